@@ -1,0 +1,119 @@
+"""What can be set, and what is refused."""
+
+import pytest
+
+from wyoming_fish.fish.errors import KeyMissingError, SettingsError
+from wyoming_fish.fish.settings import (
+    LANGUAGES,
+    SAMPLE_RATES,
+    Backend,
+    Endpoint,
+    Latency,
+    SpeechSettings,
+)
+
+
+def test_unknown_backend_is_refused_with_the_list() -> None:
+    """Fish would bill its paid default for a misspelt name; here it is an error."""
+    with pytest.raises(SettingsError, match=r"s2\.1-pro-fre.*s2\.1-pro, s2\.1-pro-free, s2-pro"):
+        SpeechSettings(backend="s2.1-pro-fre")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rate", [22050, 48000, 0])
+def test_rates_that_fish_refuses(rate: int) -> None:
+    """The refusal names the rates that can be had."""
+    with pytest.raises(SettingsError, match="8000, 16000, 24000, 32000, 44100"):
+        SpeechSettings(sample_rate=rate)
+
+
+@pytest.mark.parametrize("rate", SAMPLE_RATES)
+def test_rates_that_fish_takes(rate: int) -> None:
+    """Every rate of the list is sent as it is."""
+    assert SpeechSettings(sample_rate=rate).request()["sample_rate"] == rate
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("speed", [0.49, 2.01, float("nan")]),
+        ("volume", [-20.1, 20.1]),
+        ("temperature", [-0.1, 1.1]),
+        ("top_p", [-0.1, 1.1]),
+        ("chunk_length", [99, 301]),
+        ("min_chunk_length", [-1, 101]),
+        ("latency", ["fast"]),
+        ("voice", ["", "  ", "x" * 257]),
+    ],
+)
+def test_out_of_range(name: str, values: list[object]) -> None:
+    """What Fish would refuse is refused before anything is sent."""
+    for value in values:
+        with pytest.raises(SettingsError):
+            SpeechSettings(**{name: value})  # type: ignore[arg-type]
+
+
+def test_plain_strings_are_taken() -> None:
+    """Names from flags and stored configurations become what they name."""
+    settings = SpeechSettings(backend="s1", latency="low")  # type: ignore[arg-type]
+    assert settings.backend is Backend.S1
+    assert settings.latency is Latency.LOW
+
+
+def test_request_says_only_what_is_set() -> None:
+    """What is left to Fish is left out; prosody is there when it is not plain."""
+    plain = SpeechSettings().request()
+    assert plain["text"] == ""
+    assert plain["format"] == "pcm"
+    assert not plain.keys() & {"reference_id", "prosody", "temperature", "top_p"}
+    full = SpeechSettings(voice="v", speed=1.5, volume=-3, temperature=0.2, top_p=0.3).request()
+    assert full["reference_id"] == "v"
+    assert full["prosody"] == {"speed": 1.5, "volume": -3}
+    assert (full["temperature"], full["top_p"]) == (0.2, 0.3)
+
+
+def test_every_backend_has_languages() -> None:
+    """A voice without languages of its own can always be offered in some."""
+    assert all("en" in LANGUAGES[backend] for backend in Backend)
+
+
+@pytest.mark.parametrize(
+    ("base", "live"),
+    [
+        ("https://api.fish.audio", "wss://api.fish.audio/v1/tts/live"),
+        ("http://127.0.0.1:8080/", "ws://127.0.0.1:8080/v1/tts/live"),
+        ("https://example.org/fish", "wss://example.org/fish/v1/tts/live"),
+        ("HTTP://example.org", "ws://example.org/v1/tts/live"),
+    ],
+)
+def test_live_url(base: str, live: str) -> None:
+    """The websocket is at ws for http and at wss for https; a path is kept."""
+    assert Endpoint("key", base).live_url == live
+
+
+@pytest.mark.parametrize("base", ["", "api.fish.audio", "ftp://x", "http://", "http://x:99999"])
+def test_no_address(base: str) -> None:
+    """What is no http address is refused."""
+    with pytest.raises(SettingsError):
+        Endpoint("key", base)
+
+
+def test_key_is_needed_for_fish_alone() -> None:
+    """Fish's own service needs a key; a server of one's own may not."""
+    with pytest.raises(KeyMissingError):
+        Endpoint("")
+    assert Endpoint("", "http://127.0.0.1:1").headers == {}
+
+
+def test_key_stays_out_of_sight() -> None:
+    """No repr shows the key."""
+    endpoint = Endpoint("very-secret")
+    assert "very-secret" not in repr(endpoint)
+    assert endpoint.headers == {"Authorization": "Bearer very-secret"}
+
+
+@pytest.mark.parametrize("key", ["a\nb", "a b", "ключ"])
+def test_key_that_is_none(key: str) -> None:
+    """A key with a line end or foreign letters is a slip in copying, and is not quoted."""
+    with pytest.raises(SettingsError) as caught:
+        Endpoint(key)
+    assert key not in str(caught.value)

@@ -1,0 +1,251 @@
+"""Speaking, against an emulated Fish Audio over real sockets."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+
+import pytest
+
+from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
+from wyoming_fish.fish import Endpoint, FishError, Sockets, SpeechSettings, speak
+from wyoming_fish.fish.errors import (
+    BrokenStreamError,
+    FishConnectionError,
+    KeyRefusedError,
+    LimitError,
+    NoCreditError,
+    UnavailableError,
+    VoiceNotFoundError,
+)
+
+TEXT = "The kettle is on. It will take 3.5 minutes, «ungefähr» — 約三分。 Shall I call you?"
+
+SETTINGS = SpeechSettings(sample_rate=24000)
+
+
+async def _pieces(pieces: Iterable[str]) -> AsyncIterator[str]:
+    for piece in pieces:
+        yield piece
+        await asyncio.sleep(0)
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(" ", " \0").split("\0")
+
+
+@contextlib.asynccontextmanager
+async def _fish(
+    settings: EmulatorSettings, *, concurrency: int = 5
+) -> AsyncIterator[tuple[Emulator, Sockets]]:
+    async with Emulator(settings) as emulator:
+        sockets = Sockets(Endpoint("key", emulator.url), concurrency=concurrency)
+        try:
+            yield emulator, sockets
+        finally:
+            await sockets.close()
+
+
+async def _spoken(sockets: Sockets, pieces: Iterable[str]) -> bytes:
+    out = []
+    async for pcm in speak(sockets, _pieces(pieces), SETTINGS):
+        assert pcm
+        assert len(pcm) % 2 == 0
+        out.append(pcm)
+    return b"".join(out)
+
+
+@pytest.mark.parametrize("after_finish", ["keep", "close", "drop"])
+@pytest.mark.parametrize("riff", [False, True])
+@pytest.mark.parametrize("odd_frames", [False, True])
+async def test_what_goes_in_comes_out(after_finish: str, riff: bool, odd_frames: bool) -> None:
+    """Sample by sample, whatever Fish does with frames, headers and sockets, reply after reply."""
+    settings = EmulatorSettings(
+        voice="code",
+        frame=0.05,
+        riff=riff,
+        odd_frames=odd_frames,
+        after_finish=after_finish,  # type: ignore[arg-type]
+    )
+    async with _fish(settings) as (emulator, sockets):
+        for pieces in ([TEXT], list(TEXT), _words(TEXT)):
+            assert decode_code_voice(await _spoken(sockets, pieces)) == TEXT
+        assert emulator.sockets_opened == (1 if after_finish == "keep" else 3)
+        assert {record.outcome for record in emulator.sessions} == {"finish"}
+
+
+async def test_request_carries_the_settings() -> None:
+    """Key, backend and settings reach Fish as they were set, in one session for one reply."""
+    async with _fish(EmulatorSettings(voice="tone")) as (emulator, sockets):
+        voice = emulator.settings.voices[0].id
+        settings = SpeechSettings(
+            backend="s1",  # type: ignore[arg-type]
+            voice=voice,
+            latency="low",  # type: ignore[arg-type]
+            sample_rate=16000,
+            speed=1.5,
+        )
+        async for _ in speak(sockets, _pieces(["Hello."]), settings):
+            pass
+        (session,) = emulator.sessions
+    assert session.backend == "s1"
+    assert session.request == settings.request()
+    assert session.headers["model"] == "s1"
+
+
+@pytest.mark.parametrize("pieces", [[], [""], [" ", "\n", "\t\u3000"]])
+async def test_nothing_to_say(pieces: list[str]) -> None:
+    """Blank text ends without audio, and Fish never hears of it."""
+    async with _fish(EmulatorSettings(voice="code")) as (emulator, sockets):
+        assert await _spoken(sockets, pieces) == b""
+        assert emulator.sockets_opened == 0
+
+
+async def test_audio_comes_while_text_is_written() -> None:
+    """The first audio is there before the text has ended."""
+    heard = asyncio.Event()
+
+    async def text() -> AsyncIterator[str]:
+        yield "x" * 150 + ". "
+        await heard.wait()
+        yield "The end."
+
+    async with _fish(EmulatorSettings(voice="code", code_samples=4)) as (_, sockets):
+        out = b""
+        async for pcm in speak(sockets, text(), SETTINGS):
+            out += pcm
+            heard.set()
+    assert decode_code_voice(out, 4) == "x" * 150 + ". The end."
+
+
+async def test_twelve_at_once_under_a_limit_of_five() -> None:
+    """Who comes too many waits in line; nobody is refused, and nothing is mixed up."""
+    texts = [f"Reply number {number}. {TEXT}" for number in range(12)]
+    settings = EmulatorSettings(voice="code", frame=0.05, odd_frames=True, concurrency=5)
+    async with _fish(settings) as (emulator, sockets):
+        spoken = await asyncio.gather(*(_spoken(sockets, _words(text)) for text in texts))
+        assert [decode_code_voice(pcm) for pcm in spoken] == texts
+        assert emulator.errors == []
+        assert emulator.sockets_opened == 5
+
+
+async def test_leaving_closes_the_socket() -> None:
+    """Who leaves amid the audio frees the session: the rest must not be heard in the next one."""
+    settings = EmulatorSettings(voice="code", frame=0.01, pace=0.01)
+    async with _fish(settings, concurrency=1) as (emulator, sockets):
+        async with contextlib.aclosing(speak(sockets, _pieces([TEXT * 5]), SETTINGS)) as audio:
+            await anext(audio)
+        await emulator.wait_for(lambda e: e.sockets_open == 0 and e.sessions_open == 0)
+        assert emulator.sessions[0].outcome == "left"
+        assert decode_code_voice(await _spoken(sockets, [TEXT])) == TEXT
+
+
+async def test_cancelling_closes_the_socket() -> None:
+    """A cancelled reply frees its session too, while it waits for text."""
+    waiting = asyncio.Event()
+
+    async def text() -> AsyncIterator[str]:
+        yield "Just a moment"
+        waiting.set()
+        await asyncio.Event().wait()
+
+    async def reply() -> None:
+        async for _ in speak(sockets, text(), SETTINGS):
+            pass
+
+    async with _fish(EmulatorSettings(voice="code")) as (emulator, sockets):
+        task = asyncio.create_task(reply())
+        await waiting.wait()
+        await emulator.wait_for(lambda e: e.sessions_open == 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await emulator.wait_for(lambda e: e.sockets_open == 0)
+
+
+async def test_failing_text_fails_the_reply() -> None:
+    """What the text raises is raised, and the session is freed."""
+
+    async def text() -> AsyncIterator[str]:
+        yield "It begins well"
+        raise LookupError("and ends badly")
+
+    async with _fish(EmulatorSettings(voice="code")) as (emulator, sockets):
+        with pytest.raises(LookupError, match="badly"):
+            async for _ in speak(sockets, text(), SETTINGS):
+                pass
+        await emulator.wait_for(lambda e: e.sockets_open == 0)
+
+
+async def test_idle_socket_that_died() -> None:
+    """A kept socket that Fish has dropped meanwhile costs the reply nothing."""
+    settings = EmulatorSettings(voice="code")
+    async with _fish(settings) as (emulator, sockets):
+        await _spoken(sockets, ["First."])
+        # It looks alive until it is used: Fish drops it as the next session starts.
+        emulator.settings.faults.append(Fault("start", "drop"))
+        assert decode_code_voice(await _spoken(sockets, [TEXT])) == TEXT
+        assert emulator.sockets_opened == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault("upgrade", 401), KeyRefusedError),
+        (Fault("upgrade", 402), NoCreditError),
+        (Fault("upgrade", 429), LimitError),
+        (Fault("upgrade", 503), UnavailableError),
+        (Fault("upgrade", "drop"), FishConnectionError),
+        (Fault("start", "drop"), FishConnectionError),
+        (Fault("start", "error"), FishError),
+        (Fault("audio", "drop", at=2), BrokenStreamError),
+        (Fault("audio", "close", at=2), BrokenStreamError),
+        (Fault("audio", "finish-error", at=2), BrokenStreamError),
+        (Fault("finish", "drop"), BrokenStreamError),
+        (Fault("text", "finish-early"), BrokenStreamError),
+    ],
+)
+async def test_failures_are_told(fault: Fault, error: type[FishError]) -> None:
+    """A failure of Fish's is its own kind of error, never a short reply that looks whole."""
+    settings = EmulatorSettings(voice="code", frame=0.05, faults=[fault])
+    async with _fish(settings) as (emulator, sockets):
+        with pytest.raises(error):
+            await _spoken(sockets, _words(TEXT))
+        assert emulator.struck == [fault]
+        await emulator.wait_for(lambda e: e.sockets_open == 0)
+        assert decode_code_voice(await _spoken(sockets, [TEXT])) == TEXT
+
+
+async def test_unknown_voice() -> None:
+    """A voice that is not there is named as the cause."""
+    async with _fish(EmulatorSettings(voice="code")) as (_, sockets):
+        with pytest.raises(VoiceNotFoundError):
+            async for _ in speak(sockets, _pieces([TEXT]), SpeechSettings(voice="0" * 32)):
+                pass
+
+
+async def test_fish_that_cannot_be_reached() -> None:
+    """A closed port is a connection error that says what to check."""
+    async with Emulator(EmulatorSettings(voice="tone")) as emulator:
+        url = emulator.url
+    with pytest.raises(FishConnectionError, match="network"):
+        await _spoken(Sockets(Endpoint("key", url)), [TEXT])
+
+
+async def test_silence_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Fish says nothing more, the reply fails in the end instead of hanging."""
+    monkeypatch.setattr("wyoming_fish.fish.speech.SILENCE_LIMIT", 0.05)
+    settings = EmulatorSettings(voice="code", faults=[Fault("audio", "stall")])
+    async with _fish(settings) as (_, sockets):
+        with pytest.raises(BrokenStreamError, match="silent"):
+            await _spoken(sockets, [TEXT])
+
+
+async def test_slow_listener_is_not_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listener who takes his time between frames is no fault of Fish's."""
+    monkeypatch.setattr("wyoming_fish.fish.speech.SILENCE_LIMIT", 0.02)
+    async with _fish(EmulatorSettings(voice="code", frame=0.1)) as (_, sockets):
+        out = b""
+        async for pcm in speak(sockets, _pieces([TEXT]), SETTINGS):
+            out += pcm
+            await asyncio.sleep(0.05)
+    assert decode_code_voice(out) == TEXT

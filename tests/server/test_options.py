@@ -1,0 +1,144 @@
+"""Flags, environment variables, and what is refused at start."""
+
+from pathlib import Path
+
+import pytest
+
+from wyoming_fish.fish.settings import FISH_URL, Backend, Latency
+from wyoming_fish.options import Address, Options
+
+KEY = {"FISH_API_KEY": "secret-key"}
+
+
+def _refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], environ: dict[str, str]
+) -> str:
+    with pytest.raises(SystemExit) as caught:
+        Options.parse(arguments, environ)
+    assert caught.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_defaults() -> None:
+    """With a key alone, the server listens everywhere and speaks by the paid default."""
+    options = Options.parse([], KEY)
+    assert options.address == Address("tcp", "0.0.0.0", 10210)  # noqa: S104
+    assert options.endpoint is not None
+    assert (options.endpoint.api_key, options.endpoint.base_url) == ("secret-key", FISH_URL)
+    speech = options.speech
+    assert (speech.backend, speech.voice, speech.latency) == (
+        Backend.S2_1_PRO,
+        None,
+        Latency.BALANCED,
+    )
+    assert (speech.sample_rate, speech.speed, speech.volume) == (44100, 1.0, 0.0)
+    assert options.concurrency == 5
+    assert not options.debug
+
+
+@pytest.mark.parametrize(
+    ("flag", "variable", "value"),
+    [
+        ("--uri", "WYOMING_FISH_URI", "tcp://[::1]:1"),
+        ("--base-url", "FISH_BASE_URL", "http://fish.local:8080"),
+        ("--backend", "FISH_BACKEND", "s1"),
+        ("--voice", "FISH_VOICE", "a" * 32),
+        ("--latency", "FISH_LATENCY", "low"),
+        ("--sample-rate", "FISH_SAMPLE_RATE", "16000"),
+        ("--speed", "FISH_SPEED", "1.5"),
+        ("--volume", "FISH_VOLUME", "-3.5"),
+        ("--concurrency", "FISH_CONCURRENCY", "15"),
+        ("--log-format", "WYOMING_FISH_LOG_FORMAT", "%(message)s"),
+    ],
+)
+def test_flag_and_variable_say_the_same(flag: str, variable: str, value: str) -> None:
+    """Each option can be set in either way, and the flag comes first."""
+    by_flag = Options.parse([f"{flag}={value}"], KEY)
+    assert by_flag == Options.parse([], {**KEY, variable: value})
+    assert by_flag == Options.parse([f"{flag}={value}"], {**KEY, variable: "rubbish"})
+    assert by_flag != Options.parse([], KEY)
+
+
+def test_blank_is_unset() -> None:
+    """A variable that is there but blank, as Compose files leave them, changes nothing."""
+    blank = {"FISH_BACKEND": "", "FISH_VOICE": " ", "FISH_SPEED": "\n", "WYOMING_FISH_DEMO": ""}
+    assert Options.parse([], {**KEY, **blank}) == Options.parse([], KEY)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "said"),
+    [
+        ([], {}, "FISH_API_KEY"),
+        (["--backend", "s3"], KEY, "s2.1-pro, s2.1-pro-free"),
+        ([], {**KEY, "FISH_LATENCY": "fast"}, "low, balanced, normal"),
+        (["--sample-rate", "22050"], KEY, "8000, 16000, 24000, 32000, 44100"),
+        (["--sample-rate", "44.1"], KEY, "no number"),
+        (["--speed", "3"], KEY, "between 0.5 and 2"),
+        (["--volume", "loud"], KEY, "no number"),
+        (["--concurrency", "0"], KEY, "from 1 up"),
+        (["--uri", "http://x:1"], KEY, "tcp://HOST:PORT"),
+        (["--uri", "tcp://x"], KEY, "tcp://HOST:PORT"),
+        (["--uri", "tcp://x:99999"], KEY, "0-65535"),
+        (["--base-url", "fish.local"], KEY, "http://"),
+        (["--log-format", "%(nonsense"], KEY, "--log-format"),
+        ([], {**KEY, "WYOMING_FISH_DEBUG": "maybe"}, "WYOMING_FISH_DEBUG"),
+        (["--dem"], KEY, "--dem"),
+    ],
+)
+def test_bad_values_are_refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], environ: dict[str, str], said: str
+) -> None:
+    """What is wrong is said at start, with what is allowed, and never with the key."""
+    message = _refused(capsys, arguments, environ)
+    assert said in message
+    assert "secret-key" not in message
+
+
+def test_demo_needs_no_key() -> None:
+    """The demo brings its own Fish Audio."""
+    assert Options.parse(["--demo"], {}).endpoint is None
+    assert Options.parse([], {"WYOMING_FISH_DEMO": "1"}).endpoint is None
+
+
+def test_key_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key file's blanks are trimmed; one that is missing, empty or no text is refused."""
+    file = tmp_path / "key"
+    file.write_text("  from-file\n")
+    options = Options.parse([], {"FISH_API_KEY_FILE": str(file)})
+    assert options.endpoint is not None
+    assert options.endpoint.api_key == "from-file"
+    file.write_text("\n")
+    assert "empty" in _refused(capsys, ["--api-key-file", str(file)], {})
+    file.write_bytes(b"\xff\xfe secret")
+    assert "no text" in _refused(capsys, ["--api-key-file", str(file)], {})
+    assert "cannot be read" in _refused(capsys, ["--api-key-file", str(tmp_path / "none")], {})
+
+
+def test_key_is_not_shown() -> None:
+    """Neither the options' repr nor the help shows the key."""
+    assert "secret-key" not in repr(Options.parse([], KEY))
+
+
+def test_help_does_not_show_the_key(capsys: pytest.CaptureFixture[str]) -> None:
+    """Someone who asks for help in a set-up environment does not print its key."""
+    with pytest.raises(SystemExit) as caught:
+        Options.parse(["--help"], KEY)
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    assert "FISH_API_KEY" in shown
+    assert "secret-key" not in shown
+
+
+@pytest.mark.parametrize(
+    ("uri", "address"),
+    [
+        ("tcp://localhost:10210", Address("tcp", "localhost", 10210)),
+        ("tcp://[::]:0", Address("tcp", "::", 0)),
+        ("unix:///run/fish.sock", Address("unix", path="/run/fish.sock")),
+        ("unix://relative.sock", Address("unix", path="relative.sock")),
+        ("stdio://", Address("stdio")),
+    ],
+)
+def test_addresses(uri: str, address: Address) -> None:
+    """All of Wyoming's URIs can be listened on."""
+    assert Address.parse(uri) == address

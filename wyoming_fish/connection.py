@@ -1,0 +1,230 @@
+"""One client: its events on one side, its speech on the other.
+
+Reading goes on while speech is made, so that a client that leaves is noticed and its session
+freed at once. Replies are spoken one after another, in the order of their asking.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from wyoming.audio import AudioChunk, AudioStart, AudioStop
+from wyoming.error import Error
+from wyoming.event import Event
+from wyoming.ping import Pong
+from wyoming.tts import SynthesizeStopped, SynthesizeVoice
+
+from .catalog import Catalog
+from .fish.errors import FishError
+from .fish.settings import SpeechSettings
+from .fish.sockets import Sockets
+from .fish.speech import speak
+from .wire import ClientStalledError, Wire, WireError, encode, text_of, voice_of
+
+__all__ = ["Connection"]
+
+_LOGGER = logging.getLogger(__name__)
+
+# Characters of one reply: more than four hours of speech.
+TEXT_LIMIT: Final = 200_000
+
+# Replies that one client may have waiting.
+WAITING_LIMIT: Final = 100
+
+# Bytes of one sample, and channels: Fish speaks s16le mono.
+WIDTH: Final = 2
+CHANNELS: Final = 1
+
+
+@dataclass
+class _Reply:
+    """What one client wants spoken, while it is still being written."""
+
+    voice: SynthesizeVoice
+    streamed: bool
+    asked: float
+    """The loop's time of the first text, or of the start while there is none."""
+    characters: int = 0
+    _pieces: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
+
+    def add(self, text: str, now: float) -> None:
+        """Add ``text``. Raises WireError where the reply grows too long."""
+        if not self.characters:
+            self.asked = now
+        self.characters += len(text)
+        if self.characters > TEXT_LIMIT:
+            raise WireError(f"a reply has more than {TEXT_LIMIT} characters")
+        self._pieces.put_nowait(text)
+
+    def end(self) -> None:
+        """There is no more text."""
+        self._pieces.put_nowait(None)
+
+    async def text(self) -> AsyncIterator[str]:
+        """The text as it comes."""
+        while (piece := await self._pieces.get()) is not None:
+            yield piece
+
+
+class Connection:
+    """One client's connection, from its first event to its last."""
+
+    def __init__(
+        self, wire: Wire, sockets: Sockets, catalog: Catalog, speech: SpeechSettings
+    ) -> None:
+        self._wire = wire
+        self._sockets = sockets
+        self._catalog = catalog
+        self._speech = speech
+        self._replies: asyncio.Queue[_Reply | None] = asyncio.Queue()
+        self._streaming: _Reply | None = None
+        """The reply whose text is coming in."""
+        self._speaking: _Reply | None = None
+        self._draining = False
+
+    async def run(self, *, linger: bool = False) -> None:
+        """Serve the client until it leaves; with ``linger``, until what it asked for is spoken.
+
+        When cancelled, a client that still waits is told so.
+        """
+        reading = asyncio.create_task(self._read())
+        speaking = asyncio.create_task(self._speak())
+        both = (reading, speaking)
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if linger and reading.done() and reading.result():
+                if self._streaming is not None:
+                    self._streaming.end()
+                self.drain()
+                await asyncio.wait((speaking,))
+        except asyncio.CancelledError:
+            if self._speaking is not None or self._streaming is not None:
+                self._refuse("stopping", "The server is stopping.")
+            raise
+        finally:
+            for task in both:
+                task.cancel()
+            await asyncio.wait(both)
+            await self._wire.close()
+            for task in both:
+                if not task.cancelled():
+                    task.result()
+
+    def drain(self) -> None:
+        """Finish what has been asked for, then end the connection."""
+        if not self._draining:
+            self._draining = True
+            self._replies.put_nowait(None)
+
+    async def _read(self) -> bool:
+        """Take in events until the client leaves (true) or sends what is none."""
+        try:
+            while (event := await self._wire.read()) is not None:
+                await self._handle(event)
+            return True
+        except WireError as error:
+            _LOGGER.warning("A client was sent away: %s", error)
+            self._refuse("bad-event", f"This cannot be read: {error}.")
+        except (ConnectionError, ClientStalledError) as error:
+            _LOGGER.debug("A client was lost: %s", error)
+        return False
+
+    async def _handle(self, event: Event) -> None:
+        match event.type:
+            case "describe":
+                await self._wire.write(self._catalog.info)
+            case "ping":
+                text = None if event.data.get("text") is None else text_of(event)
+                await self._wire.write(encode(Pong(text).event()))
+            case "synthesize" if self._streaming is None:
+                reply = self._begin(event, streamed=False)
+                reply.add(text_of(event), _now())
+                reply.end()
+            case "synthesize":
+                # The same text once more, for servers that cannot stream.
+                pass
+            case "synthesize-start" if self._streaming is None:
+                self._streaming = self._begin(event, streamed=True)
+            case "synthesize-chunk" if self._streaming is not None:
+                self._streaming.add(text_of(event), _now())
+            case "synthesize-stop" if self._streaming is not None:
+                self._streaming.end()
+                self._streaming = None
+            case "synthesize-start" | "synthesize-chunk" | "synthesize-stop":
+                raise WireError(f"{event.type} is out of order")
+            case _:
+                # `select-program` among them: there is but one program.
+                _LOGGER.debug("Passed over: %s", event.type)
+
+    def _begin(self, event: Event, *, streamed: bool) -> _Reply:
+        if self._draining:
+            raise WireError("the server is stopping")
+        if self._replies.qsize() >= WAITING_LIMIT:
+            raise WireError(f"more than {WAITING_LIMIT} replies are waiting")
+        reply = _Reply(voice_of(event), streamed, _now())
+        self._replies.put_nowait(reply)
+        return reply
+
+    async def _speak(self) -> None:
+        """Speak what is asked for, in order, until one reply fails or no more is wanted."""
+        while (reply := await self._replies.get()) is not None:
+            self._speaking = reply
+            try:
+                await self._say(reply)
+            except FishError as error:
+                _LOGGER.error("A reply failed: %s", error)
+                self._refuse(error.code, str(error))
+                return
+            except (ConnectionError, ClientStalledError) as error:
+                _LOGGER.warning("A reply was not heard to its end: %s", error)
+                return
+            self._speaking = None
+
+    async def _say(self, reply: _Reply) -> None:
+        settings = replace(self._speech, voice=self._catalog.resolve(reply.voice.name))
+        rate = settings.sample_rate
+        first_audio = 0.0
+        samples = 0
+        async with contextlib.aclosing(speak(self._sockets, reply.text(), settings)) as audio:
+            async for pcm in audio:
+                if not samples:
+                    first_audio = _now() - reply.asked
+                    await self._start(rate)
+                chunk = AudioChunk(rate, WIDTH, CHANNELS, pcm, samples * 1000 // rate)
+                await self._wire.write(encode(chunk.event()))
+                samples += len(pcm) // WIDTH
+        if not samples:
+            await self._start(rate)
+        await self._wire.write(encode(AudioStop(samples * 1000 // rate).event()))
+        if reply.streamed:
+            await self._wire.write(encode(SynthesizeStopped().event()))
+        _LOGGER.info(
+            "Spoke: voice %s, backend %s, %d characters, first audio %.0f ms, %.1f s of audio",
+            settings.voice or "default",
+            settings.backend,
+            reply.characters,
+            first_audio * 1000,
+            samples / rate,
+        )
+
+    async def _start(self, rate: int) -> None:
+        await self._wire.write(encode(AudioStart(rate, WIDTH, CHANNELS, 0).event()))
+
+    def _refuse(self, code: str, text: str) -> None:
+        """Tell the client what is wrong; the connection ends after it.
+
+        Home Assistant reads a streamed reply until `synthesize-stopped`, and would wait for it
+        for ever.
+        """
+        self._wire.write_last(encode(Error(text, code).event()))
+        if any(reply and reply.streamed for reply in (self._speaking, self._streaming)):
+            self._wire.write_last(encode(SynthesizeStopped().event()))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

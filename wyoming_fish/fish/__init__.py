@@ -1,0 +1,22 @@
+"""A Fish Audio client: text in as it is written, s16le mono PCM out as it is spoken.
+
+sockets = Sockets(Endpoint(api_key))
+async for pcm in speak(sockets, text, SpeechSettings(voice=…)):
+    …
+await sockets.close()
+"""
+
+from .errors import FishError
+from .settings import Backend, Endpoint, Latency, SpeechSettings
+from .sockets import Sockets
+from .speech import speak
+
+__all__ = [
+    "Backend",
+    "Endpoint",
+    "FishError",
+    "Latency",
+    "Sockets",
+    "SpeechSettings",
+    "speak",
+]

@@ -1,0 +1,224 @@
+"""The account over REST: its credit and its voices."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+import aiohttp
+
+from .errors import (
+    FishConnectionError,
+    FishError,
+    ProtocolError,
+    VoiceNotFoundError,
+    from_status,
+)
+from .settings import Endpoint
+
+__all__ = ["Account", "Credit", "Voice"]
+
+# Seconds for one answer, which is a few kilobytes.
+TIMEOUT: Final = aiohttp.ClientTimeout(total=15, connect=10)
+
+# The most that Fish gives in one page (documentation).
+PAGE_SIZE: Final = 100
+
+# Pages after which a list is taken to have no end: 10,000 voices.
+PAGE_LIMIT: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """What is left in the API wallet, which is apart from the website's credits and plans."""
+
+    user_id: str
+    amount: Decimal
+    """US dollars."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice model."""
+
+    id: str
+    title: str
+    languages: tuple[str, ...] = ()
+    """Fish's codes, as its maker set them; often none. Any voice speaks any language."""
+    description: str = ""
+    author: str = ""
+    uses: int = 0
+    """How often it has spoken."""
+    sample: str | None = None
+    """The address of a recording."""
+
+
+class Account:
+    """A Fish Audio account.
+
+    Takes the aiohttp session handed in and leaves it open, or makes its own, which
+    ``async with`` or ``close()`` closes. Every method raises FishError.
+    """
+
+    def __init__(self, endpoint: Endpoint, session: aiohttp.ClientSession | None = None) -> None:
+        self._endpoint = endpoint
+        self._session = session
+        self._own: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the session if it is its own."""
+        if self._own is not None:
+            await self._own.close()
+            self._own = None
+
+    async def credit(self) -> Credit:
+        """The API credit and whose it is; the cheapest way to see whether a key is good."""
+        answer = _mapping(await self._get("/wallet/self/api-credit"))
+        user_id = answer.get("user_id")
+        try:
+            amount = Decimal(str(answer.get("credit")))
+        except InvalidOperation:
+            amount = Decimal("NaN")
+        if not isinstance(user_id, str) or not user_id or not amount.is_finite():
+            raise ProtocolError("The server's answer about the credit cannot be read.")
+        return Credit(user_id, amount)
+
+    async def voices(self) -> list[Voice]:
+        """The account's own voices, all of them, ready to speak."""
+        return [voice async for voice in self._pages({"self": "true", "sort_by": "created_at"})]
+
+    async def search(
+        self, title: str = "", *, language: str = "", own: bool = False, limit: int = 50
+    ) -> list[Voice]:
+        """Up to ``limit`` voices, most used first, of everyone's or only the account's own."""
+        query = {"sort_by": "task_count"}
+        if title:
+            query["title"] = title
+        if language:
+            query["language"] = language
+        if own:
+            query["self"] = "true"
+        found: list[Voice] = []
+        async with contextlib.aclosing(self._pages(query)) as pages:
+            async for voice in pages:
+                found.append(voice)
+                if len(found) == limit:
+                    break
+        return found
+
+    async def voice(self, voice_id: str) -> Voice:
+        """One voice. Raises VoiceNotFoundError where it is not, or is somebody's own."""
+        try:
+            voice = _voice(await self._get(f"/model/{quote(voice_id, safe='')}"))
+        except FishError as error:
+            if error.status in (400, 403, 404):
+                raise VoiceNotFoundError(f"Fish Audio has no voice {voice_id}.") from error
+            raise
+        if voice is None:
+            raise VoiceNotFoundError(f"{voice_id} is not a voice that can speak.")
+        return voice
+
+    async def _pages(self, query: dict[str, str]) -> AsyncGenerator[Voice]:
+        seen: set[str] = set()
+        for page in range(1, PAGE_LIMIT + 1):
+            paging = {"page_size": str(PAGE_SIZE), "page_number": str(page)}
+            items = _mapping(await self._get("/model", query | paging)).get("items")
+            if not isinstance(items, list):
+                raise ProtocolError("The server's list of voices cannot be read.")
+            for voice in _voices(items):
+                # What is made or deleted meanwhile shifts the pages.
+                if voice.id not in seen:
+                    seen.add(voice.id)
+                    yield voice
+            if len(items) < PAGE_SIZE:
+                return
+
+    async def _get(self, path: str, query: dict[str, str] | None = None) -> object:
+        session = self._session or self._own
+        if session is None:
+            session = self._own = aiohttp.ClientSession()
+        try:
+            async with session.get(
+                self._endpoint.url(path),
+                params=query,
+                headers=self._endpoint.headers,
+                timeout=TIMEOUT,
+                # The key is for this address alone.
+                allow_redirects=False,
+            ) as response:
+                body = await response.read()
+        except TimeoutError as error:
+            raise FishConnectionError("Fish Audio did not answer in time.") from error
+        except aiohttp.ClientError as error:
+            raise FishConnectionError(f"Fish Audio cannot be reached: {error}.") from error
+        if response.status != 200:
+            raise from_status(response.status, body)
+        try:
+            answer: object = json.loads(body)
+        except ValueError as error:
+            raise ProtocolError("The server's answer is no JSON.") from error
+        return answer
+
+
+def _voices(items: Iterable[object]) -> Iterable[Voice]:
+    return (voice for item in items if (voice := _voice(item)) is not None)
+
+
+def _voice(item: object) -> Voice | None:
+    """The voice that Fish's ModelEntity describes, or None for one that cannot speak.
+
+    Only the id is needed: what else is missing or of another type is left out.
+    """
+    if not isinstance(item, dict):
+        return None
+    voice_id = item.get("_id")
+    if not isinstance(voice_id, str) or not voice_id:
+        return None
+    if item.get("type", "tts") != "tts" or item.get("state", "trained") != "trained":
+        return None
+    author, samples = item.get("author"), item.get("samples")
+    recordings = (
+        [s.get("audio") for s in samples or () if isinstance(s, dict)]
+        if isinstance(samples, list)
+        else []
+    )
+    uses = item.get("task_count")
+    languages = item.get("languages")
+    return Voice(
+        id=voice_id,
+        title=_string(item.get("title")) or voice_id,
+        languages=tuple(code for code in languages if isinstance(code, str) and code)
+        if isinstance(languages, list)
+        else (),
+        description=_string(item.get("description")),
+        author=_string(author.get("nickname")) if isinstance(author, dict) else "",
+        uses=uses if isinstance(uses, int) else 0,
+        sample=next((r for r in recordings if isinstance(r, str) and r), None),
+    )
+
+
+def _string(value: object) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _mapping(answer: object) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise ProtocolError("The server's answer cannot be read.")
+    return answer

@@ -1,0 +1,229 @@
+"""What can be asked of Fish Audio: where it is, and how it is to speak.
+
+Every value is checked when it is made. What Fish would refuse is refused here with the values
+that it takes; what Fish would silently read as something else (an unknown backend is billed as
+its paid default) is refused too.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from .errors import KeyMissingError, SettingsError
+
+__all__ = [
+    "FISH_URL",
+    "LANGUAGES",
+    "SAMPLE_RATES",
+    "VOICE_ID",
+    "Backend",
+    "Endpoint",
+    "Latency",
+    "SpeechSettings",
+]
+
+FISH_URL: Final = "https://api.fish.audio"
+
+# Fish answers 400 to 22050 and 48000 for PCM (documentation, and seen by users).
+SAMPLE_RATES: Final = (8000, 16000, 24000, 32000, 44100)
+
+# A voice's id as Fish writes it: 32 hexadecimal digits.
+VOICE_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+
+class Backend(StrEnum):
+    """Fish's speech models, by the value of its `model` header."""
+
+    S2_1_PRO = "s2.1-pro"
+    S2_1_PRO_FREE = "s2.1-pro-free"
+    S2_PRO = "s2-pro"
+    S1 = "s1"
+    DRAMA_3 = "drama-3"
+    DRAMA_3_PREVIEW = "drama-3-preview"
+
+
+class Latency(StrEnum):
+    """How long Fish may wait for the sake of quality.
+
+    Without one Fish takes `normal`, which users measured at 0.65 to 2.5 s to the first audio
+    against 0.4 to 0.5 s with the other two.
+    """
+
+    LOW = "low"
+    BALANCED = "balanced"
+    NORMAL = "normal"
+
+
+_S1_LANGUAGES: Final = (
+    "en",
+    "zh",
+    "ja",
+    "de",
+    "fr",
+    "es",
+    "ko",
+    "ar",
+    "ru",
+    "nl",
+    "it",
+    "pl",
+    "pt",
+)
+# fmt: off
+_S2_LANGUAGES: Final = (
+    "en", "zh", "ja", "ko", "es", "pt", "ar", "ru", "fr", "de", "sv", "it", "tr", "no", "nl",
+    "cy", "eu", "ca", "da", "gl", "ta", "hu", "fi", "pl", "et", "hi", "la", "ur", "th", "vi",
+    "jw", "bn", "yo", "cs", "sw", "he", "ms", "uk", "id", "kk", "bg", "lv", "my", "tl", "sk",
+    "ne", "fa", "af", "el", "bo", "hr", "ro", "sn", "mi", "yi", "am", "be", "km", "is", "az",
+    "sd", "br", "sq", "ps", "mn", "ht", "ml", "sr", "sa", "te", "ka", "bs", "pa", "lt", "kn",
+    "si", "hy", "mr", "as", "gu", "fo",
+)
+# fmt: on
+
+LANGUAGES: Final[dict[Backend, tuple[str, ...]]] = {
+    backend: _S1_LANGUAGES if backend is Backend.S1 else _S2_LANGUAGES for backend in Backend
+}
+"""The languages that each backend speaks, best first, by Fish's own codes (its model cards)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A Fish Audio server and the key to it.
+
+    ``base_url`` is its http or https address; a path in it is kept. ``api_key`` may be empty only
+    for a server of one's own. Raises SettingsError for an address that is none and
+    KeyMissingError for Fish's own service without a key.
+    """
+
+    api_key: str = field(repr=False)
+    base_url: str = FISH_URL
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urlsplit(self.base_url)
+            valid = parts.scheme in ("http", "https") and bool(parts.hostname)
+            valid = valid and parts.port != 0 and not parts.query and not parts.fragment
+        except ValueError:
+            valid = False
+        if not valid:
+            raise SettingsError(
+                f"The base URL {self.base_url!r} is no http:// or https:// address."
+            )
+        if not self.api_key and self.is_fish:
+            raise KeyMissingError("Fish Audio needs an API key.")
+        # A line end in a header would be an injection, and a key copied with one is common.
+        if not self.api_key.isascii() or any(c.isspace() for c in self.api_key):
+            raise SettingsError("The API key has a space, a line end or a letter that no key has.")
+
+    @property
+    def is_fish(self) -> bool:
+        """Whether this is Fish Audio's own service."""
+        return urlsplit(self.base_url).hostname == urlsplit(FISH_URL).hostname
+
+    def url(self, path: str) -> str:
+        """The address of ``path`` (which begins with a slash)."""
+        return self.base_url.rstrip("/") + path
+
+    @property
+    def live_url(self) -> str:
+        """The websocket's address: http becomes ws, https becomes wss."""
+        parts = urlsplit(self.url("/v1/tts/live"))
+        return parts._replace(scheme=parts.scheme.replace("http", "ws")).geturl()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that carry the key."""
+        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSettings:
+    """How to speak. None leaves a value to Fish. Raises SettingsError for a value out of range."""
+
+    backend: Backend = Backend.S2_1_PRO
+    """The model. Fixed for each socket."""
+
+    voice: str | None = None
+    """The voice's id (Fish's `reference_id`); None is Fish's default voice."""
+
+    latency: Latency = Latency.BALANCED
+
+    sample_rate: int = 44100
+    """Hertz of the s16le mono PCM that comes back, one of SAMPLE_RATES. 44100 is Fish's own."""
+
+    speed: float = 1.0
+    """Factor of 0.5 to 2."""
+
+    volume: float = 0.0
+    """Decibels, from 20 below to 20 above."""
+
+    temperature: float | None = None
+    """0 to 1."""
+
+    top_p: float | None = None
+    """0 to 1."""
+
+    chunk_length: int = 100
+    """Characters, 100 to 300, after which Fish speaks without being told. The least: with Fish's
+    default of 300 LiveKit saw bursts with audible gaps between them."""
+
+    min_chunk_length: int = 50
+    """Characters, 0 to 100, below which Fish does not split. Its own default, sent on purpose: a
+    flush speaks less than this anyway, and a smaller one would cut what is better kept whole."""
+
+    normalize: bool = True
+    """Whether Fish reads out numbers and dates (English and Chinese only)."""
+
+    def __post_init__(self) -> None:
+        # Plain strings are taken too, as flags and stored configurations hold them.
+        _choice("backend", self.backend, tuple(Backend))
+        object.__setattr__(self, "backend", Backend(self.backend))
+        _choice("latency", self.latency, tuple(Latency))
+        object.__setattr__(self, "latency", Latency(self.latency))
+        _choice("sample rate", self.sample_rate, SAMPLE_RATES)
+        _range("speed", self.speed, 0.5, 2.0)
+        _range("volume", self.volume, -20, 20)
+        _range("temperature", self.temperature, 0, 1)
+        _range("top_p", self.top_p, 0, 1)
+        _range("chunk length", self.chunk_length, 100, 300)
+        _range("least chunk length", self.min_chunk_length, 0, 100)
+        if self.voice is not None and (not self.voice.strip() or len(self.voice) > 256):
+            raise SettingsError("The voice's id is blank or longer than 256 characters.")
+
+    def request(self) -> dict[str, Any]:
+        """Fish's TTSRequest with an empty text, as a session's `start` carries it."""
+        request: dict[str, Any] = {
+            "text": "",
+            "format": "pcm",
+            "sample_rate": self.sample_rate,
+            "latency": self.latency.value,
+            "chunk_length": self.chunk_length,
+            "min_chunk_length": self.min_chunk_length,
+            "normalize": self.normalize,
+        }
+        optional = {
+            "reference_id": self.voice,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+        }
+        request |= {name: value for name, value in optional.items() if value is not None}
+        if (self.speed, self.volume) != (1.0, 0.0):
+            request["prosody"] = {"speed": self.speed, "volume": self.volume}
+        return request
+
+
+def _choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise SettingsError(
+            f"The {name} {value!r} is not one of: {', '.join(str(item) for item in allowed)}."
+        )
+
+
+def _range(name: str, value: float | None, low: float, high: float) -> None:
+    if value is not None and not (math.isfinite(value) and low <= value <= high):
+        raise SettingsError(f"The {name} {value} is not between {low} and {high}.")

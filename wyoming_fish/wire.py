@@ -1,0 +1,175 @@
+"""Wyoming events over a byte stream: read with bounds and checked fields, written whole.
+
+The port has no password, so nothing that comes in is taken on trust: every length is bounded
+before it is read, and every field that is used is checked. The format itself is the `wyoming`
+package's: a line of JSON, then ``data_length`` bytes of JSON that add to its ``data``, then
+``payload_length`` bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Final
+
+from wyoming import version
+from wyoming.event import Event
+from wyoming.tts import SynthesizeVoice
+
+__all__ = ["LINE_LIMIT", "ClientStalledError", "Wire", "WireError", "encode", "text_of", "voice_of"]
+
+# Bytes of the first line, which holds a type and two lengths, and small data at most. It is
+# the limit of asyncio's streams too, which have to be made with it.
+LINE_LIMIT: Final = 64 * 1024
+
+# Bytes of an event's data: a text of this length would be spoken for half a day.
+DATA_LIMIT: Final = 2**20
+
+# Bytes of a payload. Nothing that is said to a voice has one; what has is passed over.
+PAYLOAD_LIMIT: Final = 2**20
+
+# Seconds in which a client has to make room for what it is sent.
+WRITE_TIMEOUT: Final = 30.0
+
+# Seconds to send what is left when the connection is closed.
+CLOSE_TIMEOUT: Final = 1.0
+
+
+class WireError(Exception):
+    """What came is no Wyoming event, or one whose fields make no sense."""
+
+
+class ClientStalledError(Exception):
+    """The client has read nothing for WRITE_TIMEOUT."""
+
+
+class Wire:
+    """One client's two directions."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self) -> Event | None:
+        """The next event, or None when the client has left between two.
+
+        An event's payload is read and dropped. Raises WireError.
+        """
+        try:
+            line = await self._reader.readline()
+            if not line:
+                return None
+            header = _json_object(line)
+            event_type = header.get("type")
+            if not isinstance(event_type, str):
+                raise WireError("an event needs a type")
+            data = header.get("data", {})
+            if not isinstance(data, dict):
+                raise WireError("an event's data is an object")
+            if length := _length(header, "data_length", DATA_LIMIT):
+                data |= _json_object(await self._reader.readexactly(length))
+            if length := _length(header, "payload_length", PAYLOAD_LIMIT):
+                await self._reader.readexactly(length)
+        except asyncio.IncompleteReadError as error:
+            raise WireError("the connection ended amid an event") from error
+        except ConnectionError:
+            return None
+        except ValueError as error:
+            # readline's own, for a line over the stream's limit.
+            raise WireError("the event's first line is too long") from error
+        return Event(event_type, data)
+
+    async def write(self, event: bytes) -> None:
+        """Send an encoded event, and wait while the client has too much unread.
+
+        Raises ClientStalledError, and ConnectionError where the client has left.
+        """
+        self._writer.write(event)
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT):
+                await self._writer.drain()
+        except TimeoutError as error:
+            raise ClientStalledError(
+                f"the client has read nothing for {WRITE_TIMEOUT:.0f} s"
+            ) from error
+
+    def write_last(self, event: bytes) -> None:
+        """Send an encoded event without waiting, before closing."""
+        if not self._writer.is_closing():
+            self._writer.write(event)
+
+    async def close(self) -> None:
+        """Close, giving the client CLOSE_TIMEOUT to read what it has been sent."""
+        self._writer.close()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._writer.wait_closed()
+        except (TimeoutError, ConnectionError):
+            pass
+        finally:
+            self._writer.transport.abort()
+
+
+def encode(event: Event) -> bytes:
+    """The bytes of an event, as the `wyoming` package writes them."""
+    header: dict[str, Any] = {"type": event.type, "version": version.__version__}
+    data = json.dumps(event.data, ensure_ascii=False).encode() if event.data else b""
+    if data:
+        header["data_length"] = len(data)
+    if event.payload:
+        header["payload_length"] = len(event.payload)
+    return b"".join((json.dumps(header).encode(), b"\n", data, event.payload or b""))
+
+
+def text_of(event: Event) -> str:
+    """The event's text. Raises WireError where it has none that is text."""
+    text = event.data.get("text")
+    if not isinstance(text, str):
+        raise WireError(f"{event.type} needs a text")
+    if not _is_unicode(text):
+        raise WireError(f"the text of {event.type} has a character that is half of one")
+    return text
+
+
+def voice_of(event: Event) -> SynthesizeVoice:
+    """The event's voice; where it names none, all of its fields are None. Raises WireError."""
+    voice = event.data.get("voice")
+    if voice is None:
+        return SynthesizeVoice()
+    if not isinstance(voice, dict):
+        raise WireError("a voice is an object")
+    fields = [voice.get(name) for name in ("name", "language", "speaker")]
+    for field in fields:
+        if not (field is None or (isinstance(field, str) and _is_unicode(field))):
+            raise WireError("a voice's name, language and speaker are text")
+    return SynthesizeVoice(*fields)
+
+
+def _json_object(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise WireError("an event is a line of JSON") from error
+    if not isinstance(value, dict):
+        raise WireError("an event is a JSON object")
+    return value
+
+
+def _length(header: dict[str, Any], name: str, limit: int) -> int:
+    length = header.get(name)
+    if length is None:
+        return 0
+    # True is an int in Python.
+    if type(length) is not int or length < 0:
+        raise WireError(f"{name} is a number of bytes")
+    if length > limit:
+        raise WireError(f"{name} is {length}, and {limit} is the most")
+    return length
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
