@@ -1,0 +1,23 @@
+"""A Fish Audio on localhost, for the demonstration and the tests.
+
+It knows the live socket, `POST /v1/tts`, the account's voices and its wallet, as Fish's official
+documentation and SDKs describe them; where they leave a question open, it is as strict as they
+allow. It really speaks where `espeakng-loader`, `numpy` and `soxr` are installed.
+"""
+
+from .account import VOICES, EmulatedVoice
+from .emulator import Emulator
+from .settings import EmulatorSettings, Fault
+from .state import RecordedRequest, SessionRecord
+from .voices import decode_code_voice
+
+__all__ = [
+    "VOICES",
+    "EmulatedVoice",
+    "Emulator",
+    "EmulatorSettings",
+    "Fault",
+    "RecordedRequest",
+    "SessionRecord",
+    "decode_code_voice",
+]

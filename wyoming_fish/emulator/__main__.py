@@ -1,0 +1,99 @@
+"""`python -m wyoming_fish.emulator`: a Fish Audio on localhost until Ctrl-C or SIGTERM."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from typing import get_args
+
+from . import Emulator, EmulatorSettings
+from .settings import AfterFinish, Split, VoiceName
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until a signal. Gives the exit status."""
+    options = _parser().parse_args(arguments)
+    settings = EmulatorSettings(
+        voice=options.voice,
+        key=options.key,
+        concurrency=options.concurrency,
+        handshake=options.handshake,
+        first_audio=options.first_audio,
+        pace=options.pace,
+        split=options.split,
+        after_finish=options.after_finish,
+    )
+    try:
+        asyncio.run(_serve(settings, options.port))
+    except (OSError, RuntimeError) as error:
+        print(f"The emulator cannot start: {error}", file=sys.stderr)  # noqa: T201 - a command
+        return 1
+    return 0
+
+
+async def _serve(settings: EmulatorSettings, port: int) -> None:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    async with Emulator(settings, port=port) as emulator:
+        print(emulator.url, flush=True)  # noqa: T201 - who started it waits for this line
+        await ended.wait()
+
+
+def _parser() -> argparse.ArgumentParser:
+    defaults = EmulatorSettings()
+    parser = argparse.ArgumentParser(
+        prog="python -m wyoming_fish.emulator",
+        description="A Fish Audio on localhost. Prints its address once it listens.",
+    )
+    parser.add_argument("--port", type=int, default=0, help="0, the default: a free one")
+    parser.add_argument(
+        "--voice",
+        choices=get_args(VoiceName),
+        help="default: espeak where its packages are installed, else tone",
+    )
+    parser.add_argument(
+        "--handshake", type=_seconds, default=defaults.handshake, help="seconds of an upgrade"
+    )
+    parser.add_argument(
+        "--first-audio",
+        type=_seconds,
+        default=defaults.first_audio,
+        help="seconds of the model before the first audio of each chunk of text",
+    )
+    parser.add_argument(
+        "--pace",
+        type=_seconds,
+        default=defaults.pace,
+        help="seconds that the model takes for a second of audio",
+    )
+    parser.add_argument(
+        "--split",
+        choices=get_args(Split),
+        default=defaults.split,
+        help="cut text only at chunk_length, or also at the end of a sentence",
+    )
+    parser.add_argument(
+        "--concurrency", type=int, default=defaults.concurrency, help="sessions at once"
+    )
+    parser.add_argument(
+        "--after-finish",
+        choices=get_args(AfterFinish),
+        default=defaults.after_finish,
+        help="what becomes of a socket after finish",
+    )
+    parser.add_argument("--key", help="the one API key that is accepted; default: any")
+    return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no length of time in seconds")
+    return seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

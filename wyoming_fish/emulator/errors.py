@@ -1,0 +1,50 @@
+"""What the emulator refuses: one exception, an HTTP answer or an `error` event."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+INVALID_TOKEN = "Invalid Token"  # noqa: S105 - Fish's words
+INSUFFICIENT_CREDIT = (
+    "Insufficient API credit. API credit is managed independently from platform credit."
+)
+REFERENCE_NOT_FOUND = "Reference not found"
+CONCURRENCY_REST = "You have exceeded your current concurrency limit"
+CONCURRENCY_SOCKET = "Concurrency limit exceeded"
+
+
+class ApiError(Exception):
+    """A request that Fish Audio would refuse.
+
+    `body` is the JSON of the answer; without it, `{"status": …, "message": …}`.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.body = {"status": status, "message": message} if body is None else body
+        self.headers = dict(headers or {})
+
+
+def status_error(status: int) -> ApiError:
+    """The refusal that Fish sends with a status, told without its cause (for faults)."""
+    if status == HTTPStatus.UNAUTHORIZED:
+        return ApiError(status, INVALID_TOKEN)
+    if status == HTTPStatus.PAYMENT_REQUIRED:
+        return ApiError(
+            status, INSUFFICIENT_CREDIT, headers={"x-fish-error-code": "insufficient_balance"}
+        )
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return ApiError(status, CONCURRENCY_REST)
+    try:
+        return ApiError(status, HTTPStatus(status).phrase)
+    except ValueError:
+        return ApiError(status, "Unknown error")

@@ -1,0 +1,75 @@
+"""The model's own time, and the pieces in which its audio goes out."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from itertools import cycle
+
+from .formats import Encoder, encoder_for
+from .request import SpeechRequest
+from .settings import EmulatorSettings
+from .voices import synthesise
+
+
+class Generation:
+    """Speaks the chunks of one session, one after the other.
+
+    Raises ApiError for a format that cannot be had here.
+    """
+
+    def __init__(self, request: SpeechRequest, settings: EmulatorSettings) -> None:
+        self._request = request
+        self._settings = settings
+        self._encoder: Encoder = encoder_for(request, riff=settings.riff)
+        # An even frame cuts PCM between samples.
+        frame = max(2, int(settings.frame * self._encoder.bytes_per_second) & ~1)
+        self._sizes = cycle(odd_sizes(frame) if settings.odd_frames else (frame,))
+        self._held = b""
+
+    @property
+    def content_type(self) -> str:
+        """The media type of the pieces."""
+        return self._encoder.content_type
+
+    async def speak(self, text: str, *, flushed: bool) -> AsyncGenerator[bytes, None]:
+        """Give the audio of `text` piece by piece, each when the model would have made it.
+
+        The end of a `flushed` text may be kept for `release`.
+        """
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        pcm = await synthesise(text, self._request, self._settings)
+        if flushed and self._settings.hold_back > 0:
+            kept = min(len(pcm), round(self._settings.hold_back * self._request.sample_rate) * 2)
+            pcm, self._held = pcm[: len(pcm) - kept], pcm[len(pcm) - kept :]
+        first = begun + self._settings.first_audio
+        pace = self._settings.pace / self._encoder.bytes_per_second
+        made = 0
+        for piece in self._cut(self._encoder.encode(pcm) if pcm else b""):
+            # Waits at the first piece even where there is no time left: others have their turn.
+            if made == 0 or pace:
+                await asyncio.sleep(first + pace * made - loop.time())
+            made += len(piece)
+            yield piece
+
+    def release(self) -> list[bytes]:
+        """Give what was kept of the last flushed text."""
+        pcm, self._held = self._held, b""
+        return self._cut(self._encoder.encode(pcm) if pcm else b"")
+
+    def finish(self) -> list[bytes]:
+        """Give what the format kept back: the session's last audio."""
+        return self._cut(self._encoder.finish())
+
+    def _cut(self, data: bytes) -> list[bytes]:
+        pieces = []
+        begin = 0
+        while begin < len(data):
+            end = begin + next(self._sizes)
+            pieces.append(data[begin:end])
+            begin = end
+        return pieces
+
+
+def odd_sizes(frame: int) -> tuple[int, ...]:
+    """Odd sizes in bytes, so that most of the cuts split a sample; about `frame` at most."""
+    return (1, 331, min(4097, frame | 1), 1, 1, frame // 2 | 1, 7, frame | 1)

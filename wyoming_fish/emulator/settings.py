@@ -1,0 +1,106 @@
+"""How the emulator behaves: latency, limits, its voice, and what goes wrong when."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal, get_args
+
+from .account import VOICES, EmulatedVoice
+
+VoiceName = Literal["espeak", "tone", "code"]
+Split = Literal["length", "sentence"]
+AfterFinish = Literal["keep", "close", "drop"]
+FaultPoint = Literal["upgrade", "rest", "start", "text", "audio", "finish"]
+FaultKind = Literal["drop", "close", "error", "finish-error", "finish-early", "silent", "stall"]
+
+_HTTP_POINTS = ("upgrade", "rest")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fault:
+    """Something that goes wrong at one point of a session.
+
+    Each Fault counts its own strikes: two equal ones are two faults.
+    """
+
+    point: FaultPoint
+    """Where: `upgrade`, the websocket's handshake; `rest`, any REST request; `start`, `text`: as
+    that event arrives, before anything is done with it; `audio`: before an audio event is sent;
+    `finish`: before `finish` is sent."""
+    kind: FaultKind | int
+    """What. At `upgrade` and `rest`: an HTTP status, `drop`, or `stall` (no answer ever).
+    Elsewhere: `drop`, the TCP connection ends without a close frame; `close`, a close frame with
+    1011; `error`, an `error` event, then a close frame; `finish-error`, `finish` with the reason
+    error; `finish-early`, `finish` with the reason stop, whatever text is left; `silent`, no audio
+    from here on, all else as ever; `stall`, nothing more is sent (pings are still answered)."""
+    times: int | None = 1
+    """How many sessions (upgrades, requests) it strikes. None: every one."""
+    at: int = 0
+    """Which text or audio event of its session, from 0: `audio` at 2 strikes after two of them."""
+
+    def __post_init__(self) -> None:
+        if self.point not in get_args(FaultPoint):
+            raise ValueError(f"no such point: {self.point}; there are {get_args(FaultPoint)}")
+        if isinstance(self.kind, int):
+            fits = self.point in _HTTP_POINTS
+        elif self.point in _HTTP_POINTS:
+            fits = self.kind in ("drop", "stall")
+        elif self.point == "finish":
+            fits = self.kind in get_args(FaultKind) and self.kind not in ("finish-early", "silent")
+        else:
+            fits = self.kind in get_args(FaultKind)
+        if not fits:
+            raise ValueError(f"{self.kind} cannot happen at {self.point}")
+        if self.at and self.point not in ("text", "audio"):
+            raise ValueError(f"{self.point} happens once: at cannot be {self.at}")
+
+
+@dataclass(slots=True)
+class EmulatorSettings:
+    """May be changed or replaced while the emulator runs: it is read anew at each request."""
+
+    voice: VoiceName | None = None
+    """espeak really speaks, tone gives a plain tone for each word, code encodes the text so that
+    `decode_code_voice` gives it back. None: espeak where its packages are installed, else tone."""
+    key: str | None = None
+    """The one API key that is accepted. None: any that is not empty."""
+    user_id: str = "4d1f0c9b8a7e6d5c4b3a29180f1e2d3c"
+    credit: Decimal = Decimal("10.00")
+    """The API wallet, in US dollars. At 0 speech is refused with 402, but for the free backend."""
+    voices: tuple[EmulatedVoice, ...] = VOICES
+    concurrency: int = 5
+    """Sessions and speech requests at once."""
+    handshake: float = 0.0
+    """Seconds before a websocket's upgrade is answered."""
+    first_audio: float = 0.0
+    """Seconds of the model before the first audio of each chunk of text."""
+    pace: float = 0.0
+    """Seconds that the model takes for a second of audio."""
+    frame: float = 0.46
+    """Seconds of audio in one audio event (measured on the live service by a third party)."""
+    odd_frames: bool = False
+    """Cut audio events at odd byte counts of varying size, single bytes among them."""
+    riff: bool = False
+    """Begin the PCM of a session with a RIFF header, as WAV does."""
+    hold_back: float = 0.0
+    """Seconds of the end of a flushed chunk kept back until the next text, flush or stop."""
+    split: Split = "length"
+    """Where unflushed text is cut: only at `chunk_length` characters, or also at the end of a
+    sentence once there are `min_chunk_length`."""
+    after_finish: AfterFinish = "keep"
+    """What becomes of the socket: open for another start, closed with 1000, or the TCP connection
+    ended without a close frame."""
+    idle_timeout: float | None = None
+    """Seconds without an open session after which a socket is closed. None: never."""
+    code_samples: int = 120
+    """Samples for each byte of text in the voice `code`: 2 to 255."""
+    faults: list[Fault] = field(default_factory=list)
+    """The first one that fits strikes."""
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("voice", (*get_args(VoiceName), None)),
+            ("split", get_args(Split)),
+            ("after_finish", get_args(AfterFinish)),
+        ):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} {getattr(self, name)!r} is none of {choices}")

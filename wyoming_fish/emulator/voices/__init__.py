@@ -1,0 +1,57 @@
+"""The emulator's three voices: text in, s16le mono PCM out."""
+
+import asyncio
+import math
+from zlib import crc32
+
+from ..request import SpeechRequest
+from ..settings import EmulatorSettings, VoiceName
+from .code import decode_code_voice, encode_code_voice
+from .espeak import espeak_thread, missing_packages, speak_espeak
+from .tone import speak_tones
+
+__all__ = ["check_voice", "decode_code_voice", "synthesise"]
+
+DEFAULT_FREQUENCY = 330.0
+"""Hz, of the voice `tone` where no reference is given."""
+
+
+def check_voice(settings: EmulatorSettings) -> VoiceName:
+    """The voice that `settings` gives. Raises RuntimeError where its packages are missing."""
+    if settings.voice not in (None, "espeak"):
+        return settings.voice
+    missing = missing_packages()
+    if not missing:
+        return "espeak"
+    if settings.voice == "espeak":
+        raise RuntimeError(f"The voice espeak needs the Python packages {', '.join(missing)}")
+    return "tone"
+
+
+async def synthesise(text: str, request: SpeechRequest, settings: EmulatorSettings) -> bytes:
+    """Say `text` as s16le mono PCM at the rate that `request` asks for.
+
+    Cancelled, it lets a synthesis under way end in its thread, unheard.
+    """
+    name = check_voice(settings)
+    voice = request.voice
+    if name == "code":
+        return encode_code_voice(text, settings.code_samples)
+    if name == "tone":
+        frequency = _frequency(voice.id) if voice else DEFAULT_FREQUENCY
+        return speak_tones(text, request.sample_rate, request.speed, request.volume, frequency)
+    return await asyncio.get_running_loop().run_in_executor(
+        espeak_thread(),
+        speak_espeak,
+        text,
+        request.sample_rate,
+        request.speed,
+        request.volume,
+        voice.languages[0] if voice and voice.languages else "",
+        voice.espeak_variant if voice else "",
+    )
+
+
+def _frequency(voice_id: str) -> float:
+    """Some pitch within an octave of the default for each voice, the same each time."""
+    return DEFAULT_FREQUENCY * math.exp2(crc32(voice_id.encode()) / 2**31 - 1)
