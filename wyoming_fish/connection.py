@@ -21,9 +21,9 @@ from wyoming.tts import SynthesizeStopped, SynthesizeVoice
 
 from .catalog import Catalog
 from .fish.errors import FishError
-from .fish.settings import SpeechSettings
 from .fish.sockets import Sockets
 from .fish.speech import speak
+from .options import Options
 from .wire import ClientStalledError, Wire, WireError, encode, text_of, voice_of
 
 __all__ = ["Connection"]
@@ -74,13 +74,11 @@ class _Reply:
 class Connection:
     """One client's connection, from its first event to its last."""
 
-    def __init__(
-        self, wire: Wire, sockets: Sockets, catalog: Catalog, speech: SpeechSettings
-    ) -> None:
+    def __init__(self, wire: Wire, sockets: Sockets, catalog: Catalog, options: Options) -> None:
         self._wire = wire
         self._sockets = sockets
         self._catalog = catalog
-        self._speech = speech
+        self._options = options
         self._replies: asyncio.Queue[_Reply | None] = asyncio.Queue()
         self._streaming: _Reply | None = None
         """The reply whose text is coming in."""
@@ -167,6 +165,7 @@ class Connection:
         if self._replies.qsize() >= WAITING_LIMIT:
             raise WireError(f"more than {WAITING_LIMIT} replies are waiting")
         reply = _Reply(voice_of(event), streamed, _now())
+        self._sockets.warm(self._options.speech.backend)
         self._replies.put_nowait(reply)
         return reply
 
@@ -186,11 +185,15 @@ class Connection:
             self._speaking = None
 
     async def _say(self, reply: _Reply) -> None:
-        settings = replace(self._speech, voice=self._catalog.resolve(reply.voice.name))
+        voice = self._catalog.resolve(reply.voice.name)
+        settings = replace(self._options.speech, voice=voice)
+        # A plain reply is there whole: it has no pauses, and is kept and played again.
+        bridge = self._options.bridge if reply.streamed else None
         rate = settings.sample_rate
         first_audio = 0.0
         samples = 0
-        async with contextlib.aclosing(speak(self._sockets, reply.text(), settings)) as audio:
+        speech = speak(self._sockets, reply.text(), settings, bridge=bridge)
+        async with contextlib.aclosing(speech) as audio:
             async for pcm in audio:
                 if not samples:
                     first_audio = _now() - reply.asked

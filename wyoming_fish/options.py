@@ -59,6 +59,12 @@ class Options:
     """How to speak unless a client asks otherwise."""
     concurrency: int
     """Sessions at once; what is asked for beyond that waits in line."""
+    warm: int
+    """Sockets kept open for the next replies."""
+    quiet_time: float
+    """Seconds without use after which none is."""
+    bridge: float
+    """Seconds without audio amid a streamed reply until it gets a little silence; 0: never."""
     debug: bool
     log_format: str
 
@@ -91,6 +97,9 @@ class Options:
                     volume=_number(float, "--volume", chosen.volume),
                 ),
                 concurrency=_count("--concurrency", chosen.concurrency),
+                warm=_count("--warm", chosen.warm, least=0),
+                quiet_time=_seconds("--quiet-time", chosen.quiet_time),
+                bridge=_seconds("--bridge", chosen.bridge),
                 debug=chosen.debug,
                 log_format=_log_format(chosen.log_format),
             )
@@ -115,6 +124,11 @@ def _add_options(parser: argparse.ArgumentParser, environ: Mapping[str, str]) ->
     option("--speed", "FISH_SPEED", "1.0", "0.5 to 2")
     option("--volume", "FISH_VOLUME", "0", "decibels, -20 to 20")
     option("--concurrency", "FISH_CONCURRENCY", "5", "sessions that the account may have at once")
+    option("--warm", "FISH_WARM", "1", "sockets kept open for the next replies; 0: none")
+    option("--quiet-time", "FISH_QUIET_TIME", "600", "seconds without use until they are closed")
+    option(
+        "--bridge", "FISH_BRIDGE", "2.5", "seconds without audio until silence is sent; 0: never"
+    )
     option("--log-format", "WYOMING_FISH_LOG_FORMAT", LOG_FORMAT, "as Python's logging takes it")
     for flag, variable, text in (
         ("--demo", "WYOMING_FISH_DEMO", "speak by an emulator of Fish Audio: no key, no network"),
@@ -135,10 +149,18 @@ def _number(kind: type[int | float], flag: str, value: str) -> float:
         raise ValueError(f"{flag} is {value!r}, which is no number") from None
 
 
-def _count(flag: str, value: str) -> int:
-    if not value.isdecimal() or int(value) < 1:
-        raise ValueError(f"{flag} is {value!r}: it takes a whole number from 1 up")
-    return int(value)
+def _count(flag: str, value: str, *, least: int = 1) -> int:
+    number = _number(int, flag, value)
+    if number < least:
+        raise ValueError(f"{flag} is {value!r}: it takes a whole number from {least} up")
+    return int(number)
+
+
+def _seconds(flag: str, value: str) -> float:
+    seconds = _number(float, flag, value)
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"{flag} is {value!r}: it takes seconds from 0 up")
+    return seconds
 
 
 def _key(chosen: argparse.Namespace) -> str:

@@ -52,7 +52,12 @@ class Server:
 
     def __init__(self, options: Options, endpoint: Endpoint) -> None:
         self._options = options
-        self._sockets = Sockets(endpoint, concurrency=options.concurrency)
+        self._sockets = Sockets(
+            endpoint,
+            concurrency=options.concurrency,
+            warm=options.warm,
+            quiet_time=options.quiet_time,
+        )
         self._account = Account(endpoint)
         self._catalog = Catalog(self._account, options.speech)
         self._connections: dict[asyncio.Task[None], Connection] = {}
@@ -81,6 +86,7 @@ class Server:
             stack.push_async_callback(self._drain)
             refreshing = asyncio.create_task(self._catalog.keep_fresh())
             stack.push_async_callback(_cancelled, refreshing)
+            self._sockets.warm(self._options.speech.backend)
             self._resources = stack.pop_all()
         return self
 
@@ -106,7 +112,7 @@ class Server:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, linger: bool = False
     ) -> None:
         wire = Wire(reader, writer)
-        connection = Connection(wire, self._sockets, self._catalog, self._options.speech)
+        connection = Connection(wire, self._sockets, self._catalog, self._options)
         task = asyncio.create_task(connection.run(linger=linger))
         self._connections[task] = connection
         task.add_done_callback(self._disconnected)

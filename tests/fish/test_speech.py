@@ -38,7 +38,7 @@ async def _fish(
     settings: EmulatorSettings, *, concurrency: int = 5
 ) -> AsyncIterator[tuple[Emulator, Sockets]]:
     async with Emulator(settings) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url), concurrency=concurrency)
+        sockets = Sockets(Endpoint("key", emulator.url), concurrency=concurrency, warm=0)
         try:
             yield emulator, sockets
         finally:
@@ -105,16 +105,17 @@ async def test_audio_comes_while_text_is_written() -> None:
     heard = asyncio.Event()
 
     async def text() -> AsyncIterator[str]:
-        yield "x" * 150 + ". "
+        yield "Once upon a time. "
+        yield "And"
         await heard.wait()
-        yield "The end."
+        yield " then."
 
     async with _fish(EmulatorSettings(voice="code", code_samples=4)) as (_, sockets):
         out = b""
         async for pcm in speak(sockets, text(), SETTINGS):
             out += pcm
             heard.set()
-    assert decode_code_voice(out, 4) == "x" * 150 + ". The end."
+    assert decode_code_voice(out, 4) == "Once upon a time. And then."
 
 
 async def test_twelve_at_once_under_a_limit_of_five() -> None:
@@ -228,11 +229,12 @@ async def test_fish_that_cannot_be_reached() -> None:
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
         url = emulator.url
     with pytest.raises(FishConnectionError, match="network"):
-        await _spoken(Sockets(Endpoint("key", url)), [TEXT])
+        await _spoken(Sockets(Endpoint("key", url), warm=0), [TEXT])
 
 
 async def test_silence_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where Fish says nothing more, the reply fails in the end instead of hanging."""
+    monkeypatch.setattr("wyoming_fish.fish.speech.BRIDGE", 0.01)
     monkeypatch.setattr("wyoming_fish.fish.speech.SILENCE_LIMIT", 0.05)
     settings = EmulatorSettings(voice="code", faults=[Fault("audio", "stall")])
     async with _fish(settings) as (_, sockets):
@@ -240,12 +242,48 @@ async def test_silence_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
             await _spoken(sockets, [TEXT])
 
 
-async def test_slow_listener_is_not_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A listener who takes his time between frames is no fault of Fish's."""
-    monkeypatch.setattr("wyoming_fish.fish.speech.SILENCE_LIMIT", 0.02)
-    async with _fish(EmulatorSettings(voice="code", frame=0.1)) as (_, sockets):
+async def test_pauses_are_bridged() -> None:
+    """While the text pauses, a little silence comes now and then, and nothing of it is lost."""
+    bridged = asyncio.Event()
+
+    async def text() -> AsyncIterator[str]:
+        yield "One moment, please. "
+        yield "It"
+        await bridged.wait()
+        yield " is five."
+
+    silences = 0
+    async with _fish(EmulatorSettings(voice="code")) as (_, sockets):
         out = b""
-        async for pcm in speak(sockets, _pieces([TEXT]), SETTINGS):
+        async for pcm in speak(sockets, text(), SETTINGS, bridge=0.05):
             out += pcm
-            await asyncio.sleep(0.05)
-    assert decode_code_voice(out) == TEXT
+            silences += not any(pcm)
+            if silences == 3:
+                bridged.set()
+    assert silences >= 3
+    assert decode_code_voice(out, allow_silence=True) == "One moment, please. It is five."
+
+
+async def test_no_silence_before_the_first_word() -> None:
+    """Before anything was said there is nothing to bridge: an error can still be one."""
+
+    async def text() -> AsyncIterator[str]:
+        yield "It"
+        await asyncio.sleep(0.05)
+        yield " is five."
+
+    async with (
+        _fish(EmulatorSettings(voice="code", first_audio=0.05)) as (_, sockets),
+        contextlib.aclosing(speak(sockets, text(), SETTINGS, bridge=0.01)) as audio,
+    ):
+        assert any(await anext(audio))
+
+
+async def test_the_first_sentence_is_flushed() -> None:
+    """Fish is told to speak the first sentence when it is there, and the rest as one."""
+    pieces = _words("Good morning to you all. It is five. It is late. Sleep well.")
+    async with _fish(EmulatorSettings(voice="code")) as (emulator, sockets):
+        await _spoken(sockets, pieces)
+        (session,) = emulator.sessions
+    assert session.texts == ["Good morning to you all. ", "It is five. It is late. Sleep well."]
+    assert session.events[:3] == ["start", "text", "flush"]

@@ -115,7 +115,13 @@ def serving() -> Serving:
     async def start(settings: EmulatorSettings, *flags: str) -> AsyncIterator[Served]:
         async with Emulator(settings) as emulator:
             options = Options.parse(
-                ["--uri=tcp://127.0.0.1:0", f"--base-url={emulator.url}", "--api-key=key", *flags],
+                [
+                    "--uri=tcp://127.0.0.1:0",
+                    f"--base-url={emulator.url}",
+                    "--api-key=key",
+                    "--warm=0",
+                    *flags,
+                ],
                 {},
             )
             assert options.endpoint is not None

@@ -92,12 +92,12 @@ async def test_audio_comes_while_text_is_written(serving: Serving) -> None:
     settings = EmulatorSettings(voice="code", code_samples=4)
     async with serving(settings) as served, served.client() as client:
         await client.write_event(SynthesizeStart().event())
-        await client.write_event(SynthesizeChunk("x" * 150 + ". ").event())
+        await client.write_event(SynthesizeChunk("Once upon a time. And").event())
         first = await receive(client, "audio-chunk")
-        await client.write_event(SynthesizeChunk("The end.").event())
+        await client.write_event(SynthesizeChunk(" then.").event())
         await client.write_event(SynthesizeStop().event())
         rest = await receive(client, "synthesize-stopped")
-    assert decode_code_voice(first.pcm + rest.pcm, 4) == "x" * 150 + ". The end."
+    assert decode_code_voice(first.pcm + rest.pcm, 4) == "Once upon a time. And then."
 
 
 async def test_leaving_frees_the_session(serving: Serving) -> None:

@@ -168,13 +168,12 @@ class SpeechSettings:
     top_p: float | None = None
     """0 to 1."""
 
-    chunk_length: int = 100
-    """Characters, 100 to 300, after which Fish speaks without being told. The least: with Fish's
-    default of 300 LiveKit saw bursts with audible gaps between them."""
+    chunk_length: int = 300
+    """Characters, 100 to 300, after which Fish speaks without being told. The most, since it is
+    told: what is sent to it is cut where it is best cut, and meant to be spoken in one go."""
 
-    min_chunk_length: int = 50
-    """Characters, 0 to 100, below which Fish does not split. Its own default, sent on purpose: a
-    flush speaks less than this anyway, and a smaller one would cut what is better kept whole."""
+    min_chunk_length: int = 100
+    """Characters, 0 to 100, below which Fish does not cut. The most, for the same reason."""
 
     normalize: bool = True
     """Whether Fish reads out numbers and dates (English and Chinese only)."""

@@ -1,9 +1,10 @@
-"""Fish Audio's websockets: opened, lent to one session at a time, and kept for the next.
+"""Fish Audio's websockets: opened before they are needed, lent to one session at a time.
 
 Two things are scarce: time (a handshake takes about 0.3 s) and the account's concurrency (the
-number of sessions at once). A socket that has carried a session to its end is kept for the next
-one, since Fish leaves it open as often as not; one that it closed is forgotten. Who asks while
-all of the account's sessions are taken waits in line.
+number of sessions at once). So a warm socket waits for the next reply, and is replaced as it is
+taken; one that has carried a session to its end is kept for the next, since Fish leaves it open
+as often as not. Who asks while all of the account's sessions are taken waits in line. A house
+that has fallen quiet holds nothing open.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -29,6 +30,8 @@ from .protocol import Session, State
 from .settings import Backend, Endpoint
 
 __all__ = ["Socket", "Sockets"]
+
+_LOGGER = logging.getLogger(__name__)
 
 # At DEBUG websockets logs the headers of the handshake, and so the key.
 _QUIET_LOGGER: Final = logging.getLogger(f"{__name__}.websockets")
@@ -49,8 +52,16 @@ PING_TIMEOUT: Final = 60.0
 # Bytes of one message. Fish's are below 50 kB; its compatible sockets stop at 32 MiB.
 MESSAGE_LIMIT: Final = 32 * 2**20
 
-# Seconds that an unused socket is kept. LiveKit found one good for 300 s after its last use.
-IDLE_TIME: Final = 240.0
+# Seconds after which an idle socket is replaced: LiveKit found one good for 300 s after its last
+# use.
+REFRESH: Final = 240.0
+
+# Seconds without any use after which no socket is kept open.
+QUIET_TIME: Final = 600.0
+
+# Seconds to the next try to open a warm socket after a failure; each further one doubles them.
+RETRY_DELAY: Final = 1.0
+LONGEST_RETRY_DELAY: Final = 60.0
 
 
 class Socket:
@@ -62,7 +73,6 @@ class Socket:
         """How many sessions have begun on it."""
         self._connection = connection
         self._session = Session()
-        self._waiting_since: float | None = None
 
     @property
     def alive(self) -> bool:
@@ -84,20 +94,14 @@ class Socket:
             raise _closed(error) from error
 
     async def receive(self) -> bytes | str:
-        """The next frame. Raises FishConnectionError where the socket is closed."""
-        self._waiting_since = asyncio.get_running_loop().time()
+        """The next frame. Raises FishConnectionError where the socket is closed.
+
+        When it is cancelled, no frame is lost.
+        """
         try:
             return await self._connection.recv()
         except ConnectionClosed as error:
             raise _closed(error) from error
-        finally:
-            self._waiting_since = None
-
-    @property
-    def silence(self) -> float:
-        """Seconds for which ``receive`` has been waiting; 0 while nobody waits in it."""
-        since = self._waiting_since
-        return 0.0 if since is None else asyncio.get_running_loop().time() - since
 
     def abort(self) -> None:
         """Cut the connection at once; who waits in ``receive`` is told."""
@@ -118,8 +122,11 @@ class Socket:
 class Sockets:
     """All sockets of one account.
 
-    ``concurrency`` is the number of sessions that the account may hold at once. ``ssl_context`` is
-    used for wss addresses; without one the system's trust store is. Call ``close()`` in the end.
+    ``concurrency`` is the number of sessions that the account may hold at once, ``warm`` the
+    number of sockets of each backend that are kept open for the next replies, ``quiet_time`` the
+    seconds without use after which they are let go. All sockets together are never more than
+    ``concurrency``, since it is not known whether Fish counts idle ones. ``ssl_context`` is used
+    for wss addresses; without one the system's trust store is. Call ``close()`` in the end.
     """
 
     def __init__(
@@ -127,17 +134,32 @@ class Sockets:
         endpoint: Endpoint,
         *,
         concurrency: int = 5,
+        warm: int = 1,
+        quiet_time: float = QUIET_TIME,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._ssl_context = ssl_context
+        self._concurrency = concurrency
+        self._warm = warm
+        self._quiet_time = quiet_time
         # asyncio's semaphore serves in the order of asking.
         self._slots = asyncio.Semaphore(concurrency)
+        self._lent = 0
         self._idle: dict[Backend, dict[Socket, asyncio.Task[None]]] = {
             backend: {} for backend in Backend
         }
+        self._opening: dict[Backend, asyncio.Task[None]] = {}
+        self._last_use = dict.fromkeys(Backend, float("-inf"))
+        self._retry_delay = RETRY_DELAY
+        self._retry_at = float("-inf")
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+
+    def warm(self, backend: Backend) -> None:
+        """Have a socket ready, since a reply is to be expected. Returns at once; never fails."""
+        self._last_use[backend] = _now()
+        self._replenish(backend)
 
     @contextlib.asynccontextmanager
     async def lend(self, backend: Backend) -> AsyncIterator[Socket]:
@@ -148,14 +170,20 @@ class Sockets:
         opened.
         """
         async with self._slots:
-            socket = self._take(backend) or await self._open(backend)
+            self._lent += 1
             try:
-                yield socket
+                socket = await self._take(backend)
+                self.warm(backend)
+                try:
+                    yield socket
+                finally:
+                    if socket.alive and not self._closed:
+                        self._last_use[backend] = _now()
+                        self._keep(socket)
+                    else:
+                        await socket.close()
             finally:
-                if socket.alive and not self._closed:
-                    self._keep(socket)
-                else:
-                    await socket.close()
+                self._lent -= 1
 
     async def close(self) -> None:
         """Close the sockets that are kept; those that are lent close when they come back."""
@@ -167,29 +195,72 @@ class Sockets:
             *self._tasks, *(socket.close() for socket in idle), return_exceptions=True
         )
 
-    def _take(self, backend: Backend) -> Socket | None:
-        idle = self._idle[backend]
-        while idle:
-            # The one used last is the least likely to have been dropped.
-            socket, watching = idle.popitem()
-            watching.cancel()
-            if socket.alive:
-                return socket
-        return None
+    async def _take(self, backend: Backend) -> Socket:
+        """The best socket there is, or a new one."""
+        while True:
+            idle = self._idle[backend]
+            while idle:
+                # The one used last is the least likely to have been dropped.
+                socket, watching = idle.popitem()
+                watching.cancel()
+                if socket.alive:
+                    return socket
+            # One that is being opened is there sooner than one that is not; it is for the first
+            # who asks.
+            opening = self._opening.pop(backend, None)
+            if opening is None:
+                return await self._open(backend)
+            await asyncio.wait((opening,))
+
+    def _replenish(self, backend: Backend) -> None:
+        """Open a warm socket if one is wanted and not yet on its way."""
+        idle = sum(len(sockets) for sockets in self._idle.values())
+        if (
+            len(self._idle[backend]) < self._warm
+            and backend not in self._opening
+            and self._lent + idle + len(self._opening) < self._concurrency
+            and _now() >= self._retry_at
+            and not self._closed
+        ):
+            self._opening[backend] = self._own(self._open_warm(backend))
+
+    async def _open_warm(self, backend: Backend) -> None:
+        try:
+            self._keep(await self._open(backend))
+        except FishError as error:
+            # The reply that needs it will tell; until then this only costs time.
+            _LOGGER.debug("No warm socket: %s", error)
+            self._retry_at = _now() + self._retry_delay
+            self._retry_delay = min(2 * self._retry_delay, LONGEST_RETRY_DELAY)
+        finally:
+            if self._opening.get(backend) is asyncio.current_task():
+                del self._opening[backend]
 
     def _keep(self, socket: Socket) -> None:
-        watching = asyncio.create_task(self._watch(socket))
-        self._idle[socket.backend][socket] = watching
-        self._tasks.add(watching)
-        watching.add_done_callback(self._tasks.discard)
+        self._idle[socket.backend][socket] = self._own(self._watch(socket))
 
     async def _watch(self, socket: Socket) -> None:
-        """Let an idle socket go when Fish closes it or nobody has wanted it for IDLE_TIME."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(IDLE_TIME):
-                await socket.wait_closed()
-        del self._idle[socket.backend][socket]
+        """Replace an idle socket that dies or grows old; let it go when the house is quiet."""
+        backend, old_at = socket.backend, _now() + REFRESH
+        while (until := min(old_at, self._quiet_at(backend))) > _now():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    await socket.wait_closed()
+                break
+        del self._idle[backend][socket]
+        if self._quiet_at(backend) > _now():
+            self._replenish(backend)
         await socket.close()
+
+    def _quiet_at(self, backend: Backend) -> float:
+        return self._last_use[backend] + self._quiet_time
+
+    def _own(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Run ``work`` in a task that ``close()`` ends."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _open(self, backend: Backend) -> Socket:
         url = self._endpoint.live_url
@@ -219,6 +290,7 @@ class Sockets:
             ) from error
         except (OSError, InvalidHandshake, InvalidProxy) as error:
             raise _refused(error) from error
+        self._retry_at, self._retry_delay = float("-inf"), RETRY_DELAY
         return Socket(connection, backend)
 
 
@@ -245,3 +317,7 @@ def _refused(error: Exception) -> FishError:
 def _closed(error: ConnectionClosed) -> FishConnectionError:
     how = f"{error.rcvd.code} {error.rcvd.reason}".rstrip() if error.rcvd else "without a word"
     return FishConnectionError(f"Fish Audio closed the connection ({how}).")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

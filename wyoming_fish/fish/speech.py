@@ -5,34 +5,48 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterable
-from typing import Final, NoReturn
+from typing import Final
 
 from .errors import BrokenStreamError, FishConnectionError
-from .protocol import Audio, Finish, Session
+from .protocol import Audio, Finish, State
+from .schedule import Schedule
 from .settings import SpeechSettings
 from .sockets import Socket, Sockets
 
-__all__ = ["speak"]
+__all__ = ["BRIDGE", "speak"]
 
 # Seconds without a word from Fish, with all of the text sent, after which it is given up: its
-# slowest mode was seen to take 2.5 s, and satellites give up after 5 s of silence.
+# slowest mode was seen to take 2.5 s.
 SILENCE_LIMIT: Final = 30.0
+
+# Seconds without audio after which a little silence is given in its place: satellites give up
+# after 5 s without a byte.
+BRIDGE: Final = 2.5
+# Seconds of it: more than a frame of MP3, so that an encoder on the way gives something too, and
+# too little to be heard between two sentences.
+BRIDGE_LENGTH: Final = 0.06
 
 
 async def speak(
-    sockets: Sockets, text: AsyncIterable[str], settings: SpeechSettings
+    sockets: Sockets,
+    text: AsyncIterable[str],
+    settings: SpeechSettings,
+    *,
+    bridge: float | None = None,
 ) -> AsyncGenerator[bytes]:
     """Speak ``text`` while it is being written.
 
     Takes any pieces of text, cut anywhere; gives s16le mono PCM of ``settings.sample_rate`` in
     whole samples, as it comes. One reply is one session, so the voice stays the same throughout.
-    Text without a letter to say gives nothing and costs nothing.
+    Blank text gives nothing and costs nothing. With ``bridge``, once it has begun, there is a
+    little silence every ``bridge`` seconds in which nothing else came.
 
     Leaving the iterator closes the session's socket: Fish has no other way to be interrupted.
     Close it with ``contextlib.aclosing`` to know when that has happened.
 
     Raises FishError where not all of the text was spoken, and whatever ``text`` raises.
     """
+    sockets.warm(settings.backend)
     written = _Written(text)
     try:
         if not await written.begins():
@@ -42,7 +56,8 @@ async def speak(
             async with sockets.lend(settings.backend) as socket:
                 # A socket that Fish closed after its last session may look open until it is used.
                 worn = socket.sessions > 0
-                async with contextlib.aclosing(_session(socket, written, settings)) as audio:
+                reply = _Reply(socket, written, settings)
+                async with contextlib.aclosing(reply.audio(bridge)) as audio:
                     try:
                         async for pcm in audio:
                             spoken = True
@@ -57,97 +72,133 @@ async def speak(
         await written.close()
 
 
-async def _session(
-    socket: Socket, written: _Written, settings: SpeechSettings
-) -> AsyncGenerator[bytes]:
+class _Reply:
     """One session with all of the text, from its first word."""
-    session = socket.begin()
-    sending = asyncio.create_task(_send(socket, session, written, settings))
-    try:
-        while True:
-            try:
-                frame = await socket.receive()
-            except FishConnectionError:
-                # Where the sender failed, that is why the connection ended.
-                if sending.done():
-                    sending.result()
-                raise
-            match session.receive(frame):
-                case Audio(pcm):
-                    yield pcm
-                case Finish(pcm):
-                    if pcm:
+
+    def __init__(self, socket: Socket, written: _Written, settings: SpeechSettings) -> None:
+        self._socket = socket
+        self._session = socket.begin()
+        self._written = written
+        self._settings = settings
+        self._schedule = Schedule(settings.speed)
+
+    async def audio(self, bridge: float | None) -> AsyncGenerator[bytes]:
+        """Send the text and give the audio, both as they come."""
+        rate = self._settings.sample_rate
+        silence = bytes(2 * int(BRIDGE_LENGTH * rate))
+        patience = bridge or BRIDGE
+        heard, waited = False, 0.0
+        sending = asyncio.create_task(self._send())
+        try:
+            while True:
+                frame = await self._frame(patience, sending)
+                if frame is None:
+                    waited += patience
+                    if waited >= SILENCE_LIMIT and self._session.state is State.STOPPED:
+                        raise BrokenStreamError(f"Fish fell silent for {waited:.0f} s.")
+                    if heard and bridge:
+                        self._schedule.heard(BRIDGE_LENGTH, _now())
+                        yield silence
+                    continue
+                waited = 0.0
+                match self._session.receive(frame):
+                    case Audio(pcm):
+                        self._schedule.heard(len(pcm) / 2 / rate, _now())
+                        if not heard:
+                            # From now on there is a clock to send by.
+                            heard = True
+                            self._written.news.set()
                         yield pcm
-                    return
-    finally:
-        await _ended(sending)
+                    case Finish(pcm):
+                        if pcm:
+                            yield pcm
+                        return
+        finally:
+            await _ended(sending)
 
+    async def _frame(self, patience: float, sending: asyncio.Task[None]) -> bytes | str | None:
+        """The next frame, or None where nothing has come for ``patience`` seconds."""
+        try:
+            async with asyncio.timeout(patience):
+                return await self._socket.receive()
+        except TimeoutError:
+            return None
+        except FishConnectionError:
+            # Where the sender failed, that is why the connection ended.
+            if sending.done():
+                sending.result()
+            raise
 
-async def _send(
-    socket: Socket, session: Session, written: _Written, settings: SpeechSettings
-) -> None:
-    """Send the text as it comes, then watch over the answer until cancelled.
-
-    A failure here ends the connection, and so wakes the receiver.
-    """
-    try:
-        await socket.send(session.start(settings.request()))
-        at = 0
-        while (piece := await written.piece(at)) is not None:
-            await socket.send(session.text(piece))
-            at += 1
-        await socket.send(session.stop())
-        await _patience(socket)
-    except Exception:
-        socket.abort()
-        raise
-
-
-async def _patience(socket: Socket) -> NoReturn:
-    """Raise BrokenStreamError when nothing has come for SILENCE_LIMIT to who waited for it."""
-    silence = 0.0
-    while silence < SILENCE_LIMIT:
-        await asyncio.sleep(SILENCE_LIMIT - silence)
-        silence = socket.silence
-    raise BrokenStreamError(f"Fish Audio fell silent for {SILENCE_LIMIT:.0f} s.")
+    async def _send(self) -> None:
+        """Send the text by the schedule. A failure here ends the connection, and so the wait."""
+        socket, session, schedule = self._socket, self._session, self._schedule
+        try:
+            await socket.send(session.start(self._settings.request()))
+            scheduled = 0
+            complete = False
+            while not complete:
+                self._written.news.clear()
+                now = _now()
+                complete = self._written.complete
+                for piece in self._written.pieces[scheduled:]:
+                    schedule.write(piece, now)
+                scheduled = len(self._written.pieces)
+                if complete:
+                    schedule.complete()
+                while piece := schedule.take(now):
+                    await socket.send(session.text(piece))
+                    if not piece.isspace():
+                        await socket.send(session.flush())
+                if not complete:
+                    await self._written.wait(schedule.wake(now))
+            await socket.send(session.stop())
+        except Exception:
+            socket.abort()
+            raise
 
 
 class _Written:
     """The text of one reply so far; it can be read from its first word as often as needed."""
 
     def __init__(self, text: AsyncIterable[str]) -> None:
-        self._pieces: list[str] = []
-        self._news = asyncio.Event()
+        self.pieces: list[str] = []
+        self.news = asyncio.Event()
+        """Set with each piece, and at the end."""
         self._reading = asyncio.create_task(self._read(text))
-        self._reading.add_done_callback(lambda _: self._news.set())
+        self._reading.add_done_callback(lambda _: self.news.set())
 
     async def _read(self, text: AsyncIterable[str]) -> None:
         async for piece in text:
             if piece:
-                self._pieces.append(piece)
-                self._news.set()
+                self.pieces.append(piece)
+                self.news.set()
 
-    async def piece(self, at: int) -> str | None:
-        """The piece with number ``at``, when it is there; None after the last one.
+    @property
+    def complete(self) -> bool:
+        """Whether there is no more to come. Raises what the text itself raised."""
+        if self._reading.done():
+            self._reading.result()
+            return True
+        return False
 
-        Raises what the text itself raised.
-        """
-        while at >= len(self._pieces):
-            if self._reading.done():
-                self._reading.result()
-                return None
-            self._news.clear()
-            await self._news.wait()
-        return self._pieces[at]
+    async def wait(self, until: float | None = None) -> None:
+        """Wait for news, or until the loop's time is ``until``."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                await self.news.wait()
 
     async def begins(self) -> bool:
         """Whether there is anything to say; returns as soon as that is known."""
-        at = 0
-        while (piece := await self.piece(at)) is not None:
-            if not piece.isspace():
+        seen = 0
+        while True:
+            self.news.clear()
+            complete = self.complete
+            if not all(piece.isspace() for piece in self.pieces[seen:]):
                 return True
-            at += 1
-        return False
+            if complete:
+                return False
+            seen = len(self.pieces)
+            await self.wait()
 
     async def close(self) -> None:
         """Read no further."""
@@ -160,3 +211,7 @@ async def _ended(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
     if not task.cancelled():
         task.exception()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

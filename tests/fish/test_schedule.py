@@ -1,0 +1,243 @@
+"""When text is handed to Fish, against a simulated clock, writer, Fish and player."""
+
+import heapq
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wyoming_fish.fish.schedule import FIRST_PIECE, LONGEST_PIECE, PAUSE, Schedule
+from wyoming_fish.fish.text.sentences import CutKind, Sentences
+
+
+@dataclass
+class Run:
+    """What came of a text."""
+
+    pieces: list[tuple[float, str]] = field(default_factory=list)
+    """When each was sent."""
+    first_audio: float = 0.0
+    starved: float = 0.0
+    """Seconds for which the player had begun and had nothing to play, while text was to come."""
+
+    @property
+    def text(self) -> str:
+        """All that was sent."""
+        return "".join(piece for _, piece in self.pieces)
+
+
+def _run(
+    written: list[tuple[float, str]],
+    *,
+    answer: float = 0.3,
+    pace: float = 0.13,
+    letter: float = 0.065,
+) -> Run:
+    """Write at these times to a Fish that answers after ``answer`` seconds.
+
+    It makes a second of audio in ``pace`` seconds, of ``letter`` seconds for each letter, one
+    piece after another, in frames of 0.46 s.
+    """
+    schedule, run = Schedule(), Run()
+    events: list[tuple[float, int, str, str]] = []
+    for number, (at, text) in enumerate(written):
+        heapq.heappush(events, (at, number, "text", text))
+    heapq.heappush(events, (written[-1][0], len(written), "end", ""))
+    count = len(events)
+    busy_until = played_until = 0.0
+    ended = False
+    while events:
+        now, _, kind, text = heapq.heappop(events)
+        if kind == "text":
+            schedule.write(text, now)
+        elif kind == "end":
+            schedule.complete()
+            ended = True
+        elif kind == "audio":
+            seconds = float(text)
+            schedule.heard(seconds, now)
+            if not run.first_audio:
+                run.first_audio = played_until = now
+            run.starved += max(0.0, now - played_until)
+            played_until = max(played_until, now) + seconds
+        while piece := schedule.take(now):
+            run.pieces.append((now, piece))
+            begins = max(now, busy_until) + answer
+            seconds = letter * len(piece)
+            at = begins
+            while seconds > 0:
+                frame = min(0.46, seconds)
+                at += frame * pace
+                seconds -= frame
+                heapq.heappush(events, (at, count, "audio", str(frame)))
+                count += 1
+            busy_until = at
+        if not ended and (wake := schedule.wake(now)) is not None:
+            heapq.heappush(events, (wake, count, "wake", ""))
+            count += 1
+    assert run.text == "".join(text for _, text in written)
+    return run
+
+
+def _words(text: str, per_second: float) -> list[tuple[float, str]]:
+    """The text word by word, as a language model writes it: the space comes with the next word."""
+    words = text.split(" ")
+    pieces = [words[0], *(f" {word}" for word in words[1:])]
+    return [(number / per_second, piece) for number, piece in enumerate(pieces)]
+
+
+REPLY = (
+    "I have turned off the kitchen lights and the radio. The back door is still open, so you may "
+    "want to close it before you go to bed. Tomorrow will be sunny, with a high of 21.5 degrees."
+)
+
+
+@pytest.mark.parametrize("per_second", [10, 20, 40])
+def test_the_first_sentence_goes_as_soon_as_it_is_certain(per_second: float) -> None:
+    """The next word makes it certain, so it goes with that."""
+    run = _run(_words(REPLY, per_second))
+    at, piece = run.pieces[0]
+    assert piece == "I have turned off the kitchen lights and the radio. "
+    # Its last word is the tenth, number 9; the next one makes it certain.
+    assert at == pytest.approx(10 / per_second)
+    assert run.text == REPLY
+
+
+def test_the_first_sentence_goes_at_a_pause() -> None:
+    """Where nothing follows, a short pause after the mark is enough."""
+    run = _run([(0.0, "Let me see."), (5.0, " It is five.")])
+    at, piece = run.pieces[0]
+    assert piece == "Let me see."
+    assert at == pytest.approx(PAUSE)
+
+
+def test_an_abbreviation_is_given_time() -> None:
+    """What is mostly an abbreviation or a number is not cut at a short pause."""
+    assert _run([(0.0, "Ask Dr. "), (0.5, "Smith.")]).pieces[0][1] == "Ask Dr. Smith."
+    assert _run([(0.0, "It is 22."), (3.0, "5 degrees.")]).pieces[0][1] == "It is 22.5 degrees."
+
+
+def test_all_at_once() -> None:
+    """A text that is there is sent at once, its first sentence by itself."""
+    run = _run([(0.0, REPLY)])
+    assert [at for at, _ in run.pieces] == [0.0, 0.0]
+    assert run.pieces[0][1].endswith("radio. ")
+
+
+def test_a_long_first_sentence_is_cut_at_a_clause() -> None:
+    """Nobody waits for the end of a sentence that goes on and on."""
+    text = "Well, " + "as far as I can see from here, it is raining and raining " * 5 + "now."
+    run = _run(_words(text, 10))
+    assert run.pieces[0][1] == "Well, as far as I can see from here, "
+    assert run.pieces[0][0] < 2.0
+
+
+def test_a_long_first_clause_is_cut_between_words() -> None:
+    """Without any mark, a long beginning is cut at a space."""
+    run = _run(_words("so it goes on " * 30, 10))
+    assert 100 < len(run.pieces[0][1]) <= FIRST_PIECE
+    assert run.pieces[0][1].endswith(" ")
+
+
+def test_sentences_are_joined_while_audio_is_in_hand() -> None:
+    """Fast text becomes few pieces: Fish keeps its melody over several sentences."""
+    run = _run(_words(f"{REPLY} " * 8, 40))
+    assert len(run.pieces) <= 2 + len(run.text) // (LONGEST_PIECE // 2)
+    assert all(len(piece) <= LONGEST_PIECE for _, piece in run.pieces)
+    # Every piece ends with a sentence.
+    assert all(piece.rstrip()[-1] in ".!?" for _, piece in run.pieces)
+
+
+def test_no_long_gap_between_pieces() -> None:
+    """Whole sentences are not held back for so long that a satellite would give up."""
+    run = _run(_words(f"{REPLY} " * 8, 12))
+    assert max(b - a for (a, _), (b, _) in pairwise(run.pieces)) < 4
+
+
+ANSWER = 0.3
+
+
+@pytest.mark.parametrize(
+    ("text", "least"),
+    [
+        (REPLY, 0.0),
+        ("It is, as far as I know, late. " * 20, 0.0),
+        ("It goes on without any mark for a good while " * 6, 0.0),
+        # Before the second sentence is there, the first one is over: that is a pause, and no more.
+        ("Yes. I have turned on all of the lights in the living room for you and others.", ANSWER),
+        ("No. " + "It goes on without any mark for a good while " * 6, ANSWER),
+        ("Ok. Sure. Done. " + REPLY * 3, ANSWER),
+    ],
+)
+@pytest.mark.parametrize("per_second", [10.0, 12.5, 20.0, 40.0])
+@pytest.mark.parametrize("letter", [0.05, 0.065, 0.09])
+def test_a_player_is_never_without_audio(
+    text: str, least: float, per_second: float, letter: float
+) -> None:
+    """At ten words a second and more, no player that starts at the first byte runs dry."""
+    run = _run(_words(text, per_second), answer=ANSWER, letter=letter)
+    assert run.starved <= least + 1e-6
+    assert run.text == text
+
+
+def test_slow_text_is_not_cut_between_words() -> None:
+    """Where speech outruns the writer anyway, it waits for a clause or a sentence."""
+    run = _run(_words(REPLY * 2, 2))
+    assert all(piece.rstrip()[-1] in ".,!?" for _, piece in run.pieces)
+
+
+TEXTS = st.lists(
+    st.sampled_from(
+        "Yes. Dr. Smith said: it is 22.5 degrees, (happy) [laugh out loud] ok! 天气很好。 is\n a "
+        "3. z.B. wonderful \n\n morning, isn't it? — 10 000".split(" ")
+    ),
+    min_size=1,
+    max_size=80,
+).map(" ".join)
+
+
+@given(TEXTS, st.lists(st.tuples(st.integers(0, 400), st.floats(0, 0.5)), max_size=40))
+@settings(deadline=None)
+def test_nothing_is_lost_and_nothing_is_cut(text: str, cuts: list[tuple[int, float]]) -> None:
+    """However text comes and pauses, it is sent whole and in order, cut only where it may be."""
+    pieces, start, now = [], 0, 0.0
+    for at, pause in sorted(cuts):
+        if start < at < len(text):
+            pieces.append((now, text[start:at]))
+            start = at
+            now += pause
+    run = _run([*pieces, (now, text[start:])])
+    assert run.text == text
+    whole = Sentences()
+    whole.write(text)
+    allowed = {cut.at for cut in whole.cuts}
+    # A pause may end a sentence before what follows is known.
+    ends = {at for at, _ in cuts}
+    at = 0
+    for _, piece in run.pieces[:-1]:
+        at += len(piece)
+        assert at in allowed or at in ends
+
+
+@given(TEXTS, st.lists(st.integers(0, 400), max_size=40))
+@settings(deadline=None)
+def test_pieces_of_text_do_not_matter(text: str, places: list[int]) -> None:
+    """In whatever pieces a text comes, without pauses, its first piece is the same."""
+    ats = [0, *sorted({at for at in places if 0 < at < len(text)}), len(text)]
+    pieces = [text[a:b] for a, b in pairwise(ats)]
+    steps = [(number * 1e-4, piece) for number, piece in enumerate(pieces)]
+    run = _run([*steps, (1.0, "")])
+    assert run.pieces[0][1] == _run([(0.0, text), (1.0, "")]).pieces[0][1]
+
+
+def test_cuts_are_of_the_best_kind() -> None:
+    """A piece that is cut in need ends at a sentence rather than a clause, and so on."""
+    text = "Yes. The first one, it seems, is long enough. And then, what follows is more of it "
+    run = _run([(0.0, text), (30.0, "and more.")])
+    whole = Sentences()
+    whole.write(text)
+    kinds = {cut.at: cut.kind for cut in whole.cuts}
+    assert kinds[len(run.pieces[0][1])] is CutKind.SENTENCE
+    assert kinds[len(run.pieces[0][1]) + len(run.pieces[1][1])] is CutKind.SENTENCE

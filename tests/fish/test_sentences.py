@@ -1,0 +1,176 @@
+"""Where a text may be cut."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from wyoming_fish.fish.text.sentences import LONGEST, Cut, CutKind, Sentences
+
+
+def _sentences(text: str) -> list[str]:
+    """The sentences that are certain, and the rest."""
+    sentences = Sentences()
+    sentences.write(text)
+    cuts = [0, *(cut.at for cut in sentences.cuts if cut.kind is CutKind.SENTENCE), len(text)]
+    return [text[a:b] for a, b in pairwise(cuts) if b > a]
+
+
+# One line for each text: its sentences, with | between them.
+SENTENCES = """\
+Hello there. |It is warm. |Bye
+It is 22.5 degrees. |That is 72,5 % more than 1.234,56 €. |Yes
+No. |The door is locked.
+See No. 5 and Nr. 77. |Then go on.
+Dr. Smith met Mrs. Jones. |Prof. Dr. Meier did not.
+J. R. R. Tolkien wrote it. |He did.
+He lives in the U.S. Army base. |Really.
+At 10 a.m. we go. |At 10 p.m. |We return.
+Bring apples, pears, etc. |Then come.
+Use e.g. apples or i.e. fruit. |Good.
+Am 3. Mai kommt sie. |Am 14. Juni auch.
+Das kostet z. B. fünf Euro. |Gut!
+It was in 1999. |Then came 2000.
+The answer is 42. |Good.
+Really? |Yes! |No way?! |Fine.
+"Really?" she asked. |"Yes." |He left.
+«Vraiment ?» |Oui ! |Bon.
+(He knew.) |She did not. |[laugh] Well.
+Wait... and see. |Wait… |Then see.
+Is it 12:30? |No, it is 13:45. |Good.
+Visit https://example.com/a?b=c. |Then example.org. |Ok.
+Say [soft, slow. voice] hello. |Then (sighing. loudly) go. |Bye
+今天天气很好。|明天会下雨！|「真的吗？」|是的
+約三分です。|お待ちください。|はい
+오늘은 맑습니다. |내일은 비가 옵니다. |네
+यह ठीक है। |अब सो जाओ।|
+كيف حالك؟ |أنا بخير. |شكرا
+Привет. |Как дела? |Это ул. Ленина. |Хорошо
+Ինչպես ես։ |Լավ
+วันนี้อากาศดี พรุ่งนี้ฝนจะตก
+10 000 people came. |22 °C is warm.
+Milk costs 3.50. |Bread 2.
+"""
+
+
+@pytest.mark.parametrize("line", SENTENCES.splitlines())
+def test_sentences(line: str) -> None:
+    """Each line of the table above is cut at its bars, and nowhere else."""
+    expected = line.split("|")
+    # The last one is not certain before something follows it.
+    assert _sentences("".join(expected)) == [part for part in expected if part]
+
+
+def test_open_brackets() -> None:
+    """A bracket holds back what may be its cue, and no longer than a cue is."""
+    assert _sentences("An open [bracket. Then") == ["An open [bracket. Then"]
+    long = "and more " * 12
+    assert _sentences(f"An open [bracket. Then {long}") == ["An open [bracket. ", f"Then {long}"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Here is the list:\n", "- Milk\n", "- Eggs\n", "That is all"],
+        ["A heading\n\n", "A text that is\nwrapped. ", "Good."],
+        ["1. First\n", "2. Second\n", "3. Third"],
+    ],
+)
+def test_lines(lines: list[str]) -> None:
+    """The end of a line ends a sentence, but for one that goes on in small letters."""
+    assert _sentences("".join(lines)) == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "ends", "ends_in_time"),
+    [
+        ("It works.", True, True),
+        ("It works!” ", True, True),
+        ("好的。", True, True),
+        ("A list:\n", True, True),
+        ("Dear Dr.", False, True),
+        ("Initial J. ", False, True),
+        ("It is 22.", False, False),
+        ("It is 22. ", False, True),
+        ("It works", False, False),
+        ("It works. [whis", False, False),
+        ("", False, False),
+        ("  ", False, False),
+    ],
+)
+def test_pauses(text: str, ends: bool, ends_in_time: bool) -> None:
+    """What pauses at a mark has ended, sooner or later by how likely it is to go on."""
+    sentences = Sentences()
+    sentences.write(text)
+    assert sentences.ends_well() == ends
+    assert sentences.ends_well(any_mark=True) == ends_in_time
+
+
+ALPHABET = "aAbßЖ天あก 0123.,!?…:;-–'\"»)([]<|>\n\u00a0。，！」।؟"
+TEXTS = st.text(ALPHABET, max_size=300) | st.lists(
+    st.sampled_from(
+        "Yes. Dr. Smith 22.5 3. e.g. z.B. well, [laugh] (happy) ok! 天气。 \n \n\n 10 000 …".split(
+            " "
+        )
+    ),
+    max_size=60,
+).map(" ".join)
+
+
+@given(TEXTS, st.lists(st.integers(0, 300), max_size=30))
+@example("x" * 3 * LONGEST, [5])
+@example(" " * 3 * LONGEST, [5])
+def test_pieces_do_not_matter(text: str, places: list[int]) -> None:
+    """The cuts are those of the text, in whatever pieces it came, and they stay."""
+    whole = Sentences()
+    whole.write(text)
+    pieces = Sentences()
+    at = [0, *sorted({place for place in places if place < len(text)}), len(text)]
+    seen: list[Cut] = []
+    for a, b in pairwise(at):
+        pieces.write(text[a:b])
+        assert pieces.cuts[: len(seen)] == seen
+        seen = list(pieces.cuts)
+    assert pieces.text == text
+    assert pieces.cuts == whole.cuts
+
+
+@given(TEXTS)
+def test_no_cut_inside_of_anything(text: str) -> None:
+    """No cut lies inside a word, a number or a cue, and each lies after its spaces."""
+    sentences = Sentences()
+    sentences.write(text)
+    for at, kind in sentences.cuts:
+        before, after = text[at - 1], text[at]
+        assert before.isspace() or not after.isspace() or before in "。，！"
+        if not before.isspace():
+            assert before in "。，！」.!?…'\"»)]؟", (text[:at], text[at:])
+        assert not (text[:at].rstrip(" ")[-1:].isdecimal() and after.isdecimal()), kind
+        opened = text[:at].rfind("[")
+        closed = text.find("]", opened)
+        if opened >= 0 and 0 < closed - opened < 100 and "\n" not in text[opened:closed]:
+            assert closed < at
+
+
+@given(TEXTS, st.lists(st.integers(1, 400), max_size=20))
+def test_taking_loses_nothing(text: str, ats: list[int]) -> None:
+    """What is taken and what is left are the text."""
+    sentences = Sentences()
+    sentences.write(text)
+    taken = [sentences.take(at) for at in ats]
+    assert "".join(taken) + sentences.text == text
+    assert all(0 < cut.at <= len(sentences.text) for cut in sentences.cuts)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["word ", "[", "(", "<|", ".", "\n", "a. ", "。", " ", "x", "[a "]
+)
+def test_time_is_linear(pattern: str) -> None:
+    """No text makes it slow: 200,000 characters, letter by letter and all at once."""
+    sentences = Sentences()
+    sentences.write(pattern * (100_000 // len(pattern)))
+    for letter in pattern * (100_000 // len(pattern)):
+        sentences.write(letter)
+        if sentences.cuts:
+            sentences.take(sentences.cuts[-1].at)

@@ -1,0 +1,212 @@
+"""When text is handed to Fish, and how much of it at once.
+
+Fish speaks what it has when it is told to (a flush). Told early, it is heard early; told often,
+it hears half sentences and makes each sound like an end. So the first sentence goes as soon as
+its end is certain, and after it the audio clock decides: while enough audio is in hand, sentences
+are joined, and when it runs out, the best piece there is goes at once.
+
+No clock and no socket here: the time is handed in, in seconds of any monotonic clock.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from unicodedata import east_asian_width
+
+from .text.sentences import CutKind, Sentences
+
+__all__ = ["Schedule"]
+
+# Characters of a first piece: within the first number a sentence is taken whole; a longer one
+# is cut at its last clause so far; one without clauses goes on to the second number, and is
+# then cut between words. People begin with «Sure, …» and go on for long.
+FIRST_SENTENCE: Final = 80
+FIRST_PIECE: Final = 140
+# Characters of the least clause, or run of words, worth a breath of its own.
+LEAST_PIECE: Final = 12
+
+# Characters of joined sentences: what Fish buffers at the most (its `chunk_length`), so that it
+# does not cut again.
+LONGEST_PIECE: Final = 300
+
+# Seconds without new text after which a mark at its end is taken for the end of its sentence.
+# Words come 25 to 200 ms apart.
+PAUSE: Final = 0.15
+# The same for marks that mostly belong to an abbreviation or a number.
+LONG_PAUSE: Final = 0.7
+
+# Seconds of audio that should be in hand beyond what Fish takes to answer: for the spread of its
+# answers (their headroom was measured at 0.22 to 0.4 s) and the network's.
+MARGIN: Final = 0.4
+# Seconds that Fish takes to answer, until it has: measured at 0.3 to 0.5 s.
+EXPECTED_ANSWER: Final = 0.5
+# Seconds without audio after which none of what was sent is taken to be still on its way; Fish
+# makes audio several times faster than it is played.
+SETTLED: Final = 0.5
+
+# Seconds of audio that a letter becomes, and one of those that are written wide, as Chinese is.
+LETTER: Final = 0.055
+WIDE_LETTER: Final = 0.2
+
+# Seconds without audio on the way after which whole sentences are not held back any more: a
+# satellite gives up after 5 s without a byte.
+QUIET: Final = 1.5
+
+# Characters a second above which text outruns speech (about 15), so that cutting between words
+# pays: slower text would come out word by word.
+FAST_TEXT: Final = 25.0
+
+
+class Schedule:
+    """The text of one reply on its way to Fish, spoken at ``speed`` (a factor)."""
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self._speed = speed
+        self._sentences = Sentences()
+        self._complete = False
+        self._first_text: float | None = None
+        self._last_text = 0.0
+        self._written = 0
+        self._first_sent: float | None = None
+        self._last_sent = 0.0
+        self._answer = EXPECTED_ANSWER
+        self._first_audio: float | None = None
+        self._last_audio = 0.0
+        self._audio = 0.0
+        """Seconds that have come."""
+        self._expected = 0.0
+        """Seconds that all that was sent should become."""
+
+    def write(self, text: str, now: float) -> None:
+        """Text has come."""
+        if self._first_text is None:
+            self._first_text = now
+        self._last_text = now
+        self._written += len(text)
+        self._sentences.write(text)
+
+    def complete(self) -> None:
+        """There is no more text."""
+        self._complete = True
+
+    def heard(self, seconds: float, now: float) -> None:
+        """Audio has come, which a player plays from its first byte on."""
+        if self._first_audio is None:
+            self._first_audio = now
+            if self._first_sent is not None:
+                self._answer = now - self._first_sent
+        self._last_audio = now
+        self._audio += seconds
+
+    def take(self, now: float) -> str:
+        """The piece to be sent and flushed now; nothing while it is better to wait.
+
+        To be asked until it gives nothing, after ``write``, ``complete`` and the first ``heard``,
+        and at ``wake``.
+        """
+        if self._complete:
+            at = self._whole_piece() if self._first_sent is not None else self._first_piece(now)
+            at = at or len(self._sentences.text)
+        elif self._first_sent is None:
+            at = self._first_piece(now)
+        elif self._ahead(now) <= self._reserve:
+            at = self._best_piece(now)
+        elif now - self._last_audio >= QUIET:
+            at = self._last_cut(CutKind.SENTENCE)
+        else:
+            at = self._whole_piece()
+        return self._send(at, now) if at else ""
+
+    def wake(self, now: float) -> float | None:
+        """When ``take`` may have something though nothing happens until then."""
+        if not self._sentences.text:
+            return None
+        times = [self._last_text + PAUSE, self._last_text + LONG_PAUSE]
+        if self._first_audio is not None:
+            times += [
+                now + self._ahead(now) - self._reserve,
+                self._settled,
+                self._last_audio + QUIET,
+            ]
+        return min((time for time in times if time > now), default=None)
+
+    @property
+    def _reserve(self) -> float:
+        """Seconds of audio that last until Fish has answered what is sent now."""
+        return self._answer + MARGIN
+
+    @property
+    def _settled(self) -> float:
+        """When nothing of what was sent is on its way any more."""
+        return max(self._last_audio, self._last_sent + self._answer) + SETTLED
+
+    def _ahead(self, now: float) -> float:
+        """Seconds of audio that a player has in hand, and that are on their way to it."""
+        if self._first_audio is None:
+            # The player has not begun, so it cannot starve.
+            return float("inf")
+        coming = self._expected if now < self._settled else 0.0
+        return max(self._audio, coming) - (now - self._first_audio)
+
+    def _send(self, at: int, now: float) -> str:
+        if now >= self._settled:
+            self._expected = self._audio
+        piece = self._sentences.take(at)
+        self._expected += (
+            sum(WIDE_LETTER if east_asian_width(letter) in "WF" else LETTER for letter in piece)
+            / self._speed
+        )
+        if self._first_sent is None:
+            self._first_sent = now
+        self._last_sent = now
+        return piece
+
+    def _first_piece(self, now: float) -> int:
+        """The end of the first piece; it depends on the text alone, but for pauses in it."""
+        cuts, known = self._sentences.cuts, self._sentences.known
+        sentence = next((cut.at for cut in cuts if cut.kind is CutKind.SENTENCE), 0)
+        if 0 < sentence <= FIRST_SENTENCE:
+            return sentence
+        if known >= FIRST_SENTENCE and (clause := self._last_cut(CutKind.CLAUSE, FIRST_SENTENCE)):
+            return clause
+        better = next((cut.at for cut in cuts if cut.kind >= CutKind.CLAUSE), 0)
+        if FIRST_SENTENCE < better <= FIRST_PIECE:
+            return better
+        if known >= FIRST_PIECE:
+            return self._last_cut(CutKind.WORD, FIRST_PIECE) or (cuts[0].at if cuts else 0)
+        return self._end(now)
+
+    def _best_piece(self, now: float) -> int:
+        """The most that makes sense at once, since audio is running out."""
+        return (
+            self._last_cut(CutKind.SENTENCE)
+            or self._end(now)
+            or self._last_cut(CutKind.CLAUSE)
+            or (self._last_cut(CutKind.WORD) if self._is_fast() else 0)
+        )
+
+    def _whole_piece(self) -> int:
+        """As many sentences as Fish speaks in one go, where there are more than that."""
+        if self._sentences.known <= LONGEST_PIECE:
+            return 0
+        for kind in reversed(CutKind):
+            if at := self._last_cut(kind):
+                return at
+        return self._sentences.cuts[0].at if self._sentences.cuts else 0
+
+    def _last_cut(self, least: CutKind, limit: int = LONGEST_PIECE) -> int:
+        """The last cut of this kind or better within ``limit``, or 0."""
+        shortest = 0 if least is CutKind.SENTENCE else LEAST_PIECE
+        fitting = (c.at for c in self._sentences.cuts if c.kind >= least)
+        return max((at for at in fitting if shortest <= at <= limit), default=0)
+
+    def _end(self, now: float) -> int:
+        """All of the text, where it has paused at what may be its end; else 0."""
+        pause = now - self._last_text
+        if pause >= PAUSE and self._sentences.ends_well(any_mark=pause >= LONG_PAUSE):
+            return len(self._sentences.text)
+        return 0
+
+    def _is_fast(self) -> bool:
+        seconds = self._last_text - (self._first_text or 0.0)
+        return self._written >= FAST_TEXT * seconds

@@ -1,0 +1,228 @@
+"""Where a text that is still being written may be cut.
+
+The cuts depend on the text alone, never on the pieces in which it came: a place is a cut once
+what follows makes it certain, and stays one. Every character stays in the text; a cut lies after
+the spaces, so that what is cut off ends with its own.
+
+`sentence-stream`, which Home Assistant and Piper use, knows whole sentences only, waits for the
+next capital, has no longest length, and drops spaces and asterisks; speech that is to begin early
+needs the clauses and words of a long sentence too, and the text as it was.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+__all__ = ["Cut", "CutKind", "Sentences"]
+
+# Characters within which a bracket that opens a cue is closed. One that is not closed by then
+# is no cue and may be cut.
+CUE_LIMITS: Final = {"[": 100, "(": 40, "<": 60}
+
+# Characters after which text without any place to cut is cut anywhere: nobody writes words of
+# this length, and what waits for the end of one has to be bounded.
+LONGEST: Final = 1000
+
+# Characters that are looked at ahead of what is taken: more than is ever said in one breath.
+AHEAD: Final = 2 * LONGEST
+
+# Spaces, or closing marks, after which it does not matter what else follows.
+LONGEST_SPACE: Final = 64
+
+_CLOSERS: Final = "\"'”’»›)]}）】」』》〉＂＇"
+
+# Marks that end a sentence where a space or line follows, and those that need none.
+_SPACED_MARKS: Final = ".!?…؟۔।॥።፧։"
+_FREE_MARKS: Final = "。！？｡။។៕"
+_CLAUSE_MARKS: Final = ",;:،؛–—"
+_FREE_CLAUSE_MARKS: Final = "，、；：､"
+
+_PLACE: Final = re.compile(
+    rf"""(?P<bracket>[\[(]|<\|)
+    | (?P<free>[{_FREE_MARKS}][{_FREE_MARKS}{re.escape(_SPACED_MARKS)}]*[{re.escape(_CLOSERS)}]*\s*)
+    | (?P<clause>[{_FREE_CLAUSE_MARKS}]\s*)
+    | (?P<space>(?:[^\S\u00a0\u202f\u2060])+)""",
+    re.VERBOSE,
+)
+
+_ENDS_SENTENCE: Final = re.compile(rf"[{re.escape(_SPACED_MARKS)}]+[{re.escape(_CLOSERS)}]*$")
+_ENDS_CLAUSE: Final = re.compile(rf"[{_CLAUSE_MARKS}][{re.escape(_CLOSERS)}]*$")
+_LAST_WORD: Final = re.compile(r"\S+$")
+
+# Before a capital these are no ends; others are, or are not followed by one.
+_TITLES: Final = frozenset(
+    "mr mrs ms mx dr prof st sr sra srta dra don dott sig ing avv hr fr frl mme mlle dhr mevr rev "
+    "hon gen col sgt lt capt gov sen rep pres mt ft bl t z d u ул г им пр".split()
+)
+# Before a number these are no ends; «No.» before a word is an answer.
+_BEFORE_NUMBERS: Final = frozenset(
+    "no nr nro núm num n° art abs kap fig vol ch p pp pg pág s str tel ca approx max min kl ul av "
+    "jan feb mar apr jun jul aug sep sept oct okt nov dec dez dic".split()
+)
+_HALF_DAYS: Final = ("a.m.", "p.m.")
+# Ordinals and the numbers of lists are mostly days: «am 3. Mai», «1. Milk».
+_LARGEST_ORDINAL: Final = 31
+
+
+class CutKind(IntEnum):
+    """What ends at a cut; the greater, the better a place to pause."""
+
+    WORD = 1
+    CLAUSE = 2
+    SENTENCE = 3
+
+
+class Cut(NamedTuple):
+    """A place where the text may be cut: after ``at`` characters."""
+
+    at: int
+    kind: CutKind
+
+
+class Sentences:
+    """The part of a text that has been written and not yet taken away, and its cuts."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.cuts: list[Cut] = []
+        """In their order, of about the next AHEAD characters."""
+        self._scanned = 0
+        self._open = False
+        """Whether the text ends inside of what may become a cue."""
+
+    def write(self, text: str) -> None:
+        """Add text to the end."""
+        self.text += text
+        self._scan()
+
+    def take(self, at: int) -> str:
+        """Remove the first ``at`` characters, and give them."""
+        taken, self.text = self.text[:at], self.text[at:]
+        self.cuts = [Cut(cut.at - at, cut.kind) for cut in self.cuts if cut.at > at]
+        self._scanned = max(0, self._scanned - at)
+        self._scan()
+        return taken
+
+    @property
+    def known(self) -> int:
+        """How many characters from the start on have all their cuts."""
+        return self._scanned
+
+    def ends_well(self, *, any_mark: bool = False) -> bool:
+        """Whether the text as it stands ends with a sentence, if nothing followed.
+
+        ``any_mark`` takes what is mostly an abbreviation for an end too, for a pause so long
+        that nobody would make it within one.
+        """
+        stem = self.text.rstrip()
+        if not stem or self._open:
+            return False
+        if "\n" in self.text[len(stem) :] or stem[-1] in _FREE_MARKS:
+            return True
+        if not _ENDS_SENTENCE.search(stem[-LONGEST_SPACE:]):
+            return False
+        if any_mark and len(stem) < len(self.text):
+            return True
+        word = _bare_word(stem)
+        if word.isdecimal():
+            # It may go on as a decimal, or be a day.
+            return False
+        return any_mark or not (_is_initial(word) or word in _TITLES or word in _BEFORE_NUMBERS)
+
+    def _scan(self) -> None:
+        """Find the cuts that the text by now makes certain."""
+        text = self.text
+        self._open = False
+        while self._scanned < AHEAD and (place := _PLACE.search(text, self._scanned)):
+            start, end = place.span()
+            self._scanned = start
+            if place["bracket"]:
+                after = _after_cue(text, start)
+                if after is None:
+                    self._open = True
+                    break
+                self._scanned = after
+                continue
+            if end == len(text) and end - start < LONGEST_SPACE:
+                # More spaces or closing quotes may follow, and the next letter is not known.
+                break
+            kind = _kind(text, place)
+            if kind is not None:
+                self.cuts.append(Cut(end, kind))
+            self._scanned = end
+        else:
+            # Nothing but the last letter can be the start of a place.
+            self._scanned = max(self._scanned, min(len(text) - 1, AHEAD))
+        uncut = self.cuts[-1].at if self.cuts else 0
+        if len(text) - uncut > LONGEST and self._scanned < AHEAD:
+            self.cuts.append(Cut(uncut + LONGEST, CutKind.WORD))
+            self._scanned = max(self._scanned, uncut + LONGEST)
+
+
+def _kind(text: str, place: re.Match[str]) -> CutKind | None:
+    """What ends at a place, where anything does; what follows the place is known."""
+    if place["free"]:
+        return CutKind.SENTENCE
+    if place["clause"]:
+        return CutKind.CLAUSE
+    start, end = place.span()
+    # What matters of the text before is its last word with its marks.
+    stem, following = text[max(0, start - LONGEST_SPACE) : start], text[end : end + 1]
+    if not stem.strip():
+        return None
+    goes_on = following.islower()
+    ends = _ENDS_SENTENCE.search(stem) is not None
+    if "\n" in place[0]:
+        return CutKind.WORD if goes_on and not ends else CutKind.SENTENCE
+    if ends and not goes_on and not _is_abbreviation(stem, following):
+        return CutKind.SENTENCE
+    if _ENDS_CLAUSE.search(stem):
+        return CutKind.CLAUSE
+    if stem[-1].isdecimal() and not following.isalpha():
+        # «10 000», «22 °C», «3 - 5»
+        return None
+    return CutKind.WORD
+
+
+def _is_abbreviation(stem: str, following: str) -> bool:
+    """Whether the full stop that ends ``stem`` belongs to its word."""
+    last = _LAST_WORD.search(stem)
+    if last is None or not last[0].endswith("."):
+        return False
+    if last[0].lower() in _HALF_DAYS:
+        return False
+    word = _bare_word(stem)
+    if word.isdecimal():
+        return int(word) <= _LARGEST_ORDINAL
+    if _is_initial(word) or word in _TITLES:
+        return True
+    return word in _BEFORE_NUMBERS and following.isdecimal()
+
+
+def _bare_word(stem: str) -> str:
+    """The last word in small letters, without marks and quotes around it."""
+    last = _LAST_WORD.search(stem)
+    return "" if last is None else last[0].strip(f"{_CLOSERS}{_SPACED_MARKS}([{{«„“‘-*_").lower()
+
+
+def _is_initial(word: str) -> bool:
+    """Whether this is a letter, or several with full stops between: «J», «z.B», «U.S»."""
+    return all(len(part) == 1 and part.isalpha() for part in word.split("."))
+
+
+def _after_cue(text: str, start: int) -> int | None:
+    """Where scanning goes on after the bracket at ``start``; None while that is not known."""
+    limit = CUE_LIMITS[text[start]]
+    closing = {"[": "]", "(": ")", "<": "|>"}[text[start]]
+    within = text[start : start + limit]
+    line = within.find("\n")
+    if line >= 0:
+        within = within[:line]
+    found = within.find(closing, 1)
+    if found >= 0:
+        return start + found + len(closing)
+    if line < 0 and len(within) < limit:
+        return None
+    return start + 1
