@@ -57,8 +57,8 @@ class Options:
     """None for the demo, whose emulator's address is not known before it runs."""
     speech: SpeechSettings
     """How to speak unless a client asks otherwise."""
-    concurrency: int
-    """Sessions at once; what is asked for beyond that waits in line."""
+    concurrency: int | None
+    """Sessions at once; what is asked for beyond that waits in line. None: what Fish allows."""
     warm: int
     """Sockets kept open for the next replies."""
     quiet_time: float
@@ -96,7 +96,9 @@ class Options:
                     speed=_number(float, "--speed", chosen.speed),
                     volume=_number(float, "--volume", chosen.volume),
                 ),
-                concurrency=_count("--concurrency", chosen.concurrency),
+                concurrency=_count("--concurrency", chosen.concurrency)
+                if chosen.concurrency
+                else None,
                 warm=_count("--warm", chosen.warm, least=0),
                 quiet_time=_seconds("--quiet-time", chosen.quiet_time),
                 bridge=_seconds("--bridge", chosen.bridge),
@@ -123,7 +125,12 @@ def _add_options(parser: argparse.ArgumentParser, environ: Mapping[str, str]) ->
     option("--sample-rate", "FISH_SAMPLE_RATE", "44100", f"hertz: {rates}")
     option("--speed", "FISH_SPEED", "1.0", "0.5 to 2")
     option("--volume", "FISH_VOLUME", "0", "decibels, -20 to 20")
-    option("--concurrency", "FISH_CONCURRENCY", "5", "sessions that the account may have at once")
+    option(
+        "--concurrency",
+        "FISH_CONCURRENCY",
+        None,
+        "sessions at once, at the most (default: 5, or what Fish tells)",
+    )
     option("--warm", "FISH_WARM", "1", "sockets kept open for the next replies; 0: none")
     option("--quiet-time", "FISH_QUIET_TIME", "600", "seconds without use until they are closed")
     option(

@@ -13,6 +13,7 @@ from wyoming_fish.fish.errors import (
     NoCreditError,
     ProtocolError,
     RequestRefusedError,
+    UnavailableError,
     VoiceNotFoundError,
 )
 from wyoming_fish.fish.protocol import Audio, Finish, Pcm, Session, State
@@ -121,6 +122,7 @@ def test_what_may_be_passed_over(message: bytes | str) -> None:
         ({"event": "error", "error": "exceeded your current concurrency limit"}, LimitError),
         ({"event": "error", "error": "Reference not found"}, VoiceNotFoundError),
         ({"event": "error", "error": "Insufficient API credit."}, NoCreditError),
+        ({"event": "error", "error": "Internal server error"}, UnavailableError),
         ({"event": "error", "error": "Invalid Token"}, KeyRefusedError),
         (
             {"event": "error", "error": "Invalid sample rate 22050 for format pcm"},

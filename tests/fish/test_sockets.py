@@ -109,6 +109,7 @@ async def test_no_more_sockets_than_the_account_may_have() -> None:
         await sockets.close()
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_warming_backs_off() -> None:
     """A Fish that refuses is not asked again at once; a reply asks it nevertheless."""
     faults = [Fault("upgrade", 503, times=None)]
@@ -167,6 +168,7 @@ async def test_redirects_are_not_followed() -> None:
     assert asked == ["/v1/tts/live"]
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\n\r\nhello", b"SSH-2.0-x\r\n"])
 async def test_a_server_that_is_no_fish(answer: bytes) -> None:
     """Whatever answers there, it is an error of ours that says so."""
@@ -184,6 +186,7 @@ async def test_a_server_that_is_no_fish(answer: bytes) -> None:
             await _speak(Sockets(Endpoint("key", f"http://127.0.0.1:{port}")))
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_name_that_is_not_found() -> None:
     """A host that does not exist is a connection error."""
     with pytest.raises(FishConnectionError):

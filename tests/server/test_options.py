@@ -32,7 +32,7 @@ def test_defaults() -> None:
         Latency.BALANCED,
     )
     assert (speech.sample_rate, speech.speed, speech.volume) == (44100, 1.0, 0.0)
-    assert options.concurrency == 5
+    assert options.concurrency is None
     assert not options.debug
 
 

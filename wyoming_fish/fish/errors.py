@@ -13,7 +13,8 @@
     ├── UnavailableError        5xx
     ├── FishConnectionError     Fish cannot be reached
     ├── ProtocolError           what came, or what was asked for, is against the protocol
-    └── BrokenStreamError       the speech ended before all of the text was spoken
+    ├── BrokenStreamError       the speech ended before all of the text was spoken
+    └── NoAudioError            Fish ended as if all were well, and had said nothing
 
 ``str(error)`` says what happened and what a person can do about it.
 """
@@ -21,7 +22,7 @@
 from __future__ import annotations
 
 import json
-from typing import ClassVar
+from typing import ClassVar, Final
 
 __all__ = [
     "BrokenStreamError",
@@ -30,6 +31,7 @@ __all__ = [
     "KeyMissingError",
     "KeyRefusedError",
     "LimitError",
+    "NoAudioError",
     "NoCreditError",
     "ProtocolError",
     "RequestRefusedError",
@@ -39,6 +41,9 @@ __all__ = [
     "from_refusal",
     "from_status",
 ]
+
+# What the text of an `error` event has where the server, and not the request, is at fault.
+_PASSING_WORDS: Final = ("internal", "unavailable", "overload", "timeout", "timed out", "try again")
 
 # A message of Fish's is quoted up to this many characters: they are a sentence long,
 # but a proxy may answer with a whole page.
@@ -153,6 +158,16 @@ class BrokenStreamError(FishError):
     passing = True
 
 
+class NoAudioError(FishError):
+    """Fish ended as if all were well, and had said nothing.
+
+    Users met it with voices that were private to somebody else, or made for another backend.
+    """
+
+    code = "no-audio"
+    cure = "Choose another voice: this one may be private, or not be made for this backend."
+
+
 def from_status(status: int, body: bytes = b"") -> FishError:
     """The error for an HTTP answer of ``status`` other than the one wanted, and its body.
 
@@ -196,6 +211,8 @@ def from_refusal(message: str, limit: int | None = None) -> FishError:
         return VoiceNotFoundError(f"Fish Audio does not know the voice ({said}).")
     if "insufficient" in words:
         return NoCreditError("The API credit is used up, or the account has none.")
+    if any(word in words for word in _PASSING_WORDS):
+        return UnavailableError(f"Fish Audio cannot answer now ({said}).")
     if "invalid token" in words or "unauthorized" in words:
         return KeyRefusedError(f"Fish Audio refused the API key ({said}).")
     return RequestRefusedError(f"Fish Audio refused the request ({said}).")

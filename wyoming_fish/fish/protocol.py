@@ -15,7 +15,14 @@ from typing import Any, Final
 
 import ormsgpack
 
-from .errors import BrokenStreamError, FishError, ProtocolError, from_refusal
+from .errors import (
+    BrokenStreamError,
+    FishError,
+    ProtocolError,
+    RequestRefusedError,
+    UnavailableError,
+    from_refusal,
+)
 
 __all__ = ["Audio", "Finish", "Pcm", "Session", "State"]
 
@@ -127,8 +134,8 @@ class Session:
         said = _text(message, "message") or _text(message, "error")
         if reason == "error":
             refusal = from_refusal(said)
-            # Only what Fish certainly blames on the request is its fault; the rest may pass.
-            if refusal.code == "request-refused":
+            # Without a known cause it is an accident, which may not happen again.
+            if isinstance(refusal, RequestRefusedError | UnavailableError):
                 raise BrokenStreamError(f"Fish Audio broke off ({said or 'no reason given'}).")
             raise refusal
         if self.state is State.OPEN:

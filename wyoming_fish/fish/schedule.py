@@ -117,6 +117,12 @@ class Schedule:
             at = self._whole_piece()
         return self._send(at, now) if at else ""
 
+    def waiting(self, now: float) -> float:
+        """Seconds since the first piece was sent; 0 before it, and once it has been answered."""
+        if self._first_sent is None or self._first_audio is not None:
+            return 0.0
+        return now - self._first_sent
+
     def wake(self, now: float) -> float | None:
         """When ``take`` may have something though nothing happens until then."""
         if not self._sentences.text:

@@ -25,9 +25,10 @@ from websockets.exceptions import (
 )
 from websockets.protocol import State as ConnectionState
 
-from .errors import FishConnectionError, FishError, from_status
+from .errors import FishConnectionError, FishError, LimitError, from_status
 from .protocol import Session, State
 from .settings import Backend, Endpoint
+from .slots import Slots
 
 __all__ = ["Socket", "Sockets"]
 
@@ -122,30 +123,28 @@ class Socket:
 class Sockets:
     """All sockets of one account.
 
-    ``concurrency`` is the number of sessions that the account may hold at once, ``warm`` the
-    number of sockets of each backend that are kept open for the next replies, ``quiet_time`` the
-    seconds without use after which they are let go. All sockets together are never more than
-    ``concurrency``, since it is not known whether Fish counts idle ones. ``ssl_context`` is used
-    for wss addresses; without one the system's trust store is. Call ``close()`` in the end.
+    ``concurrency`` is the number of sessions to hold at once at the most; without it, what Fish
+    tells that the account may have. ``warm`` is the number of sockets of each backend that are kept
+    open for the next replies, ``quiet_time`` the seconds without use after which they are let go.
+    No more sockets are kept than there may be sessions, since it is not known whether Fish counts
+    idle ones. ``ssl_context`` is used for wss addresses; without one the system's trust store is.
+    Call ``close()`` in the end.
     """
 
     def __init__(
         self,
         endpoint: Endpoint,
         *,
-        concurrency: int = 5,
+        concurrency: int | None = None,
         warm: int = 1,
         quiet_time: float = QUIET_TIME,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._ssl_context = ssl_context
-        self._concurrency = concurrency
+        self._slots = Slots(concurrency)
         self._warm = warm
         self._quiet_time = quiet_time
-        # asyncio's semaphore serves in the order of asking.
-        self._slots = asyncio.Semaphore(concurrency)
-        self._lent = 0
         self._idle: dict[Backend, dict[Socket, asyncio.Task[None]]] = {
             backend: {} for backend in Backend
         }
@@ -169,31 +168,40 @@ class Sockets:
         still had to say would be heard in the next session. Raises FishError where none can be
         opened.
         """
-        async with self._slots:
-            self._lent += 1
+        async with self._slots.one():
+            socket = await self._take(backend)
+            self.warm(backend)
             try:
-                socket = await self._take(backend)
-                self.warm(backend)
-                try:
-                    yield socket
-                finally:
-                    if socket.alive and not self._closed:
-                        self._last_use[backend] = _now()
-                        self._keep(socket)
-                    else:
-                        await socket.close()
+                yield socket
+            except LimitError as error:
+                # Others use the account too, or Fish counts idle sockets.
+                if error.limit is not None:
+                    self._slots.learn(error.limit)
+                self._shed()
+                raise
             finally:
-                self._lent -= 1
+                if socket.alive and not self._closed:
+                    self._last_use[backend] = _now()
+                    self._keep(socket)
+                else:
+                    await socket.close()
 
     async def close(self) -> None:
         """Close the sockets that are kept; those that are lent close when they come back."""
         self._closed = True
-        idle = [socket for sockets in self._idle.values() for socket in sockets]
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(
-            *self._tasks, *(socket.close() for socket in idle), return_exceptions=True
-        )
+        self._shed()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _shed(self) -> None:
+        """Close all idle sockets."""
+        for idle in self._idle.values():
+            while idle:
+                socket, watching = idle.popitem()
+                watching.cancel()
+                self._own(socket.close())
 
     async def _take(self, backend: Backend) -> Socket:
         """The best socket there is, or a new one."""
@@ -218,7 +226,7 @@ class Sockets:
         if (
             len(self._idle[backend]) < self._warm
             and backend not in self._opening
-            and self._lent + idle + len(self._opening) < self._concurrency
+            and self._slots.taken + idle + len(self._opening) < self._slots.limit
             and _now() >= self._retry_at
             and not self._closed
         ):
@@ -291,6 +299,10 @@ class Sockets:
         except (OSError, InvalidHandshake, InvalidProxy) as error:
             raise _refused(error) from error
         self._retry_at, self._retry_delay = float("-inf"), RETRY_DELAY
+        headers = connection.response.headers if connection.response else {}
+        limit = headers.get("ratelimit-limit-concurrency", "")
+        if limit.isdecimal():
+            self._slots.learn(int(limit))
         return Socket(connection, backend)
 
 

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import random
 from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Final
 
-from .errors import BrokenStreamError, FishConnectionError
+from .errors import BrokenStreamError, FishConnectionError, FishError, NoAudioError
 from .protocol import Audio, Finish, State
 from .schedule import Schedule
 from .settings import SpeechSettings
 from .sockets import Socket, Sockets
 
 __all__ = ["BRIDGE", "speak"]
+
+_LOGGER = logging.getLogger(__name__)
+
+# Seconds from the first text on in which a reply is tried again. Whoever listens has given up by
+# then.
+RETRY_TIME: Final = 20.0
+# Seconds before the second new try, the first one being made at once; each further one doubles
+# them.
+FIRST_DELAY: Final = 0.25
+LONGEST_DELAY: Final = 4.0
+
+# Seconds from the first text that was sent to the first audio, after which the socket is given
+# up. Fish answers in half a second, in its slowest mode in 2.5 s.
+ANSWER_LIMIT: Final = 8.0
 
 # Seconds without a word from Fish, with all of the text sent, after which it is given up: its
 # slowest mode was seen to take 2.5 s.
@@ -38,8 +54,9 @@ async def speak(
 
     Takes any pieces of text, cut anywhere; gives s16le mono PCM of ``settings.sample_rate`` in
     whole samples, as it comes. One reply is one session, so the voice stays the same throughout.
-    Blank text gives nothing and costs nothing. With ``bridge``, once it has begun, there is a
-    little silence every ``bridge`` seconds in which nothing else came.
+    Text without a letter or a number gives nothing and costs nothing. What passes (a dropped
+    connection, a limit, an overload) is tried again while nothing has been heard. With ``bridge``,
+    once it has begun, there is a little silence every ``bridge`` seconds in which nothing came.
 
     Leaving the iterator closes the session's socket: Fish has no other way to be interrupted.
     Close it with ``contextlib.aclosing`` to know when that has happened.
@@ -51,25 +68,46 @@ async def speak(
     try:
         if not await written.begins():
             return
-        spoken = False
+        retries = _Retries()
         while True:
-            async with sockets.lend(settings.backend) as socket:
-                # A socket that Fish closed after its last session may look open until it is used.
-                worn = socket.sessions > 0
-                reply = _Reply(socket, written, settings)
-                async with contextlib.aclosing(reply.audio(bridge)) as audio:
-                    try:
+            heard = False
+            try:
+                async with sockets.lend(settings.backend) as socket:
+                    reply = _Reply(socket, written, settings)
+                    async with contextlib.aclosing(reply.audio(bridge)) as audio:
                         async for pcm in audio:
-                            spoken = True
+                            heard = True
                             yield pcm
-                        return
-                    except FishConnectionError as error:
-                        if spoken:
-                            raise BrokenStreamError("The connection to Fish was lost.") from error
-                        if not worn:
-                            raise
+                return
+            except FishError as error:
+                if heard:
+                    raise _broken(error) from error
+                pause = retries.pause(error)
+            await asyncio.sleep(pause)
     finally:
         await written.close()
+
+
+class _Retries:
+    """How a reply of which nothing has been heard is tried again."""
+
+    def __init__(self) -> None:
+        self._until = _now() + RETRY_TIME
+        self._delay = 0.0
+        self._silent = False
+
+    def pause(self, error: FishError) -> float:
+        """Seconds to wait before the next try. Raises ``error`` where there is to be none."""
+        # The first is made at once: most often a socket had died unseen.
+        pause = self._delay * random.uniform(0.5, 1.5)  # noqa: S311 - so that not all come at once
+        self._delay = min(2 * self._delay or FIRST_DELAY, LONGEST_DELAY)
+        # Silence is mostly the voice's fault, but may have been an accident: once.
+        passing = error.passing or (isinstance(error, NoAudioError) and not self._silent)
+        self._silent = self._silent or isinstance(error, NoAudioError)
+        if not passing or _now() + pause > self._until:
+            raise error
+        _LOGGER.debug("Trying again in %.1f s: %s", pause, error)
+        return pause
 
 
 class _Reply:
@@ -94,8 +132,7 @@ class _Reply:
                 frame = await self._frame(patience, sending)
                 if frame is None:
                     waited += patience
-                    if waited >= SILENCE_LIMIT and self._session.state is State.STOPPED:
-                        raise BrokenStreamError(f"Fish fell silent for {waited:.0f} s.")
+                    self._check_patience(waited, heard=heard)
                     if heard and bridge:
                         self._schedule.heard(BRIDGE_LENGTH, _now())
                         yield silence
@@ -112,9 +149,17 @@ class _Reply:
                     case Finish(pcm):
                         if pcm:
                             yield pcm
+                        elif not heard:
+                            raise NoAudioError("Fish Audio said nothing.")
                         return
         finally:
             await _ended(sending)
+
+    def _check_patience(self, waited: float, *, heard: bool) -> None:
+        if not heard and self._schedule.waiting(_now()) >= ANSWER_LIMIT:
+            raise BrokenStreamError(f"Fish Audio has not answered for {ANSWER_LIMIT:.0f} s.")
+        if self._session.state is State.STOPPED and waited >= SILENCE_LIMIT:
+            raise BrokenStreamError(f"Fish Audio fell silent for {waited:.0f} s.")
 
     async def _frame(self, patience: float, sending: asyncio.Task[None]) -> bytes | str | None:
         """The next frame, or None where nothing has come for ``patience`` seconds."""
@@ -193,7 +238,7 @@ class _Written:
         while True:
             self.news.clear()
             complete = self.complete
-            if not all(piece.isspace() for piece in self.pieces[seen:]):
+            if any(letter.isalnum() for piece in self.pieces[seen:] for letter in piece):
                 return True
             if complete:
                 return False
@@ -203,6 +248,13 @@ class _Written:
     async def close(self) -> None:
         """Read no further."""
         await _ended(self._reading)
+
+
+def _broken(error: FishError) -> FishError:
+    """What it means for a reply that has begun; what a person can mend stays as it is."""
+    if isinstance(error, FishConnectionError):
+        return BrokenStreamError(f"The speech broke off: {error.happened}")
+    return error
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
