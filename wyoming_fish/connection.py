@@ -9,29 +9,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.error import Error
 from wyoming.event import Event
 from wyoming.ping import Pong
-from wyoming.tts import SynthesizeStopped, SynthesizeVoice
+from wyoming.tts import SynthesizeStopped
 
 from .catalog import Catalog
 from .fish.errors import FishError
-from .fish.sockets import Sockets
-from .fish.speech import speak
 from .options import Options
+from .reply import Reply
+from .seldom import Seldom
+from .speaker import Speaker
 from .wire import ClientStalledError, Wire, WireError, encode, text_of, voice_of
 
 __all__ = ["Connection"]
 
 _LOGGER = logging.getLogger(__name__)
 
-# Characters of one reply: more than four hours of speech.
-TEXT_LIMIT: Final = 200_000
+# Seconds to the first event: whoever connects knows what he wants.
+FIRST_EVENT: Final = 10.0
+
+# Seconds between two pieces of a text: an agent may use its tools for minutes.
+TEXT_PAUSE: Final = 900.0
 
 # Replies that one client may have waiting.
 WAITING_LIMIT: Final = 100
@@ -41,49 +43,26 @@ WIDTH: Final = 2
 CHANNELS: Final = 1
 
 
-@dataclass
-class _Reply:
-    """What one client wants spoken, while it is still being written."""
-
-    voice: SynthesizeVoice
-    streamed: bool
-    asked: float
-    """The loop's time of the first text, or of the start while there is none."""
-    characters: int = 0
-    _pieces: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
-
-    def add(self, text: str, now: float) -> None:
-        """Add ``text``. Raises WireError where the reply grows too long."""
-        if not self.characters:
-            self.asked = now
-        self.characters += len(text)
-        if self.characters > TEXT_LIMIT:
-            raise WireError(f"a reply has more than {TEXT_LIMIT} characters")
-        self._pieces.put_nowait(text)
-
-    def end(self) -> None:
-        """There is no more text."""
-        self._pieces.put_nowait(None)
-
-    async def text(self) -> AsyncIterator[str]:
-        """The text as it comes."""
-        while (piece := await self._pieces.get()) is not None:
-            yield piece
-
-
 class Connection:
     """One client's connection, from its first event to its last."""
 
-    def __init__(self, wire: Wire, sockets: Sockets, catalog: Catalog, options: Options) -> None:
+    def __init__(
+        self, wire: Wire, speaker: Speaker, catalog: Catalog, options: Options, complaints: Seldom
+    ) -> None:
         self._wire = wire
-        self._sockets = sockets
+        self._speaker = speaker
         self._catalog = catalog
         self._options = options
-        self._replies: asyncio.Queue[_Reply | None] = asyncio.Queue()
-        self._streaming: _Reply | None = None
+        self._complaints = complaints
+        self._replies: asyncio.Queue[Reply | None] = asyncio.Queue()
+        self._streaming: Reply | None = None
         """The reply whose text is coming in."""
-        self._speaking: _Reply | None = None
+        self._speaking: Reply | None = None
         self._draining = False
+        self._patience = asyncio.timeout(FIRST_EVENT)
+        """Runs out where the client neither asks for anything nor gets anything."""
+        self.silent = True
+        """Whether nothing has been asked of it yet."""
 
     async def run(self, *, linger: bool = False) -> None:
         """Serve the client until it leaves; with ``linger``, until what it asked for is spoken.
@@ -122,15 +101,29 @@ class Connection:
     async def _read(self) -> bool:
         """Take in events until the client leaves (true) or sends what is none."""
         try:
-            while (event := await self._wire.read()) is not None:
-                await self._handle(event)
+            async with self._patience:
+                while (event := await self._wire.read()) is not None:
+                    self.silent = False
+                    await self._handle(event)
+                    self._be_patient()
             return True
         except WireError as error:
-            _LOGGER.warning("A client was sent away: %s", error)
+            self._complaints.warning("A client was sent away: %s", error)
             self._refuse("bad-event", f"This cannot be read: {error}.")
+        except TimeoutError:
+            _LOGGER.debug("A client that wanted nothing was sent away")
         except (ConnectionError, ClientStalledError) as error:
             _LOGGER.debug("A client was lost: %s", error)
         return False
+
+    def _be_patient(self) -> None:
+        """Wait for the next event, but not for ever."""
+        idle: float | None = self._options.idle_time or None
+        if self._streaming is not None:
+            idle = TEXT_PAUSE
+        elif self._speaking is not None or not self._replies.empty():
+            idle = None
+        self._patience.reschedule(None if idle is None else _now() + idle)
 
     async def _handle(self, event: Event) -> None:
         match event.type:
@@ -141,7 +134,7 @@ class Connection:
                 await self._wire.write(encode(Pong(text).event()))
             case "synthesize" if self._streaming is None:
                 reply = self._begin(event, streamed=False)
-                reply.add(text_of(event), _now())
+                self._add(reply, event)
                 reply.end()
             case "synthesize":
                 # The same text once more, for servers that cannot stream.
@@ -149,7 +142,7 @@ class Connection:
             case "synthesize-start" if self._streaming is None:
                 self._streaming = self._begin(event, streamed=True)
             case "synthesize-chunk" if self._streaming is not None:
-                self._streaming.add(text_of(event), _now())
+                self._add(self._streaming, event)
             case "synthesize-stop" if self._streaming is not None:
                 self._streaming.end()
                 self._streaming = None
@@ -159,15 +152,20 @@ class Connection:
                 # `select-program` among them: there is but one program.
                 _LOGGER.debug("Passed over: %s", event.type)
 
-    def _begin(self, event: Event, *, streamed: bool) -> _Reply:
+    def _begin(self, event: Event, *, streamed: bool) -> Reply:
         if self._draining:
             raise WireError("the server is stopping")
         if self._replies.qsize() >= WAITING_LIMIT:
             raise WireError(f"more than {WAITING_LIMIT} replies are waiting")
-        reply = _Reply(voice_of(event), streamed, _now())
-        self._sockets.warm(self._options.speech.backend)
+        reply = Reply(voice_of(event), self._options.max_text, streamed=streamed)
+        self._speaker.warm()
         self._replies.put_nowait(reply)
         return reply
+
+    def _add(self, reply: Reply, event: Event) -> None:
+        text = text_of(event)
+        _LOGGER.debug("Text: %s", text)
+        reply.add(text)
 
     async def _speak(self) -> None:
         """Speak what is asked for, in order, until one reply fails or no more is wanted."""
@@ -180,20 +178,16 @@ class Connection:
                 self._refuse(error.code, str(error))
                 return
             except (ConnectionError, ClientStalledError) as error:
-                _LOGGER.warning("A reply was not heard to its end: %s", error)
+                self._complaints.warning("A reply was not heard to its end: %s", error)
                 return
             self._speaking = None
+            self._be_patient()
 
-    async def _say(self, reply: _Reply) -> None:
-        voice = self._catalog.resolve(reply.voice.name)
-        settings = replace(self._options.speech, voice=voice)
-        # A plain reply is there whole: it has no pauses, and is kept and played again.
-        bridge = self._options.bridge if reply.streamed else None
-        rate = settings.sample_rate
+    async def _say(self, reply: Reply) -> None:
+        rate = self._options.speech.sample_rate
         first_audio = 0.0
         samples = 0
-        speech = speak(self._sockets, reply.text(), settings, bridge=bridge)
-        async with contextlib.aclosing(speech) as audio:
+        async with contextlib.aclosing(self._speaker.speak(reply)) as audio:
             async for pcm in audio:
                 if not samples:
                     first_audio = _now() - reply.asked
@@ -207,9 +201,8 @@ class Connection:
         if reply.streamed:
             await self._wire.write(encode(SynthesizeStopped().event()))
         _LOGGER.info(
-            "Spoke: voice %s, backend %s, %d characters, first audio %.0f ms, %.1f s of audio",
-            settings.voice or "default",
-            settings.backend,
+            "Spoke: %s, %d characters, first audio %.0f ms, %.1f s of audio",
+            reply.spoken_by,
             reply.characters,
             first_audio * 1000,
             samples / rate,

@@ -65,6 +65,16 @@ class Options:
     """Seconds without use after which none is."""
     bridge: float
     """Seconds without audio amid a streamed reply until it gets a little silence; 0: never."""
+    fallback_uri: str
+    """A Wyoming voice that speaks where Fish does not; empty: none."""
+    max_connections: int
+    max_per_address: int
+    idle_time: float
+    """Seconds without asking for anything after which a client is sent away; 0: never."""
+    write_timeout: float
+    """Seconds in which a client has to read what it is sent."""
+    max_text: int
+    """Characters of one reply."""
     debug: bool
     log_format: str
 
@@ -102,6 +112,12 @@ class Options:
                 warm=_count("--warm", chosen.warm, least=0),
                 quiet_time=_seconds("--quiet-time", chosen.quiet_time),
                 bridge=_seconds("--bridge", chosen.bridge),
+                fallback_uri=_fallback(chosen.fallback_uri),
+                max_connections=_count("--max-connections", chosen.max_connections),
+                max_per_address=_count("--max-per-address", chosen.max_per_address),
+                idle_time=_seconds("--idle-time", chosen.idle_time),
+                write_timeout=_seconds("--write-timeout", chosen.write_timeout, least=0.1),
+                max_text=_count("--max-text", chosen.max_text),
                 debug=chosen.debug,
                 log_format=_log_format(chosen.log_format),
             )
@@ -136,6 +152,12 @@ def _add_options(parser: argparse.ArgumentParser, environ: Mapping[str, str]) ->
     option(
         "--bridge", "FISH_BRIDGE", "2.5", "seconds without audio until silence is sent; 0: never"
     )
+    option("--fallback-uri", "WYOMING_FISH_FALLBACK_URI", "", "a voice for when Fish cannot speak")
+    option("--max-connections", "WYOMING_FISH_MAX_CONNECTIONS", "200", "clients at once")
+    option("--max-per-address", "WYOMING_FISH_MAX_PER_ADDRESS", "100", "of one address")
+    option("--idle-time", "WYOMING_FISH_IDLE_TIME", "300", "seconds that a client may be idle")
+    option("--write-timeout", "WYOMING_FISH_WRITE_TIMEOUT", "30", "seconds for a client to read")
+    option("--max-text", "WYOMING_FISH_MAX_TEXT", "200000", "characters of one reply")
     option("--log-format", "WYOMING_FISH_LOG_FORMAT", LOG_FORMAT, "as Python's logging takes it")
     for flag, variable, text in (
         ("--demo", "WYOMING_FISH_DEMO", "speak by an emulator of Fish Audio: no key, no network"),
@@ -163,11 +185,17 @@ def _count(flag: str, value: str, *, least: int = 1) -> int:
     return int(number)
 
 
-def _seconds(flag: str, value: str) -> float:
+def _seconds(flag: str, value: str, *, least: float = 0) -> float:
     seconds = _number(float, flag, value)
-    if not 0 <= seconds < float("inf"):
-        raise ValueError(f"{flag} is {value!r}: it takes seconds from 0 up")
+    if not least <= seconds < float("inf"):
+        raise ValueError(f"{flag} is {value!r}: it takes seconds from {least} up")
     return seconds
+
+
+def _fallback(value: str) -> str:
+    if value and Address.parse(value).scheme == "stdio":
+        raise ValueError("--fallback-uri is tcp://HOST:PORT or unix://PATH")
+    return value
 
 
 def _key(chosen: argparse.Namespace) -> str:

@@ -12,7 +12,9 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
+
+from wyoming.error import Error
 
 from .catalog import Catalog
 from .connection import Connection
@@ -20,7 +22,9 @@ from .fish.account import Account
 from .fish.settings import Endpoint
 from .fish.sockets import Sockets
 from .options import Address, Options
-from .wire import LINE_LIMIT, Wire
+from .seldom import Seldom
+from .speaker import Speaker
+from .wire import LINE_LIMIT, Wire, encode
 
 __all__ = ["Server", "serve"]
 
@@ -43,6 +47,11 @@ async def serve(options: Options) -> None:
         await server.stopping.wait()
 
 
+class _Client(NamedTuple):
+    connection: Connection
+    host: str
+
+
 class Server:
     """Listens within ``async with``; leaving it lets what is being said finish.
 
@@ -60,7 +69,10 @@ class Server:
         )
         self._account = Account(endpoint)
         self._catalog = Catalog(self._account, options.speech)
-        self._connections: dict[asyncio.Task[None], Connection] = {}
+        self._speaker = Speaker(self._sockets, self._catalog, options)
+        self._connections: dict[asyncio.Task[None], _Client] = {}
+        """In the order of their coming."""
+        self._complaints = Seldom(_LOGGER)
         self._listener: asyncio.Server | None = None
         self._resources = contextlib.AsyncExitStack()
         self.stopping = asyncio.Event()
@@ -102,6 +114,7 @@ class Server:
         if address.scheme == "stdio":
             self._connected(*await _standard_streams(), linger=True)
         elif address.scheme == "unix":
+            await _check_free(address.path)
             self._listener = await asyncio.start_unix_server(
                 self._connected, path=address.path, limit=LINE_LIMIT
             )
@@ -111,11 +124,36 @@ class Server:
     def _connected(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, linger: bool = False
     ) -> None:
-        wire = Wire(reader, writer)
-        connection = Connection(wire, self._sockets, self._catalog, self._options)
+        host = _host(writer)
+        if not self._make_room(host):
+            self._complaints.warning("A client at %s was refused: too many connections", host)
+            writer.write(encode(Error("There are too many connections.", "too-many").event()))
+            writer.close()
+            return
+        wire = Wire(reader, writer, patience=self._options.write_timeout)
+        connection = Connection(wire, self._speaker, self._catalog, self._options, self._complaints)
         task = asyncio.create_task(connection.run(linger=linger))
-        self._connections[task] = connection
+        self._connections[task] = _Client(connection, host)
         task.add_done_callback(self._disconnected)
+
+    def _make_room(self, host: str) -> bool:
+        """Whether there may be one more connection, if need be in place of a silent one.
+
+        So a thousand that connect and say nothing keep no one out who has something to say.
+        """
+        here = {t: client for t, client in self._connections.items() if not t.cancelling()}
+        same = {t: client for t, client in here.items() if client.host == host}
+        for clients, most in (
+            (same, self._options.max_per_address),
+            (here, self._options.max_connections),
+        ):
+            if len(clients) >= most:
+                silent = (t for t, client in clients.items() if client.connection.silent)
+                if (oldest := next(silent, None)) is None:
+                    return False
+                oldest.cancel()
+                here.pop(oldest)
+        return True
 
     def _disconnected(self, task: asyncio.Task[None]) -> None:
         del self._connections[task]
@@ -133,8 +171,8 @@ class Server:
         tasks = set(self._connections)
         if not tasks:
             return
-        for connection in self._connections.values():
-            connection.drain()
+        for client in self._connections.values():
+            client.connection.drain()
         _LOGGER.info("Stopping when what is being said is finished")
         _, late = await asyncio.wait(tasks, timeout=DRAIN_TIMEOUT)
         for task in late:
@@ -157,6 +195,16 @@ async def _listen_tcp(
             raise
         # A machine without IPv6.
         return await start(host="0.0.0.0")  # noqa: S104
+
+
+async def _check_free(path: str) -> None:
+    """Raise OSError where somebody listens at ``path``: asyncio would take it away from him."""
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return
+    writer.close()
+    raise OSError(errno.EADDRINUSE, f"{path} is in use by another server")
 
 
 async def _standard_streams() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -185,3 +233,9 @@ async def _endpoint(options: Options) -> AsyncIterator[Endpoint]:
 async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait((task,))
+
+
+def _host(writer: asyncio.StreamWriter) -> str:
+    """The address of a client; those of a unix socket, or of stdio, share one."""
+    peer = writer.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) else "this machine"

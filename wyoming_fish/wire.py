@@ -28,9 +28,6 @@ DATA_LIMIT: Final = 2**20
 # Bytes of a payload. Nothing that is said to a voice has one; what has is passed over.
 PAYLOAD_LIMIT: Final = 2**20
 
-# Seconds in which a client has to make room for what it is sent.
-WRITE_TIMEOUT: Final = 30.0
-
 # Seconds to send what is left when the connection is closed.
 CLOSE_TIMEOUT: Final = 1.0
 
@@ -40,15 +37,21 @@ class WireError(Exception):
 
 
 class ClientStalledError(Exception):
-    """The client has read nothing for WRITE_TIMEOUT."""
+    """The client does not read what it is sent."""
 
 
 class Wire:
-    """One client's two directions."""
+    """One client's two directions.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    ``patience`` is the seconds in which a client has to make room for what it is sent.
+    """
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, patience: float = 30.0
+    ) -> None:
         self._reader = reader
         self._writer = writer
+        self._patience = patience
 
     async def read(self) -> Event | None:
         """The next event, or None when the client has left between two.
@@ -86,11 +89,11 @@ class Wire:
         """
         self._writer.write(event)
         try:
-            async with asyncio.timeout(WRITE_TIMEOUT):
+            async with asyncio.timeout(self._patience):
                 await self._writer.drain()
         except TimeoutError as error:
             raise ClientStalledError(
-                f"the client has read nothing for {WRITE_TIMEOUT:.0f} s"
+                f"the client has read nothing for {self._patience:.0f} s"
             ) from error
 
     def write_last(self, event: bytes) -> None:

@@ -243,19 +243,3 @@ async def test_one_line_in_the_log(serving: Serving, caplog: pytest.LogCaptureFi
     assert f"{len(TEXT)} characters" in line
     assert "first audio" in line
     assert "Küche" not in caplog.text
-
-
-async def test_a_client_that_reads_nothing(
-    serving: Serving, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A client that takes nothing is let go in the end, and its session with it."""
-    monkeypatch.setattr("wyoming_fish.wire.WRITE_TIMEOUT", 0.05)
-    settings = EmulatorSettings(voice="code", code_samples=255)
-    async with serving(settings) as served:
-        reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
-        writer.write(json.dumps({"type": "synthesize", "data": {"text": "x" * 50_000}}).encode())
-        writer.write(b"\n")
-        await served.emulator.wait_for(lambda e: e.sessions_open == 1)
-        await served.emulator.wait_for(lambda e: e.sockets_open == 0)
-        writer.close()
-        await reader.read()

@@ -140,6 +140,18 @@ def test_a_taken_port_is_said_in_a_sentence() -> None:
             assert "Traceback" not in program.log
 
 
+async def test_a_taken_unix_socket_is_left_alone(tmp_path: Path) -> None:
+    """A second start on the same path exits with 1, and the first goes on serving."""
+    address = f"--uri=unix://{tmp_path / 'fish.sock'}"
+    async with _running(EmulatorSettings(voice="code"), address) as (_, _, uri):
+        with server("--demo", address) as second:
+            await asyncio.to_thread(second.wait_for, "in use by another server")
+            assert await asyncio.to_thread(second.wait) == 1
+        async with AsyncClient.from_uri(uri) as client:
+            await client.write_event(Synthesize(TEXT).event())
+            assert decode_code_voice((await receive(client, "audio-stop")).pcm) == TEXT
+
+
 def test_without_a_key() -> None:
     """The server does not start without a key, and says how to get one."""
     with server() as program:

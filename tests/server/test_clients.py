@@ -1,0 +1,139 @@
+"""Clients that mean no good, or do none: others are served as if alone."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator
+
+import pytest
+from wyoming.info import Describe
+from wyoming.ping import Ping
+from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart
+
+from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
+
+from .conftest import Served, Serving, receive, stream
+
+TEXT = "Good night. The doors are locked."
+
+
+@contextlib.asynccontextmanager
+async def _crowd(served: Served, size: int) -> AsyncIterator[list[asyncio.StreamReader]]:
+    """So many connections that say nothing."""
+    pairs = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(size)]
+    try:
+        yield [reader for reader, _ in pairs]
+    finally:
+        for _, writer in pairs:
+            writer.close()
+
+
+async def _is_served(served: Served) -> bool:
+    async with served.client() as client:
+        await stream(client, [TEXT])
+        reply = await receive(client, "synthesize-stopped")
+        return decode_code_voice(reply.pcm) == TEXT
+
+
+async def test_a_thousand_that_say_nothing(serving: Serving) -> None:
+    """The silent make room for each other, and for whoever has something to say."""
+    async with (
+        serving(EmulatorSettings(voice="code"), "--max-connections=20") as served,
+        served.client() as early,
+    ):
+        await early.write_event(Ping().event())
+        assert await early.read_event()
+        async with _crowd(served, 1000) as readers:
+            assert await _is_served(served)
+            # Who has said something is not sent away for them.
+            await early.write_event(Synthesize(TEXT).event())
+            assert decode_code_voice((await receive(early, "audio-stop")).pcm) == TEXT
+            # The first of them are gone.
+            assert await readers[0].read() == b""
+
+
+@pytest.mark.parametrize("flag", ["--max-connections=3", "--max-per-address=3"])
+async def test_too_many_that_are_served(serving: Serving, flag: str) -> None:
+    """Where all who are there have asked for something, one more is refused, in words."""
+    async with contextlib.AsyncExitStack() as stack:
+        served = await stack.enter_async_context(serving(EmulatorSettings(voice="code"), flag))
+        for _ in range(3):
+            client = await stack.enter_async_context(served.client())
+            await client.write_event(Describe().event())
+            assert await client.read_event()
+        async with served.client() as client:
+            reply = await receive(client, "no such event")
+            assert reply.error.code == "too-many"
+
+
+async def test_silence_has_an_end(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who connects and says nothing is sent away, also when he says it very slowly."""
+    monkeypatch.setattr("wyoming_fish.connection.FIRST_EVENT", 0.05)
+    async with serving(EmulatorSettings()) as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(b'{"type":')
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_idleness_has_an_end(serving: Serving) -> None:
+    """Who has been served and wants nothing more is sent away, but not amid a reply."""
+    settings = EmulatorSettings(voice="code", first_audio=0.1)
+    async with serving(settings, "--idle-time=0.05") as served, served.client() as client:
+        await client.write_event(Synthesize(TEXT).event())
+        assert decode_code_voice((await receive(client, "audio-stop")).pcm) == TEXT
+        assert await client.read_event() is None
+
+
+async def test_a_text_that_never_goes_on(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who begins a text and never ends it does not hold a session for ever."""
+    monkeypatch.setattr("wyoming_fish.connection.TEXT_PAUSE", 0.05)
+    async with serving(EmulatorSettings(voice="code")) as served, served.client() as client:
+        await client.write_event(SynthesizeStart().event())
+        await client.write_event(SynthesizeChunk("Once upon").event())
+        while await client.read_event() is not None:
+            pass
+        await served.emulator.wait_for(lambda e: e.sockets_open == 0)
+
+
+async def test_a_client_that_reads_nothing(serving: Serving) -> None:
+    """Who takes nothing is let go in the end, his session with him, and others are served."""
+    settings = EmulatorSettings(voice="code", code_samples=255)
+    async with serving(settings, "--write-timeout=0.1") as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
+        writer.write(json.dumps({"type": "synthesize", "data": {"text": "x" * 50_000}}).encode())
+        writer.write(b"\n")
+        await served.emulator.wait_for(lambda e: e.sessions_open == 1)
+        await served.emulator.wait_for(lambda e: e.sockets_open == 0)
+        served.emulator.settings.code_samples = 120
+        assert await _is_served(served)
+        writer.close()
+        await reader.read()
+
+
+async def test_a_text_without_end(serving: Serving) -> None:
+    """A reply may have only so many characters."""
+    async with serving(EmulatorSettings(voice="code"), "--max-text=100") as served:
+        async with served.client() as client:
+            await client.write_event(SynthesizeStart().event())
+            for _ in range(11):
+                await client.write_event(SynthesizeChunk("ten more, ").event())
+            reply = await receive(client, "no such event")
+            assert reply.error.code == "bad-event"
+            assert "100 characters" in reply.error.text
+        assert await _is_served(served)
+
+
+async def test_complaints_are_few(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
+    """However many send rubbish, the log has one line a minute for it."""
+    caplog.set_level(logging.INFO)
+    async with serving(EmulatorSettings(voice="code")) as served:
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            writer.write(b"rubbish\n")
+            await reader.read()
+            writer.close()
+    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 1
+    assert warnings[0].exc_info is None

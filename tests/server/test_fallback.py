@@ -1,0 +1,146 @@
+"""The voice that speaks where Fish does not."""
+
+import asyncio
+import contextlib
+import logging
+import math
+import struct
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from wyoming.audio import AudioChunk, AudioStart, AudioStop
+from wyoming.error import Error
+from wyoming.event import Event, async_read_event, async_write_event
+from wyoming.tts import Synthesize
+
+from wyoming_fish.emulator import EmulatorSettings, Fault, decode_code_voice
+
+from .conftest import Serving, check_envelope, receive, stream
+
+TEXT = "Good night. The doors are locked."
+
+
+def _tone(rate: int, seconds: float = 0.5) -> bytes:
+    samples = (
+        round(9000 * math.sin(440 * math.tau * n / rate)) for n in range(int(rate * seconds))
+    )
+    return b"".join(struct.pack("<h", sample) for sample in samples)
+
+
+def _spoken(rate: int) -> list[Event]:
+    pcm = _tone(rate)
+    half = len(pcm) // 4 * 2
+    return [
+        AudioStart(rate, 2, 1).event(),
+        AudioChunk(rate, 2, 1, pcm[:half]).event(),
+        AudioChunk(rate, 2, 1, pcm[half:]).event(),
+        AudioStop().event(),
+    ]
+
+
+@contextlib.asynccontextmanager
+async def _other(answer: Callable[[str], list[Event]]) -> AsyncIterator[tuple[str, list[str]]]:
+    """Another Wyoming server that answers a `synthesize` with these events; and what was asked."""
+    asked: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        event = await async_read_event(reader)
+        assert event is not None
+        asked.append(Synthesize.from_event(event).text)
+        for answered in answer(asked[-1]):
+            await async_write_event(answered, writer)
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("rate", [22050, 44100])
+async def test_the_fallback_voice_speaks(
+    serving: Serving, caplog: pytest.LogCaptureFixture, rate: int, streamed: bool
+) -> None:
+    """Without credit the whole text is spoken by the other voice, in the same envelope and rate."""
+    caplog.set_level(logging.WARNING)
+    settings = EmulatorSettings(voice="code", faults=[Fault("upgrade", 402, times=None)])
+    async with (
+        _other(lambda _: _spoken(rate)) as (uri, asked),
+        serving(settings, f"--fallback-uri={uri}") as served,
+    ):
+        for _ in range(3):
+            async with served.client() as client:
+                if streamed:
+                    await stream(client, ["Good night. ", "The doors ", "are locked."])
+                    reply = await receive(client, "synthesize-stopped")
+                else:
+                    await client.write_event(Synthesize(TEXT).event())
+                    reply = await receive(client, "audio-stop")
+            check_envelope(reply, 44100, streamed=streamed)
+            assert len(reply.pcm) / 2 / 44100 == pytest.approx(0.5, abs=0.01)
+        assert asked == [TEXT] * 3
+    # Said once, and not for every reply.
+    assert len([record for record in caplog.records if "fallback" in record.message]) == 1
+
+
+async def test_amid_the_audio_it_does_not(serving: Serving) -> None:
+    """What Fish has begun is not begun again by another voice: that is an error."""
+    settings = EmulatorSettings(
+        voice="code", frame=0.05, faults=[Fault("audio", "drop", at=2, times=None)]
+    )
+    async with (
+        _other(lambda _: _spoken(44100)) as (uri, asked),
+        serving(settings, f"--fallback-uri={uri}") as served,
+        served.client() as client,
+    ):
+        await client.write_event(Synthesize(TEXT).event())
+        reply = await receive(client, "no such event")
+        assert reply.error.code == "broken-stream"
+        assert asked == []
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [],
+        [Error("out of order").event()],
+        [AudioStart(22050, 2, 1).event()],
+        [Event("audio-chunk", {"rate": "x"}, b"ab")],
+    ],
+)
+async def test_both_are_down(serving: Serving, events: list[Event]) -> None:
+    """Where neither can speak, the error is that of Fish."""
+    settings = EmulatorSettings(faults=[Fault("upgrade", 402, times=None)])
+    async with (
+        _other(lambda _: events) as (uri, _),
+        serving(settings, f"--fallback-uri={uri}") as served,
+        served.client() as client,
+    ):
+        await stream(client, [TEXT])
+        reply = await receive(client, "no such event")
+        assert reply.types == ["error", "synthesize-stopped"]
+        assert reply.error.code == "no-credit"
+
+
+async def test_the_fallback_is_not_there(serving: Serving) -> None:
+    """A fallback voice that nobody has started changes nothing but the log."""
+    settings = EmulatorSettings(faults=[Fault("upgrade", 402, times=None)])
+    async with (
+        serving(settings, "--fallback-uri=tcp://127.0.0.1:1") as served,
+        served.client() as client,
+    ):
+        await client.write_event(Synthesize(TEXT).event())
+        assert (await receive(client, "error")).error.code == "no-credit"
+
+
+async def test_fish_is_asked_first(serving: Serving) -> None:
+    """As long as Fish speaks, the other voice is left alone."""
+    async with (
+        _other(lambda _: _spoken(44100)) as (uri, asked),
+        serving(EmulatorSettings(voice="code"), f"--fallback-uri={uri}") as served,
+        served.client() as client,
+    ):
+        await client.write_event(Synthesize(TEXT).event())
+        assert decode_code_voice((await receive(client, "audio-stop")).pcm) == TEXT
+        assert asked == []

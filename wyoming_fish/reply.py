@@ -1,0 +1,65 @@
+"""What a client wants spoken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from wyoming.tts import SynthesizeVoice
+
+from .wire import WireError
+
+__all__ = ["Reply"]
+
+
+class Reply:
+    """One reply, while it is still being written.
+
+    ``limit`` is the most characters that it may have.
+    """
+
+    def __init__(self, voice: SynthesizeVoice, limit: int, *, streamed: bool) -> None:
+        self.voice = voice
+        self.streamed = streamed
+        self.characters = 0
+        self.spoken_by = ""
+        """Voice and backend, for the log."""
+        self.asked = _now()
+        """The loop's time of the first text, or of the request while there is none."""
+        self._limit = limit
+        self._pieces: list[str] = []
+        self._complete = False
+        self._news = asyncio.Event()
+
+    def add(self, text: str) -> None:
+        """Add text to the end. Raises WireError where the reply grows too long."""
+        if not self.characters:
+            self.asked = _now()
+        self.characters += len(text)
+        if self.characters > self._limit:
+            raise WireError(f"a reply has more than {self._limit} characters")
+        self._pieces.append(text)
+        self._news.set()
+
+    def end(self) -> None:
+        """There is no more text."""
+        self._complete = True
+        self._news.set()
+
+    async def text(self) -> AsyncIterator[str]:
+        """The text as it comes, from its start; to be read by one at a time."""
+        at = 0
+        while True:
+            self._news.clear()
+            complete = self._complete
+            for piece in self._pieces[at:]:
+                yield piece
+                at += 1
+            if complete:
+                return
+            if at == len(self._pieces):
+                await self._news.wait()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
