@@ -61,6 +61,7 @@ class Connection:
         self._draining = False
         self._patience = asyncio.timeout(FIRST_EVENT)
         """Runs out where the client neither asks for anything nor gets anything."""
+        self._reading = True
         self.silent = True
         """Whether nothing has been asked of it yet."""
 
@@ -114,10 +115,14 @@ class Connection:
             _LOGGER.debug("A client that wanted nothing was sent away")
         except (ConnectionError, ClientStalledError) as error:
             _LOGGER.debug("A client was lost: %s", error)
+        finally:
+            self._reading = False
         return False
 
     def _be_patient(self) -> None:
         """Wait for the next event, but not for ever."""
+        if not self._reading:
+            return
         idle: float | None = self._options.idle_time or None
         if self._streaming is not None:
             idle = TEXT_PAUSE

@@ -1,0 +1,11 @@
+"""A short soak; `script/soak` runs a long one."""
+
+import pytest
+
+from tests.soak import soak
+
+
+@pytest.mark.timeout(120)
+async def test_soak() -> None:
+    """Clients that come, go, stall and break, while Fish fails, cost nobody else a word."""
+    assert await soak(8, seed=1) == []
