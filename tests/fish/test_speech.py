@@ -252,7 +252,8 @@ async def test_no_silence_before_the_first_word() -> None:
 async def test_the_first_sentence_is_flushed() -> None:
     """Fish is told to speak the first sentence when it is there, and the rest as one."""
     pieces = _words("Good morning to you all. It is five. It is late. Sleep well.")
-    async with _fish(EmulatorSettings(voice="code")) as (emulator, sockets):
+    # All of the text is there before the first audio, from which on the audio's clock counts.
+    async with _fish(EmulatorSettings(voice="code", first_audio=0.1)) as (emulator, sockets):
         await _spoken(sockets, pieces)
         (session,) = emulator.sessions
     assert session.texts == ["Good morning to you all. ", "It is five. It is late. Sleep well."]

@@ -1,0 +1,168 @@
+"""Sets up a real Home Assistant with its voice stack, for the end-to-end tests.
+
+It lies in `.cache/home-assistant-<version>/venv`, on a CPython 3.14 from the PATH, from uv, or from
+Debian (script/python314), whichever is to be had first. Where none is, this ends with status 1 and
+a sentence that says so.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+VERSION = "2026.10.4"
+PYTHON_VERSION = "3.14"
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".cache"
+VENV = CACHE / f"home-assistant-{VERSION}" / "venv"
+PYTHON = VENV / "bin" / "python"
+HASS = VENV / "bin" / "hass"
+
+# What the end-to-end tests use.
+INTEGRATIONS = (
+    *("assist_pipeline", "assist_satellite", "conversation", "ffmpeg", "intent", "media_player"),
+    *("media_source", "stt", "tts", "wyoming", "zeroconf"),
+    *("config", "frontend", "http", "websocket_api"),
+)
+
+# The sets in Home Assistant's bootstrap.py that name what is set up at every start.
+ALWAYS_SET_UP = (
+    "CORE_INTEGRATIONS",
+    "DEFAULT_INTEGRATIONS",
+    "DEFAULT_INTEGRATIONS_RECOVERY_MODE",
+    "FRONTEND_INTEGRATIONS",
+    "LOGGING_AND_HTTP_DEPS_INTEGRATIONS",
+)
+
+# Where the system has no ffmpeg: a package that carries the program.
+FFMPEG_PACKAGE = "imageio-ffmpeg==0.8.1"
+
+
+class SetUpError(Exception):
+    """Home Assistant cannot be set up here; the text says why."""
+
+
+def main() -> None:
+    """Set up what is not there yet, and end with status 1 and a sentence where it cannot be."""
+    stamp = VENV / "installed"
+    question = Path(__file__).read_text()
+    if HASS.exists() and stamp.exists() and stamp.read_text() == question:
+        return
+    try:
+        set_up()
+    except SetUpError as error:
+        sys.exit(f"Home Assistant cannot be set up here: {error}")
+    except subprocess.CalledProcessError as error:
+        # The program has already said what is wrong.
+        sys.exit(f"Home Assistant could not be set up: {Path(error.cmd[0]).name} failed")
+    stamp.write_text(question)
+
+
+def set_up() -> None:
+    """Make the virtualenv and install Home Assistant and its voice stack."""
+    python = find_python()
+    print(f"Installing Home Assistant {VERSION} into {VENV.relative_to(ROOT)}", file=sys.stderr)
+    uv("venv", "--clear", "--python", python, str(VENV))
+    uv("pip", "install", "--python", str(PYTHON), f"homeassistant=={VERSION}")
+    package = next(VENV.glob("lib/python*/site-packages/homeassistant"))
+    uv(
+        *("pip", "install", "--python", str(PYTHON)),
+        *("--constraints", str(package / "package_constraints.txt")),
+        *requirements(package),
+    )
+    if shutil.which("ffmpeg") is None:
+        uv("pip", "install", "--python", str(PYTHON), FFMPEG_PACKAGE)
+        where = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"
+        program = run(str(PYTHON), "-c", where).stdout.strip()
+        (VENV / "bin" / "ffmpeg").symlink_to(program)
+
+
+def find_python() -> str:
+    """Return a CPython 3.14: of the PATH, uv's, or Debian's in a folder of its own.
+
+    Raises SetUpError where there is none.
+    """
+    on_path = shutil.which(f"python{PYTHON_VERSION}")
+    if on_path is not None and works(on_path):
+        return on_path
+
+    debian = CACHE / f"python-{PYTHON_VERSION}"
+    of_debian = debian / "bin" / f"python{PYTHON_VERSION}"
+    if works(str(of_debian)):
+        return str(of_debian)
+
+    print(f"Looking for Python {PYTHON_VERSION}", file=sys.stderr)
+    of_uv = os.environ | {"UV_PYTHON_INSTALL_DIR": str(CACHE / "uv-python"), "UV_HTTP_RETRIES": "1"}
+    arguments = ("python", "install", "--quiet", "--no-bin", PYTHON_VERSION)
+    if run("uv", *arguments, check=False, env=of_uv).returncode == 0:
+        found = run("uv", "python", "find", "--managed-python", PYTHON_VERSION, env=of_uv)
+        return found.stdout.strip()
+
+    script = ROOT / "script" / "python314"
+    made = run(str(script), str(debian), shutil.which("patchelf") or "patchelf", check=False)
+    if made.returncode != 0 or not works(str(of_debian)):
+        reason = (made.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise SetUpError(
+            f"it needs Python {PYTHON_VERSION}, which is not on the PATH, "
+            f"uv cannot install it, and Debian's cannot be had ({reason})"
+        )
+    return str(of_debian)
+
+
+def requirements(package: Path) -> list[str]:
+    """Return the pins of `INTEGRATIONS`, of what is always set up, and of all that these use.
+
+    `package` is the installed `homeassistant` folder. `hass --skip-pip` installs nothing later.
+    """
+    bootstrap = (package / "bootstrap.py").read_text()
+    platforms = (package / "generated" / "entity_platforms.py").read_text()
+    waiting = set(INTEGRATIONS) | set(re.findall(r'= "([a-z0-9_]+)"', platforms))
+    for name in ALWAYS_SET_UP:
+        if body := re.search(
+            rf"^{name}\b[^=]*=\s*\{{(.*?)^\}}", bootstrap, re.DOTALL | re.MULTILINE
+        ):
+            waiting |= set(re.findall(r'^\s*"([a-z0-9_]+)"', body[1], re.MULTILINE))
+
+    seen: set[str] = set()
+    pins: set[str] = set()
+    while waiting:
+        integration = waiting.pop()
+        path = package / "components" / integration / "manifest.json"
+        if integration in seen or not path.exists():
+            continue
+        seen.add(integration)
+        manifest = json.loads(path.read_text())
+        pins.update(manifest.get("requirements", []))
+        waiting.update(manifest.get("dependencies", []))
+    return sorted(pins)
+
+
+def works(python: str) -> bool:
+    """Tell whether this is a CPython 3.14 that runs."""
+    code = f"import sys; sys.exit('{PYTHON_VERSION}' != '%d.%d' % sys.version_info[:2])"
+    try:
+        return run(python, "-I", "-c", code, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def uv(*arguments: str) -> None:
+    """Run uv; what it says of a failure goes to the terminal."""
+    subprocess.run(("uv", *arguments, "--quiet"), check=True)
+
+
+def run(
+    *command: str, check: bool = True, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program and keep what it prints."""
+    return subprocess.run(command, check=check, env=env, capture_output=True, text=True)
+
+
+if __name__ == "__main__":
+    # uv and patchelf lie beside this Python.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    main()

@@ -1,0 +1,12 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.processes import READY, server
+
+
+@pytest.fixture(scope="session")
+def demo_server() -> Iterator[str]:
+    """The server with its own Fish Audio, speaking English; its URI."""
+    with server("--demo", "--uri", "tcp://127.0.0.1:0") as program:
+        yield program.wait_for(READY)[1]

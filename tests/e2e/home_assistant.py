@@ -1,0 +1,135 @@
+"""A real Home Assistant: its process, and what a browser uses of it, REST and websocket."""
+
+import json
+import os
+import shutil
+import socket
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientSession, ClientWebSocketResponse
+
+from script.home_assistant import HASS, VENV
+from tests.processes import ENVIRONMENT, Program
+
+# Where the system has no ffmpeg, one lies beside Home Assistant.
+WITH_FFMPEG = ENVIRONMENT | {"PATH": f"{os.environ['PATH']}:{VENV / 'bin'}"}
+
+CUSTOM_COMPONENTS = Path(__file__).parent / "custom_components"
+
+CONFIGURATION = """\
+assist_pipeline:
+config:
+ffmpeg:
+logger:
+  default: info
+"""
+
+
+class HomeAssistant:
+    """A person who is logged in."""
+
+    def __init__(self, session: ClientSession, websocket: ClientWebSocketResponse) -> None:
+        """Take a session with a base URL and a token, and a websocket that has logged in."""
+        self._session = session
+        self._websocket = websocket
+        self._last_id = 0
+        self._events: deque[dict[str, Any]] = deque()
+
+    async def post(self, path: str, **body: Any) -> Any:
+        """Return the JSON that answers a JSON request."""
+        async with self._session.post(path, json=body) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def fetch(self, path: str) -> AsyncIterator[bytes]:
+        """Yield what comes from this address, as it comes."""
+        async with self._session.get(path) as response:
+            assert response.status == 200, await response.text()
+            async for piece in response.content.iter_any():
+                yield piece
+
+    async def call(self, command: str, **fields: Any) -> Any:
+        """Send a websocket command and return its result."""
+        self._last_id += 1
+        await self._websocket.send_json({"id": self._last_id, "type": command, **fields})
+        while (message := await self._websocket.receive_json())["type"] != "result":
+            self._events.append(message)
+        assert message["success"], message
+        return message["result"]
+
+    async def event(self) -> dict[str, Any]:
+        """Return the next event of what a command has subscribed to."""
+        message = self._events.popleft() if self._events else await self._websocket.receive_json()
+        event: dict[str, Any] = message["event"]
+        return event
+
+    async def add_integration(self, domain: str, **answers: Any) -> str:
+        """Go through an integration's flow; return the id of the new entry."""
+        url = "/api/config/config_entries/flow"
+        step = await self.post(url, handler=domain)
+        if step["type"] == "form":
+            step = await self.post(f"{url}/{step['flow_id']}", **answers)
+        assert step["type"] == "create_entry", step
+        entry_id: str = step["result"]["entry_id"]
+        return entry_id
+
+
+def start_home_assistant(config: Path) -> tuple[Program, str]:
+    """Start Home Assistant in an empty folder and wait until it serves; return it and its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    (config / "configuration.yaml").write_text(CONFIGURATION)
+    shutil.copytree(CUSTOM_COMPONENTS, config / "custom_components")
+    (config / ".storage").mkdir()
+    # An address in configuration.yaml would only be tried out, for five minutes. The other values
+    # are Home Assistant's own, which it does not add to what is stored.
+    http = {
+        "server_host": ["127.0.0.1"],
+        "server_port": port,
+        "cors_allowed_origins": [],
+        "ip_ban_enabled": True,
+        "login_attempts_threshold": -1,
+        "ssl_profile": "modern",
+        "use_x_frame_options": True,
+    }
+    data = {"stable": http, "pending": None, "yaml_migration_done": True}
+    stored = {"version": 2, "minor_version": 2, "key": "http", "data": data}
+    (config / ".storage" / "http").write_text(json.dumps(stored))
+    program = Program(
+        *(str(HASS), "--config", str(config), "--skip-pip"),
+        env=WITH_FFMPEG,
+    )
+    try:
+        program.wait_for("Home Assistant initialized", seconds=60)
+    except BaseException:
+        program.end()
+        raise
+    return program, f"http://127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def log_in(url: str) -> AsyncIterator[HomeAssistant]:
+    """Make the first user of a new Home Assistant, and log in."""
+    client_id = f"{url}/"
+    user = {"name": "Ann", "username": "ann", "password": "secret"}
+    async with ClientSession(url) as session:
+        async with session.post(
+            "/api/onboarding/users", json=user | {"client_id": client_id, "language": "en"}
+        ) as response:
+            code = (await response.json())["auth_code"]
+        form = {"grant_type": "authorization_code", "code": code, "client_id": client_id}
+        async with session.post("/auth/token", data=form) as response:
+            token = (await response.json())["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    async with (
+        ClientSession(url, headers=headers) as session,
+        session.ws_connect("/api/websocket") as websocket,
+    ):
+        assert (await websocket.receive_json())["type"] == "auth_required"
+        await websocket.send_json({"type": "auth", "access_token": token})
+        assert (await websocket.receive_json())["type"] == "auth_ok"
+        yield HomeAssistant(session, websocket)

@@ -1,0 +1,60 @@
+import re
+import subprocess
+import wave
+from pathlib import Path
+
+from tests.processes import ENVIRONMENT, ROOT
+from tests.tools.hearing import hear, share_heard
+
+TEXT = (
+    "Tomorrow morning seven friends will travel by train to a small village near the mountains. "
+    "Please remember to bring bread, cheese, apples and a bottle of cold water. "
+    "After lunch we could visit the old church, walk along the river and take some photographs."
+)
+OTHER_TEXT = (
+    "Good evening, and welcome home. "
+    "The lamps in the kitchen are on, the oven is warm, and the soup is waiting on the stove. "
+    "It will rain until nine o'clock, so I have closed the windows upstairs."
+)
+
+
+def test_demo(tmp_path: Path) -> None:
+    """The demo speaks its text, and starts to before the text has ended."""
+    done = subprocess.run(
+        [ROOT / "script" / "demo", TEXT],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert TEXT in done.stdout
+    shown = done.stdout + done.stderr
+    moments = re.findall(r"^ *\d+ ms  (.*)$", shown, re.MULTILINE)
+    assert moments == ["first audio", "text ends", "audio ends"]
+
+    wav = tmp_path / "demo.wav"
+    with wave.open(str(wav)) as file:
+        assert 8 < file.getnframes() / file.getframerate() < 30
+    heard = hear(wav, [TEXT, OTHER_TEXT])
+    assert share_heard(TEXT, heard) > 0.5
+    assert share_heard(OTHER_TEXT, heard) < 0.25
+
+
+def test_demo_cleans_up(tmp_path: Path) -> None:
+    """A demo that fails says so with a status, and leaves neither a server nor a file behind."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    (tmp_path / "demo.wav").mkdir()
+    done = subprocess.run(
+        [ROOT / "script" / "demo", "One."],
+        cwd=tmp_path,
+        env=ENVIRONMENT | {"TMPDIR": str(temporary)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "demo.wav: Is a directory" in done.stderr
+    assert list(temporary.iterdir()) == []
