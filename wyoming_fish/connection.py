@@ -32,6 +32,10 @@ _LOGGER = logging.getLogger(__name__)
 # Seconds to the first event: whoever connects knows what he wants.
 FIRST_EVENT: Final = 10.0
 
+# Seconds after which a client that has connected and asked nothing is one that will speak: Home
+# Assistant, which looks in every 30 s, says at once that this is all it wants.
+LOOKING_IN: Final = 0.05
+
 # Seconds between two pieces of a text: an agent may use its tools for minutes.
 TEXT_PAUSE: Final = 900.0
 
@@ -70,6 +74,7 @@ class Connection:
 
         When cancelled, a client that still waits is told so.
         """
+        warming = asyncio.get_running_loop().call_later(LOOKING_IN, self._warm_if_silent)
         reading = asyncio.create_task(self._read())
         speaking = asyncio.create_task(self._speak())
         both = (reading, speaking)
@@ -85,6 +90,7 @@ class Connection:
                 self._refuse("stopping", "The server is stopping.")
             raise
         finally:
+            warming.cancel()
             for task in both:
                 task.cancel()
             await asyncio.wait(both)
@@ -92,6 +98,10 @@ class Connection:
             for task in both:
                 if not task.cancelled():
                     task.result()
+
+    def _warm_if_silent(self) -> None:
+        if self.silent:
+            self._speaker.warm()
 
     def drain(self) -> None:
         """Finish what has been asked for, then end the connection."""

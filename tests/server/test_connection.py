@@ -116,6 +116,19 @@ async def test_leaving_frees_the_session(serving: Serving) -> None:
     assert [session.outcome for session in served.emulator.sessions] == ["left", "left"]
 
 
+async def test_a_client_that_waits_has_a_socket_warmed(serving: Serving) -> None:
+    """Who connects and waits will speak; who only looks in, as Home Assistant does, will not."""
+    flags = ("--warm=1", "--quiet-time=0.05")
+    async with serving(EmulatorSettings(voice="tone"), *flags) as served:
+        await served.emulator.wait_for(lambda e: e.sockets_opened == 1 and e.sockets_open == 0)
+        async with served.client() as client:
+            await client.write_event(Describe().event())
+            assert await client.read_event()
+            async with served.client():
+                await served.emulator.wait_for(lambda e: e.sockets_open == 1)
+        assert served.emulator.sockets_opened == 2
+
+
 async def test_describe_ping_and_the_unknown(serving: Serving) -> None:
     """Questions are answered while a reply is spoken; what is unknown is passed over."""
     settings = EmulatorSettings(voice="code")
