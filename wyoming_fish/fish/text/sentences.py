@@ -21,6 +21,11 @@ __all__ = ["Cut", "CutKind", "Sentences"]
 # is no cue and may be cut.
 CUE_LIMITS: Final = {"[": 100, "(": 40, "<": 60}
 
+# Phonemes stand for a word, and are spaced. Fish takes them for one word at a time.
+PHONEME_LIMIT: Final = 300
+_PHONEME_START: Final = "<|phoneme_start|>"
+_PHONEME_END: Final = "<|phoneme_end|>"
+
 # Characters after which text without any place to cut is cut anywhere: nobody writes words of
 # this length, and what waits for the end of one has to be bounded.
 LONGEST: Final = 1000
@@ -216,6 +221,8 @@ def _after_cue(text: str, start: int) -> int | None:
     """Where scanning goes on after the bracket at ``start``; None while that is not known."""
     limit = CUE_LIMITS[text[start]]
     closing = {"[": "]", "(": ")", "<": "|>"}[text[start]]
+    if text.startswith(_PHONEME_START, start):
+        limit, closing = PHONEME_LIMIT, _PHONEME_END
     within = text[start : start + limit]
     line = within.find("\n")
     if line >= 0:

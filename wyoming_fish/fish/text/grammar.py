@@ -1,0 +1,52 @@
+"""Reading of a construct that may not have come whole yet."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Final
+
+__all__ = ["WAIT", "Construct", "Wait", "run_end"]
+
+
+class Wait(Enum):
+    """That what follows has to be known first."""
+
+    WAIT = "wait"
+
+
+WAIT: Final = Wait.WAIT
+
+# Characters of a run of one mark that are looked at together.
+LONGEST_RUN: Final = 64
+
+
+class Construct:
+    """A construct that is known once it is closed, within ``limit`` characters.
+
+    ``whole`` matches all of it; ``begun`` matches what may become it, up to the end of the text.
+    """
+
+    def __init__(self, whole: str, begun: str, limit: int, flags: int = 0) -> None:
+        self._whole = re.compile(whole, flags)
+        self._begun = re.compile(rf"(?:{begun})\Z", flags)
+        self._limit = limit
+
+    def read(self, text: str, at: int, *, complete: bool) -> re.Match[str] | Wait | None:
+        """The construct at ``at``; None where there is none; ``complete`` where no text follows."""
+        stop = at + self._limit
+        match = self._whole.match(text, at, stop)
+        if match is None and not complete and stop > len(text) and self._begun.match(text, at):
+            return WAIT
+        return match
+
+
+def run_end(text: str, at: int, *, complete: bool) -> int | Wait:
+    """Where the run of the mark at ``at`` ends; what follows it is known."""
+    mark, stop = text[at], min(len(text), at + LONGEST_RUN)
+    end = at + 1
+    while end < stop and text[end] == mark:
+        end += 1
+    if end == len(text) and not complete and end < at + LONGEST_RUN:
+        return WAIT
+    return end

@@ -1,0 +1,101 @@
+"""Markdown, HTML and what else models write for the eye, read while it is being written.
+
+No markdown library serves here: those of Python (markdown-it-py, mistune, marko, Python-Markdown)
+parse a whole document, since in markdown a mark may be paired with one much later. What is spoken
+has to be known at once, so each construct is decided where it begins, by what follows it within a
+bound that is written beside it; what is not closed within it is text.
+
+The result depends on the text alone and not on its pieces, since nothing is decided before what
+follows makes it certain.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from . import angles, brackets, lines, links, marks
+from .characters import EMOJI
+from .cues import Cues
+from .grammar import WAIT, Wait
+from .reading import Handler, Reading, Skipping
+from .settings import TextSettings
+from .spoken import Spoken
+
+__all__ = ["Markup"]
+
+# What needs no look: all but the marks that may mean something where they stand, and the letters
+# with which an address may begin.
+_PLAIN: Final = re.compile(
+    rf"(?:[^\n*_~=`\[\](<>&|#\\!:;•·【\-+^{angles.LETTERS}{EMOJI}{marks.ARROWS}]"
+    rf"|(?<=[{links.LETTERS}])[{angles.LETTERS}]|(?!{links.POSSIBLE_ADDRESS})[{angles.LETTERS}]"
+    r"|-(?=[^->])|\+(?=[^+])|=(?=[^=>])|(?<=[^\s\[])!|(?<=\S)[:;]|&(?=\s)|\((?=[^A-Za-z])"
+    r"|(?<=[^\W_])_(?=[^\W_])|(?<=[^\W\d_])·(?=[^\W\d_]))++"
+)
+
+_HANDLERS: Final[dict[str, Handler]] = marks.HANDLERS | brackets.HANDLERS | angles.HANDLERS
+# Those that are never plain.
+_MARKS: Final = frozenset("\n*~`[]<|#\\")
+_LITERAL_IN_CODE: Final = _HANDLERS.keys() - {"`", "\n", *angles.LETTERS}
+
+
+class Markup:
+    """The markup of one reply; what it says goes to ``spoken``."""
+
+    def __init__(self, settings: TextSettings, cues: Cues, spoken: Spoken) -> None:
+        self._spoken = spoken
+        self._reading = Reading(settings, cues, spoken, self._say)
+        # What is held, behind one character that came before it.
+        self._text = "\n"
+
+    @property
+    def held(self) -> int:
+        """How many characters wait for what follows them."""
+        return len(self._text) - 1
+
+    def write(self, text: str, *, complete: bool = False) -> None:
+        """Read what has come; ``complete`` where it is the last."""
+        text = self._text + text
+        at = self._read(text, 1, complete)
+        self._text = text[at - 1 :]
+
+    def _read(self, text: str, at: int, complete: bool) -> int:
+        """Read ``text`` from ``at`` on, and give where what waits begins."""
+        reading, end = self._reading, len(text)
+        while at < end:
+            place: int | Wait
+            if reading.skipping:
+                place = self._skip(reading.skipping, text, at, complete)
+            elif reading.line_starts:
+                handler = lines.HANDLERS.get(text[at], lines.begin_text)
+                place = handler(reading, text, at, complete)
+            elif text[at] not in _MARKS and (plain := _PLAIN.match(text, at)):
+                place = plain.end()
+                if reading.code:
+                    self._spoken.literal(plain[0])
+                else:
+                    self._spoken.text(plain[0])
+            elif reading.code and text[at] in _LITERAL_IN_CODE:
+                place = at + 1
+                self._spoken.literal(text[at])
+            else:
+                place = _HANDLERS.get(text[at], marks.read_symbol)(reading, text, at, complete)
+            if isinstance(place, Wait):
+                break
+            at = place
+        return at
+
+    def _say(self, text: str) -> None:
+        reading = self._reading
+        line_starts, reading.line_starts = reading.line_starts, False
+        self._read("[" + text, 1, True)
+        reading.line_starts, reading.code = line_starts, 0
+
+    def _skip(self, skipping: Skipping, text: str, at: int, complete: bool) -> int | Wait:
+        place = skipping.skip(text, at, complete=complete)
+        if not skipping.open:
+            self._reading.skipping = None
+            self._reading.line_starts = isinstance(skipping, lines.CodeBlock)
+        elif place == at:
+            return WAIT
+        return place

@@ -1,0 +1,85 @@
+"""Phonemes as Fish takes them: Arpabet for English, pinyin with tones for Chinese.
+
+Fish's «Fine-grained Control»: no IPA; it is to be written in Arpabet.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["fish_phonemes"]
+
+_VOWELS: Final = dict(
+    pair.split("=")
+    for pair in (
+        "ɑː=AA ɑ=AA ɒ=AA æ=AE a=AE ʌ=AH ə=AH ɐ=AH ɔː=AO ɔ=AO aʊ=AW aɪ=AY ɛ=EH e=EH ɜː=ER ɜ=ER "
+        "ɝ=ER ɚ=ER eɪ=EY ɪ=IH iː=IY i=IY oʊ=OW əʊ=OW o=OW ɔɪ=OY ʊ=UH uː=UW u=UW"
+    ).split()
+)
+_CONSONANTS: Final = dict(
+    pair.split("=")
+    for pair in (
+        "b=B tʃ=CH d=D ð=DH f=F ɡ=G g=G h=HH dʒ=JH k=K l=L ɫ=L m=M n=N ŋ=NG p=P r=R ɹ=R ɾ=T s=S "
+        "ʃ=SH t=T θ=TH v=V w=W j=Y z=Z ʒ=ZH"
+    ).split()
+)
+_SIGNS: Final = _VOWELS.keys() | _CONSONANTS.keys()
+_STRESS: Final = {"ˈ": "1", "'": "1", "ˌ": "2"}
+_SILENT: Final = " .‿ː/"
+_TIES: Final = dict.fromkeys(map(ord, "\u0361\u035c"))
+
+_ARPABET: Final = re.compile(r"[A-Z]{1,2}[0-2]?(?: [A-Z]{1,2}[0-2]?)*")
+_PINYIN: Final = re.compile(r"[a-zü]+[1-5](?: [a-zü]+[1-5])*")
+# Phonemes of more than a word or two are no correction of one.
+_LONGEST: Final = 200
+
+
+def fish_phonemes(alphabet: str, phonemes: str) -> str:
+    """Fish's token for what SSML's ``phoneme`` says; nothing where it cannot be told.
+
+    ``alphabet`` is SSML's: «ipa» (of English), or one whose name has «arpabet», «cmu» or «pinyin».
+    """
+    alphabet, phonemes = alphabet.lower(), " ".join(phonemes.translate(_TIES).split())
+    if len(phonemes) > _LONGEST:
+        return ""
+    if alphabet == "ipa":
+        phonemes = _arpabet(phonemes)
+        return _token(phonemes) if phonemes else ""
+    if "arpabet" in alphabet or "cmu" in alphabet:
+        phonemes = phonemes.upper()
+        return _token(phonemes) if _ARPABET.fullmatch(phonemes) else ""
+    if "pinyin" in alphabet and _PINYIN.fullmatch(phonemes):
+        return "".join(map(_token, phonemes.split()))
+    return ""
+
+
+def _token(phonemes: str) -> str:
+    return f"<|phoneme_start|>{phonemes}<|phoneme_end|>"
+
+
+def _arpabet(ipa: str) -> str:
+    """English IPA in Arpabet; nothing where a sign is not English."""
+    sounds: list[str] = []
+    vowels, stress, at = 0, "", 0
+    while at < len(ipa):
+        if ipa[at] in _STRESS:
+            stress = _STRESS[ipa[at]]
+            at += 1
+            continue
+        if ipa[at] in _SILENT:
+            at += 1
+            continue
+        length = 2 if ipa[at : at + 2] in _SIGNS else 1
+        sign = ipa[at : at + length]
+        if vowel := _VOWELS.get(sign):
+            sounds.append(vowel + (stress or "0"))
+            vowels, stress = vowels + 1, ""
+        elif consonant := _CONSONANTS.get(sign):
+            sounds.append(consonant)
+        else:
+            return ""
+        at += length
+    text = " ".join(sounds)
+    # A word of one vowel is stressed on it.
+    return text.replace("0", "1") if vowels == 1 else text

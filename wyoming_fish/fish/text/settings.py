@@ -1,0 +1,46 @@
+"""What is to be made of written text before it is spoken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..errors import SettingsError
+from .pronunciations import Pronunciation
+
+__all__ = ["TextSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextSettings:
+    """How text is cleaned. Raises SettingsError for a value that is none of those named."""
+
+    mode: Literal["clean", "raw"] = "clean"
+    """Whether anything is cleaned at all. ``raw`` is sent as it came, behind the style."""
+
+    emoji: Literal["drop", "name"] = "drop"
+    """Whether an emoji is left out or its English name is said."""
+
+    urls: Literal["host", "drop"] = "host"
+    """What is said of a bare address: its host («example.com»), or nothing."""
+
+    code: str = ""
+    """What is said in place of a block of code, such as «There is code on the screen.»"""
+
+    trusted: bool = False
+    """Whether Fish's own tokens for speakers and phonemes may come in the text."""
+
+    style: str = ""
+    """A cue without its brackets, such as «calm» or «whisper», put before each paragraph."""
+
+    pronunciations: tuple[Pronunciation, ...] = ()
+    """Words that are spoken otherwise than they are written."""
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("text", self.mode, ("clean", "raw")),
+            ("emoji", self.emoji, ("drop", "name")),
+            ("urls", self.urls, ("host", "drop")),
+        ):
+            if value not in allowed:
+                raise SettingsError(f"{name} {value!r} is not one of: {', '.join(allowed)}.")
