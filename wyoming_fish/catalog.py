@@ -18,7 +18,7 @@ from wyoming.info import Attribution, Info, TtsProgram, TtsVoice
 from . import __version__
 from .fish.account import Account, Voice
 from .fish.errors import FishError, VoiceNotFoundError
-from .fish.settings import LANGUAGES, VOICE_ID, SpeechSettings
+from .fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, VOICE_ID, SpeechSettings
 from .wire import encode
 
 __all__ = ["Catalog"]
@@ -33,9 +33,6 @@ RETRY_DELAY: Final = 5.0
 
 # The name of Fish's own default voice, which has no id.
 DEFAULT_NAME: Final = "default"
-
-# Where Fish's codes are not those that Home Assistant knows.
-_HOME_ASSISTANT_CODES: Final = {"no": "nb", "jw": "jv"}
 
 _ATTRIBUTION: Final = Attribution(name="Fish Audio", url="https://fish.audio")
 
@@ -150,4 +147,4 @@ def _tts_voice(name: str, description: str, languages: list[str]) -> TtsVoice:
 
 def _codes(languages: Iterable[str]) -> list[str]:
     """The codes that Home Assistant has for Fish's, each once, in an order that stays."""
-    return sorted({_HOME_ASSISTANT_CODES.get(code, code) for code in languages})
+    return sorted({HOME_ASSISTANT_CODES.get(code, code) for code in languages})

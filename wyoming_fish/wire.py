@@ -88,6 +88,10 @@ class Wire:
         Raises ClientStalledError, and ConnectionError where the client has left.
         """
         self._writer.write(event)
+        if not self._writer.transport.get_write_buffer_size():
+            # All of it is on its way: this does not wait, and a timeout would cost more.
+            await self._writer.drain()
+            return
         try:
             async with asyncio.timeout(self._patience):
                 await self._writer.drain()

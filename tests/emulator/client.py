@@ -74,12 +74,15 @@ class Live:
 
 @asynccontextmanager
 async def live(
-    emulator: Emulator, key: str = "key", model: str | None = "s2.1-pro"
+    emulator: Emulator,
+    key: str = "key",
+    model: str | None = "s2.1-pro",
+    path: str = "/v1/tts/live",
 ) -> AsyncIterator[Live]:
     """A socket that is open, with this key and `model` header."""
     headers = {"Authorization": f"Bearer {key}"} | ({"model": model} if model else {})
     async with connect(
-        emulator.url.replace("http", "ws", 1) + "/v1/tts/live",
+        emulator.url.replace("http", "ws", 1) + path,
         additional_headers=headers,
         compression=None,
         max_size=None,

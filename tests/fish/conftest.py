@@ -6,4 +6,14 @@ import pytest
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails is not tried again."""
-    monkeypatch.setattr("wyoming_fish.fish.speech.RETRY_TIME", -1.0)
+    monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", -1.0)
+
+
+@pytest.fixture
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses and deadlines of hundredths of a second."""
+    monkeypatch.setattr("wyoming_fish.fish.retries.FIRST_DELAY", 0.005)
+    monkeypatch.setattr("wyoming_fish.fish.retries.LONGEST_DELAY", 0.02)
+    monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", 2.0)
+    for name in ("PAUSE", "LONG_PAUSE", "QUIET", "SETTLED"):
+        monkeypatch.setattr(f"wyoming_fish.fish.schedule.{name}", 0.02)

@@ -8,7 +8,7 @@ import pytest
 
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
 from wyoming_fish.emulator.settings import FaultKind, FaultPoint
-from wyoming_fish.fish import Endpoint, FishError, Sockets, SpeechSettings, speak
+from wyoming_fish.fish import Backend, Endpoint, FishError, Sockets, SpeechSettings, speak
 from wyoming_fish.fish.errors import (
     BrokenStreamError,
     FishConnectionError,
@@ -55,12 +55,14 @@ BREAKING: list[tuple[FaultPoint, FaultKind, int]] = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses and deadlines of hundredths of a second."""
-    monkeypatch.setattr("wyoming_fish.fish.speech.FIRST_DELAY", 0.005)
-    monkeypatch.setattr("wyoming_fish.fish.speech.RETRY_TIME", 2.0)
-    monkeypatch.setattr("wyoming_fish.fish.speech.LONGEST_DELAY", 0.02)
+@pytest.fixture(autouse=True, params=["plain", "with timestamps"])
+def _brisk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses and deadlines of hundredths of a second, on each of the two sockets."""
+    if request.param != "plain":
+        monkeypatch.setattr("wyoming_fish.fish.sockets.TIMESTAMPED", frozenset(Backend))
+    monkeypatch.setattr("wyoming_fish.fish.retries.FIRST_DELAY", 0.005)
+    monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", 2.0)
+    monkeypatch.setattr("wyoming_fish.fish.retries.LONGEST_DELAY", 0.02)
 
 
 async def _text() -> AsyncIterator[str]:
@@ -108,8 +110,10 @@ async def test_what_does_not_pass_in_time_is_told(
     error: type[FishError],
 ) -> None:
     """A failure that goes on is tried again for a while, and then told for what it is."""
-    monkeypatch.setattr("wyoming_fish.fish.speech.RETRY_TIME", 0.1)
-    async with _fish(Fault(point, kind, times=None)) as (emulator, sockets):
+    monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", 0.25)
+    # What cannot be had by websocket may still be had by REST.
+    rest = [Fault("rest", kind, times=None)] if point == "upgrade" else []
+    async with _fish(Fault(point, kind, times=None), *rest) as (emulator, sockets):
         with pytest.raises(error):
             await _speak(sockets)
         assert len(emulator.struck) > 2
@@ -145,8 +149,8 @@ async def test_amid_the_audio_it_is_whole_or_an_error(
 
 async def test_no_answer_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket that takes the text and never answers is given up for another one."""
-    monkeypatch.setattr("wyoming_fish.fish.speech.ANSWER_LIMIT", 0.1)
-    monkeypatch.setattr("wyoming_fish.fish.speech.BRIDGE", 0.02)
+    monkeypatch.setattr("wyoming_fish.fish.live_reply.ANSWER_LIMIT", 0.1)
+    monkeypatch.setattr("wyoming_fish.fish.live_reply.LOOK", 0.02)
     async with _fish(Fault("start", "stall")) as (emulator, sockets):
         assert await _speak(sockets) == TEXT
         assert len(emulator.sessions) == 2
@@ -185,7 +189,7 @@ async def test_concurrency_is_learnt() -> None:
 async def test_waiting_in_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits too long for a session is told that there are too few."""
     monkeypatch.setattr("wyoming_fish.fish.slots.PATIENCE", 0.02)
-    monkeypatch.setattr("wyoming_fish.fish.speech.RETRY_TIME", 0.05)
+    monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", 0.05)
     async with Emulator(EmulatorSettings(voice="code")) as emulator:
         sockets = Sockets(Endpoint("key", emulator.url), concurrency=1)
         async with sockets.lend(SpeechSettings().backend):

@@ -16,7 +16,16 @@ from wyoming_fish.fish.errors import (
     UnavailableError,
     VoiceNotFoundError,
 )
-from wyoming_fish.fish.protocol import Audio, Finish, Pcm, Session, State
+from wyoming_fish.fish.pcm import Pcm
+from wyoming_fish.fish.protocol import (
+    Alignment,
+    Audio,
+    Finish,
+    Segment,
+    Session,
+    State,
+    Timing,
+)
 
 REQUEST = {"text": "", "format": "pcm", "references": [{"audio": b"\x00\xff", "text": "hm"}]}
 
@@ -86,6 +95,69 @@ def test_audio_then_finish() -> None:
     )
     assert session.receive(_frame(event="finish", reason="stop", time=99)) == Finish(b"")
     assert session.state is State.FINISHED
+
+
+ALIGNMENT = {
+    "segments": [{"text": "Hello", "start": 0, "end": 0.42}],
+    "audio_duration": 0.86,
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "alignment"),
+    [
+        ({"alignment": ALIGNMENT}, Alignment((Segment("Hello", 0.0, 0.42),), 0.86)),
+        ({"alignment": {"segments": []}}, Alignment((), 0.0)),
+        (
+            {"alignment": {**ALIGNMENT, "audio_duration": None}},
+            Alignment((Segment("Hello", 0.0, 0.42),), 0.42),
+        ),
+        ({"alignment": None}, None),
+        ({}, None),
+        ({"alignment": {"segments": [{"text": "Hello", "start": 0}]}}, None),
+        ({"alignment": {"segments": [{"text": 5, "start": 0, "end": 1}]}}, None),
+        ({"alignment": {"segments": [{"text": "a", "start": 0, "end": float("nan")}]}}, None),
+        ({"alignment": "later"}, None),
+    ],
+)
+def test_audio_tells_its_words(fields: dict[str, object], alignment: Alignment | None) -> None:
+    """What the socket with timestamps adds is read where it is whole, and else passed over."""
+    timed = {"chunk_seq": 2, "chunk_audio_offset_sec": 16.24, "content": "Hello"}
+    timing = Timing(2, 16.24, "Hello", alignment, correction=False)
+    frame = _frame(event="audio", audio=b"\1\2", **timed, **fields)
+    assert _opened().receive(frame) == Audio(b"\1\2", timing)
+    frame = _frame(event="audio", audio=b"", **timed, **fields)
+    assert _opened().receive(frame) == Audio(
+        b"", Timing(2, 16.24, "Hello", alignment, correction=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"chunk_seq": 0},
+        {"chunk_seq": -1, "chunk_audio_offset_sec": 0.0},
+        {"chunk_seq": True, "chunk_audio_offset_sec": 0.0},
+        {"chunk_seq": 1.0, "chunk_audio_offset_sec": 0.0},
+        {"chunk_seq": 0, "chunk_audio_offset_sec": -0.5},
+        {"chunk_seq": 0, "chunk_audio_offset_sec": "0"},
+    ],
+)
+def test_audio_that_tells_nothing(fields: dict[str, object]) -> None:
+    """Where it is not said which chunk is meant, the audio is good and tells nothing."""
+    frame = _frame(event="audio", audio=b"\1\2", alignment=ALIGNMENT, **fields)
+    assert _opened().receive(frame) == Audio(b"\1\2")
+
+
+def test_half_a_sample_is_waiting() -> None:
+    """A session knows whether all that came has been given."""
+    session = _opened()
+    whole = []
+    for audio in (b"\1\2", b"\3", b"\4", b"R", b"est"):
+        session.receive(_frame(event="audio", audio=audio))
+        whole.append(session.whole)
+    assert whole == [True, False, True, False, True]
 
 
 @pytest.mark.parametrize(

@@ -241,3 +241,16 @@ def test_cuts_are_of_the_best_kind() -> None:
     kinds = {cut.at: cut.kind for cut in whole.cuts}
     assert kinds[len(run.pieces[0][1])] is CutKind.SENTENCE
     assert kinds[len(run.pieces[0][1]) + len(run.pieces[1][1])] is CutKind.SENTENCE
+
+
+def test_until_the_first_audio_sentences_are_joined() -> None:
+    """While Fish has yet to answer, what is written waits, whatever the clock shows."""
+    schedule = Schedule()
+    schedule.write("Good morning to you. It", 1000.0)
+    assert schedule.take(1000.0) == "Good morning to you. "
+    schedule.write(" is five. It is late. So", 1000.2)
+    assert schedule.take(1000.2) == ""
+    # A Fish that takes its time is given more of it.
+    wake = schedule.wake(1001.0)
+    assert wake is not None
+    assert schedule.take(wake) == "It is five. It is late. "

@@ -204,8 +204,8 @@ async def test_fish_that_cannot_be_reached() -> None:
 @pytest.mark.usefixtures("impatient")
 async def test_silence_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where Fish says nothing more, the reply fails in the end instead of hanging."""
-    monkeypatch.setattr("wyoming_fish.fish.speech.BRIDGE", 0.01)
-    monkeypatch.setattr("wyoming_fish.fish.speech.SILENCE_LIMIT", 0.05)
+    monkeypatch.setattr("wyoming_fish.fish.live_reply.LOOK", 0.01)
+    monkeypatch.setattr("wyoming_fish.fish.live_reply.SILENCE_LIMIT", 0.05)
     settings = EmulatorSettings(voice="code", frame=0.05, faults=[Fault("audio", "stall", at=2)])
     async with _fish(settings) as (_, sockets):
         with pytest.raises(BrokenStreamError, match="silent"):

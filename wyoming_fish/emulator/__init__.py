@@ -1,12 +1,14 @@
 """A Fish Audio on localhost, for the demonstration and the tests.
 
-It knows the live socket, `POST /v1/tts`, the account's voices and its wallet, as Fish's official
+It knows the live sockets, `POST /v1/tts`, the account's voices and its wallet, as Fish's official
 documentation and SDKs describe them; where they leave a question open, it is as strict as they
-allow. It really speaks where `espeakng-loader`, `numpy` and `soxr` are installed.
+allow. It really speaks where `espeakng-loader`, `numpy` and `soxr` are installed. Beside it there
+is the server that people run at home, a fish-speech.
 """
 
 from .account import VOICES, EmulatedVoice
 from .emulator import Emulator
+from .fish_speech import FishSpeechEmulator
 from .settings import EmulatorSettings, Fault
 from .state import RecordedRequest, SessionRecord
 from .voices import decode_code_voice
@@ -17,6 +19,7 @@ __all__ = [
     "Emulator",
     "EmulatorSettings",
     "Fault",
+    "FishSpeechEmulator",
     "RecordedRequest",
     "SessionRecord",
     "decode_code_voice",

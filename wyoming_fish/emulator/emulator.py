@@ -48,10 +48,14 @@ class Emulator(EmulatorState):
         async def answer_upgrade(request: web.Request) -> web.StreamResponse:
             return await live(request, self)
 
+        async def answer_with_timestamps(request: web.Request) -> web.StreamResponse:
+            return await live(request, self, timestamps=True)
+
         async def prepare(request: web.Request, response: web.StreamResponse) -> None:
             add_headers(self, response)
 
         app.router.add_get("/v1/tts/live", answer_upgrade)
+        app.router.add_get("/v1/tts/live/with-timestamp", answer_with_timestamps)
         add_routes(app, self)
         app.on_response_prepare.append(prepare)
         self._runner = web.AppRunner(

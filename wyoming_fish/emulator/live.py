@@ -1,6 +1,7 @@
 """The live socket, `/v1/tts/live`: its upgrade, and the sessions that follow one another on it.
 
 Binary frames, each one MessagePack map. In: start, text, flush, stop. Out: audio, finish, error.
+`/v1/tts/live/with-timestamp` is the same with more fields in its audio events.
 """
 
 import asyncio
@@ -23,10 +24,14 @@ CLOSE_TIMEOUT = 1.0
 """Seconds in which a client has to answer a close frame."""
 
 
-async def live(request: web.Request, state: EmulatorState) -> web.StreamResponse:
+async def live(
+    request: web.Request, state: EmulatorState, *, timestamps: bool = False
+) -> web.StreamResponse:
     """Answer the upgrade and serve the socket until it ends."""
     await asyncio.sleep(state.settings.handshake)
     try:
+        if timestamps and not state.settings.timestamps:
+            raise status_error(404)
         fault = state.strike("upgrade")
         if fault is not None:
             await _refuse_upgrade(fault, request)
@@ -39,7 +44,7 @@ async def live(request: web.Request, state: EmulatorState) -> web.StreamResponse
         timeout=CLOSE_TIMEOUT, max_msg_size=LARGEST_MESSAGE, compress=False
     )
     await websocket.prepare(request)
-    socket = LiveSocket(request, websocket, backend, state)
+    socket = LiveSocket(request, websocket, backend, state, timestamps=timestamps)
     try:
         await socket.serve()
     finally:
@@ -64,10 +69,13 @@ class LiveSocket:
         websocket: web.WebSocketResponse,
         backend: str,
         state: EmulatorState,
+        *,
+        timestamps: bool,
     ) -> None:
         self._request = request
         self._websocket = websocket
         self._backend = backend
+        self._timestamps = timestamps
         self._state = state
         self._headers = headers_without_key(request)
         self._index = state.socket_opened()
@@ -130,6 +138,7 @@ class LiveSocket:
             request=body if isinstance(body, dict) else {},
             headers=self._headers,
             socket=self._index,
+            timestamps=self._timestamps,
             events=["start"],
         )
         try:
@@ -178,15 +187,15 @@ class LiveSocket:
     async def _speak(self, session: Session) -> None:
         record = session.record
         try:
-            async with aclosing(session.audio()) as pieces:
-                async for piece in pieces:
+            async with aclosing(session.audio()) as events:
+                async for event in events:
                     if not session.silent and await self._struck(
                         session, "audio", record.audio_events
                     ):
                         return
                     if not session.silent:
                         record.audio_events += 1
-                        await self._send(event="audio", audio=piece, time=session.elapsed)
+                        await self._send(event="audio", **event, time=session.elapsed)
                         self._state.changed()
             if not await self._struck(session, "finish"):
                 await self._finish(session, "finish")

@@ -1,7 +1,7 @@
 """The REST side: speech in one request, the account's voices and its wallet."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -13,9 +13,10 @@ from .account import EmulatedVoice, api_credit, list_models, model_entity, packa
 from .chunks import TextBuffer
 from .errors import ApiError, status_error
 from .formats import wav_header
-from .generation import Generation
-from .request import backend_of, parse_speech_request
-from .state import EmulatorState, RecordedRequest, SessionRecord
+from .generation import Generation, Piece
+from .request import SpeechRequest, backend_of, parse_speech_request
+from .settings import Fault
+from .state import EmulatorState, Outcome, RecordedRequest, SessionRecord
 from .voices import synthesise
 
 Handler = Callable[[web.Request, EmulatorState, Any], Awaitable[web.StreamResponse]]
@@ -100,20 +101,51 @@ async def _speech(request: web.Request, state: EmulatorState, body: Any) -> web.
     try:
         response.enable_chunked_encoding()
         await response.prepare(request)
-        buffer = TextBuffer(speech.chunk_length, speech.min_chunk_length, settings.split)
-        for text in (*buffer.add(speech.text), buffer.take()):
-            if text is not None:
-                state.speaking(record, text)
-                async with aclosing(generation.speak(text, flushed=False)) as pieces:
-                    async for piece in pieces:
-                        await response.write(piece)
-        for piece in generation.finish():
-            await response.write(piece)
-        state.end_session(record, "finish")
+        silent = False
+        outcome: Outcome = "finish"
+        async with aclosing(_pieces(speech, generation, record, state)) as pieces:
+            async for piece in pieces:
+                fault = None if silent else state.strike("audio", record.audio_events)
+                silent = silent or (fault is not None and fault.kind == "silent")
+                if fault is not None and fault.kind == "finish-early":
+                    outcome = "finish-early"
+                    break
+                if fault is not None and not silent:
+                    await _break_off(fault, request, record, state)
+                if not silent:
+                    record.audio_events += 1
+                    await response.write(piece.data)
+        fault = state.strike("finish")
+        if fault is not None:
+            await _break_off(fault, request, record, state)
+        state.end_session(record, outcome)
         await response.write_eof()
     finally:
         state.end_session(record, "left")
     return response
+
+
+async def _pieces(
+    speech: SpeechRequest, generation: Generation, record: SessionRecord, state: EmulatorState
+) -> AsyncGenerator[Piece, None]:
+    buffer = TextBuffer(speech.chunk_length, speech.min_chunk_length, state.settings.split)
+    for text in (*buffer.add(speech.text), buffer.take()):
+        if text is not None:
+            state.speaking(record, text)
+            async with aclosing(generation.speak(text, flushed=False)) as pieces:
+                async for piece in pieces:
+                    yield piece
+    for piece in generation.finish():
+        yield piece
+
+
+async def _break_off(
+    fault: Fault, request: web.Request, record: SessionRecord, state: EmulatorState
+) -> None:
+    if fault.kind != "stall":
+        state.end_session(record, "drop")
+        cut_off(request)
+    await stall()
 
 
 async def _models(request: web.Request, state: EmulatorState, body: Any) -> web.StreamResponse:

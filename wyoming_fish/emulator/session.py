@@ -1,14 +1,15 @@
 """One session of the live socket: text comes in on one side, audio goes out on the other."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .chunks import TextBuffer
-from .generation import Generation
+from .generation import Generation, Piece
 from .request import SpeechRequest
 from .state import EmulatorState, SessionRecord
+from .timeline import Timeline
 
 
 class _Job(NamedTuple):
@@ -33,6 +34,7 @@ class Session:
         self.speaker: asyncio.Task[None] | None = None
         self._state = state
         self._generation = Generation(request, settings)
+        self._timeline = Timeline(request, settings) if record.timestamps else None
         self._buffer = TextBuffer(request.chunk_length, request.min_chunk_length, settings.split)
         self._jobs: asyncio.Queue[_Job | None] = asyncio.Queue()
         self._begun = asyncio.get_running_loop().time()
@@ -63,16 +65,44 @@ class Session:
         if self.speaker is not None and self.speaker is not asyncio.current_task():
             self.speaker.cancel()
 
-    async def audio(self) -> AsyncGenerator[bytes, None]:
-        """Give the audio of the session piece by piece, until it was stopped and all is spoken."""
+    async def audio(self) -> AsyncGenerator[dict[str, Any], None]:
+        """Give what the session's audio events hold, until it was stopped and all is spoken."""
         while (job := await self._jobs.get()) is not None:
             # Each event lets out what was kept of an earlier text.
-            for piece in self._generation.release():
-                yield piece
+            for event in self._released():
+                yield event
             if job.text:
-                self._state.speaking(self.record, job.text)
-                async with aclosing(self._generation.speak(job.text, flushed=job.flushed)) as made:
-                    async for piece in made:
-                        yield piece
-        for piece in (*self._generation.release(), *self._generation.finish()):
-            yield piece
+                async with aclosing(self._speak(job)) as events:
+                    async for event in events:
+                        yield event
+        for event in self._released():
+            yield event
+        for piece in self._generation.finish():
+            yield self._event(piece)
+
+    async def _speak(self, job: _Job) -> AsyncGenerator[dict[str, Any], None]:
+        self._state.speaking(self.record, job.text)
+        generation, timeline = self._generation, self._timeline
+        begun = False
+        async with aclosing(generation.speak(job.text, flushed=job.flushed)) as pieces:
+            async for piece in pieces:
+                if timeline and not begun:
+                    timeline.begin(job.text, generation.samples)
+                    begun = True
+                yield self._event(piece)
+        if timeline and generation.samples:
+            if not begun:
+                timeline.begin(job.text, generation.samples)
+            if not generation.holding:
+                yield {"audio": b"", **timeline.correction()}
+
+    def _released(self) -> Iterator[dict[str, Any]]:
+        pieces = self._generation.release()
+        for piece in pieces:
+            yield self._event(piece)
+        if pieces and self._timeline:
+            yield {"audio": b"", **self._timeline.correction()}
+
+    def _event(self, piece: Piece) -> dict[str, Any]:
+        told = self._timeline.audio(piece.samples) if self._timeline else {}
+        return {"audio": piece.data, **told}

@@ -9,6 +9,7 @@ from .account import VOICES, EmulatedVoice
 VoiceName = Literal["espeak", "tone", "code"]
 Split = Literal["length", "sentence"]
 AfterFinish = Literal["keep", "close", "drop"]
+Reading = Literal["written", "normalised"]
 FaultPoint = Literal["upgrade", "rest", "start", "text", "audio", "finish"]
 FaultKind = Literal["drop", "close", "error", "finish-error", "finish-early", "silent", "stall"]
 
@@ -25,13 +26,16 @@ class Fault:
     point: FaultPoint
     """Where: `upgrade`, the websocket's handshake; `rest`, any REST request; `start`, `text`: as
     that event arrives, before anything is done with it; `audio`: before an audio event is sent;
-    `finish`: before `finish` is sent."""
+    `finish`: before `finish` is sent. `audio` and `finish` strike speech on REST too, at a piece
+    of its body and before its end."""
     kind: FaultKind | int
     """What. At `upgrade` and `rest`: an HTTP status, `drop`, or `stall` (no answer ever).
     Elsewhere: `drop`, the TCP connection ends without a close frame; `close`, a close frame with
     1011; `error`, an `error` event, then a close frame; `finish-error`, `finish` with the reason
     error; `finish-early`, `finish` with the reason stop, whatever text is left; `silent`, no audio
-    from here on, all else as ever; `stall`, nothing more is sent (pings are still answered)."""
+    from here on, all else as ever; `stall`, nothing more is sent (pings are still answered).
+    Speech on REST knows no messages: there `close`, `error` and `finish-error` are a `drop`, and
+    `finish-early` ends the body as if it were whole."""
     times: int | None = 1
     """How many sessions (upgrades, requests) it strikes. None: every one."""
     at: int = 0
@@ -89,6 +93,11 @@ class EmulatorSettings:
     after_finish: AfterFinish = "keep"
     """What becomes of the socket: open for another start, closed with 1000, or the TCP connection
     ended without a close frame."""
+    timestamps: bool = True
+    """Whether `/v1/tts/live/with-timestamp` exists. Without it, it is answered 404."""
+    reading: Reading = "written"
+    """How that socket gives back what was said: as it was written, or as a model's normaliser
+    reads it, in lower case, without marks, and with each digit spelt out."""
     idle_timeout: float | None = None
     """Seconds without an open session after which a socket is closed. None: never."""
     code_samples: int = 120
@@ -101,6 +110,7 @@ class EmulatorSettings:
             ("voice", (*get_args(VoiceName), None)),
             ("split", get_args(Split)),
             ("after_finish", get_args(AfterFinish)),
+            ("reading", get_args(Reading)),
         ):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} {getattr(self, name)!r} is none of {choices}")

@@ -36,6 +36,8 @@ class SessionRecord:
     """Of the upgrade or request, names in lower case, without the key."""
     socket: int | None
     """The socket's index, from 0 in the order of their upgrades. None: REST."""
+    timestamps: bool = False
+    """Whether it is on the socket with timestamps."""
     texts: list[str] = field(default_factory=list)
     """The text of each text event."""
     flushes: int = 0
@@ -50,7 +52,7 @@ class SessionRecord:
     events: list[str] = field(default_factory=list)
     """Names of the events received, in order."""
     audio_events: int = 0
-    """Audio events sent."""
+    """Audio events sent; on REST, pieces of the body."""
 
 
 class RecordedRequest(NamedTuple):

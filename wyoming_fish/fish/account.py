@@ -1,4 +1,7 @@
-"""The account over REST: its credit and its voices."""
+"""The account over REST: its credit and its voices.
+
+A fish-speech server of one's own has no account, only references: they are its voices.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from .errors import (
     FishConnectionError,
     FishError,
     ProtocolError,
+    UnsupportedError,
     VoiceNotFoundError,
     from_status,
 )
@@ -89,8 +93,18 @@ class Account:
             self._own = None
 
     async def credit(self) -> Credit:
-        """The API credit and whose it is; the cheapest way to see whether a key is good."""
-        answer = _mapping(await self._get("/wallet/self/api-credit"))
+        """The API credit and whose it is; the cheapest way to see whether a key is good.
+
+        Raises UnsupportedError, with the status 404, for a server of one's own without wallets.
+        """
+        try:
+            answer = _mapping(await self._get("/wallet/self/api-credit"))
+        except FishError as error:
+            if not self._is_missing(error):
+                raise
+            missing = UnsupportedError("This server has no API credit (404).")
+            missing.status = error.status
+            raise missing from error
         user_id = answer.get("user_id")
         try:
             amount = Decimal(str(answer.get("credit")))
@@ -102,7 +116,12 @@ class Account:
 
     async def voices(self) -> list[Voice]:
         """The account's own voices, all of them, ready to speak."""
-        return [voice async for voice in self._pages({"self": "true", "sort_by": "created_at"})]
+        try:
+            return [voice async for voice in self._pages({"self": "true", "sort_by": "created_at"})]
+        except FishError as error:
+            if not self._is_missing(error):
+                raise
+        return await self._references()
 
     async def search(
         self, title: str = "", *, language: str = "", own: bool = False, limit: int = 50
@@ -116,11 +135,17 @@ class Account:
         if own:
             query["self"] = "true"
         found: list[Voice] = []
-        async with contextlib.aclosing(self._pages(query)) as pages:
-            async for voice in pages:
-                found.append(voice)
-                if len(found) == limit:
-                    break
+        try:
+            async with contextlib.aclosing(self._pages(query)) as pages:
+                async for voice in pages:
+                    found.append(voice)
+                    if len(found) == limit:
+                        break
+        except FishError as error:
+            if not self._is_missing(error):
+                raise
+            wanted = title.casefold()
+            found = [v for v in await self._references() if wanted in v.title.casefold()][:limit]
         return found
 
     async def voice(self, voice_id: str) -> Voice:
@@ -128,12 +153,32 @@ class Account:
         try:
             voice = _voice(await self._get(f"/model/{quote(voice_id, safe='')}"))
         except FishError as error:
-            if error.status in (400, 403, 404):
-                raise VoiceNotFoundError(f"Fish Audio has no voice {voice_id}.") from error
-            raise
+            if error.status not in (400, 403, 404):
+                raise
+            known = await self._references() if self._is_missing(error) else []
+            if (reference := next((v for v in known if v.id == voice_id), None)) is not None:
+                return reference
+            raise VoiceNotFoundError(f"Fish Audio has no voice {voice_id}.") from error
         if voice is None:
             raise VoiceNotFoundError(f"{voice_id} is not a voice that can speak.")
         return voice
+
+    def _is_missing(self, error: FishError) -> bool:
+        """Whether it means that a server of one's own does not have what was asked for."""
+        return error.status == 404 and not self._endpoint.is_fish
+
+    async def _references(self) -> list[Voice]:
+        """The references of a fish-speech server; none where it is too old to list them."""
+        try:
+            answer = _mapping(await self._get("/v1/references/list"))
+        except FishError as error:
+            if not self._is_missing(error):
+                raise
+            return []
+        ids = answer.get("reference_ids")
+        if not isinstance(ids, list):
+            raise ProtocolError("The server's list of references cannot be read.")
+        return [Voice(name, name) for name in ids if isinstance(name, str) and name]
 
     async def _pages(self, query: dict[str, str]) -> AsyncGenerator[Voice]:
         seen: set[str] = set()
@@ -158,7 +203,8 @@ class Account:
             async with session.get(
                 self._endpoint.url(path),
                 params=query,
-                headers=self._endpoint.headers,
+                # A fish-speech answers MessagePack else.
+                headers={**self._endpoint.headers, "Accept": "application/json"},
                 timeout=TIMEOUT,
                 # The key is for this address alone.
                 allow_redirects=False,

@@ -12,6 +12,8 @@
     ├── LimitError              429, or «Concurrency limit exceeded»
     ├── UnavailableError        5xx
     ├── FishConnectionError     Fish cannot be reached
+    │   └── NoWebsocketError    it can, but not by a websocket: REST is the way round
+    ├── UnsupportedError        a server of one's own does not have what was asked for
     ├── ProtocolError           what came, or what was asked for, is against the protocol
     ├── BrokenStreamError       the speech ended before all of the text was spoken
     └── NoAudioError            Fish ended as if all were well, and had said nothing
@@ -33,10 +35,12 @@ __all__ = [
     "LimitError",
     "NoAudioError",
     "NoCreditError",
+    "NoWebsocketError",
     "ProtocolError",
     "RequestRefusedError",
     "SettingsError",
     "UnavailableError",
+    "UnsupportedError",
     "VoiceNotFoundError",
     "from_refusal",
     "from_status",
@@ -143,6 +147,20 @@ class FishConnectionError(FishError):
     passing = True
 
 
+class NoWebsocketError(FishConnectionError):
+    """The server, or a proxy on the way to it, has no websocket there.
+
+    ``speak`` then goes by REST, so nobody gets to see it.
+    """
+
+
+class UnsupportedError(FishError):
+    """The server does not have what was asked for: it is one's own, and has no wallets."""
+
+    code = "unsupported"
+    cure = "Only Fish Audio's own service has it; speech does without."
+
+
 class ProtocolError(FishError):
     """A frame that is none, or a step out of order: a bug here, or not a Fish server there."""
 
@@ -221,10 +239,25 @@ def from_refusal(message: str, limit: int | None = None) -> FishError:
 def _message(body: bytes) -> str:
     text = body.decode(errors="replace")
     try:
-        message = json.loads(text)["message"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
         return text
-    return message if isinstance(message, str) else text
+    if isinstance(answer, dict):
+        # «error» is what a fish-speech server adds where it has nothing to say.
+        said = [answer.get("message"), answer.get("error")]
+    else:
+        # A list of what is wrong with the fields (422).
+        items = answer if isinstance(answer, list) else []
+        said = ["; ".join(_wrong_field(item) for item in items)]
+    return next((each for each in said if isinstance(each, str) and each), text)
+
+
+def _wrong_field(item: object) -> str:
+    if not isinstance(item, dict):
+        return str(item)
+    place = item.get("loc")
+    names = ".".join(map(str, place)) if isinstance(place, list) else ""
+    return f"{names}: {item.get('msg')}" if names else str(item.get("msg"))
 
 
 def _quoted(message: str) -> str:

@@ -5,10 +5,13 @@ answers with ``audio`` as it comes, then with one ``finish``. Each message is on
 that holds one MessagePack map (Fish's AsyncAPI text). Nothing acknowledges a ``start`` or a
 ``flush``, nothing cancels, and a session cannot be told from the next on the same socket: who
 leaves early closes the socket.
+
+On the socket with timestamps the audio also tells which words it says (``Timing``).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
@@ -23,11 +26,9 @@ from .errors import (
     UnavailableError,
     from_refusal,
 )
+from .pcm import Pcm
 
-__all__ = ["Audio", "Finish", "Pcm", "Session", "State"]
-
-# A RIFF header is 44 bytes, or a little more with chunks before its data.
-HEADER_LIMIT: Final = 4096
+__all__ = ["Alignment", "Audio", "Finish", "Segment", "Session", "State", "Timing"]
 
 
 class State(Enum):
@@ -42,10 +43,48 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """A word or phrase of a chunk and when it is heard, in seconds from the chunk's first sample.
+
+    Its text is what the model read: «cant» for «can't», without marks.
+    """
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """The words of a chunk so far. A later one for the same chunk takes its place."""
+
+    segments: tuple[Segment, ...]
+    duration: float
+    """Seconds of the chunk's audio that it describes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What an audio event tells of a chunk, which is a text that the model speaks in one go."""
+
+    chunk: int
+    """The chunk's number in its session, from 0."""
+    offset: float
+    """Seconds of the session's audio before the chunk."""
+    content: str
+    """The text that ``alignment`` describes."""
+    alignment: Alignment | None
+    """None where the event has none: an earlier one still holds."""
+    correction: bool
+    """Whether the event had no audio: such a one comes at a chunk's end."""
+
+
+@dataclass(frozen=True, slots=True)
 class Audio:
-    """Speech: s16le mono in whole samples, never empty."""
+    """Speech: s16le mono in whole samples, empty only where there is timing."""
 
     pcm: bytes
+    timing: Timing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +100,11 @@ class Session:
     def __init__(self) -> None:
         self.state = State.NEW
         self._pcm = Pcm()
+
+    @property
+    def whole(self) -> bool:
+        """Whether all audio that has come has been given: no half of a sample is waiting."""
+        return self._pcm.empty
 
     def start(self, request: dict[str, Any]) -> bytes:
         """The frame that opens the session with Fish's TTSRequest."""
@@ -115,8 +159,8 @@ class Session:
                 audio = message.get("audio")
                 if not isinstance(audio, bytes):
                     raise ProtocolError("The server sent audio that is no bytes.")
-                pcm = self._pcm.feed(audio)
-                return Audio(pcm) if pcm else None
+                pcm, timing = self._pcm.feed(audio), _timing(message, correction=not audio)
+                return Audio(pcm, timing) if pcm or timing else None
             case "finish":
                 return self._finish(message)
             case "error":
@@ -151,62 +195,44 @@ class Session:
             )
 
 
-class Pcm:
-    """Bytes as they come → s16le samples as they can be played.
+def _timing(message: dict[Any, Any], *, correction: bool) -> Timing | None:
+    """What an audio event tells of its chunk, or None where it cannot be told which one it is.
 
-    An odd byte waits for its other half. A RIFF header, which Fish has been seen to send before
-    PCM too, is taken off wherever one begins an audio event, however it is cut.
+    All of it is left out by the plain socket. What is of another type or out of range is passed
+    over: it tells nothing, but the audio is good.
     """
-
-    def __init__(self) -> None:
-        self._header = b""
-        self._odd = b""
-
-    def feed(self, data: bytes) -> bytes:
-        """The whole samples that ``data``, one audio event's bytes, completes; possibly none.
-
-        Raises ProtocolError for a RIFF header that does not come to an end.
-        """
-        if self._header or data.startswith(b"RIFF"[: len(data)]):
-            self._header += data
-            rest = _after_header(self._header)
-            if rest is None:
-                return b""
-            data, self._header = rest, b""
-        return self._whole(data)
-
-    def end(self) -> bytes:
-        """The samples that were held back as the possible start of a header."""
-        data, self._header = self._header, b""
-        return self._whole(data)
-
-    def _whole(self, data: bytes) -> bytes:
-        if self._odd:
-            data = self._odd + data
-        whole = len(data) - len(data) % 2
-        self._odd = data[whole:]
-        return data[:whole]
+    chunk, offset = message.get("chunk_seq"), _seconds(message.get("chunk_audio_offset_sec"))
+    if not isinstance(chunk, int) or isinstance(chunk, bool) or chunk < 0 or offset is None:
+        return None
+    alignment = _alignment(message.get("alignment"))
+    return Timing(chunk, offset, _text(message, "content"), alignment, correction)
 
 
-def _after_header(data: bytes) -> bytes | None:
-    """What follows the RIFF header at the start of ``data``, or None while it is incomplete.
+def _alignment(value: object) -> Alignment | None:
+    if not isinstance(value, dict) or not isinstance(value.get("segments"), list):
+        return None
+    segments = [_segment(item) for item in value["segments"]]
+    known = tuple(segment for segment in segments if segment is not None)
+    # With a word left out, the others would tell of another text.
+    if len(known) < len(segments):
+        return None
+    end = max((segment.end for segment in known), default=0.0)
+    return Alignment(known, max(_seconds(value.get("audio_duration")) or 0.0, end))
 
-    What turns out to be no header is audio and comes back whole.
-    """
-    if not b"RIFF".startswith(data[:4]) or not b"WAVE".startswith(data[8:12]):
-        return data
-    at = 12
-    while at + 8 <= len(data):
-        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-        at += 8
-        if name == b"data":
-            return data[at:]
-        at += size + size % 2
-        if at > HEADER_LIMIT:
-            break
-    if at > HEADER_LIMIT or len(data) > HEADER_LIMIT:
-        raise ProtocolError("The server sent a RIFF header without an end.")
-    return None
+
+def _segment(value: object) -> Segment | None:
+    if not isinstance(value, dict) or not isinstance(value.get("text"), str):
+        return None
+    start, end = _seconds(value.get("start")), _seconds(value.get("end"))
+    if start is None or end is None:
+        return None
+    return Segment(value["text"], start, end)
+
+
+def _seconds(value: object) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if math.isfinite(value) and value >= 0 else None
 
 
 def _unpack(frame: bytes) -> dict[Any, Any]:

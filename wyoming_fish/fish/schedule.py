@@ -111,7 +111,7 @@ class Schedule:
             at = self._first_piece(now)
         elif self._ahead(now) <= self._reserve:
             at = self._best_piece(now)
-        elif now - self._last_audio >= QUIET:
+        elif now >= self._quiet_at:
             at = self._last_cut(CutKind.SENTENCE)
         else:
             at = self._whole_piece()
@@ -128,12 +128,10 @@ class Schedule:
         if not self._sentences.text:
             return None
         times = [self._last_text + PAUSE, self._last_text + LONG_PAUSE]
+        if self._first_sent is not None:
+            times.append(self._quiet_at)
         if self._first_audio is not None:
-            times += [
-                now + self._ahead(now) - self._reserve,
-                self._settled,
-                self._last_audio + QUIET,
-            ]
+            times += [now + self._ahead(now) - self._reserve, self._settled]
         return min((time for time in times if time > now), default=None)
 
     @property
@@ -145,6 +143,11 @@ class Schedule:
     def _settled(self) -> float:
         """When nothing of what was sent is on its way any more."""
         return max(self._last_audio, self._last_sent + self._answer) + SETTLED
+
+    @property
+    def _quiet_at(self) -> float:
+        """When it has been quiet for so long that a player is to be given something."""
+        return max(self._last_audio, self._last_sent) + QUIET
 
     def _ahead(self, now: float) -> float:
         """Seconds of audio that a player has in hand, and that are on their way to it."""

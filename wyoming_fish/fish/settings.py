@@ -18,6 +18,7 @@ from .errors import KeyMissingError, SettingsError
 
 __all__ = [
     "FISH_URL",
+    "HOME_ASSISTANT_CODES",
     "LANGUAGES",
     "SAMPLE_RATES",
     "VOICE_ID",
@@ -89,6 +90,9 @@ LANGUAGES: Final[dict[Backend, tuple[str, ...]]] = {
     backend: _S1_LANGUAGES if backend is Backend.S1 else _S2_LANGUAGES for backend in Backend
 }
 """The languages that each backend speaks, best first, by Fish's own codes (its model cards)."""
+
+HOME_ASSISTANT_CODES: Final = {"no": "nb", "jw": "jv"}
+"""Where Fish's codes are not those that Home Assistant knows: Fish's, and Home Assistant's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,44 +14,21 @@ import contextlib
 import logging
 import ssl
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidProxy,
-    InvalidStatus,
-)
-from websockets.protocol import State as ConnectionState
-
-from .errors import FishConnectionError, FishError, LimitError, from_status
-from .protocol import Session, State
+from .detour import Detour
+from .errors import FishConnectionError, FishError, LimitError, NoWebsocketError, UnavailableError
+from .rest import Rest
 from .settings import Backend, Endpoint
 from .slots import Slots
+from .websocket import Socket, open_socket
+
+if TYPE_CHECKING:
+    import aiohttp
 
 __all__ = ["Socket", "Sockets"]
 
 _LOGGER = logging.getLogger(__name__)
-
-# At DEBUG websockets logs the headers of the handshake, and so the key.
-_QUIET_LOGGER: Final = logging.getLogger(f"{__name__}.websockets")
-_QUIET_LOGGER.setLevel(logging.WARNING)
-
-# Seconds for name, TCP, TLS and upgrade together: about 0.3 on a good line.
-OPEN_TIMEOUT: Final = 10.0
-
-# Seconds that a closing handshake may take before the connection is cut: a session that nobody
-# hears any more must not hold its place for longer.
-CLOSE_TIMEOUT: Final = 0.5
-
-# Fish's own Python client lost long replies to pongs that took over 20 s; 60 s cured it
-# (fish-audio-python issue 47).
-PING_INTERVAL: Final = 20.0
-PING_TIMEOUT: Final = 60.0
-
-# Bytes of one message. Fish's are below 50 kB; its compatible sockets stop at 32 MiB.
-MESSAGE_LIMIT: Final = 32 * 2**20
 
 # Seconds after which an idle socket is replaced: LiveKit found one good for 300 s after its last
 # use.
@@ -60,64 +37,13 @@ REFRESH: Final = 240.0
 # Seconds without any use after which no socket is kept open.
 QUIET_TIME: Final = 600.0
 
+# Backends that are spoken on the socket with timestamps unless it is said otherwise: one user found
+# them there only. For the others it is not known whether timestamps cost time.
+TIMESTAMPED: Final = frozenset((Backend.DRAMA_3, Backend.DRAMA_3_PREVIEW))
+
 # Seconds to the next try to open a warm socket after a failure; each further one doubles them.
 RETRY_DELAY: Final = 1.0
 LONGEST_RETRY_DELAY: Final = 60.0
-
-
-class Socket:
-    """One open websocket of one backend, carrying one session after another."""
-
-    def __init__(self, connection: ClientConnection, backend: Backend) -> None:
-        self.backend = backend
-        self.sessions = 0
-        """How many sessions have begun on it."""
-        self._connection = connection
-        self._session = Session()
-
-    @property
-    def alive(self) -> bool:
-        """Whether it is open as far as is known, with no session under way."""
-        resting = self._session.state in (State.NEW, State.FINISHED)
-        return resting and self._connection.state is ConnectionState.OPEN
-
-    def begin(self) -> Session:
-        """A new session, whose frames are to be sent here."""
-        self.sessions += 1
-        self._session = Session()
-        return self._session
-
-    async def send(self, frame: bytes) -> None:
-        """Send a frame. Raises FishConnectionError where the socket is closed."""
-        try:
-            await self._connection.send(frame)
-        except ConnectionClosed as error:
-            raise _closed(error) from error
-
-    async def receive(self) -> bytes | str:
-        """The next frame. Raises FishConnectionError where the socket is closed.
-
-        When it is cancelled, no frame is lost.
-        """
-        try:
-            return await self._connection.recv()
-        except ConnectionClosed as error:
-            raise _closed(error) from error
-
-    def abort(self) -> None:
-        """Cut the connection at once; who waits in ``receive`` is told."""
-        self._connection.transport.abort()
-
-    async def close(self) -> None:
-        """Close the socket within CLOSE_TIMEOUT. May be called twice."""
-        try:
-            await self._connection.close()
-        finally:
-            self.abort()
-
-    async def wait_closed(self) -> None:
-        """Return when the connection is gone, whoever ended it."""
-        await self._connection.wait_closed()
 
 
 class Sockets:
@@ -127,11 +53,14 @@ class Sockets:
     tells that the account may have. ``warm`` is the number of sockets of each backend that are kept
     open for the next replies, ``quiet_time`` the seconds without use after which they are let go.
     No more sockets are kept than there may be sessions, since it is not known whether Fish counts
-    idle ones. ``ssl_context`` is used for wss addresses; without one the system's trust store is.
+    idle ones. ``ssl_context`` is used for wss and https; without one the system's trust store is.
+    With ``timestamps`` the audio tells which words it says, so that a reply that breaks off can be
+    resumed, if the server has such a socket; None leaves it to the backend (TIMESTAMPED).
+    ``session`` is used where speech has to go by REST, and left open; without one, one of its own.
     Call ``close()`` in the end.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by name
         self,
         endpoint: Endpoint,
         *,
@@ -139,10 +68,15 @@ class Sockets:
         warm: int = 1,
         quiet_time: float = QUIET_TIME,
         ssl_context: ssl.SSLContext | None = None,
+        timestamps: bool | None = None,
+        session: aiohttp.ClientSession | None = None,
     ) -> None:
+        self.detour = Detour()
         self._endpoint = endpoint
         self._ssl_context = ssl_context
+        self._timestamps = timestamps
         self._slots = Slots(concurrency)
+        self._rest = Rest(endpoint, self._slots, ssl_context, session, quiet_time)
         self._warm = warm
         self._quiet_time = quiet_time
         self._idle: dict[Backend, dict[Socket, asyncio.Task[None]]] = {
@@ -154,6 +88,11 @@ class Sockets:
         self._retry_at = float("-inf")
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+
+    @property
+    def idle(self) -> int:
+        """How many sockets are open and wait for a reply."""
+        return sum(len(sockets) for sockets in self._idle.values())
 
     def warm(self, backend: Backend) -> None:
         """Have a socket ready, since a reply is to be expected. Returns at once; never fails."""
@@ -186,9 +125,23 @@ class Sockets:
                 else:
                     await socket.close()
 
+    @contextlib.asynccontextmanager
+    async def lend_rest(self) -> AsyncIterator[Rest]:
+        """The way by REST for one reply, which counts as one session; waits as ``lend`` does."""
+        async with self._slots.one():
+            try:
+                yield self._rest
+            except FishError as error:
+                self.detour.failed_too()
+                if isinstance(error, LimitError):
+                    # It may be that Fish counts idle sockets.
+                    self._shed()
+                raise
+
     async def close(self) -> None:
         """Close the sockets that are kept; those that are lent close when they come back."""
         self._closed = True
+        await self._rest.close()
         for task in self._tasks:
             task.cancel()
         self._shed()
@@ -219,15 +172,17 @@ class Sockets:
             if opening is None:
                 return await self._open(backend)
             await asyncio.wait((opening,))
+            if self.detour.missing:
+                raise NoWebsocketError("The server has just said that it has no websocket.")
 
     def _replenish(self, backend: Backend) -> None:
         """Open a warm socket if one is wanted and not yet on its way."""
-        idle = sum(len(sockets) for sockets in self._idle.values())
         if (
             len(self._idle[backend]) < self._warm
             and backend not in self._opening
-            and self._slots.taken + idle + len(self._opening) < self._slots.limit
+            and self._slots.taken + self.idle + len(self._opening) < self._slots.limit
             and _now() >= self._retry_at
+            and not self.detour.missing
             and not self._closed
         ):
             self._opening[backend] = self._own(self._open_warm(backend))
@@ -271,64 +226,39 @@ class Sockets:
         return task
 
     async def _open(self, backend: Backend) -> Socket:
-        url = self._endpoint.live_url
-        secure: dict[str, Any] = {}
-        if url.startswith("wss:"):
-            if self._ssl_context is None:
-                # Made once: it takes tens of milliseconds, and reads files.
-                self._ssl_context = await asyncio.to_thread(ssl.create_default_context)
-            secure["ssl"] = self._ssl_context
+        if self._ssl_context is None and self._endpoint.live_url.startswith("wss:"):
+            # Made once: it takes tens of milliseconds, and reads files.
+            self._ssl_context = await asyncio.to_thread(ssl.create_default_context)
         try:
-            connection = await _Connect(
-                url,
-                additional_headers={**self._endpoint.headers, "model": str(backend)},
-                user_agent_header="wyoming-fish",
-                compression=None,  # audio hardly shrinks, and Fish offers none
-                open_timeout=OPEN_TIMEOUT,
-                close_timeout=CLOSE_TIMEOUT,
-                ping_interval=PING_INTERVAL,
-                ping_timeout=PING_TIMEOUT,
-                max_size=MESSAGE_LIMIT,
-                logger=_QUIET_LOGGER,
-                **secure,
-            )
-        except TimeoutError as error:
-            raise FishConnectionError(
-                f"Fish Audio did not answer within {OPEN_TIMEOUT:.0f} s."
-            ) from error
-        except (OSError, InvalidHandshake, InvalidProxy) as error:
-            raise _refused(error) from error
+            socket = await self._open_either(backend)
+        except NoWebsocketError:
+            self.detour.refused()
+            raise
+        except FishError as error:
+            if isinstance(error, FishConnectionError | UnavailableError):
+                self.detour.failed(slowly=isinstance(error.__cause__, TimeoutError))
+            raise
+        self.detour.opened()
         self._retry_at, self._retry_delay = float("-inf"), RETRY_DELAY
-        headers = connection.response.headers if connection.response else {}
-        limit = headers.get("ratelimit-limit-concurrency", "")
-        if limit.isdecimal():
-            self._slots.learn(int(limit))
-        return Socket(connection, backend)
+        if socket.limit is not None:
+            self._slots.learn(socket.limit)
+        return socket
 
-
-class _Connect(connect):
-    """`connect` that follows no redirect: the key is for the address that it was given for."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
-
-
-def _refused(error: Exception) -> FishError:
-    """What it means that no websocket came about."""
-    if isinstance(error, InvalidStatus):
-        return from_status(error.response.status_code, bytes(error.response.body or b""))
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return FishConnectionError(
-            f"Fish Audio's certificate is not valid: {error.verify_message}."
-        )
-    if isinstance(error, OSError):
-        return FishConnectionError(f"Fish Audio cannot be reached: {error.strerror or error}.")
-    return FishConnectionError(f"Fish Audio's websocket could not be opened: {error}.")
-
-
-def _closed(error: ConnectionClosed) -> FishConnectionError:
-    how = f"{error.rcvd.code} {error.rcvd.reason}".rstrip() if error.rcvd else "without a word"
-    return FishConnectionError(f"Fish Audio closed the connection ({how}).")
+    async def _open_either(self, backend: Backend) -> Socket:
+        """The socket with timestamps where it is wanted and there is one, else the plain one."""
+        wanted = backend in TIMESTAMPED if self._timestamps is None else self._timestamps
+        if wanted:
+            try:
+                return await open_socket(
+                    self._endpoint, backend, timestamps=True, ssl_context=self._ssl_context
+                )
+            except NoWebsocketError:
+                _LOGGER.debug("No websocket with timestamps")
+        socket = await open_socket(self._endpoint, backend, ssl_context=self._ssl_context)
+        if wanted:
+            _LOGGER.info("The server has no websocket with timestamps: replies are not resumed")
+            self._timestamps = False
+        return socket
 
 
 def _now() -> float:

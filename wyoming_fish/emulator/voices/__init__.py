@@ -6,11 +6,16 @@ from zlib import crc32
 
 from ..request import SpeechRequest
 from ..settings import EmulatorSettings, VoiceName
-from .code import decode_code_voice, encode_code_voice
+from .code import (
+    LEAST_SAMPLES,
+    decode_code_voice,
+    encode_code_voice,
+    locate_code_words,
+)
 from .espeak import espeak_thread, missing_packages, speak_espeak
-from .tone import speak_tones
+from .tone import locate_tones, speak_tones
 
-__all__ = ["check_voice", "decode_code_voice", "synthesise"]
+__all__ = ["check_voice", "decode_code_voice", "locate_words", "synthesise"]
 
 DEFAULT_FREQUENCY = 330.0
 """Hz, of the voice `tone` where no reference is given."""
@@ -50,6 +55,23 @@ async def synthesise(text: str, request: SpeechRequest, settings: EmulatorSettin
         voice.languages[0] if voice and voice.languages else "",
         voice.espeak_variant if voice else "",
     )
+
+
+def locate_words(
+    text: str, samples: int, request: SpeechRequest, settings: EmulatorSettings
+) -> list[tuple[str, int, int]]:
+    """Each word of `text`, spoken in `samples`, with its first sample and the one after its last.
+
+    Of espeak they are where they would be if all letters were equally long.
+    """
+    name = check_voice(settings)
+    if name == "code":
+        return locate_code_words(text, settings.code_samples)
+    if name == "tone":
+        return locate_tones(text, request.sample_rate, request.speed)
+    words = locate_code_words(text, LEAST_SAMPLES)
+    length = len(text.encode()) * LEAST_SAMPLES
+    return [(word, a * samples // length, b * samples // length) for word, a, b in words]
 
 
 def _frequency(voice_id: str) -> float:

@@ -6,16 +6,34 @@ put together from the halves of two, does not fit where it stands. No sample is 
 between runs can be told from speech.
 """
 
+import re
 from functools import cache
 
 LEAST_SAMPLES = 2
 MOST_SAMPLES = 255
+
+_WORD = re.compile(r"(\S+)\s*")
 
 
 def encode_code_voice(text: str, samples_per_byte: int = 120) -> bytes:
     """Give `text` as s16le mono PCM. The rate does not matter."""
     runs = _runs(samples_per_byte)
     return b"".join([runs[byte] for byte in text.encode()])
+
+
+def locate_code_words(text: str, samples_per_byte: int = 120) -> list[tuple[str, int, int]]:
+    """Each word of `text` with its first sample and the one after its last.
+
+    The spaces that follow a word are heard in this voice, and belong to it.
+    """
+    return [
+        (
+            match[1],
+            len(text[: match.start()].encode()) * samples_per_byte,
+            len(text[: match.end()].encode()) * samples_per_byte,
+        )
+        for match in _WORD.finditer(text)
+    ]
 
 
 def decode_code_voice(

@@ -22,14 +22,30 @@ def speak_tones(text: str, rate: int, speed: float, volume: float, frequency: fl
 
     `speed` is a factor, `volume` in dB.
     """
-    parts = []
+    return b"".join(
+        _word(letters, rate, speed, volume, frequency)
+        for word in text.split()
+        for letters in _parts(word)
+    )
+
+
+def locate_tones(text: str, rate: int, speed: float) -> list[tuple[str, int, int]]:
+    """Each word of `text` with the first sample of its tone and the one after its last."""
+    words = []
+    begin = 0
+    pause = int(PAUSE / speed * rate)
     for word in text.split():
-        letters = sum(character.isalnum() for character in word)
-        while letters > LONGEST_WORD:
-            parts.append(_word(LONGEST_WORD, rate, speed, volume, frequency))
-            letters -= LONGEST_WORD
-        parts.append(_word(letters, rate, speed, volume, frequency))
-    return b"".join(parts)
+        length = sum(int(letters * LETTER / speed * rate) + pause for letters in _parts(word))
+        words.append((word, begin, begin + length - pause))
+        begin += length
+    return words
+
+
+def _parts(word: str) -> list[int]:
+    """How many letters each tone of a word has."""
+    letters = sum(character.isalnum() for character in word)
+    whole, rest = divmod(letters, LONGEST_WORD)
+    return [LONGEST_WORD] * whole + ([rest] if rest or not whole else [])
 
 
 @lru_cache(maxsize=512)

@@ -1,0 +1,47 @@
+"""A reply to be spoken, and an emulated Fish Audio that speaks it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
+from wyoming_fish.fish import Endpoint, Sockets, SpeechSettings, speak
+
+SENTENCES = (
+    "Good night to you all. ",
+    "It’s 19.5 degrees outside, and the doors — all 12 of them — are locked. ",
+    "Sleep well. ",
+    "See you tomorrow.",
+)
+TEXT = "".join(SENTENCES)
+
+SETTINGS = SpeechSettings(sample_rate=24000)
+
+
+@contextlib.asynccontextmanager
+async def fish(
+    *faults: Fault, timestamps: bool | None = None, **settings: Any
+) -> AsyncIterator[tuple[Emulator, Sockets]]:
+    """An emulator with odd frames of the voice that encodes its text, and the sockets to it."""
+    usual: dict[str, Any] = {"voice": "code", "frame": 0.05, "odd_frames": True}
+    async with Emulator(EmulatorSettings(faults=list(faults), **usual | settings)) as emulator:
+        sockets = Sockets(Endpoint("key", emulator.url), timestamps=timestamps)
+        try:
+            yield emulator, sockets
+        finally:
+            await sockets.close()
+            # Whatever happened, nothing is left behind.
+            await emulator.wait_for(lambda e: e.sockets_open == 0 and e.sessions_open == 0)
+
+
+async def words() -> AsyncIterator[str]:
+    """The text, word by word and as fast as it is taken."""
+    for word in TEXT.replace(" ", " \0").split("\0"):
+        yield word
+        await asyncio.sleep(0)
+
+
+async def speech(sockets: Sockets, settings: SpeechSettings = SETTINGS) -> str:
+    """What is heard of the text."""
+    return decode_code_voice(b"".join([pcm async for pcm in speak(sockets, words(), settings)]))

@@ -1,0 +1,249 @@
+"""A fish-speech server on localhost: what a person runs at home instead of using Fish's service.
+
+True to `tools/api_server.py` of the open-source fishaudio/fish-speech (at commit 3dd1f85) on the
+framework and server that it uses: `POST /v1/tts`, health and references, and nothing else. It
+streams raw samples, and an upgrade to a websocket is answered 403.
+"""
+
+import asyncio
+import json
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self
+
+import ormsgpack
+from aiohttp import web
+
+from .access import cut_off
+from .chunks import TextBuffer
+from .formats import wav_header
+from .request import SpeechRequest
+from .settings import EmulatorSettings, VoiceName
+from .voices import check_voice, synthesise
+
+RATE = 44100
+"""Hz: its codec's."""
+
+_RANGES = {
+    "chunk_length": (100, 1000),
+    "top_p": (0.1, 1.0),
+    "temperature": (0.1, 1.0),
+    "repetition_penalty": (0.9, 2.0),
+}
+_CHOICES = {
+    "format": ("wav", "pcm", "mp3", "opus"),
+    "latency": ("normal", "balanced"),
+    "use_memory_cache": ("on", "off"),
+}
+
+
+class _RefusalError(Exception):
+    """An answer other than 200, with the body that the server gives it."""
+
+    def __init__(self, status: int, message: str | None = None, body: Any = None) -> None:
+        super().__init__(status)
+        self.status = status
+        phrase = HTTPStatus(status).phrase
+        self.body = body or {"statusCode": status, "message": message, "error": phrase}
+
+
+class FishSpeechEmulator:
+    """A fish-speech server that listens within `async with`."""
+
+    def __init__(
+        self,
+        voice: VoiceName = "code",
+        *,
+        references: tuple[str, ...] = ("captain kelp", "coral_2"),
+        key: str | None = None,
+        host: str = "127.0.0.1",
+    ) -> None:
+        self.settings = EmulatorSettings(voice=voice)
+        self.references = references
+        """Names of the folders below `references`."""
+        self.key = key
+        """What `--api-key` was given. None: everybody may ask."""
+        self.host = host
+        self.port = 0
+        self.delay = 0.0
+        """Seconds before the first block."""
+        self.breaks_after: int | None = None
+        """Blocks after which an answer breaks off, as it does where the model fails."""
+        self.upgrades = 0
+        """Websockets that were asked for in vain."""
+        self.requests: list[dict[str, Any]] = []
+        """The bodies of the speech that was asked for."""
+        self.headers: list[dict[str, str]] = []
+        """The headers that came with them, names in lower case."""
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """Its address, without a slash at its end."""
+        return f"http://{self.host}:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        check_voice(self.settings)
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.05
+        )
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.host, 0).start()
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if "upgrade" in request.headers.get("Connection", "").lower():
+            # The application closes the socket before it is open, which uvicorn answers so.
+            self.upgrades += 1
+            return web.Response(status=403)
+        try:
+            match request.method, request.path:
+                case (("GET" | "POST"), "/v1/health"):
+                    self._check_key(request)
+                    return web.json_response({"status": "ok"})
+                case "GET", "/v1/references/list":
+                    self._check_key(request)
+                    return _formatted(
+                        request,
+                        {
+                            "success": True,
+                            "reference_ids": list(self.references),
+                            "message": f"Found {len(self.references)} reference voices",
+                        },
+                    )
+                case "POST", "/v1/tts":
+                    self._check_key(request)
+                    return await self._speech(request)
+                case _, ("/v1/health" | "/v1/references/list" | "/v1/tts"):
+                    raise _RefusalError(405)
+                case _:
+                    raise _RefusalError(404)
+        except _RefusalError as refusal:
+            return web.json_response(refusal.body, status=refusal.status)
+
+    def _check_key(self, request: web.Request) -> None:
+        if self.key is None:
+            return
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme != "Bearer":
+            raise _RefusalError(401)
+        if token != self.key:
+            raise _RefusalError(401, "Invalid token")
+
+    async def _speech(self, request: web.Request) -> web.StreamResponse:
+        body = await _body(request)
+        _check(body)
+        self.requests.append(body)
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        audio_format = body.get("format", "wav")
+        streaming = body.get("streaming", False)
+        if streaming and audio_format != "wav":
+            raise _RefusalError(400, "Streaming only supports WAV format")
+        if not streaming and audio_format != "wav":
+            # They are no names of its library for sound files.
+            raise _RefusalError(500, "Failed to generate speech")
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "audio/wav",
+                "Content-Disposition": f"attachment; filename=audio.{audio_format}",
+            }
+        )
+        buffer = TextBuffer(body.get("chunk_length", 200), 0, "length")
+        texts = [text for text in (*buffer.add(body["text"]), buffer.take()) if text is not None]
+        if not streaming:
+            blocks = [await self._block(text) for text in texts]
+            response.enable_chunked_encoding()
+            await response.prepare(request)
+            await response.write(wav_header(RATE, sum(map(len, blocks))) + b"".join(blocks))
+            return response
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        await asyncio.sleep(self.delay)
+        for number, text in enumerate(texts):
+            if number == self.breaks_after:
+                await _break_off(request)
+            await response.write(await self._block(text))
+        if not texts or self.breaks_after == len(texts):
+            # An error once it has begun: «No audio generated, please check the input text.»
+            await _break_off(request)
+        return response
+
+    async def _block(self, text: str) -> bytes:
+        """A chunk of the text as the codec gives it; every reference sounds the same."""
+        speech = SpeechRequest(
+            text=text,
+            format="pcm",
+            sample_rate=RATE,
+            mp3_bitrate=128,
+            speed=1.0,
+            volume=0.0,
+            chunk_length=200,
+            min_chunk_length=0,
+            voice=None,
+        )
+        return await synthesise(text, speech, self.settings)
+
+
+async def _break_off(request: web.Request) -> None:
+    cut_off(request)
+    await asyncio.get_running_loop().create_future()
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    raw = await request.read()
+    try:
+        if request.content_type == "application/json":
+            body = json.loads(raw)
+        elif request.content_type == "application/msgpack":
+            body = ormsgpack.unpackb(raw)
+        else:
+            raise _RefusalError(415)
+    except ValueError as error:
+        raise _RefusalError(400, str(error)) from None
+    if not isinstance(body, dict):
+        raise _RefusalError(422, body=[_wrong([], "Input should be a valid dictionary")])
+    return body
+
+
+def _check(body: dict[str, Any]) -> None:
+    """Refuse what its schema does; what that does not know is passed over."""
+    wrong = []
+    if not isinstance(body.get("text"), str):
+        wrong.append(_wrong(["text"], "Field required"))
+    for name, choices in _CHOICES.items():
+        if name in body and body[name] not in choices:
+            said = " or ".join(f"'{choice}'" for choice in choices)
+            wrong.append(_wrong([name], f"Input should be {said}"))
+    for name, (least, most) in _RANGES.items():
+        value = body.get(name, least)
+        if not isinstance(value, int | float) or not least <= value <= most:
+            wrong.append(_wrong([name], f"Input should be from {least} to {most}"))
+    reference = body.get("reference_id")
+    if reference is not None and not isinstance(reference, str):
+        wrong.append(_wrong(["reference_id"], "Input should be a valid string"))
+    if wrong:
+        raise _RefusalError(422, body=wrong)
+
+
+def _wrong(place: list[str], message: str) -> dict[str, Any]:
+    return {"type": "value_error", "loc": place, "msg": message, "input": None, "in": "body"}
+
+
+def _formatted(request: web.Request, fields: dict[str, Any]) -> web.Response:
+    """JSON to those who ask for it, MessagePack to all others."""
+    accepted = request.headers.get("Accept", "").lower()
+    if "application/json" in accepted and "application/msgpack" not in accepted:
+        return web.json_response(fields)
+    return web.Response(body=ormsgpack.packb(fields), content_type="application/msgpack")

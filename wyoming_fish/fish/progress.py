@@ -1,0 +1,139 @@
+"""What of a session's text has certainly been spoken, as the socket with timestamps tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from .protocol import Alignment, Audio
+from .words import read, words
+
+__all__ = ["Progress"]
+
+# Seconds by which the times that are told may be off: those seen in the documentation are
+# multiples of 0.08.
+INEXACT: Final = 0.1
+
+# Seconds after a word in which nothing is said, after which it is over: longer than the silence
+# before the «t» of a word is.
+PAUSE: Final = 0.2
+
+# Chunks of one session that are followed: hours of speech.
+CHUNKS: Final = 10_000
+
+
+@dataclass(slots=True)
+class _Chunk:
+    offset: float
+    alignment: Alignment | None = None
+    content: str = ""
+    corrected: bool = False
+    """Whether the last that came of it was without audio."""
+
+
+class Progress:
+    """How far one session has come.
+
+    Speech is resumed only where a piece of the text (which was flushed, so that no chunk goes
+    beyond its end) was heard to its last word and nothing was heard after it. That is where it
+    mostly breaks off: while the text pauses, or between two pieces. Within a piece nothing is
+    certain enough: the audio ends anywhere in a word, its first half has been heard and cannot be
+    taken back, and the last word of a snapshot is told as if it were over, whether it is or not.
+    To go on after it would lose half a word or say it twice.
+
+    That a piece's last word is over is known where a correction without audio has come after
+    its audio, or where the audio that was heard goes on for PAUSE after it and the alignment says
+    that nothing is said in it. That nothing has come for a while proves nothing: Fish may hang in
+    the middle of a word.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self.whole = True
+        """To be unset where audio has come that could not be heard: half a sample."""
+        self._rate = rate
+        self._pieces: list[str] = []
+        self._heard = 0.0
+        """Seconds."""
+        self._chunks: dict[int, _Chunk] = {}
+        self._last = 0
+        """The chunk that was heard last."""
+        self._told = True
+        """Whether all audio so far came with its timing."""
+
+    def send(self, piece: str) -> None:
+        """A piece of the text is sent, and flushed."""
+        self._pieces.append(piece)
+
+    def listen(self, audio: Audio) -> None:
+        """Audio has come."""
+        self._heard += len(audio.pcm) / 2 / self._rate
+        timing = audio.timing
+        if timing is None or len(self._chunks) >= CHUNKS:
+            self._told = False
+            return
+        chunk = self._chunks.setdefault(timing.chunk, _Chunk(timing.offset))
+        chunk.corrected = timing.correction and timing.alignment is not None
+        if not timing.correction:
+            self._last = max(self._last, timing.chunk)
+        if timing.alignment is not None:
+            chunk.offset = timing.offset
+            chunk.alignment, chunk.content = timing.alignment, timing.content
+
+    def spoken(self) -> int | None:
+        """How many characters of the text were heard to their end, with nothing after them.
+
+        None where that is not certain.
+        """
+        chunks = [self._chunks[number] for number in sorted(self._chunks) if number <= self._last]
+        if not chunks or not self._told or not self.whole or not self._is_over(chunks[-1]):
+            return None
+        return next((end for said in _readings(chunks) if (end := self._end(said))), None)
+
+    def left(self) -> bool:
+        """Whether text was certainly not spoken, where there will be no more audio."""
+        spoken = self.spoken()
+        return spoken is not None and bool(words("".join(self._pieces)[spoken:]))
+
+    def _is_over(self, chunk: _Chunk) -> bool:
+        if chunk.alignment is None or not chunk.alignment.segments:
+            return False
+        said = chunk.offset + max(segment.end for segment in chunk.alignment.segments)
+        described = chunk.offset + chunk.alignment.duration
+        if said > self._heard + INEXACT or described < self._heard - INEXACT:
+            return False
+        return chunk.corrected or min(described, self._heard) - said >= PAUSE
+
+    def _end(self, chunks: list[list[str]]) -> int | None:
+        """The end of the piece of which the last of ``chunks`` said the last word, in characters.
+
+        None where it did not, or where it is not known what they said.
+        """
+        pieces = iter(self._pieces)
+        left: list[str] = []
+        characters = 0
+        for said in chunks:
+            while not left:
+                piece = next(pieces, None)
+                if piece is None:
+                    return None
+                characters += len(piece)
+                left = words(piece)
+            read_to = read(left, said)
+            if read_to is None:
+                return None
+            left = left[read_to:]
+        return characters if chunks[-1] and not left else None
+
+
+def _readings(chunks: list[_Chunk]) -> Iterable[list[list[str]]]:
+    """The words of each chunk, in the two ways in which they are told."""
+    yield [
+        words(" ".join(segment.text for segment in chunk.alignment.segments))
+        if chunk.alignment
+        else []
+        for chunk in chunks
+    ]
+    # The content of a chunk may be ahead of its alignment, until that is corrected for good.
+    if chunks[-1].corrected:
+        yield [words(chunk.content) for chunk in chunks]

@@ -1,0 +1,184 @@
+"""One websocket of Fish Audio's: how it is opened, and what it means where it cannot be."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from typing import Any, Final
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidProxy,
+    InvalidProxyStatus,
+    InvalidStatus,
+    InvalidUpgrade,
+)
+from websockets.protocol import State as ConnectionState
+
+from .errors import FishConnectionError, FishError, NoWebsocketError, from_status
+from .protocol import Session, State
+from .settings import Backend, Endpoint
+
+__all__ = ["Socket", "open_socket"]
+
+# At DEBUG websockets logs the headers of the handshake, and so the key.
+_QUIET_LOGGER: Final = logging.getLogger(f"{__name__}.websockets")
+_QUIET_LOGGER.setLevel(logging.WARNING)
+
+# Seconds for name, TCP, TLS and upgrade together: about 0.3 on a good line.
+OPEN_TIMEOUT: Final = 10.0
+
+# Seconds that a closing handshake may take before the connection is cut: a session that nobody
+# hears any more must not hold its place for longer.
+CLOSE_TIMEOUT: Final = 0.5
+
+# Fish's own Python client lost long replies to pongs that took over 20 s; 60 s cured it
+# (fish-audio-python issue 47).
+PING_INTERVAL: Final = 20.0
+PING_TIMEOUT: Final = 60.0
+
+# Bytes of one message. Fish's are below 50 kB; its compatible sockets stop at 32 MiB.
+MESSAGE_LIMIT: Final = 32 * 2**20
+
+# What is answered to an upgrade where there is no websocket: by a server without one (uvicorn,
+# which serves fish-speech, says 403), by a web server or gateway that knows none, and by a proxy
+# that lets none through. Fish answers 403 to a key that may not speak: REST will tell the same.
+_NO_WEBSOCKET: Final = frozenset((403, 404, 405, 407, 426, 501))
+
+
+class Socket:
+    """One open websocket of one backend, carrying one session after another."""
+
+    def __init__(
+        self, connection: ClientConnection, backend: Backend, *, timestamps: bool = False
+    ) -> None:
+        self.backend = backend
+        self.timestamps = timestamps
+        """Whether its audio tells which words it says."""
+        self.sessions = 0
+        """How many sessions have begun on it."""
+        self._connection = connection
+        self._session = Session()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is open as far as is known, with no session under way."""
+        resting = self._session.state in (State.NEW, State.FINISHED)
+        return resting and self._connection.state is ConnectionState.OPEN
+
+    @property
+    def limit(self) -> int | None:
+        """How many sessions the account may have at once, where Fish told in its answer."""
+        response = self._connection.response
+        value = response.headers.get("ratelimit-limit-concurrency", "") if response else ""
+        return int(value) if value.isdecimal() else None
+
+    def begin(self) -> Session:
+        """A new session, whose frames are to be sent here."""
+        self.sessions += 1
+        self._session = Session()
+        return self._session
+
+    async def send(self, frame: bytes) -> None:
+        """Send a frame. Raises FishConnectionError where the socket is closed."""
+        try:
+            await self._connection.send(frame)
+        except ConnectionClosed as error:
+            raise _closed(error) from error
+
+    async def receive(self) -> bytes | str:
+        """The next frame. Raises FishConnectionError where the socket is closed.
+
+        When it is cancelled, no frame is lost.
+        """
+        try:
+            return await self._connection.recv()
+        except ConnectionClosed as error:
+            raise _closed(error) from error
+
+    def abort(self) -> None:
+        """Cut the connection at once; who waits in ``receive`` is told."""
+        self._connection.transport.abort()
+
+    async def close(self) -> None:
+        """Close the socket within CLOSE_TIMEOUT. May be called twice."""
+        try:
+            await self._connection.close()
+        finally:
+            self.abort()
+
+    async def wait_closed(self) -> None:
+        """Return when the connection is gone, whoever ended it."""
+        await self._connection.wait_closed()
+
+
+async def open_socket(
+    endpoint: Endpoint,
+    backend: Backend,
+    *,
+    timestamps: bool = False,
+    ssl_context: ssl.SSLContext | None = None,
+) -> Socket:
+    """Open a websocket, the one with timestamps if so wanted; ``ssl_context`` is for wss.
+
+    Raises NoWebsocketError where there is none at that address, FishError where it is refused.
+    """
+    secure: dict[str, Any] = {}
+    if endpoint.live_url.startswith("wss:"):
+        secure["ssl"] = ssl_context
+    try:
+        connection = await _Connect(
+            endpoint.live_url + ("/with-timestamp" if timestamps else ""),
+            additional_headers={**endpoint.headers, "model": str(backend)},
+            user_agent_header="wyoming-fish",
+            compression=None,  # audio hardly shrinks, and Fish offers none
+            open_timeout=OPEN_TIMEOUT,
+            close_timeout=CLOSE_TIMEOUT,
+            ping_interval=PING_INTERVAL,
+            ping_timeout=PING_TIMEOUT,
+            max_size=MESSAGE_LIMIT,
+            logger=_QUIET_LOGGER,
+            **secure,
+        )
+    except TimeoutError as error:
+        raise FishConnectionError(
+            f"Fish Audio did not answer within {OPEN_TIMEOUT:.0f} s."
+        ) from error
+    except (OSError, InvalidHandshake, InvalidProxy) as error:
+        raise _refused(error) from error
+    return Socket(connection, backend, timestamps=timestamps)
+
+
+class _Connect(connect):
+    """`connect` that follows no redirect: the key is for the address that it was given for."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+def _refused(error: Exception) -> FishError:
+    """What it means that no websocket came about."""
+    if isinstance(error, InvalidStatus):
+        status, body = error.response.status_code, bytes(error.response.body or b"")
+        # HTTP/2 on the way makes Fish answer 400 «invalid protocol»; a web page is answered 200.
+        if status in _NO_WEBSOCKET or status < 400 or (status == 400 and b"protocol" in body):
+            missing = NoWebsocketError(f"The server has no websocket there ({status}).")
+            missing.status = status
+            return missing
+        return from_status(status, body)
+    if isinstance(error, InvalidUpgrade | InvalidProxyStatus):
+        return NoWebsocketError(f"There is no way to a websocket: {error}.")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return FishConnectionError(
+            f"Fish Audio's certificate is not valid: {error.verify_message}."
+        )
+    if isinstance(error, OSError):
+        return FishConnectionError(f"Fish Audio cannot be reached: {error.strerror or error}.")
+    return FishConnectionError(f"Fish Audio's websocket could not be opened: {error}.")
+
+
+def _closed(error: ConnectionClosed) -> FishConnectionError:
+    how = f"{error.rcvd.code} {error.rcvd.reason}".rstrip() if error.rcvd else "without a word"
+    return FishConnectionError(f"Fish Audio closed the connection ({how}).")

@@ -1,0 +1,62 @@
+"""The words of a text, and how far what was said has come in what was written.
+
+What a model says is told by its own reading: «its 20 degrees» may come back as «it's twenty
+degrees», a cue not at all. So words are compared without case, marks and apostrophes, and they
+need not all be the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+from unicodedata import normalize
+
+__all__ = ["read", "words"]
+
+_CUE: Final = re.compile(r"\[[^\[\]]*\]|<\|[^|]*\|>")
+_APOSTROPHE: Final = re.compile(r"['’ʼ`´]")
+# Letters and digits; each letter by itself in scripts that put no spaces between words: Thai, Lao,
+# Tibetan, Burmese, Khmer, the Japanese syllabaries and all of the Chinese characters.
+_WORD: Final = re.compile(
+    r"[\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]"
+    r"|[^\W_\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]+"
+)
+
+# Words that may be said more than are written, for each that is, and beside them: «1,234.56» has
+# nine. More are no reading of it.
+_LONGER: Final = 4
+_BESIDE: Final = 50
+
+
+def words(text: str) -> list[str]:
+    """The words of ``text`` as they can be compared; cues in brackets are none."""
+    plain = _APOSTROPHE.sub("", normalize("NFKC", _CUE.sub(" ", text)))
+    return _WORD.findall(plain.casefold())
+
+
+def read(written: Sequence[str], said: Sequence[str]) -> int | None:
+    """How many words of ``written`` have been said when ``said`` has been.
+
+    Where the two differ, it is the beginning of ``written`` that differs least (in words changed,
+    added and left out); None where that is not one alone, or does not end with the same word.
+    """
+    same = 0
+    while same < min(len(written), len(said)) and written[same] == said[same]:
+        same += 1
+    if same == len(said):
+        return same
+    written, said = written[same:], said[same:]
+    if len(said) > _LONGER * len(written) + _BESIDE:
+        return None
+    # How much what has been said differs from each beginning, word by word.
+    row = list(range(len(written) + 1))
+    for count, word in enumerate(said, 1):
+        above, row = row, [count]
+        for at, other in enumerate(written, 1):
+            row.append(min(above[at - 1] + (word != other), above[at] + 1, row[at - 1] + 1))
+    least = min(row)
+    end = row.index(least)
+    if row.count(least) > 1 or not end or written[end - 1] != said[-1]:
+        return None
+    return same + end
