@@ -1,8 +1,10 @@
-"""Sets up a real Home Assistant with its voice stack, for the end-to-end tests.
+"""Sets up a real Home Assistant with its voice stack, for the tests of our integration in it.
 
-It lies in `.cache/home-assistant-<version>/venv`, on a CPython 3.14 from the PATH, from uv, or from
-Debian (script/python314), whichever is to be had first. Where none is, this ends with status 1 and
-a sentence that says so.
+It lies in `.cache/home-assistant-<version>/venv`, on the CPython that it needs: from the PATH, from
+uv, or from Debian (script/debian-python), whichever is to be had first. Where none is, this ends
+with status 1 and a sentence that says so.
+
+HOME_ASSISTANT=oldest in the environment is the oldest that the integration runs on.
 """
 
 import json
@@ -12,9 +14,28 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
-VERSION = "2026.10.4"
-PYTHON_VERSION = "3.14"
+
+class Release(NamedTuple):
+    """A Home Assistant, and what goes with it."""
+
+    version: str
+    python: str
+    """The oldest that it takes (its const.py)."""
+    test_package: str
+    """The version of its test helpers that was made from it."""
+    bounds: tuple[str, ...] = ()
+    """What its own pins leave open, and has become too new for it."""
+
+
+RELEASES = {
+    "newest": Release("2026.10.4", "3.14.2", "0.13.375"),
+    "oldest": Release("2025.8.3", "3.13.2", "0.13.272", ("pycares<5",)),
+}
+RELEASE = RELEASES[os.environ.get("HOME_ASSISTANT", "newest")]
+VERSION = RELEASE.version
+PYTHON_VERSION = RELEASE.python.rpartition(".")[0]
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
@@ -22,7 +43,15 @@ VENV = CACHE / f"home-assistant-{VERSION}" / "venv"
 PYTHON = VENV / "bin" / "python"
 HASS = VENV / "bin" / "hass"
 
-# What the end-to-end tests use.
+# What the tests of our own integration need beside it.
+TEST_PACKAGES = (
+    f"pytest-homeassistant-custom-component=={RELEASE.test_package}",
+    "mypy==2.4.1",
+    *RELEASE.bounds,
+)
+
+# Our own integration, and what the end-to-end tests use.
+OURS = ROOT / "custom_components" / "wyoming_fish"
 INTEGRATIONS = (
     *("assist_pipeline", "assist_satellite", "conversation", "ffmpeg", "intent", "media_player"),
     *("media_source", "stt", "tts", "wyoming", "zeroconf"),
@@ -49,7 +78,7 @@ class SetUpError(Exception):
 def main() -> None:
     """Set up what is not there yet, and end with status 1 and a sentence where it cannot be."""
     stamp = VENV / "installed"
-    question = Path(__file__).read_text()
+    question = Path(__file__).read_text() + (OURS / "manifest.json").read_text()
     if HASS.exists() and stamp.exists() and stamp.read_text() == question:
         return
     try:
@@ -67,12 +96,13 @@ def set_up() -> None:
     python = find_python()
     print(f"Installing Home Assistant {VERSION} into {VENV.relative_to(ROOT)}", file=sys.stderr)
     uv("venv", "--clear", "--python", python, str(VENV))
-    uv("pip", "install", "--python", str(PYTHON), f"homeassistant=={VERSION}")
+    uv("pip", "install", "--python", str(PYTHON), f"homeassistant=={VERSION}", *TEST_PACKAGES)
     package = next(VENV.glob("lib/python*/site-packages/homeassistant"))
     uv(
         *("pip", "install", "--python", str(PYTHON)),
         *("--constraints", str(package / "package_constraints.txt")),
         *requirements(package),
+        *RELEASE.bounds,
     )
     if shutil.which("ffmpeg") is None:
         uv("pip", "install", "--python", str(PYTHON), FFMPEG_PACKAGE)
@@ -82,7 +112,7 @@ def set_up() -> None:
 
 
 def find_python() -> str:
-    """Return a CPython 3.14: of the PATH, uv's, or Debian's in a folder of its own.
+    """Return the CPython that is needed: of the PATH, uv's, or Debian's in a folder of its own.
 
     Raises SetUpError where there is none.
     """
@@ -102,12 +132,13 @@ def find_python() -> str:
         found = run("uv", "python", "find", "--managed-python", PYTHON_VERSION, env=of_uv)
         return found.stdout.strip()
 
-    script = ROOT / "script" / "python314"
-    made = run(str(script), str(debian), shutil.which("patchelf") or "patchelf", check=False)
+    script = str(ROOT / "script" / "debian-python")
+    patchelf = shutil.which("patchelf") or "patchelf"
+    made = run(script, PYTHON_VERSION, str(debian), patchelf, check=False)
     if made.returncode != 0 or not works(str(of_debian)):
         reason = (made.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise SetUpError(
-            f"it needs Python {PYTHON_VERSION}, which is not on the PATH, "
+            f"it needs Python {RELEASE.python}, which is not on the PATH, "
             f"uv cannot install it, and Debian's cannot be had ({reason})"
         )
     return str(of_debian)
@@ -119,7 +150,8 @@ def requirements(package: Path) -> list[str]:
     `package` is the installed `homeassistant` folder. `hass --skip-pip` installs nothing later.
     """
     bootstrap = (package / "bootstrap.py").read_text()
-    platforms = (package / "generated" / "entity_platforms.py").read_text()
+    # Older ones have no such file.
+    platforms = "".join(path.read_text() for path in package.glob("generated/entity_platforms.py"))
     waiting = set(INTEGRATIONS) | set(re.findall(r'= "([a-z0-9_]+)"', platforms))
     for name in ALWAYS_SET_UP:
         if body := re.search(
@@ -128,7 +160,7 @@ def requirements(package: Path) -> list[str]:
             waiting |= set(re.findall(r'^\s*"([a-z0-9_]+)"', body[1], re.MULTILINE))
 
     seen: set[str] = set()
-    pins: set[str] = set()
+    pins = set(json.loads((OURS / "manifest.json").read_text())["requirements"])
     while waiting:
         integration = waiting.pop()
         path = package / "components" / integration / "manifest.json"
@@ -142,8 +174,9 @@ def requirements(package: Path) -> list[str]:
 
 
 def works(python: str) -> bool:
-    """Tell whether this is a CPython 3.14 that runs."""
-    code = f"import sys; sys.exit('{PYTHON_VERSION}' != '%d.%d' % sys.version_info[:2])"
+    """Tell whether this is that CPython, and runs."""
+    least = tuple(map(int, RELEASE.python.split(".")))
+    code = f"import sys; v = sys.version_info[:3]; sys.exit(v < {least} or v[:2] != {least[:2]})"
     try:
         return run(python, "-I", "-c", code, check=False).returncode == 0
     except OSError:

@@ -4,6 +4,9 @@ import pytest
 
 from tests.processes import READY, server
 
+# They run inside Home Assistant's own Python: script/test sees to it.
+collect_ignore = ["integration"]
+
 
 @pytest.fixture(scope="session")
 def demo_server() -> Iterator[str]:

@@ -1,6 +1,7 @@
 import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -24,17 +25,30 @@ class House(NamedTuple):
     server_log: Program
 
 
-@pytest.fixture(scope="session")
-def _home_assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program, str]]:
-    """A new Home Assistant, and its URL; the tests are skipped where there can be none."""
-    set_up = subprocess.run(
-        [ROOT / "script" / "setup", "home-assistant"], capture_output=True, text=True, check=False
+def set_up(what: str) -> None:
+    """Install what the tests need; skip them where it cannot be had."""
+    done = subprocess.run(
+        [ROOT / "script" / "setup", what], capture_output=True, text=True, check=False
     )
-    if set_up.returncode != 0:
-        reason = set_up.stderr.strip().splitlines()[-1]
+    if done.returncode != 0:
+        reason = done.stderr.strip().splitlines()[-1]
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What HACS would download."""
+    path = tmp_path_factory.mktemp("dist") / "wyoming_fish.zip"
+    subprocess.run([ROOT / "script" / "package-integration", path], check=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def _home_assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program, str]]:
+    """A new Home Assistant, and its URL; the tests are skipped where there can be none."""
+    set_up("home-assistant")
     program, url = start_home_assistant(tmp_path_factory.mktemp("config"))
     with program:
         yield program, url

@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,15 @@ logger:
 class HomeAssistant:
     """A person who is logged in."""
 
-    def __init__(self, session: ClientSession, websocket: ClientWebSocketResponse) -> None:
+    def __init__(
+        self,
+        session: ClientSession,
+        websocket: ClientWebSocketResponse,
+        tokens: Mapping[str, Any],
+    ) -> None:
         """Take a session with a base URL and a token, and a websocket that has logged in."""
+        self.tokens = tokens
+        """What Home Assistant answered to the login: a browser keeps them."""
         self._session = session
         self._websocket = websocket
         self._last_id = 0
@@ -44,6 +51,11 @@ class HomeAssistant:
         async with self._session.post(path, json=body) as response:
             assert response.status == 200, await response.text()
             return await response.json()
+
+    async def delete(self, path: str) -> None:
+        """Delete what is at this address."""
+        async with self._session.delete(path) as response:
+            assert response.status == 200, await response.text()
 
     async def fetch(self, path: str) -> AsyncIterator[bytes]:
         """Yield what comes from this address, as it comes."""
@@ -78,13 +90,20 @@ class HomeAssistant:
         return entry_id
 
 
-def start_home_assistant(config: Path) -> tuple[Program, str]:
-    """Start Home Assistant in an empty folder and wait until it serves; return it and its URL."""
+def start_home_assistant(
+    config: Path, *flags: str, archive: Path | None = None
+) -> tuple[Program, str]:
+    """Start Home Assistant in an empty folder and wait until it serves; return it and its URL.
+
+    With our integration's ``archive``, that is installed, as HACS does it.
+    """
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     (config / "configuration.yaml").write_text(CONFIGURATION)
     shutil.copytree(CUSTOM_COMPONENTS, config / "custom_components")
-    (config / ".storage").mkdir()
+    if archive is not None:
+        shutil.unpack_archive(archive, config / "custom_components" / "wyoming_fish")
+    (config / ".storage").mkdir(exist_ok=True)
     # An address in configuration.yaml would only be tried out, for five minutes. The other values
     # are Home Assistant's own, which it does not add to what is stored.
     http = {
@@ -100,7 +119,7 @@ def start_home_assistant(config: Path) -> tuple[Program, str]:
     stored = {"version": 2, "minor_version": 2, "key": "http", "data": data}
     (config / ".storage" / "http").write_text(json.dumps(stored))
     program = Program(
-        *(str(HASS), "--config", str(config), "--skip-pip"),
+        *(str(HASS), "--config", str(config), "--skip-pip", *flags),
         env=WITH_FFMPEG,
     )
     try:
@@ -123,7 +142,8 @@ async def log_in(url: str) -> AsyncIterator[HomeAssistant]:
             code = (await response.json())["auth_code"]
         form = {"grant_type": "authorization_code", "code": code, "client_id": client_id}
         async with session.post("/auth/token", data=form) as response:
-            token = (await response.json())["access_token"]
+            tokens = await response.json()
+    token = tokens["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
     async with (
         ClientSession(url, headers=headers) as session,
@@ -132,4 +152,4 @@ async def log_in(url: str) -> AsyncIterator[HomeAssistant]:
         assert (await websocket.receive_json())["type"] == "auth_required"
         await websocket.send_json({"type": "auth", "access_token": token})
         assert (await websocket.receive_json())["type"] == "auth_ok"
-        yield HomeAssistant(session, websocket)
+        yield HomeAssistant(session, websocket, tokens)

@@ -13,6 +13,9 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 # Seconds between two words.
 PACE = 0.05
 
+# A word that is not said: for so many seconds more nothing is.
+PAUSE = re.compile(r"\s*\{(\d+)\}")
+
 
 async def async_setup_entry(
     hass: HomeAssistant, entry: ConfigEntry, add_entities: AddConfigEntryEntitiesCallback
@@ -35,6 +38,9 @@ class Storyteller(conversation.ConversationEntity):
         async def deltas() -> AsyncIterator[conversation.AssistantContentDeltaDict]:
             yield {"role": "assistant"}
             for word in re.findall(r"\s*\S+", user_input.text):
+                if pause := PAUSE.fullmatch(word):
+                    await asyncio.sleep(int(pause[1]))
+                    continue
                 await asyncio.sleep(PACE)
                 yield {"content": word}
 

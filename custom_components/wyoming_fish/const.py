@@ -1,0 +1,52 @@
+"""Names that the integration's parts share."""
+
+from decimal import Decimal
+from typing import Final
+
+from .fish.settings import Backend, Latency
+
+DOMAIN: Final = "wyoming_fish"
+MANUFACTURER: Final = "Fish Audio"
+
+# The type of the subentries that are voices.
+SUBENTRY_VOICE: Final = "voice"
+
+# Of an entry.
+CONF_BASE_URL: Final = "base_url"
+
+# Of a voice, and of a message to be spoken. `voice` is Home Assistant's own tts.ATTR_VOICE.
+CONF_BACKEND: Final = "backend"
+CONF_LATENCY: Final = "latency"
+CONF_SPEED: Final = "speed"
+CONF_VOICE: Final = "voice"
+
+# Of a message alone.
+ATTR_STYLE: Final = "style"
+ATTR_VOLUME: Final = "volume"
+
+# What a voice has until something else is chosen.
+DEFAULT_BACKEND: Final = Backend.S2_1_PRO
+FREE_BACKEND: Final = Backend.S2_1_PRO_FREE
+DEFAULT_LATENCY: Final = Latency.BALANCED
+
+BACKEND_NAMES: Final = {
+    Backend.S2_1_PRO: "S2.1 Pro",
+    Backend.S2_1_PRO_FREE: "S2.1 Pro Free",
+    Backend.S2_PRO: "S2 Pro",
+    Backend.DRAMA_3: "Drama 3",
+    Backend.DRAMA_3_PREVIEW: "Drama 3 Preview",
+    Backend.S1: "S1",
+}
+
+# Fish serves the one by the other after the date (documentation).
+RETIRING_BACKEND: Final = Backend.S1
+RETIREMENT_DATE: Final = "2026-12-31"
+SUCCESSOR_BACKEND: Final = Backend.S2_1_PRO
+
+# US dollars of API credit below which a warning is due: at 15 dollars for a million bytes of text,
+# three quarters of an hour of English speech.
+LOW_CREDIT: Final = Decimal(1)
+
+KEYS_URL: Final = "https://fish.audio/app/api-keys/"
+BILLING_URL: Final = "https://fish.audio/app/billing/"
+VOICES_URL: Final = "https://fish.audio/discovery/"

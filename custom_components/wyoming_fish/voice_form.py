@@ -1,0 +1,183 @@
+"""The two forms in which a voice is found and set up, for every flow that needs them."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import voluptuous as vol
+from homeassistant.const import CONF_LANGUAGE, CONF_NAME
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    LanguageSelector,
+    LanguageSelectorConfig,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+)
+
+from .const import (
+    BACKEND_NAMES,
+    CONF_BACKEND,
+    CONF_LATENCY,
+    CONF_SPEED,
+    CONF_VOICE,
+    DEFAULT_BACKEND,
+    DEFAULT_LATENCY,
+    MANUFACTURER,
+    VOICES_URL,
+)
+from .errors import form_error
+from .fish import FishError, Latency
+from .fish.account import Account, Voice
+from .fish.errors import VoiceNotFoundError
+from .fish.settings import VOICE_ID
+from .voices import backend_languages, fish_language, languages, titles
+
+# Of the form that searches.
+CONF_OWN = "own"
+CONF_TITLE = "title"
+
+# Voices in one list; the sample of each is linked above it.
+LIST_LENGTH = 30
+
+_MARKDOWN = re.compile(r"[\\`*_\[\]()<>#|~!]")
+_ADDRESS = re.compile(r"https?://[^\s()<>]+")
+
+
+class VoiceForm:
+    """What is asked of a person for a voice, and what has been answered so far."""
+
+    def __init__(self, account: Account, values: Mapping[str, Any], *, own_server: bool) -> None:
+        """Take the account to search, and a voice's values so far (its name is CONF_NAME).
+
+        A person's own server need not list its voices: there, one can be typed in.
+        """
+        self.placeholders = {"voices_url": VOICES_URL, "samples": "–", "reason": ""}
+        """What the texts of both forms and their errors name."""
+        self._account = account
+        self._own_server = own_server
+        self._values: dict[str, Any] = {
+            CONF_BACKEND: DEFAULT_BACKEND.value,
+            CONF_LATENCY: DEFAULT_LATENCY.value,
+            CONF_SPEED: 1.0,
+        } | dict(values)
+        self._found: dict[str, Voice] = {}
+
+    @property
+    def search_schema(self) -> vol.Schema:
+        """The form that searches."""
+        codes = LanguageSelectorConfig(languages=backend_languages(DEFAULT_BACKEND))
+        return vol.Schema(
+            {
+                vol.Optional(CONF_TITLE): TextSelector(),
+                vol.Optional(CONF_LANGUAGE): LanguageSelector(codes),
+                vol.Optional(CONF_OWN, default=False): BooleanSelector(),
+            }
+        )
+
+    async def search(self, query: Mapping[str, Any]) -> dict[str, str]:
+        """Look for voices. Return what is wrong, by field; nothing where there is a choice."""
+        title = query.get(CONF_TITLE, "").strip()
+        try:
+            if match := VOICE_ID.search(title):
+                # An id, or the address of a voice's page, which ends with it.
+                voices = [await self._account.voice(match[0])]
+            else:
+                voices = await self._account.search(
+                    title,
+                    language=fish_language(query.get(CONF_LANGUAGE, "")),
+                    own=query[CONF_OWN],
+                    limit=LIST_LENGTH,
+                )
+        except VoiceNotFoundError:
+            voices = []
+        except FishError as error:
+            self.placeholders["reason"] = error.happened
+            return {"base": form_error(error)}
+        self._found = {voice.id: voice for voice in voices}
+        if not voices:
+            return {} if self._own_server else {"base": "no_voice_found"}
+        self._values[CONF_VOICE] = voices[0].id
+        samples = [
+            f"[{_MARKDOWN.sub(_escape, voice.title)}]({voice.sample})"
+            for voice in voices
+            if voice.sample and _ADDRESS.fullmatch(voice.sample)
+        ]
+        self.placeholders["samples"] = " · ".join(samples) or "–"
+        return {}
+
+    @property
+    def voice_schema(self) -> vol.Schema:
+        """The form that sets the voice up."""
+        names = titles(self._found.values())
+        options = [
+            SelectOptionDict(value=voice.id, label=_label(names[voice.id], voice))
+            for voice in self._found.values()
+        ]
+        chosen = self._values.get(CONF_VOICE)
+        if chosen is not None and chosen not in names:
+            options.insert(0, SelectOptionDict(value=chosen, label=self._values[CONF_NAME]))
+        choice = SelectSelectorConfig(options=options, mode=SelectSelectorMode.DROPDOWN)
+        return vol.Schema(
+            {
+                vol.Optional(CONF_VOICE, description={"suggested_value": chosen}): (
+                    SelectSelector(choice) if options else TextSelector()
+                ),
+                vol.Required(CONF_BACKEND, default=self._values[CONF_BACKEND]): SelectSelector(
+                    SelectSelectorConfig(
+                        options=[
+                            SelectOptionDict(value=backend.value, label=name)
+                            for backend, name in BACKEND_NAMES.items()
+                        ],
+                        mode=SelectSelectorMode.DROPDOWN,
+                    )
+                ),
+                vol.Required(CONF_LATENCY, default=self._values[CONF_LATENCY]): SelectSelector(
+                    SelectSelectorConfig(
+                        options=[latency.value for latency in Latency],
+                        mode=SelectSelectorMode.DROPDOWN,
+                        translation_key="latency",
+                    )
+                ),
+                vol.Required(CONF_SPEED, default=self._values[CONF_SPEED]): NumberSelector(
+                    NumberSelectorConfig(min=0.5, max=2, step=0.05, mode=NumberSelectorMode.SLIDER)
+                ),
+                vol.Optional(
+                    CONF_NAME, description={"suggested_value": self._values.get(CONF_NAME)}
+                ): TextSelector(),
+            }
+        )
+
+    def choose(self, answer: Mapping[str, Any]) -> None:
+        """Take the choice; without a voice, it is the server's own default."""
+        self._values |= {**answer, CONF_VOICE: answer.get(CONF_VOICE, "").strip() or None}
+
+    @property
+    def title(self) -> str:
+        """What the voice is to be called."""
+        name = self._values.get(CONF_NAME, "").strip()
+        voice = self._found.get(self._values[CONF_VOICE] or "")
+        return name or (voice.title if voice else MANUFACTURER)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What is stored of it."""
+        return {
+            name: self._values[name]
+            for name in (CONF_VOICE, CONF_BACKEND, CONF_LATENCY, CONF_SPEED)
+        }
+
+
+def _label(name: str, voice: Voice) -> str:
+    """Return a voice's line in the list: its name, languages, and how often it has spoken."""
+    codes = ", ".join(languages(voice.languages))
+    return " · ".join(part for part in (name, codes, f"{voice.uses:,} ×") if part)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"\\{match[0]}"

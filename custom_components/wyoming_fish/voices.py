@@ -1,0 +1,61 @@
+"""The voices of an entry, as Home Assistant lists them."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from homeassistant.components import tts
+from homeassistant.config_entries import ConfigSubentry
+
+from .const import CONF_VOICE
+from .fish.account import Voice
+from .fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, Backend
+
+_FISH_CODES = {theirs: fish for fish, theirs in HOME_ASSISTANT_CODES.items()}
+
+
+def languages(codes: Iterable[str]) -> list[str]:
+    """Return Home Assistant's codes for these of Fish's, in their order."""
+    return list(dict.fromkeys(HOME_ASSISTANT_CODES.get(code, code) for code in codes))
+
+
+def backend_languages(backend: Backend) -> list[str]:
+    """Return the languages that the backend speaks, best first, by Home Assistant's codes."""
+    return languages(LANGUAGES[backend])
+
+
+def fish_language(code: str) -> str:
+    """Return Fish's code for this of Home Assistant's."""
+    return _FISH_CODES.get(code, code)
+
+
+def titles(voices: Iterable[Voice]) -> dict[str, str]:
+    """Return what to call each voice, by its id: two of one title must not look the same."""
+    voices = list(voices)
+    count = Counter(voice.title.casefold() for voice in voices)
+    return {
+        voice.id: f"{voice.title} ({voice.id[:8]})"
+        if count[voice.title.casefold()] > 1
+        else voice.title
+        for voice in voices
+    }
+
+
+def listed_voices(
+    language: str, voices: Mapping[str, Voice], chosen: ConfigSubentry
+) -> list[tts.Voice]:
+    """Return the voices for a language: the chosen one first, then by title.
+
+    Any voice speaks any language, but each is listed only where its maker meant it to be, or
+    everywhere where nothing is said of that.
+    """
+    names = titles(voices.values())
+    first = chosen.data[CONF_VOICE]
+    others = sorted(
+        (names[voice.id].casefold(), voice.id)
+        for voice in voices.values()
+        if voice.id != first and (not voice.languages or language in languages(voice.languages))
+    )
+    return [
+        *([tts.Voice(first, names.get(first, chosen.title))] if first is not None else []),
+        *(tts.Voice(voice_id, names[voice_id]) for _, voice_id in others),
+    ]

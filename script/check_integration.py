@@ -1,0 +1,248 @@
+"""What can be checked of the integration without Home Assistant: its files against one another.
+
+These are rules of Home Assistant's own checker (hassfest) and of HACS. What is wrong is printed, a
+line each, and the exit status is 1.
+"""
+
+import ast
+import json
+import re
+import struct
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+COMPONENT: Final = ROOT / "custom_components" / "wyoming_fish"
+
+MANIFEST_KEYS: Final = {
+    *("domain", "name", "after_dependencies", "codeowners", "config_flow", "dependencies"),
+    *("documentation", "integration_type", "iot_class", "issue_tracker", "loggers", "requirements"),
+    *("single_config_entry", "version"),
+}
+REQUIRED_KEYS: Final = MANIFEST_KEYS - {
+    *("after_dependencies", "dependencies", "loggers", "single_config_entry"),
+}
+HACS_KEYS: Final = {"name", "filename", "hide_default_branch", "homeassistant", "zip_release"}
+
+# What comes with Home Assistant and need not be asked for.
+WITH_HOME_ASSISTANT: Final = {"aiohttp"}
+
+LANGUAGES: Final = {"de", "en", "es", "fr", "ja", "nb", "nl", "zh-Hans"}
+TRANSLATION_KEY: Final = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
+PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
+
+# Pixels of each side (Home Assistant's brands repository).
+IMAGES: Final = {"icon.png": 256, "icon@2x.png": 512}
+
+QUALITY_RULES: Final = 54
+"""Of Home Assistant 2026.10."""
+
+
+def main() -> None:
+    """Check everything, and end with status 1 where something is wrong."""
+    wrong = [
+        *manifest(),
+        *engine(),
+        *translations(),
+        *flow_texts(),
+        *exceptions(),
+        *icons(),
+        *images(),
+        *quality_scale(),
+        *hacs(),
+    ]
+    for sentence in wrong:
+        print(sentence)
+    sys.exit(bool(wrong))
+
+
+def manifest() -> Iterator[str]:
+    """The manifest has the keys it must, in order, and says what the package says."""
+    found = read("manifest.json")
+    keys = list(found)
+    if not REQUIRED_KEYS <= set(keys) <= MANIFEST_KEYS:
+        yield f"manifest.json: {REQUIRED_KEYS ^ set(keys)} is missing or unknown"
+        return
+    if keys != ["domain", "name", *sorted(keys[2:])]:
+        yield "manifest.json: domain, name, and then the others by the alphabet"
+    if found["domain"] != COMPONENT.name:
+        yield "manifest.json: the domain is not the folder's name"
+    if (found["integration_type"], found["iot_class"]) != ("service", "cloud_polling"):
+        yield "manifest.json: it is a service, and polled"
+    for key in ("documentation", "issue_tracker"):
+        if not found[key].startswith("https://"):
+            yield f"manifest.json: {key} is no https address"
+    package = (ROOT / "wyoming_fish" / "__init__.py").read_text()
+    if f'__version__ = "{found["version"]}"' not in package:
+        yield "manifest.json: the version is not the package's"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for requirement in found["requirements"]:
+        if requirement not in project["dependencies"]:
+            yield f"manifest.json: {requirement} is not what pyproject.toml asks for"
+
+
+def engine() -> Iterator[str]:
+    """The engine is linked, relatively, and uses nothing that is not asked for."""
+    link = COMPONENT / "fish"
+    if not link.is_symlink() or str(link.readlink()) != "../../wyoming_fish/fish":
+        yield "fish is not the link to the engine"
+    asked = {re.split(r"[<>=]", name)[0] for name in read("manifest.json")["requirements"]}
+    allowed = asked | WITH_HOME_ASSISTANT | sys.stdlib_module_names
+    for path in sorted((ROOT / "wyoming_fish" / "fish").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            for name in names:
+                if name.split(".")[0] not in allowed:
+                    yield f"{path.name}: {name} is not among the manifest's requirements"
+
+
+def translations() -> Iterator[str]:
+    """Each language has the same texts with the same placeholders, and no address in them."""
+    folder = COMPONENT / "translations"
+    if {path.stem for path in folder.iterdir()} != LANGUAGES:
+        yield f"translations: the languages are not {sorted(LANGUAGES)}"
+    english = dict(leaves(read("translations/en.json")))
+    for key in english:
+        if not all(TRANSLATION_KEY.fullmatch(part) for part in key):
+            yield f"en.json: {'.'.join(key)} is no translation key"
+    for path in sorted(folder.iterdir()):
+        found = dict(leaves(json.loads(path.read_text())))
+        for key in english.keys() ^ found.keys():
+            yield f"{path.name}: {'.'.join(key)} is not where it is in en.json, or only there"
+        for key in english.keys() & found.keys():
+            text = found[key]
+            if set(PLACEHOLDER.findall(text)) != set(PLACEHOLDER.findall(english[key])):
+                yield f"{path.name}: {'.'.join(key)} has other placeholders"
+            if text != text.strip() or not text or "://" in text:
+                yield f"{path.name}: {'.'.join(key)} is empty, has spaces around it or an address"
+
+
+def flow_texts() -> Iterator[str]:
+    """Each step, error and end of a flow has its texts, and there are none without one."""
+    english = read("translations/en.json")
+    for file, text in (
+        ("config_flow.py", english["config"]),
+        ("config_flow.py", english["config_subentries"]["voice"]),
+        ("repairs.py", english["issues"]["backend_retires"]["fix_flow"]),
+    ):
+        flow = "VoiceSubentryFlow" if "entry_type" in text else "FishConfigFlow"
+        tree = ast.parse((COMPONENT / file).read_text())
+        classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+        if file == "config_flow.py":
+            classes = [node for node in classes if node.name == flow]
+        calls = [node for each in classes for node in ast.walk(each) if isinstance(node, ast.Call)]
+        steps = set(constants(calls, "step_id"))
+        reasons = set(constants(calls, "reason"))
+        if steps != set(text["step"]):
+            yield f"{file}: its steps are {steps}, and en.json has {set(text['step'])}"
+        if missing := reasons - set(text.get("abort", {})):
+            yield f"{file}: {missing} is not in en.json"
+    errors = set(returned_keys(COMPONENT / "errors.py", "form_error")) | {"no_voice_found"}
+    for flow, text in (
+        ("config", english["config"]),
+        ("config_subentries", english["config_subentries"]["voice"]),
+    ):
+        if errors != set(text["error"]):
+            yield f"en.json: the errors of {flow} are not {errors}"
+
+
+def exceptions() -> Iterator[str]:
+    """Each of the engine's errors is translated."""
+    tree = ast.parse((ROOT / "wyoming_fish" / "fish" / "errors.py").read_text())
+    codes = {
+        statement.value.value.replace("-", "_")
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        for statement in node.body
+        if isinstance(statement, ast.Assign | ast.AnnAssign)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+        and "code" in {name.id for name in ast.walk(statement) if isinstance(name, ast.Name)}
+    }
+    translated = set(read("translations/en.json")["exceptions"])
+    for code in codes ^ translated:
+        yield f"en.json: {code} is an error of the engine's, or a translation, but not both"
+
+
+def icons() -> Iterator[str]:
+    """Each entity has an icon, and each icon an entity."""
+    entities = read("translations/en.json")["entity"]
+    found = read("icons.json")["entity"]
+    names = {(domain, key) for domain, keys in entities.items() for key in keys}
+    if names != {(domain, key) for domain, keys in found.items() for key in keys}:
+        yield "icons.json: the entities are not those of en.json"
+    for key, icon in leaves(found):
+        if not re.fullmatch(r"mdi:[a-z0-9-]+", icon):
+            yield f"icons.json: {'.'.join(key)} is no icon of Material Design"
+
+
+def images() -> Iterator[str]:
+    """The brand's images are PNGs of the sizes that are asked for."""
+    for name, size in IMAGES.items():
+        head = (COMPONENT / "brand" / name).read_bytes()[:24]
+        if head[:8] != b"\x89PNG\r\n\x1a\n" or struct.unpack(">II", head[16:]) != (size, size):
+            yield f"brand/{name}: it is no PNG of {size} × {size} pixels"
+
+
+def quality_scale() -> Iterator[str]:
+    """Each rule is done, or exempt with its reason."""
+    text = (COMPONENT / "quality_scale.yaml").read_text()
+    rules = re.findall(r"^  ([a-z-]+):(.*(?:\n    .*)*)", text, re.MULTILINE)
+    if len(rules) != QUALITY_RULES:
+        yield f"quality_scale.yaml: {len(rules)} rules, where there are {QUALITY_RULES}"
+    exempt = re.compile(r"\n    status: exempt\n    comment: \S.*")
+    for name, rule in rules:
+        if rule != " done" and not exempt.fullmatch(rule):
+            yield f"quality_scale.yaml: {name} is not done, and has no reason"
+
+
+def hacs() -> Iterator[str]:
+    """HACS is told which archive to take."""
+    found = json.loads((ROOT / "hacs.json").read_text())
+    if set(found) != HACS_KEYS or not found["zip_release"]:
+        yield f"hacs.json: its keys are not {sorted(HACS_KEYS)}, or there is no archive"
+    if found["filename"] not in (ROOT / "script" / "package-integration").read_text():
+        yield "hacs.json: the archive is not the one that script/package-integration makes"
+
+
+def read(name: str) -> dict[str, Any]:
+    """Return one of the integration's JSON files."""
+    found: dict[str, Any] = json.loads((COMPONENT / name).read_text())
+    return found
+
+
+def leaves(tree: dict[str, Any], at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield each text of a tree with the way to it."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from leaves(value, (*at, key))
+        else:
+            yield (*at, key), value
+
+
+def constants(calls: Iterable[ast.Call], name: str) -> Iterator[str]:
+    """Yield the strings that are handed over by this name."""
+    for call in calls:
+        for keyword in call.keywords:
+            if keyword.arg == name and isinstance(keyword.value, ast.Constant):
+                yield str(keyword.value.value)
+
+
+def returned_keys(path: Path, function: str) -> Iterator[str]:
+    """Yield the strings that a function returns."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            for each in ast.walk(node):
+                if isinstance(each, ast.Return) and isinstance(each.value, ast.Constant):
+                    yield str(each.value.value)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Home Assistant with the integration, and a Fish Audio on localhost."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from homeassistant.components import tts
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigSubentryData
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.wyoming_fish.const import DOMAIN
+from wyoming_fish.emulator import Emulator, EmulatorSettings
+
+KEY = "the-key-of-the-account"
+USER_ID = EmulatorSettings().user_id
+
+# Voices of the emulated account.
+KELP = "6c1f2a4be0d94f7f8a53c2b9d7e61034"
+CORAL = "0b77d3c58f1e4d6e9f20a4c6e8b1d352"
+STARFISH = "3e58c7a6d9f0412cb1e4f6a87d0253b9"
+"""Everybody's."""
+
+type AddEntry = Callable[..., Awaitable[MockConfigEntry]]
+
+
+@pytest.fixture(autouse=True)
+def _ours(enable_custom_integrations: None, mock_tts_cache_dir: None) -> None:
+    """The integration is found, and audio is kept in a folder of the test's own."""
+
+
+@pytest.fixture
+def mock_tts_cache_dir(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keep audio in a folder of the test's own."""
+    folder = tmp_path_factory.mktemp("tts")
+    monkeypatch.setattr(tts, "_init_tts_cache_dir", lambda _hass, _folder: str(folder))
+
+
+@pytest.fixture
+async def emulator(socket_enabled: None) -> AsyncIterator[Emulator]:
+    """A Fish Audio whose speech can be read back."""
+    async with Emulator(EmulatorSettings(voice="code", key=KEY)) as emulator:
+        yield emulator
+
+
+def voice_data(voice: str | None = KELP, **changes: Any) -> dict[str, Any]:
+    """Return what is stored of a voice."""
+    data = {"voice": voice, "backend": "s2.1-pro", "latency": "balanced", "speed": 1.0}
+    return data | changes
+
+
+def voice_subentry(title: str = "Kelp", **data: Any) -> ConfigSubentryData:
+    """Return a set up voice."""
+    return ConfigSubentryData(
+        subentry_type="voice", title=title, data=voice_data(**data), unique_id=None
+    )
+
+
+@pytest.fixture
+async def add_entry(hass: HomeAssistant, emulator: Emulator) -> AsyncIterator[AddEntry]:
+    """Add an entry with these voices (one, without any) and set it up."""
+    entries: list[ConfigEntry] = []
+
+    async def add(*voices: ConfigSubentryData, **changes: Any) -> MockConfigEntry:
+        entry = MockConfigEntry(
+            domain=DOMAIN,
+            title="Fish Audio",
+            unique_id=changes.pop("unique_id", USER_ID),
+            data={"api_key": KEY, "base_url": emulator.url} | changes,
+            subentries_data=voices or (voice_subentry(),),
+        )
+        entry.add_to_hass(hass)
+        entries.append(entry)
+        await hass.config_entries.async_setup(entry.entry_id)
+        await hass.async_block_till_done()
+        return entry
+
+    yield add
+    for entry in entries:
+        if hass.config_entries.async_get_entry(entry.entry_id) is not None:
+            await hass.config_entries.async_unload(entry.entry_id)
+
+
+def state_of(entry: ConfigEntry) -> ConfigEntryState:
+    """Return the state that it is in now; a type checker takes `state` for what it was."""
+    return entry.state
+
+
+def entity_id(hass: HomeAssistant, entry: ConfigEntry, domain: str, suffix: str = "") -> str:
+    """Return the id of the entry's first entity of a domain, whose unique id ends so."""
+    return next(
+        entity.entity_id
+        for entity in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+        if entity.domain == domain and entity.unique_id.endswith(suffix)
+    )

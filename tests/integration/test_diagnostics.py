@@ -1,0 +1,80 @@
+"""Diagnostics and system health."""
+
+import asyncio
+import json
+
+import pytest
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import get_system_health_info
+from pytest_homeassistant_custom_component.components.diagnostics import (
+    get_diagnostics_for_config_entry,
+)
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.wyoming_fish.const import DOMAIN
+from tests.integration.conftest import KELP, KEY, USER_ID, AddEntry, entity_id
+from tests.integration.speech import speak
+from wyoming_fish.emulator import Emulator, Fault
+
+SPOKEN = "The code of the alarm is one two three four."
+
+
+async def test_diagnostics(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """They tell what is set up and how it fares, and neither secrets nor text."""
+    assert await async_setup_component(hass, "diagnostics", {})
+    entry = await add_entry()
+    await speak(hass, entity_id(hass, entry, "tts"), SPOKEN)
+    emulator.settings.faults.append(Fault("rest", 503, times=None))
+    await entry.runtime_data.credit.async_refresh()
+
+    told = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert told["entry"] == {"api_key": "**REDACTED**", "base_url": "**REDACTED**"}
+    assert told["credit"] == {
+        "answered": False,
+        "error": "UnavailableError",
+        "us_dollars": "10.00",
+    }
+    (voice,) = told["voices"]["set_up"]
+    assert voice["voice"] == KELP
+    assert voice["last_first_audio"] > 0
+    text = json.dumps(told)
+    for secret in (KEY, USER_ID, emulator.url, SPOKEN):
+        assert secret not in text
+
+
+async def test_system_health(hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator) -> None:
+    """It tells whether Fish can be reached and how many sockets are open."""
+    assert await async_setup_component(hass, "system_health", {})
+    entry = await add_entry()
+    hass.states.async_set("assist_satellite.kitchen", "listening")
+    # The emulator may know of it first.
+    while not entry.runtime_data.sockets.idle:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    info = await get_system_health_info(hass, DOMAIN)
+    assert await info.pop("can_reach_server") == "ok"
+    assert info == {"voices": 1, "warm_sockets": 1}
+
+
+async def test_system_health_without_an_account(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an account that is set up, it is about Fish Audio's own service."""
+    assert await async_setup_component(hass, "system_health", {})
+    assert await async_setup_component(hass, DOMAIN, {})
+    asked: list[str] = []
+
+    async def reach(_hass: HomeAssistant, url: str) -> str:
+        asked.append(url)
+        return "ok"
+
+    monkeypatch.setattr("homeassistant.components.system_health.async_check_can_reach_url", reach)
+    info = await get_system_health_info(hass, DOMAIN)
+    assert await info.pop("can_reach_server") == "ok"
+    assert info == {"voices": 0, "warm_sockets": 0}
+    assert asked == ["https://api.fish.audio"]

@@ -1,0 +1,102 @@
+"""The sensors."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import HomeAssistant, State
+from pytest_homeassistant_custom_component.common import (
+    async_fire_time_changed,
+    mock_restore_cache_with_extra_data,
+)
+
+from tests.integration.conftest import AddEntry, entity_id, voice_subentry
+from tests.integration.speech import speak
+from wyoming_fish.emulator import Emulator, Fault
+
+TEXT = "Grüß Gott."
+
+
+async def later(hass: HomeAssistant, freezer: FrozenDateTimeFactory, **time: int) -> None:
+    """Let time pass."""
+    freezer.tick(timedelta(**time))
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+def value(hass: HomeAssistant, name: str) -> str:
+    """Return a sensor's state."""
+    state = hass.states.get(f"sensor.{name}")
+    assert state is not None
+    return state.state
+
+
+async def test_credit_is_looked_at_hourly(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, freezer: FrozenDateTimeFactory
+) -> None:
+    """The API credit is there, follows the account, and is unavailable when it cannot be had."""
+    await add_entry()
+    assert value(hass, "fish_audio_api_credit") == "10.0"
+    emulator.settings.credit = Decimal("7.5")
+    await later(hass, freezer, minutes=61)
+    assert value(hass, "fish_audio_api_credit") == "7.5"
+
+    emulator.settings.faults.append(Fault("rest", 503, times=None))
+    await later(hass, freezer, minutes=61)
+    assert value(hass, "fish_audio_api_credit") == "unavailable"
+
+
+async def test_credit_is_looked_at_after_use(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, freezer: FrozenDateTimeFactory
+) -> None:
+    """What replies have cost is seen once Fish has booked it, in one look for all of them."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    for text in (TEXT, TEXT + TEXT):
+        await speak(hass, engine, text)
+    emulator.settings.credit = Decimal("9.9")
+    emulator.requests.clear()
+    await later(hass, freezer, seconds=61)
+    assert value(hass, "fish_audio_api_credit") == "9.9"
+    assert [request.path for request in emulator.requests] == ["/wallet/self/api-credit"]
+
+
+async def test_what_was_spoken(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """Each voice tells how soon its last reply was heard, and the bytes of all its text."""
+    entry = await add_entry()
+    engine = entity_id(hass, entry, "tts")
+    assert value(hass, "kelp_first_audio") == "unknown"
+    assert value(hass, "kelp_text_spoken") == "0"
+    emulator.settings.first_audio = 0.05
+    await speak(hass, engine, TEXT)
+    await speak(hass, engine, [TEXT, " Servus."])
+    assert 0.05 <= float(value(hass, "kelp_first_audio")) < 0.5
+    assert value(hass, "kelp_text_spoken") == str(len((TEXT + TEXT + " Servus.").encode()))
+
+
+async def test_what_failed_is_not_counted(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A reply of which nothing was heard costs nothing."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    emulator.settings.faults.append(Fault("upgrade", 402, times=None))
+    with pytest.raises(Exception, match="credit"):
+        await speak(hass, engine, TEXT)
+    assert value(hass, "kelp_text_spoken") == "0"
+
+
+@pytest.mark.parametrize(("stored", "expected"), [(1234, "1234"), (None, "0")])
+async def test_text_spoken_goes_on_after_a_restart(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    stored: int | None,
+    expected: str,
+) -> None:
+    """The total is kept."""
+    extra = {"native_value": stored, "native_unit_of_measurement": "B"}
+    state = State("sensor.kelp_text_spoken", "1")
+    mock_restore_cache_with_extra_data(hass, ((state, extra),))
+    await add_entry(voice_subentry())
+    assert value(hass, "kelp_text_spoken") == expected

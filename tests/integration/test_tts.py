@@ -1,0 +1,249 @@
+"""Speaking."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from homeassistant.components.tts.const import DATA_COMPONENT, DATA_TTS_MANAGER
+from homeassistant.components.tts.entity import TextToSpeechEntity, TTSAudioRequest
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+
+from tests.integration.conftest import CORAL, KELP, STARFISH, AddEntry, entity_id, voice_subentry
+from tests.integration.speech import TEXT, speak, stream, text_in, written
+from wyoming_fish.emulator import Emulator
+
+
+def entity_of(hass: HomeAssistant, engine: str) -> TextToSpeechEntity:
+    """Return the entity itself."""
+    entity = hass.data[DATA_COMPONENT].get_entity(engine)
+    assert entity is not None
+    return entity
+
+
+async def test_streamed_text_is_spoken_whole(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A text that comes in pieces is spoken in one session, each sample of it."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    wav = await speak(hass, engine, TEXT.partition("It")[0:3])
+    assert text_in(wav).strip() == TEXT
+    (session,) = emulator.sessions
+    assert session.request["reference_id"] == KELP
+    assert session.backend == "s2.1-pro"
+
+
+async def test_plain_message_is_spoken_whole(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A message that is there whole is spoken the same way."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    assert text_in(await speak(hass, engine, TEXT)).strip() == TEXT
+    assert len(emulator.sessions) == 1
+
+
+async def test_speech_begins_while_text_is_written(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """The first sentence is heard while the second one is not written yet."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    heard = asyncio.Event()
+
+    async def story() -> AsyncGenerator[str]:
+        yield "The lamps are on. It will"
+        await heard.wait()
+        yield " rain."
+
+    result = stream(hass, engine)
+    result.async_set_message_stream(story())
+    audio = b""
+    async for chunk in result.async_stream_result():
+        audio += chunk
+        if len(audio) > 44:
+            heard.set()
+    assert text_in(audio).strip() == "The lamps are on. It will rain."
+
+
+async def test_nothing_to_say(hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator) -> None:
+    """A blank reply is a WAV without a sample, and no session; a style does not change that."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    assert text_in(await speak(hass, engine, [" ", "\n"], style="whisper")) == ""
+    assert emulator.sessions == []
+
+
+@pytest.mark.parametrize(
+    ("options", "request_fields", "backend"),
+    [
+        (
+            {},
+            {"reference_id": KELP, "latency": "low", "prosody": {"speed": 1.5, "volume": 0}},
+            "s1",
+        ),
+        ({"voice": CORAL}, {"reference_id": CORAL}, "s1"),
+        ({"backend": "s2-pro"}, {"reference_id": KELP}, "s2-pro"),
+        ({"latency": "normal"}, {"latency": "normal"}, "s1"),
+        ({"speed": "0.5", "volume": 3}, {"prosody": {"speed": 0.5, "volume": 3.0}}, "s1"),
+    ],
+)
+async def test_options(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    options: dict[str, Any],
+    request_fields: dict[str, Any],
+    backend: str,
+) -> None:
+    """What a message says of itself goes before what the voice is set to."""
+    entry = await add_entry(voice_subentry(backend="s1", latency="low", speed=1.5))
+    await speak(hass, entity_id(hass, entry, "tts"), TEXT, **options)
+    (session,) = emulator.sessions
+    assert session.request | request_fields == session.request
+    assert session.backend == backend
+
+
+@pytest.mark.parametrize(
+    ("backend", "style", "spoken"),
+    [
+        ("s2.1-pro", "whisper", "[whisper] The lamps are on."),
+        ("s2.1-pro", " [soft, close] ", "[soft, close] The lamps are on."),
+        ("s1", "happy", "(happy) The lamps are on."),
+    ],
+)
+async def test_style(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    backend: str,
+    style: str,
+    spoken: str,
+) -> None:
+    """A style becomes a cue in the form that the backend knows."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    await speak(hass, engine, ["The lamps ", "are on."], style=style, backend=backend)
+    assert "".join(emulator.sessions[0].texts) == spoken
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"backend": "s9"},
+        {"latency": "late"},
+        {"speed": 3},
+        {"speed": "quick"},
+        {"volume": -50},
+        {"voice": " "},
+        {"style": "[a] <|speaker:1|>"},
+    ],
+)
+async def test_options_that_fish_would_refuse(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    caplog: pytest.LogCaptureFixture,
+    options: dict[str, Any],
+) -> None:
+    """They are refused in words, before anything is spoken."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    with pytest.raises(HomeAssistantError) as raised:
+        await speak(hass, engine, TEXT, **options)
+    assert raised.value.translation_key == "bad_setting"
+    assert "Check the options of the message" in str(raised.value)
+    assert "Check the options of the message" in caplog.text
+    assert emulator.sessions == []
+
+
+async def test_all_that_changes_the_audio_is_in_the_cache_key(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """The same message is spoken once, and again for each change of what it sounds like."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    changes: list[dict[str, Any]] = [
+        {},
+        {"voice": CORAL},
+        {"backend": "s2-pro"},
+        {"latency": "low"},
+        {"speed": 1.1},
+        {"volume": 1},
+        {"style": "happy"},
+    ]
+    for count, change in enumerate(changes, 1):
+        for _ in range(2):
+            await speak(hass, engine, TEXT, **change)
+            await hass.async_block_till_done()
+        assert len(emulator.sessions) == count
+
+
+async def test_changed_voice_is_not_played_from_the_cache(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A message is spoken anew when the entity's voice has been changed."""
+    entry = await add_entry()
+    engine = entity_id(hass, entry, "tts")
+    await speak(hass, engine, TEXT)
+    (subentry,) = entry.subentries.values()
+    hass.config_entries.async_update_subentry(
+        entry, subentry, data={**subentry.data, "voice": CORAL}
+    )
+    await hass.async_block_till_done()
+    await speak(hass, engine, TEXT)
+    assert [s.request["reference_id"] for s in emulator.sessions] == [KELP, CORAL]
+
+
+async def test_languages_and_voices(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """The account's voices are listed by language, the chosen one first and everywhere."""
+    entry = await add_entry(voice_subentry(title="Starfish", voice=STARFISH))
+    entity = entity_of(hass, entity_id(hass, entry, "tts"))
+    assert entity.default_language == "en"
+    assert {"en", "nb", "jv", "de"} <= set(entity.supported_languages)
+    assert not {"no", "jw"} & set(entity.supported_languages)
+
+    def listed(language: str) -> list[str]:
+        return [voice.name for voice in entity.async_get_supported_voices(language) or ()]
+
+    assert listed("en") == ["Étoile de mer", "Captain Kelp", "Coral", "Old Harbour"]
+    assert listed("de") == ["Étoile de mer", "Coral", "Old Harbour"]
+    assert listed("ja") == ["Étoile de mer", "Old Harbour"]
+
+
+async def test_default_language_follows_the_household(
+    hass: HomeAssistant, add_entry: AddEntry
+) -> None:
+    """It is the household's where the backend speaks it, else English."""
+    entry = await add_entry(voice_subentry(backend="s1"))
+    entity = entity_of(hass, entity_id(hass, entry, "tts"))
+    hass.config.language = "de"
+    assert entity.default_language == "de"
+    hass.config.language = "nb"
+    assert entity.default_language == "en"
+
+
+async def test_two_voices_of_one_title_do_not_look_the_same(
+    hass: HomeAssistant, add_entry: AddEntry
+) -> None:
+    """Voices of one title are told apart by their ids; a voice of no id has no line."""
+    others = "f4a90e7d21bc4c3bb6d5e1837a92c6fe"
+    entry = await add_entry(voice_subentry(voice=None), voice_subentry(voice=others))
+    engine = entity_id(hass, entry, "tts")
+    entity = entity_of(hass, engine)
+    names = [voice.name for voice in entity.async_get_supported_voices("de") or ()]
+    assert names == [f"Coral ({CORAL[:8]})", f"Coral ({others[:8]})", "Old Harbour"]
+    assert text_in(await speak(hass, engine, TEXT)).strip() == TEXT
+
+
+async def test_leaving_frees_the_session(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A reply that nobody wants any more gives its session back at once."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    emulator.settings.pace = 1.0
+    entity = entity_of(hass, engine)
+    _, options = hass.data[DATA_TTS_MANAGER].process_options(entity, "en", {})
+    response = await entity.async_stream_tts_audio(
+        TTSAudioRequest("en", options, written([TEXT * 40]))
+    )
+    assert len(await anext(response.data_gen)) == 44
+    await anext(response.data_gen)
+    assert emulator.sessions_open == 1
+    await response.data_gen.aclose()
+    await emulator.wait_for(lambda state: state.sessions_open == 0)

@@ -1,0 +1,126 @@
+"""The flow of further voices, and of changes to them."""
+
+from typing import Any
+
+import pytest
+from homeassistant import config_entries
+from homeassistant.config_entries import ConfigEntry, SubentryFlowResult
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import entity_registry as er
+
+from tests.integration.conftest import CORAL, KELP, STARFISH, AddEntry, voice_data, voice_subentry
+from tests.integration.test_config_flow import SETTINGS, chosen, listed
+from wyoming_fish.emulator import Emulator, Fault
+
+
+async def begin(hass: HomeAssistant, entry: ConfigEntry) -> SubentryFlowResult:
+    """Choose «Add voice»."""
+    return await hass.config_entries.subentries.async_init(
+        (entry.entry_id, "voice"), context={"source": config_entries.SOURCE_USER}
+    )
+
+
+async def change(hass: HomeAssistant, entry: ConfigEntry) -> SubentryFlowResult:
+    """Choose «Change voice» for the first one."""
+    return await hass.config_entries.subentries.async_init(
+        (entry.entry_id, "voice"),
+        context={
+            "source": config_entries.SOURCE_RECONFIGURE,
+            "subentry_id": next(iter(entry.subentries)),
+        },
+    )
+
+
+async def submit(
+    hass: HomeAssistant, flow: SubentryFlowResult, **answer: Any
+) -> SubentryFlowResult:
+    """Send a form."""
+    return await hass.config_entries.subentries.async_configure(flow["flow_id"], answer)
+
+
+async def test_another_voice(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """A further voice is found and set up the same way, and speaks at once."""
+    entry = await add_entry()
+    flow = await begin(hass, entry)
+    assert (flow["type"], flow["step_id"]) == (FlowResultType.FORM, "search")
+    flow = await submit(hass, flow, title="Coral", own=True)
+    assert (flow["type"], flow["step_id"]) == (FlowResultType.FORM, "voice")
+    flow = await submit(hass, flow, voice=CORAL, **SETTINGS)
+    assert flow["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    assert [voice.title for voice in entry.subentries.values()] == ["Kelp", "Coral"]
+    assert len(hass.states.async_entity_ids("tts")) == 2
+
+
+async def test_errors_are_told_and_mended(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """Each form says what is wrong, and goes on when it is mended."""
+    flow = await begin(hass, await add_entry())
+    emulator.settings.faults.append(Fault("rest", 503))
+    flow = await submit(hass, flow)
+    assert (flow["step_id"], flow["errors"]) == ("search", {"base": "cannot_connect"})
+    flow = await submit(hass, flow)
+    flow = await submit(hass, flow, voice=STARFISH, **SETTINGS)
+    assert flow["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+
+
+async def test_change_of_settings(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """A voice is spoken faster and renamed without being searched for again."""
+    entry = await add_entry(voice_subentry(backend="s1", speed=0.9))
+    flow = await change(hass, entry)
+    assert (flow["type"], flow["step_id"]) == (FlowResultType.MENU, "reconfigure")
+    flow = await submit(hass, flow, next_step_id="voice")
+    assert listed(flow) == ["Kelp"]
+    fields = ("voice", "backend", "latency", "speed", "name")
+    assert [chosen(flow, field) for field in fields] == [KELP, "s1", "balanced", 0.9, "Kelp"]
+    flow = await submit(hass, flow, voice=KELP, **SETTINGS | {"speed": 1.5}, name="Swift")
+    assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
+    await hass.async_block_till_done()
+    (voice,) = entry.subentries.values()
+    assert (voice.title, voice.data) == ("Swift", voice_data(KELP, speed=1.5))
+
+
+async def test_change_of_voice(
+    hass: HomeAssistant, add_entry: AddEntry, entity_registry: er.EntityRegistry
+) -> None:
+    """An entity gets another voice and stays the same entity."""
+    entry = await add_entry()
+    before = [
+        e.entity_id for e in er.async_entries_for_config_entry(entity_registry, entry.entry_id)
+    ]
+    flow = await submit(hass, await change(hass, entry), next_step_id="search")
+    flow = await submit(hass, flow, title="Étoile")
+    assert listed(flow)[0].startswith("Étoile")
+    assert (chosen(flow, "voice"), chosen(flow, "name")) == (STARFISH, "Kelp")
+    flow = await submit(hass, flow, voice=STARFISH, **SETTINGS, name="Kelp")
+    assert flow["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+    (voice,) = entry.subentries.values()
+    assert voice.data["voice"] == STARFISH
+    after = [
+        e.entity_id for e in er.async_entries_for_config_entry(entity_registry, entry.entry_id)
+    ]
+    assert after == before
+
+
+async def test_removed_voice(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """A voice that is removed takes its entities with it."""
+    entry = await add_entry(voice_subentry(), voice_subentry("Coral", voice=CORAL))
+    hass.config_entries.async_remove_subentry(entry, next(iter(entry.subentries)))
+    await hass.async_block_till_done()
+    assert [voice.title for voice in entry.subentries.values()] == ["Coral"]
+    assert hass.states.async_entity_ids("tts") == ["tts.coral_speech"]
+
+
+@pytest.mark.parametrize("start", [begin, change])
+async def test_account_that_is_not_connected(
+    hass: HomeAssistant, add_entry: AddEntry, start: Any
+) -> None:
+    """Voices are not changed while the account is not set up."""
+    entry = await add_entry()
+    await hass.config_entries.async_unload(entry.entry_id)
+    flow = await start(hass, entry)
+    assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "entry_not_loaded")
