@@ -18,14 +18,15 @@ PLATFORMS = [Platform.SENSOR, Platform.TTS]
 async def async_setup_entry(hass: HomeAssistant, entry: FishConfigEntry) -> bool:
     """Set up an account and its voices."""
     endpoint = Endpoint(entry.data[CONF_API_KEY], entry.data[CONF_BASE_URL])
-    account = Account(endpoint, async_get_clientsession(hass))
+    session = async_get_clientsession(hass)
+    account = Account(endpoint, session)
     credit = CreditCoordinator(hass, entry, account)
     await credit.async_config_entry_first_refresh()
     voices = VoicesCoordinator(hass, entry, account)
     voices.own_server = credit.data is None
     await voices.async_config_entry_first_refresh()
 
-    sockets = Sockets(endpoint, ssl_context=get_default_context())
+    sockets = Sockets(endpoint, ssl_context=get_default_context(), session=session)
     meters = {voice.subentry_id: Meter() for voice in entry.subentries.values()}
     entry.runtime_data = FishData(account, sockets, credit, voices, meters)
 

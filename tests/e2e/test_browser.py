@@ -7,6 +7,7 @@ SCREENSHOTS=docs/images script/test tests/e2e/test_browser.py
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -23,7 +24,6 @@ from wyoming_fish.emulator import VOICES, Emulator, EmulatorSettings
 
 pytestmark = pytest.mark.timeout(180)
 
-CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -81,7 +81,9 @@ async def house(
             async_playwright() as playwright,
         ):
             await _finish_onboarding(home_assistant, url)
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            browser = await playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=FLAGS
+            )
             context = await browser.new_context(viewport={"width": 1000, "height": 900})
             context.set_default_timeout(PATIENCE)
             await context.add_init_script(_login(home_assistant, url))

@@ -143,9 +143,9 @@ def test_no_cut_inside_of_anything(text: str) -> None:
     sentences.write(text)
     for at, kind in sentences.cuts:
         before, after = text[at - 1], text[at]
-        assert before.isspace() or not after.isspace() or before in "。，！"
+        assert before.isspace() or not after.isspace() or before in "。，！」।؟"
         if not before.isspace():
-            assert before in "。，！」.!?…'\"»)]؟", (text[:at], text[at:])
+            assert before in "。，！」.!?…'\"»)]؟।", (text[:at], text[at:])
         assert not (text[:at].rstrip(" ")[-1:].isdecimal() and after.isdecimal()), kind
         opened = text[:at].rfind("[")
         closed = text.find("]", opened)
