@@ -21,7 +21,8 @@ from .connection import Connection
 from .fish.account import Account
 from .fish.settings import Endpoint
 from .fish.sockets import Sockets
-from .options import Address, Options
+from .flags import Address
+from .options import Options
 from .seldom import Seldom
 from .speaker import Speaker
 from .wire import LINE_LIMIT, Wire, encode
@@ -81,7 +82,7 @@ class Server:
     @property
     def uri(self) -> str:
         """Where it listens, with the port that it really has."""
-        address = self._options.address
+        address = self._options.uri
         if address.scheme == "stdio":
             return "stdio://"
         if address.scheme == "unix":
@@ -94,7 +95,7 @@ class Server:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._account.close)
             stack.push_async_callback(self._sockets.close)
-            await self._listen(self._options.address)
+            await self._listen(self._options.uri)
             stack.push_async_callback(self._drain)
             refreshing = asyncio.create_task(self._catalog.keep_fresh())
             stack.push_async_callback(_cancelled, refreshing)
@@ -166,8 +167,8 @@ class Server:
         """Listen no more, let what is being said finish, then end what is left."""
         if self._listener is not None:
             self._listener.close()
-            if self._options.address.scheme == "unix":
-                Path(self._options.address.path).unlink(missing_ok=True)  # noqa: ASYNC240 - one
+            if self._options.uri.scheme == "unix":
+                Path(self._options.uri.path).unlink(missing_ok=True)  # noqa: ASYNC240 - one
         tasks = set(self._connections)
         if not tasks:
             return

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from wyoming_fish.fish.settings import FISH_URL, Backend, Latency
-from wyoming_fish.options import Address, Options
+from wyoming_fish.flags import Address
+from wyoming_fish.options import Options
 
 KEY = {"FISH_API_KEY": "secret-key"}
 
@@ -22,7 +23,7 @@ def _refused(
 def test_defaults() -> None:
     """With a key alone, the server listens everywhere and speaks by the paid default."""
     options = Options.parse([], KEY)
-    assert options.address == Address("tcp", "0.0.0.0", 10210)  # noqa: S104
+    assert options.uri == Address("tcp", "0.0.0.0", 10210)  # noqa: S104
     assert options.endpoint is not None
     assert (options.endpoint.api_key, options.endpoint.base_url) == ("secret-key", FISH_URL)
     speech = options.speech

@@ -1,0 +1,228 @@
+"""Every flag: its environment variable, its default, its reading and its line of help."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from . import __version__
+from .fish.settings import FISH_URL, SAMPLE_RATES, Backend, Latency
+
+__all__ = ["FLAGS", "Address", "Flag", "read_flags"]
+
+
+class Address(NamedTuple):
+    """Where to listen."""
+
+    scheme: str
+    """tcp (host and port), unix (path) or stdio."""
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    @classmethod
+    def parse(cls, uri: str) -> Address:
+        """Read a Wyoming URI. Raises ValueError."""
+        parts = urlsplit(uri)
+        match parts.scheme:
+            case "tcp" if parts.hostname and parts.port is not None:
+                return cls("tcp", host=parts.hostname, port=parts.port)
+            case "unix" if parts.netloc + parts.path:
+                return cls("unix", path=parts.netloc + parts.path)
+            case "stdio":
+                return cls("stdio")
+        raise ValueError(f"{uri!r} is none of tcp://HOST:PORT, unix://PATH and stdio://")
+
+
+def _number(value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no number") from None
+
+
+def _count(least: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        number = _number(value)
+        if not number.is_integer() or number < least:
+            raise ValueError(f"{value!r} is no number that is whole and from {least} up")
+        return int(number)
+
+    return read
+
+
+def _seconds(least: float) -> Callable[[str], float]:
+    def read(value: str) -> float:
+        seconds = _number(value)
+        if not least <= seconds < float("inf"):
+            raise ValueError(f"{value!r} is no number of seconds from {least} up")
+        return seconds
+
+    return read
+
+
+def _remote(value: str) -> str:
+    if Address.parse(value).scheme == "stdio":
+        raise ValueError(f"{value!r} is neither tcp://HOST:PORT nor unix://PATH")
+    return value
+
+
+def _log_format(value: str) -> str:
+    logging.Formatter(value)
+    return value
+
+
+def _switch(value: str) -> bool:
+    switches = {"0": False, "false": False, "no": False, "off": False}
+    switches |= {"1": True, "true": True, "yes": True, "on": True}
+    try:
+        return switches[value.lower()]
+    except KeyError:
+        raise ValueError(f"{value!r} is neither 1 nor 0") from None
+
+
+class Flag(NamedTuple):
+    """One option as it is given from outside; a switch needs no value."""
+
+    name: str
+    variable: str
+    default: str | None
+    """As it would be written; None where there is none."""
+    help: str
+    read: Callable[[str], Any] = str
+    """Makes the value of what is written. Raises ValueError."""
+
+    @property
+    def field(self) -> str:
+        """Its name in Options."""
+        return self.name.lstrip("-").replace("-", "_")
+
+
+FLAGS: Final = (
+    Flag(
+        "--uri",
+        "WYOMING_FISH_URI",
+        "tcp://0.0.0.0:10210",
+        "tcp://HOST:PORT, unix://PATH or stdio://",
+        Address.parse,
+    ),
+    Flag("--api-key", "FISH_API_KEY", None, "the key; the machine's other users can see flags"),
+    Flag("--api-key-file", "FISH_API_KEY_FILE", None, "a file that holds the key"),
+    Flag("--base-url", "FISH_BASE_URL", FISH_URL, "the address of another Fish Audio server"),
+    Flag("--backend", "FISH_BACKEND", Backend.S2_1_PRO, ", ".join(Backend)),
+    Flag("--voice", "FISH_VOICE", None, "a voice's id; without one, Fish's default voice"),
+    Flag("--latency", "FISH_LATENCY", Latency.BALANCED, ", ".join(Latency)),
+    Flag(
+        "--sample-rate",
+        "FISH_SAMPLE_RATE",
+        "44100",
+        f"hertz: {', '.join(map(str, SAMPLE_RATES))}",
+        _count(0),
+    ),
+    Flag("--speed", "FISH_SPEED", "1.0", "0.5 to 2", _number),
+    Flag("--volume", "FISH_VOLUME", "0", "decibels, -20 to 20", _number),
+    Flag(
+        "--concurrency",
+        "FISH_CONCURRENCY",
+        None,
+        "sessions at once, at the most (default: 5, or what Fish tells)",
+        _count(1),
+    ),
+    Flag("--warm", "FISH_WARM", "1", "sockets kept open for the next replies; 0: none", _count(0)),
+    Flag(
+        "--quiet-time",
+        "FISH_QUIET_TIME",
+        "600",
+        "seconds without use until they are closed",
+        _seconds(0),
+    ),
+    Flag(
+        "--bridge",
+        "FISH_BRIDGE",
+        "2.5",
+        "seconds without audio until silence is sent; 0: never",
+        _seconds(0),
+    ),
+    Flag(
+        "--fallback-uri",
+        "WYOMING_FISH_FALLBACK_URI",
+        None,
+        "a Wyoming voice for when Fish cannot speak",
+        _remote,
+    ),
+    Flag("--max-connections", "WYOMING_FISH_MAX_CONNECTIONS", "200", "clients at once", _count(1)),
+    Flag("--max-per-address", "WYOMING_FISH_MAX_PER_ADDRESS", "100", "of one address", _count(1)),
+    Flag(
+        "--idle-time",
+        "WYOMING_FISH_IDLE_TIME",
+        "300",
+        "seconds that a client may be idle; 0: for ever",
+        _seconds(0),
+    ),
+    Flag(
+        "--write-timeout",
+        "WYOMING_FISH_WRITE_TIMEOUT",
+        "30",
+        "seconds for a client to read",
+        _seconds(0.1),
+    ),
+    Flag("--max-text", "WYOMING_FISH_MAX_TEXT", "200000", "characters of one reply", _count(1)),
+    Flag(
+        "--log-format",
+        "WYOMING_FISH_LOG_FORMAT",
+        "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        "as Python's logging takes it",
+        _log_format,
+    ),
+    Flag(
+        "--demo",
+        "WYOMING_FISH_DEMO",
+        "0",
+        "speak by an emulator of Fish Audio: no key, no network",
+        _switch,
+    ),
+    Flag("--debug", "WYOMING_FISH_DEBUG", "0", "log more, the text that is spoken too", _switch),
+)
+
+
+def read_flags(
+    program: str,
+    description: str,
+    flags: Iterable[Flag],
+    arguments: Sequence[str] | None,
+    environ: Mapping[str, str],
+) -> tuple[argparse.ArgumentParser, dict[str, Any]]:
+    """Read ``arguments`` (None: the program's own), then ``environ`` for what no flag says.
+
+    Gives the parser, for what is wrong besides, and the values by their field. Prints what is
+    wrong with a value and what is allowed, and exits with 2.
+    """
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=description,
+        epilog="A flag comes before its environment variable; a blank variable is unset.",
+        allow_abbrev=False,
+    )
+    flags = tuple(flags)
+    for flag in flags:
+        switch: dict[str, Any] = {"action": "store_const", "const": "1"}
+        parser.add_argument(
+            flag.name,
+            help=f"{flag.help} [{flag.variable}]".replace("%", "%%"),
+            **(switch if flag.read is _switch else {}),
+        )
+    parser.add_argument("--version", action="version", version=__version__)
+    chosen = vars(parser.parse_args(arguments))
+    values: dict[str, Any] = {}
+    for flag in flags:
+        given, name = chosen[flag.field], flag.name
+        if given is None:
+            given, name = environ.get(flag.variable, "").strip() or flag.default, flag.variable
+        try:
+            values[flag.field] = None if given is None else flag.read(given)
+        except ValueError as error:
+            parser.error(f"{name}: {error}")
+    return parser, values
