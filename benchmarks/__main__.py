@@ -8,7 +8,17 @@ from typing import Final
 from .table import Verdict, print_verdicts
 
 # Each is a module with `run(quick=…)`, in the order in which they run.
-NAMES: Final = ("first-audio", "pauses", "load", "start-up", "memory", "home-assistant")
+NAMES: Final = (
+    "first-audio",
+    "cleaning",
+    "text-cost",
+    "pauses",
+    "load",
+    "start-up",
+    "memory",
+    "cache",
+    "home-assistant",
+)
 # These run when they are named.
 ON_DEMAND: Final = ("event-loops",)
 

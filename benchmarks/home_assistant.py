@@ -1,4 +1,7 @@
-"""Through a real Home Assistant: first audio and pauses, as a satellite gets them, in MP3."""
+"""Through a real Home Assistant: first audio and pauses, as a satellite gets them, in MP3.
+
+By the integration, by its own Wyoming integration and our server, and by that and the bare relay.
+"""
 
 import asyncio
 import subprocess
@@ -13,6 +16,7 @@ from typing import Final
 
 from tests.e2e.home_assistant import HomeAssistant, log_in, start_home_assistant
 from tests.processes import ROOT
+from wyoming_fish.emulator import VOICES
 
 from .programs import emulator, ours, relay
 from .table import Verdict, print_table, print_verdicts, verdict
@@ -28,6 +32,10 @@ PAUSE: Final = 12
 LONGEST_GAP: Final = 5.0
 
 SPOKEN: Final = TEXTS[:2]
+
+# What is measured, besides the relay: the two ways to speak by Fish Audio.
+INTEGRATION: Final = "integration"
+SERVER: Final = "server"
 
 # Bytes of an ID3 tag's own head (ID3v2, section 3.1), which comes before any audio.
 TAG_HEAD: Final = 10
@@ -63,23 +71,33 @@ def run(*, quick: bool = False) -> list[Verdict]:
     """Measure, print the tables and give the verdicts."""
     subprocess.run([ROOT / "script" / "setup", "home-assistant"], check=True)
     with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        archive = folder / "wyoming_fish.zip"
+        subprocess.run([ROOT / "script" / "package-integration", archive], check=True)
         fish = stack.enter_context(emulator())
         servers = {
             name: stack.enter_context(start(fish.url))
-            for name, start in (("server", ours), ("relay", relay))
+            for name, start in ((SERVER, ours), ("relay", relay))
         }
         ports = {name: served.port for name, served in servers.items()}
-        folder = Path(stack.enter_context(TemporaryDirectory()))
-        program, url = start_home_assistant(folder)
+        (folder / "config").mkdir()
+        program, url = start_home_assistant(folder / "config", archive=archive)
         stack.enter_context(program)
-        return asyncio.run(_measure(url, ports, rounds=1 if quick else ROUNDS))
+        return asyncio.run(_measure(url, fish.url, ports, rounds=1 if quick else ROUNDS))
 
 
-async def _measure(url: str, ports: dict[str, int], rounds: int) -> list[Verdict]:
+async def _measure(url: str, fish: str, ports: dict[str, int], rounds: int) -> list[Verdict]:
     replies: dict[tuple[str, Text], list[Reply]] = {}
     async with log_in(url) as home_assistant:
         await home_assistant.add_integration("storyteller")
-        pipelines = {name: await _pipeline(home_assistant, name, ports[name]) for name in ports}
+        entries = {INTEGRATION: await home_assistant.add_fish_audio(fish, VOICES[0].id)}
+        for name, port in ports.items():
+            entries[name] = await home_assistant.add_integration(
+                "wyoming", host="127.0.0.1", port=port
+            )
+        pipelines = {
+            name: await _pipeline(home_assistant, name, entry) for name, entry in entries.items()
+        }
         # The first reply of each finds nothing in its caches.
         for pipeline in pipelines.values():
             await _reply(home_assistant, pipeline, SPOKEN[0].words)
@@ -96,11 +114,14 @@ async def _measure(url: str, ports: dict[str, int], rounds: int) -> list[Verdict
     return _report(replies, pauses)
 
 
-async def _pipeline(home_assistant: HomeAssistant, name: str, port: int) -> str:
-    """Add a Wyoming server, and make a pipeline of the storyteller and its voice; give its id."""
-    entry = await home_assistant.add_integration("wyoming", host="127.0.0.1", port=port)
+async def _pipeline(home_assistant: HomeAssistant, name: str, entry: str) -> str:
+    """Make a pipeline of the storyteller and the voice of an entry; give its id."""
     entities = await home_assistant.call("config/entity_registry/list")
-    (engine,) = [entity["entity_id"] for entity in entities if entity["config_entry_id"] == entry]
+    (engine,) = [
+        entity["entity_id"]
+        for entity in entities
+        if entity["config_entry_id"] == entry and entity["entity_id"].startswith("tts.")
+    ]
     pipeline = await home_assistant.call(
         "assist_pipeline/pipeline/create",
         name=name,
@@ -171,22 +192,23 @@ def _report(
             name: median(reply.first_audio - reply.limit(text) for reply in replies[name, text])
             for name in pauses
         }
-        verdicts.append(
+        verdicts += [
             verdict(
-                f"{text.name}: first audio after the limit",
-                1000 * late_here["server"],
+                f"{text.name}: first audio by the {name} after the limit",
+                1000 * late_here[name],
                 1000 * TOLERANCE,
                 "ms",
             )
-        )
+            for name in (INTEGRATION, SERVER)
+        ]
         first = {
             name: median(reply.first_audio for reply in replies[name, text]) for name in pauses
         }
-        limit = median(reply.limit(text) for reply in replies["server", text])
+        limit = median(reply.limit(text) for reply in replies[SERVER, text])
         rows.append(
             [
                 text.name,
-                f"{first['server'] / first['relay']:.2f}",
+                *(f"{first[name] / first['relay']:.2f}" for name in (INTEGRATION, SERVER)),
                 f"{limit:.2f}",
                 *(f"{seconds:.2f}" for seconds in first.values()),
                 *(f"{1000 * seconds:+.0f} ms" for seconds in late_here.values()),
@@ -195,7 +217,7 @@ def _report(
     print_table(
         "Through Home Assistant, a word each 50 ms, to MP3: first audio in seconds",
         [
-            *("text", "server / relay", "limit", *pauses),
+            *("text", "integration / relay", "server / relay", "limit", *pauses),
             *(f"after the limit: {name}" for name in pauses),
         ],
         rows,
@@ -205,6 +227,9 @@ def _report(
         ["", "longest gap"],
         [[name, f"{seconds:.2f}"] for name, seconds in pauses.items()],
     )
-    verdicts.append(verdict("longest gap in the MP3", pauses["server"], LONGEST_GAP, "s"))
+    verdicts += [
+        verdict(f"longest gap in the MP3 by the {name}", pauses[name], LONGEST_GAP, "s")
+        for name in (INTEGRATION, SERVER)
+    ]
     print_verdicts(verdicts)
     return verdicts

@@ -15,6 +15,8 @@ from .texts import AT_ONCE, THREE_SENTENCES, Text
 # Replies at once, and how often they are measured.
 NUMBERS: Final = {1: 3, 10: 1, 100: 5, 500: 1}
 JUDGED: Final = 100
+# With fewer, what a new process allocates once is more than what the replies take.
+LEAST_FOR_MEMORY: Final = 10
 
 # What a new server says first, for its caches.
 HELLO: Final = Text("hello", ("Hello.",))
@@ -116,12 +118,15 @@ def print_loads(title: str, results: dict[int, Pairs]) -> None:
             [
                 number,
                 f"{cpu:.2f}",
-                f"{memory_used:.2f}",
+                f"{memory_used:.2f}" if number >= LEAST_FOR_MEMORY else "–",
                 f"{1000 * later:+.0f} ms",
                 *(f"{load.first_audio:.2f} s" for load in (own, other)),
                 *(f"{load.slow_first_audio:.2f} s" for load in (own, other)),
                 *(f"{60_000 * load.cpu:.0f} ms" for load in (own, other)),
-                *(f"{load.memory / 1024:.0f} KiB" for load in (own, other)),
+                *(
+                    f"{load.memory / 1024:.0f} KiB" if number >= LEAST_FOR_MEMORY else "–"
+                    for load in (own, other)
+                ),
             ]
         )
     second, first = reversed(next(iter(results.values())))

@@ -1,8 +1,13 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.processes import READY, server
+
+# A busy machine is no failure of what is tested.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 # They run inside Home Assistant's own Python: script/test sees to it.
 collect_ignore = ["integration"]

@@ -13,12 +13,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from wyoming.info import Attribution, Info, TtsProgram, TtsVoice
+from wyoming.info import Attribution, Info, TtsProgram, TtsVoice, TtsVoiceSpeaker
 
 from . import __version__
 from .fish.account import Account, Voice
 from .fish.errors import FishError, VoiceNotFoundError
-from .fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, VOICE_ID, SpeechSettings
+from .fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, VOICE_ID, SpeechSettings, VoiceIds
 from .wire import encode
 
 __all__ = ["Catalog"]
@@ -43,17 +43,27 @@ class Catalog:
     def __init__(self, account: Account, speech: SpeechSettings) -> None:
         self._account = account
         self._speech = speech
+        voice = speech.voice
+        self._configured = voice if isinstance(voice, tuple) else () if voice is None else (voice,)
         self._listed: list[Voice] = []
         self.info = self._encode()
         """The encoded Info event."""
 
-    def resolve(self, name: str | None) -> str | None:
-        """The id (None: Fish's default) of the voice that a client names; no name is the default.
+    @property
+    def voices(self) -> tuple[Voice, ...]:
+        """The account's own and the configured one, as far as they are known."""
+        return tuple(self._listed)
 
-        A name is the id of a voice, listed or not, or the title of a listed one. Raises
-        VoiceNotFoundError.
+    def resolve(self, name: str | None, speaker: str | None = None) -> VoiceIds:
+        """The voice that a client names, by its id; no name is the configured voice.
+
+        A name is the id of a voice, listed or not, or the title of a listed one. One ``speaker``
+        of several is a voice by itself, since then nobody else speaks in the text: Fish needs no
+        word of the others, and the text no token. Raises VoiceNotFoundError.
         """
         if name is None or name == self._default_name:
+            if speaker and len(self._configured) > 1:
+                return self._speaker(speaker)
             return self._speech.voice
         if any(voice.id == name for voice in self._listed) or VOICE_ID.fullmatch(name):
             return name
@@ -81,10 +91,12 @@ class Catalog:
     async def refresh(self) -> None:
         """Look at the account now. Raises FishError."""
         voices = await self._account.voices()
-        configured = self._speech.voice
-        if configured is not None and all(voice.id != configured for voice in voices):
+        known = {voice.id for voice in voices}
+        for voice_id in self._configured:
+            if voice_id in known:
+                continue
             try:
-                voices.append(await self._account.voice(configured))
+                voices.append(await self._account.voice(voice_id))
             except VoiceNotFoundError as error:
                 _LOGGER.warning("The configured voice is not there: %s", error)
         self._listed = voices
@@ -92,26 +104,41 @@ class Catalog:
 
     @property
     def _default_name(self) -> str:
-        return self._speech.voice or DEFAULT_NAME
+        return ",".join(self._configured) or DEFAULT_NAME
+
+    def _speaker(self, name: str) -> str:
+        if name in self._configured:
+            return name
+        labels = self._labels()
+        for voice_id in self._configured:
+            if labels[voice_id].casefold() == name.casefold():
+                return voice_id
+        known = ", ".join(labels[voice_id] for voice_id in self._configured)
+        raise VoiceNotFoundError(f"The voice has no speaker {name!r}, but these: {known}.")
+
+    def _labels(self) -> dict[str, str]:
+        """What people see of each voice, by its id: no two look the same."""
+        labels = {voice_id: f"Voice {voice_id[:8]}" for voice_id in self._configured}
+        titles = Counter(voice.title.casefold() for voice in self._listed)
+        for voice in self._listed:
+            twice = titles[voice.title.casefold()] > 1
+            labels[voice.id] = f"{voice.title} ({voice.id[:8]})" if twice else voice.title
+        return labels
 
     def _encode(self) -> bytes:
         everything = _codes(LANGUAGES[self._speech.backend])
-        titles = Counter(voice.title.casefold() for voice in self._listed)
-        by_id = {voice.id: voice for voice in self._listed}
-
-        def described(voice: Voice) -> str:
-            # People see this and not the name: two of one title must not look the same.
-            twice = titles[voice.title.casefold()] > 1
-            return f"{voice.title} ({voice.id[:8]})" if twice else voice.title
-
-        default = by_id.pop(self._default_name, None)
+        labels = self._labels()
+        speakers = [labels[voice_id] for voice_id in self._configured]
         # Any voice speaks any language, and the default one has to: nobody else may be there.
         first = _tts_voice(
-            self._default_name,
-            described(default) if default else _unlisted_title(self._speech.voice),
-            everything,
+            self._default_name, ", ".join(speakers) or "Fish Audio's default voice", everything
         )
-        others = sorted(by_id.values(), key=lambda voice: (voice.title.casefold(), voice.id))
+        if len(speakers) > 1:
+            first.speakers = [TtsVoiceSpeaker(name) for name in speakers]
+        others = sorted(
+            (voice for voice in self._listed if voice.id != self._default_name),
+            key=lambda voice: (voice.title.casefold(), voice.id),
+        )
         program = TtsProgram(
             name="wyoming-fish",
             description="Fish Audio",
@@ -121,17 +148,13 @@ class Catalog:
             voices=[
                 first,
                 *(
-                    _tts_voice(voice.id, described(voice), _codes(voice.languages) or everything)
+                    _tts_voice(voice.id, labels[voice.id], _codes(voice.languages) or everything)
                     for voice in others
                 ),
             ],
             supports_synthesize_streaming=True,
         )
         return encode(Info(tts=[program]).event())
-
-
-def _unlisted_title(voice_id: str | None) -> str:
-    return "Fish Audio's default voice" if voice_id is None else f"Voice {voice_id[:8]}"
 
 
 def _tts_voice(name: str, description: str, languages: list[str]) -> TtsVoice:

@@ -23,7 +23,7 @@ from .options import Options
 from .reply import Reply
 from .seldom import Seldom
 from .speaker import Speaker
-from .wire import ClientStalledError, Wire, WireError, encode, text_of, voice_of
+from .wire import ClientStalledError, Wire, WireError, encode, is_ssml, text_of, voice_of
 
 __all__ = ["Connection"]
 
@@ -62,12 +62,16 @@ class Connection:
         self._streaming: Reply | None = None
         """The reply whose text is coming in."""
         self._speaking: Reply | None = None
+        self._unspoken = 0
+        """Characters of the replies that are not yet spoken."""
         self._draining = False
         self._patience = asyncio.timeout(FIRST_EVENT)
         """Runs out where the client neither asks for anything nor gets anything."""
         self._reading = True
         self.silent = True
         """Whether nothing has been asked of it yet."""
+        self.sent_away: str | None = None
+        """Why, where the client was: «bad-event», «idle» or «stalled»."""
 
     async def run(self, *, linger: bool = False) -> None:
         """Serve the client until it leaves; with ``linger``, until what it asked for is spoken.
@@ -116,14 +120,19 @@ class Connection:
                 while (event := await self._wire.read()) is not None:
                     self.silent = False
                     await self._handle(event)
+                    # Not to be in memory beside the next one.
+                    del event
                     self._be_patient()
             return True
         except WireError as error:
+            self.sent_away = "bad-event"
             self._complaints.warning("A client was sent away: %s", error)
             self._refuse("bad-event", f"This cannot be read: {error}.")
         except TimeoutError:
+            self.sent_away = "idle"
             _LOGGER.debug("A client that wanted nothing was sent away")
         except (ConnectionError, ClientStalledError) as error:
+            self._lost(error)
             _LOGGER.debug("A client was lost: %s", error)
         finally:
             self._reading = False
@@ -172,7 +181,9 @@ class Connection:
             raise WireError("the server is stopping")
         if self._replies.qsize() >= WAITING_LIMIT:
             raise WireError(f"more than {WAITING_LIMIT} replies are waiting")
-        reply = Reply(voice_of(event), self._options.max_text, streamed=streamed)
+        reply = Reply(
+            voice_of(event), self._options.max_text, streamed=streamed, ssml=is_ssml(event)
+        )
         self._speaker.warm()
         self._replies.put_nowait(reply)
         return reply
@@ -180,6 +191,9 @@ class Connection:
     def _add(self, reply: Reply, event: Event) -> None:
         text = text_of(event)
         _LOGGER.debug("Text: %s", text)
+        self._unspoken += len(text)
+        if self._unspoken > self._options.max_text:
+            raise WireError(f"more than {self._options.max_text} characters are not yet spoken")
         reply.add(text)
 
     async def _speak(self) -> None:
@@ -193,19 +207,19 @@ class Connection:
                 self._refuse(error.code, str(error))
                 return
             except (ConnectionError, ClientStalledError) as error:
+                self._lost(error)
                 self._complaints.warning("A reply was not heard to its end: %s", error)
                 return
+            self._unspoken -= reply.record.characters
             self._speaking = None
             self._be_patient()
 
     async def _say(self, reply: Reply) -> None:
         rate = self._options.speech.sample_rate
-        first_audio = 0.0
         samples = 0
         async with contextlib.aclosing(self._speaker.speak(reply)) as audio:
             async for pcm in audio:
                 if not samples:
-                    first_audio = _now() - reply.asked
                     await self._start(rate)
                 chunk = AudioChunk(rate, WIDTH, CHANNELS, pcm, samples * 1000 // rate)
                 await self._wire.write(encode(chunk.event()))
@@ -215,16 +229,13 @@ class Connection:
         await self._wire.write(encode(AudioStop(samples * 1000 // rate).event()))
         if reply.streamed:
             await self._wire.write(encode(SynthesizeStopped().event()))
-        _LOGGER.info(
-            "Spoke: %s, %d characters, first audio %.0f ms, %.1f s of audio",
-            reply.spoken_by,
-            reply.characters,
-            first_audio * 1000,
-            samples / rate,
-        )
 
     async def _start(self, rate: int) -> None:
         await self._wire.write(encode(AudioStart(rate, WIDTH, CHANNELS, 0).event()))
+
+    def _lost(self, error: ConnectionError | ClientStalledError) -> None:
+        if isinstance(error, ClientStalledError):
+            self.sent_away = "stalled"
 
     def _refuse(self, code: str, text: str) -> None:
         """Tell the client what is wrong; the connection ends after it.

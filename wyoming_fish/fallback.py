@@ -9,9 +9,18 @@ from typing import Final
 from wyoming.audio import AudioChunk, AudioChunkConverter, AudioStop
 from wyoming.client import AsyncClient
 from wyoming.error import Error
+from wyoming.event import Event
 from wyoming.tts import Synthesize
 
-__all__ = ["FallbackError", "speak_by"]
+from .fish.script import plain
+from .fish.text import TextSettings
+
+__all__ = ["FISH_PATIENCE", "FallbackError", "speak_by"]
+
+# Seconds that Fish has for its first audio where there is another voice: satellites give up after
+# 5 s without a byte, and the other voice needs some of them. Fish answers in half a second, in its
+# slowest mode in 2.5 s, so that a second try fits in too.
+FISH_PATIENCE: Final = 4.0
 
 # Seconds to connect: it is on the same machine, or in the same house.
 CONNECT_TIMEOUT: Final = 3.0
@@ -24,33 +33,33 @@ class FallbackError(Exception):
     """The fallback voice has failed too; the text says how."""
 
 
-async def speak_by(uri: str, text: AsyncIterable[str], rate: int) -> AsyncGenerator[bytes]:
+async def speak_by(
+    uri: str, text: AsyncIterable[str], text_settings: TextSettings, rate: int
+) -> AsyncGenerator[bytes]:
     """Speak by the Wyoming server at ``uri``, in its own voice, when the text is complete.
 
-    Gives s16le mono PCM of ``rate`` hertz, whatever the server's own format is. Raises
-    FallbackError where not all of it comes.
+    It is cleaned by ``text_settings``, without cues, which another voice would read out. Gives
+    s16le mono PCM of ``rate`` hertz, whatever the server's own format is. Raises FallbackError
+    where not all of it comes.
     """
-    whole = "".join([piece async for piece in text])
+    written = "".join([piece async for piece in text])
+    whole = await asyncio.to_thread(plain, written, text_settings)
     client = AsyncClient.from_uri(uri)
     converter = AudioChunkConverter(rate=rate, width=2, channels=1)
+    heard = False
     try:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await client.connect()
             await client.write_event(Synthesize(whole).event())
-            while True:
-                async with asyncio.timeout(SILENCE_LIMIT):
-                    event = await client.read_event()
-                if event is None:
-                    raise FallbackError("it closed the connection")
-                if Error.is_type(event.type):
-                    raise FallbackError(str(event.data.get("text")))
-                if AudioStop.is_type(event.type):
-                    return
+            while not AudioStop.is_type((event := await _read(client)).type):
                 if AudioChunk.is_type(event.type):
                     chunk = converter.convert(AudioChunk.from_event(event))
                     if chunk.audio:
+                        heard = True
                         yield chunk.audio
+            if not heard:
+                raise FallbackError("it said nothing")
         except TimeoutError as error:
             raise FallbackError("it does not answer") from error
         except (OSError, EOFError) as error:
@@ -60,3 +69,14 @@ async def speak_by(uri: str, text: AsyncIterable[str], rate: int) -> AsyncGenera
             raise FallbackError(f"it sent what is no Wyoming event: {error!r}") from error
     finally:
         await client.disconnect()
+
+
+async def _read(client: AsyncClient) -> Event:
+    """The next event. Raises FallbackError where it is none, or an error."""
+    async with asyncio.timeout(SILENCE_LIMIT):
+        event = await client.read_event()
+    if event is None:
+        raise FallbackError("it closed the connection")
+    if Error.is_type(event.type):
+        raise FallbackError(str(event.data.get("text")))
+    return event

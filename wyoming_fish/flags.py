@@ -4,37 +4,20 @@ from __future__ import annotations
 
 import argparse
 import logging
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from . import __version__
-from .fish.settings import FISH_URL, SAMPLE_RATES, Backend, Latency
+from .address import DEFAULT_URI, URI_VARIABLE, Address
+from .fish.settings import FISH_URL, SAMPLE_RATES, Backend, Latency, VoiceIds
 
-__all__ = ["FLAGS", "Address", "Flag", "read_flags"]
+__all__ = ["FLAGS", "Flag", "read_flags", "switch"]
 
-
-class Address(NamedTuple):
-    """Where to listen."""
-
-    scheme: str
-    """tcp (host and port), unix (path) or stdio."""
-    host: str = ""
-    port: int = 0
-    path: str = ""
-
-    @classmethod
-    def parse(cls, uri: str) -> Address:
-        """Read a Wyoming URI. Raises ValueError."""
-        parts = urlsplit(uri)
-        match parts.scheme:
-            case "tcp" if parts.hostname and parts.port is not None:
-                return cls("tcp", host=parts.hostname, port=parts.port)
-            case "unix" if parts.netloc + parts.path:
-                return cls("unix", path=parts.netloc + parts.path)
-            case "stdio":
-                return cls("stdio")
-        raise ValueError(f"{uri!r} is none of tcp://HOST:PORT, unix://PATH and stdio://")
+# Bytes of a service's name on the local network (RFC 6763, 4.1.1).
+INSTANCE_NAME_LIMIT: Final = 63
 
 
 def _number(value: str) -> float:
@@ -64,10 +47,32 @@ def _seconds(least: float) -> Callable[[str], float]:
     return read
 
 
+def _voice(value: str) -> VoiceIds:
+    ids = tuple(voice_id.strip() for voice_id in value.split(","))
+    return ids if len(ids) > 1 else value
+
+
 def _remote(value: str) -> str:
     if Address.parse(value).scheme == "stdio":
         raise ValueError(f"{value!r} is neither tcp://HOST:PORT nor unix://PATH")
     return value
+
+
+def _http(value: str) -> Address:
+    address = f"127.0.0.1:{value}" if value.isdecimal() else value
+    try:
+        return Address.parse(f"tcp://{address}")
+    except ValueError:
+        raise ValueError(f"{value!r} is neither HOST:PORT nor a port of this machine's") from None
+
+
+def _instance_name(value: str) -> str:
+    name = value or f"Wyoming Fish on {socket.gethostname()}"[:INSTANCE_NAME_LIMIT]
+    if len(name.encode()) > INSTANCE_NAME_LIMIT or not name.isprintable():
+        raise ValueError(f"{name!r} is no name of up to {INSTANCE_NAME_LIMIT} bytes")
+    if find_spec("zeroconf") is None:
+        raise ValueError("it needs a package more: pip install 'wyoming-fish[zeroconf]'")
+    return name
 
 
 def _log_format(value: str) -> str:
@@ -75,7 +80,8 @@ def _log_format(value: str) -> str:
     return value
 
 
-def _switch(value: str) -> bool:
+def switch(value: str) -> bool:
+    """What is on or off, by any of its usual names. Raises ValueError."""
     switches = {"0": False, "false": False, "no": False, "off": False}
     switches |= {"1": True, "true": True, "yes": True, "on": True}
     try:
@@ -89,11 +95,14 @@ class Flag(NamedTuple):
 
     name: str
     variable: str
+    """Empty where there is none."""
     default: str | None
     """As it would be written; None where there is none."""
     help: str
     read: Callable[[str], Any] = str
     """Makes the value of what is written. Raises ValueError."""
+    alone: str | None = None
+    """What the flag means without a value; None where it needs one."""
 
     @property
     def field(self) -> str:
@@ -104,8 +113,8 @@ class Flag(NamedTuple):
 FLAGS: Final = (
     Flag(
         "--uri",
-        "WYOMING_FISH_URI",
-        "tcp://0.0.0.0:10210",
+        URI_VARIABLE,
+        DEFAULT_URI,
         "tcp://HOST:PORT, unix://PATH or stdio://",
         Address.parse,
     ),
@@ -113,7 +122,14 @@ FLAGS: Final = (
     Flag("--api-key-file", "FISH_API_KEY_FILE", None, "a file that holds the key"),
     Flag("--base-url", "FISH_BASE_URL", FISH_URL, "the address of another Fish Audio server"),
     Flag("--backend", "FISH_BACKEND", Backend.S2_1_PRO, ", ".join(Backend)),
-    Flag("--voice", "FISH_VOICE", None, "a voice's id; without one, Fish's default voice"),
+    Flag(
+        "--voice",
+        "FISH_VOICE",
+        None,
+        "a voice's id; several, with commas between them, are speakers of one; without one, Fish's "
+        "default voice",
+        _voice,
+    ),
     Flag("--latency", "FISH_LATENCY", Latency.BALANCED, ", ".join(Latency)),
     Flag(
         "--sample-rate",
@@ -124,6 +140,30 @@ FLAGS: Final = (
     ),
     Flag("--speed", "FISH_SPEED", "1.0", "0.5 to 2", _number),
     Flag("--volume", "FISH_VOLUME", "0", "decibels, -20 to 20", _number),
+    Flag(
+        "--text",
+        "FISH_TEXT",
+        "clean",
+        "clean: markdown, emoji, links and thoughts are not read out, SSML is followed; raw: what "
+        "comes is sent",
+    ),
+    Flag("--emoji", "FISH_EMOJI", "drop", "drop, or name: say in English what each one is"),
+    Flag("--urls", "FISH_URLS", "host", "host: say of a bare address its host alone; or drop"),
+    Flag("--code", "FISH_CODE", "", "a text to say in place of a block of code"),
+    Flag("--style", "FISH_STYLE", "", "a cue for all that is said, such as calm or whispering"),
+    Flag(
+        "--pronunciations",
+        "FISH_PRONUNCIATIONS",
+        None,
+        "a file of lines such as «word: spoken as» and «word: /N IY1 S/»",
+    ),
+    Flag(
+        "--trusted",
+        "FISH_TRUSTED",
+        "0",
+        "let Fish's own tokens, <|speaker:1|> and <|phoneme_start|>, pass from the text",
+        switch,
+    ),
     Flag(
         "--concurrency",
         "FISH_CONCURRENCY",
@@ -147,11 +187,41 @@ FLAGS: Final = (
         _seconds(0),
     ),
     Flag(
+        "--resume",
+        "FISH_RESUME",
+        "0",
+        "go on where a reply breaks off between two sentences; Fish then tells which words it says",
+        switch,
+    ),
+    Flag(
         "--fallback-uri",
         "WYOMING_FISH_FALLBACK_URI",
         None,
         "a Wyoming voice for when Fish cannot speak",
         _remote,
+    ),
+    Flag("--cache", "WYOMING_FISH_CACHE", None, "a folder to keep announcements in", Path),
+    Flag(
+        "--cache-size",
+        "WYOMING_FISH_CACHE_SIZE",
+        "200",
+        "megabytes that it may have; what was used the longest ago goes first",
+        _count(1),
+    ),
+    Flag(
+        "--http",
+        "WYOMING_FISH_HTTP",
+        None,
+        "HOST:PORT, or a port for this machine alone: a page to watch it, /readyz, /metrics",
+        _http,
+    ),
+    Flag(
+        "--zeroconf",
+        "WYOMING_FISH_ZEROCONF",
+        None,
+        "announce it on the local network, by this name or one with the machine's",
+        _instance_name,
+        alone="",
     ),
     Flag("--max-connections", "WYOMING_FISH_MAX_CONNECTIONS", "200", "clients at once", _count(1)),
     Flag("--max-per-address", "WYOMING_FISH_MAX_PER_ADDRESS", "100", "of one address", _count(1)),
@@ -169,7 +239,13 @@ FLAGS: Final = (
         "seconds for a client to read",
         _seconds(0.1),
     ),
-    Flag("--max-text", "WYOMING_FISH_MAX_TEXT", "200000", "characters of one reply", _count(1)),
+    Flag(
+        "--max-text",
+        "WYOMING_FISH_MAX_TEXT",
+        "200000",
+        "characters that a client may have waiting to be spoken",
+        _count(1),
+    ),
     Flag(
         "--log-format",
         "WYOMING_FISH_LOG_FORMAT",
@@ -182,9 +258,9 @@ FLAGS: Final = (
         "WYOMING_FISH_DEMO",
         "0",
         "speak by an emulator of Fish Audio: no key, no network",
-        _switch,
+        switch,
     ),
-    Flag("--debug", "WYOMING_FISH_DEBUG", "0", "log more, the text that is spoken too", _switch),
+    Flag("--debug", "WYOMING_FISH_DEBUG", "0", "log more, the text that is spoken too", switch),
 )
 
 
@@ -208,11 +284,14 @@ def read_flags(
     )
     flags = tuple(flags)
     for flag in flags:
-        switch: dict[str, Any] = {"action": "store_const", "const": "1"}
+        without_value: dict[str, Any] = {"action": "store_const", "const": "1"}
+        with_or_without: dict[str, Any] = {"nargs": "?", "const": flag.alone}
+        variable = f" [{flag.variable}]" if flag.variable else ""
         parser.add_argument(
             flag.name,
-            help=f"{flag.help} [{flag.variable}]".replace("%", "%%"),
-            **(switch if flag.read is _switch else {}),
+            help=f"{flag.help}{variable}".replace("%", "%%"),
+            **(without_value if flag.read is switch else {}),
+            **({} if flag.alone is None else with_or_without),
         )
     parser.add_argument("--version", action="version", version=__version__)
     chosen = vars(parser.parse_args(arguments))

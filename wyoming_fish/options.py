@@ -8,17 +8,26 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from .address import Address
 from .fish.errors import FishError
 from .fish.settings import Endpoint, SpeechSettings
-from .flags import FLAGS, Address, read_flags
+from .fish.text.cues import Cues
+from .fish.text.pronunciations import Pronunciation, parse_pronunciations
+from .fish.text.settings import TextSettings
+from .flags import FLAGS, read_flags
 
 __all__ = ["Options", "endpoint_of"]
 
 # The flags that say how to speak, by their field in SpeechSettings.
 SPEECH_FLAGS: Final = ("backend", "voice", "latency", "sample_rate", "speed", "volume")
 
+# Those that say what is made of the text, by their field in TextSettings.
+TEXT_FLAGS: Final = ("emoji", "urls", "code", "style", "trusted")
+
 # Bytes; a key file that is larger is some other file.
 KEY_FILE_LIMIT: Final = 4096
+# The same of the pronunciations: as many and as long as they may be take about half of it.
+PRONUNCIATIONS_LIMIT: Final = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,8 @@ class Options:
     """None for the demo, whose emulator's address is not known before it runs."""
     speech: SpeechSettings
     """How to speak unless a client asks otherwise."""
+    text_settings: TextSettings
+    """What is made of the text before it is spoken."""
     concurrency: int | None
     """Sessions at once; what is asked for beyond that waits in line. None: what Fish allows."""
     warm: int
@@ -39,8 +50,18 @@ class Options:
     """Seconds without use after which none is."""
     bridge: float
     """Seconds without audio amid a streamed reply until it gets a little silence; 0: never."""
+    resume: bool
+    """Whether replies go by the socket with timestamps, so that one that breaks off goes on."""
     fallback_uri: str | None
     """A Wyoming voice that speaks where Fish does not."""
+    cache: Path | None
+    """A folder in which announcements are kept. None: they are spoken anew each time."""
+    cache_size: int
+    """Megabytes that it may have."""
+    zeroconf: str | None
+    """The name to announce it by on the local network. None: it is not announced."""
+    http: Address | None
+    """Where the server's health, its metrics and its page are served by HTTP; None: nowhere."""
     max_connections: int
     max_per_address: int
     idle_time: float
@@ -48,7 +69,7 @@ class Options:
     write_timeout: float
     """Seconds in which a client has to read what it is sent."""
     max_text: int
-    """Characters of one reply."""
+    """Characters that a client may have waiting to be spoken."""
     debug: bool
     log_format: str
 
@@ -69,9 +90,11 @@ class Options:
         )
         own = values.keys() & {field.name for field in fields(cls)}
         try:
+            speech = SpeechSettings(**{name: values[name] for name in SPEECH_FLAGS})
             return cls(
                 endpoint=None if values["demo"] else endpoint_of(values),
-                speech=SpeechSettings(**{name: values[name] for name in SPEECH_FLAGS}),
+                speech=speech,
+                text_settings=_text_settings(values, speech),
                 **{name: values[name] for name in own},
             )
         except (FishError, ValueError) as error:
@@ -84,15 +107,39 @@ def endpoint_of(values: Mapping[str, Any]) -> Endpoint:
     return Endpoint(key or "", values["base_url"])
 
 
+def _text_settings(values: Mapping[str, Any], speech: SpeechSettings) -> TextSettings:
+    path = values["pronunciations"]
+    settings = TextSettings(
+        mode=values["text"],
+        pronunciations=_pronunciations_in(path) if path else (),
+        **{name: values[name] for name in TEXT_FLAGS},
+    )
+    if settings.style and not Cues(speech.backend).named(settings.style):
+        raise ValueError(f"the backend {speech.backend} has no style {settings.style!r}")
+    return settings
+
+
+def _pronunciations_in(path: str) -> tuple[Pronunciation, ...]:
+    text = _read(path, "file of pronunciations", PRONUNCIATIONS_LIMIT)
+    if len(text) >= PRONUNCIATIONS_LIMIT:
+        raise ValueError(f"the file of pronunciations {path} is too large")
+    return parse_pronunciations(text)
+
+
 def _key_in(path: str) -> str:
-    try:
-        with Path(path).open("rb") as file:
-            key = file.read(KEY_FILE_LIMIT).decode().strip()
-    except OSError as error:
-        raise ValueError(f"the key file cannot be read: {error}") from error
-    except UnicodeDecodeError:
-        # Without the decoder's own words, which quote the file.
-        raise ValueError(f"the key file {path} is no text") from None
+    key = _read(path, "key file", KEY_FILE_LIMIT).strip()
     if not key:
         raise ValueError(f"the key file {path} is empty")
     return key
+
+
+def _read(path: str, name: str, limit: int) -> str:
+    """The first ``limit`` bytes of the file, which is called ``name``. Raises ValueError."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(limit).decode("utf-8-sig")
+    except OSError as error:
+        raise ValueError(f"the {name} cannot be read: {error}") from error
+    except UnicodeDecodeError:
+        # Without the decoder's own words, which quote the file.
+        raise ValueError(f"the {name} {path} is no text") from None

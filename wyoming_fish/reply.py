@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from wyoming.tts import SynthesizeVoice
 
+from .history import Record
 from .wire import WireError
 
 __all__ = ["Reply"]
@@ -15,17 +16,19 @@ __all__ = ["Reply"]
 class Reply:
     """One reply, while it is still being written.
 
-    ``limit`` is the most characters that it may have.
+    ``limit`` is the most characters that it may have; ``ssml`` is whether it is said to be SSML.
+    Wyoming has no field for a style, a speed or a volume: it is by SSML that a client asks for them
+    (`mstts:express-as` or `amazon:emotion`, and `prosody`).
     """
 
-    def __init__(self, voice: SynthesizeVoice, limit: int, *, streamed: bool) -> None:
+    def __init__(
+        self, voice: SynthesizeVoice, limit: int, *, streamed: bool, ssml: bool = False
+    ) -> None:
         self.voice = voice
         self.streamed = streamed
-        self.characters = 0
-        self.spoken_by = ""
-        """Voice and backend, for the log."""
-        self.asked = _now()
-        """The loop's time of the first text, or of the request while there is none."""
+        self.ssml = ssml
+        self.record = Record()
+        """What becomes of it."""
         self._limit = limit
         self._pieces: list[str] = []
         self._complete = False
@@ -33,16 +36,17 @@ class Reply:
 
     def add(self, text: str) -> None:
         """Add text to the end. Raises WireError where the reply grows too long."""
-        if not self.characters:
-            self.asked = _now()
-        self.characters += len(text)
-        if self.characters > self._limit:
+        if text:
+            self.record.write()
+        self.record.characters += len(text)
+        if self.record.characters > self._limit:
             raise WireError(f"a reply has more than {self._limit} characters")
         self._pieces.append(text)
         self._news.set()
 
     def end(self) -> None:
         """There is no more text."""
+        self.record.complete()
         self._complete = True
         self._news.set()
 
@@ -59,7 +63,3 @@ class Reply:
                 return
             if at == len(self._pieces):
                 await self._news.wait()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -7,11 +7,14 @@ import logging
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
+from .cache import Cache
 from .catalog import Catalog
-from .fallback import FallbackError, speak_by
+from .fallback import FISH_PATIENCE, FallbackError, speak_by
 from .fish.errors import FishError
+from .fish.settings import SpeechSettings
 from .fish.sockets import Sockets
 from .fish.speech import speak
+from .history import History
 from .options import Options
 from .reply import Reply
 from .seldom import Seldom
@@ -24,10 +27,19 @@ _LOGGER = logging.getLogger(__name__)
 class Speaker:
     """Speaks the replies of all clients."""
 
-    def __init__(self, sockets: Sockets, catalog: Catalog, options: Options) -> None:
+    def __init__(
+        self,
+        sockets: Sockets,
+        catalog: Catalog,
+        options: Options,
+        history: History,
+        cache: Cache | None,
+    ) -> None:
         self._sockets = sockets
         self._catalog = catalog
         self._options = options
+        self._history = history
+        self._cache = cache
         self._warnings = Seldom(_LOGGER)
 
     def warm(self) -> None:
@@ -40,34 +52,72 @@ class Speaker:
         Where Fish fails before it is heard, the fallback voice speaks; where that fails too, Fish's
         error is the one that is told.
         """
-        heard = False
-        try:
-            async with contextlib.aclosing(self._speak_by_fish(reply)) as audio:
-                async for pcm in audio:
-                    heard = True
-                    yield pcm
-            return
-        except FishError as error:
-            if heard or not self._options.fallback_uri:
-                raise
-            failure = error
-        self._warnings.warning("The fallback voice speaks, since Fish does not: %s", failure)
-        reply.spoken_by = f"fallback voice at {self._options.fallback_uri}"
-        rate = self._options.speech.sample_rate
-        speech = speak_by(self._options.fallback_uri, reply.text(), rate)
-        try:
-            async with contextlib.aclosing(speech) as audio:
-                async for pcm in audio:
-                    heard = True
-                    yield pcm
-        except FallbackError as error:
-            _LOGGER.error("The fallback voice at %s failed: %s", self._options.fallback_uri, error)
-            raise failure from error
+        uri, record = self._options.fallback_uri, reply.record
+        with self._history.telling(record):
+            try:
+                async with contextlib.aclosing(self._speak_by_fish(reply)) as audio:
+                    async for pcm in audio:
+                        yield pcm
+                return
+            except FishError as error:
+                if record.audio or not uri:
+                    raise
+                failure = error
+            self._warnings.warning("The fallback voice speaks, since Fish does not: %s", failure)
+            record.source = "fallback"
+            record.spoken_by = f"fallback voice at {uri}"
+            rate = self._options.speech.sample_rate
+            try:
+                other = speak_by(uri, reply.text(), self._options.text_settings, rate)
+                async with contextlib.aclosing(other) as audio:
+                    async for pcm in audio:
+                        record.hear(len(pcm) / 2 / rate)
+                        yield pcm
+            except FallbackError as error:
+                _LOGGER.error("The fallback voice at %s failed: %s", uri, error)
+                raise failure from error
 
     def _speak_by_fish(self, reply: Reply) -> AsyncGenerator[bytes]:
-        voice = self._catalog.resolve(reply.voice.name)
+        voice = self._catalog.resolve(reply.voice.name, reply.voice.speaker)
         settings = replace(self._options.speech, voice=voice)
-        reply.spoken_by = f"voice {voice or 'default'}, backend {settings.backend}"
+        name = ",".join(voice) if isinstance(voice, tuple) else voice or "default"
+        reply.record.spoken_by = f"voice {name}, backend {settings.backend}"
         # A plain reply is there whole: it has no pauses, and is kept and played again.
         bridge = self._options.bridge if reply.streamed else None
-        return speak(self._sockets, reply.text(), settings, bridge=bridge)
+        patience = FISH_PATIENCE if self._options.fallback_uri else None
+        speech = speak(
+            self._sockets,
+            reply.text(),
+            settings,
+            self._options.text_settings,
+            ssml=reply.ssml,
+            voice=self._catalog.resolve,
+            bridge=bridge,
+            patience=patience,
+            story=reply.record,
+        )
+        if self._cache is None or reply.streamed:
+            return speech
+        return self._speak_again(self._cache, reply, settings, speech)
+
+    async def _speak_again(
+        self, cache: Cache, reply: Reply, settings: SpeechSettings, speech: AsyncGenerator[bytes]
+    ) -> AsyncGenerator[bytes]:
+        """What has been kept of the reply; else ``speech``, which is kept for the next time."""
+        text = "".join([piece async for piece in reply.text()])
+        key = cache.key(settings, self._options.text_settings, reply.ssml, text)
+        kept = await cache.get(key)
+        if kept is None:
+            # Who is meant by a name in the text may change.
+            speech = speech if "<voice" in text else cache.keeping(key, speech)
+            async with contextlib.aclosing(speech) as audio:
+                async for pcm in audio:
+                    yield pcm
+            return
+        reply.record.source = "cached"
+        reply.record.spoken_by = f"cache, {reply.record.spoken_by}"
+        # Half a second each.
+        for at in range(0, len(kept), settings.sample_rate):
+            pcm = kept[at : at + settings.sample_rate]
+            reply.record.hear(len(pcm) / 2 / settings.sample_rate)
+            yield pcm

@@ -14,16 +14,27 @@ from typing import Any, Final
 
 from wyoming import version
 from wyoming.event import Event
-from wyoming.tts import SynthesizeVoice
+from wyoming.tts import SynthesizeTextFormat, SynthesizeVoice
 
-__all__ = ["LINE_LIMIT", "ClientStalledError", "Wire", "WireError", "encode", "text_of", "voice_of"]
+__all__ = [
+    "LINE_LIMIT",
+    "ClientStalledError",
+    "Wire",
+    "WireError",
+    "encode",
+    "is_ssml",
+    "json_object",
+    "text_of",
+    "voice_of",
+]
 
 # Bytes of the first line, which holds a type and two lengths, and small data at most. It is
 # the limit of asyncio's streams too, which have to be made with it.
 LINE_LIMIT: Final = 64 * 1024
 
-# Bytes of an event's data: a text of this length would be spoken for half a day.
-DATA_LIMIT: Final = 2**20
+# Bytes of an event's data: a text of this length is spoken for hours, and JSON of this length that
+# is made to hurt takes 5 MB.
+DATA_LIMIT: Final = 200 * 1024
 
 # Bytes of a payload. Nothing that is said to a voice has one; what has is passed over.
 PAYLOAD_LIMIT: Final = 2**20
@@ -62,7 +73,7 @@ class Wire:
             line = await self._reader.readline()
             if not line:
                 return None
-            header = _json_object(line)
+            header = json_object(line)
             event_type = header.get("type")
             if not isinstance(event_type, str):
                 raise WireError("an event needs a type")
@@ -70,9 +81,10 @@ class Wire:
             if not isinstance(data, dict):
                 raise WireError("an event's data is an object")
             if length := _length(header, "data_length", DATA_LIMIT):
-                data |= _json_object(await self._reader.readexactly(length))
-            if length := _length(header, "payload_length", PAYLOAD_LIMIT):
-                await self._reader.readexactly(length)
+                data |= json_object(await self._reader.readexactly(length))
+            left = _length(header, "payload_length", PAYLOAD_LIMIT)
+            while left:
+                left -= len(await self._reader.readexactly(min(left, LINE_LIMIT)))
         except asyncio.IncompleteReadError as error:
             raise WireError("the connection ended amid an event") from error
         except ConnectionError:
@@ -152,7 +164,17 @@ def voice_of(event: Event) -> SynthesizeVoice:
     return SynthesizeVoice(*fields)
 
 
-def _json_object(data: bytes) -> dict[str, Any]:
+def is_ssml(event: Event) -> bool:
+    """Whether the event says that its text is SSML; another format is text. Raises WireError."""
+    text_format = event.data.get("text_format")
+    if text_format is not None and not isinstance(text_format, str):
+        raise WireError("a text's format is text")
+    return text_format == SynthesizeTextFormat.SSML
+
+
+def json_object(data: bytes) -> dict[str, Any]:
+    """The object that ``data`` is in JSON. Raises WireError."""
+    """The object that ``data`` is in JSON. Raises WireError."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -126,8 +126,8 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_voice(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Choose one and set it up."""
-        if user_input is not None:
-            self._form.choose(user_input)
+        errors = {} if user_input is None else self._form.choose(user_input)
+        if user_input is not None and not errors:
             voice = ConfigSubentryData(
                 subentry_type=SUBENTRY_VOICE,
                 title=self._form.title,
@@ -138,6 +138,7 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_show_form(
             step_id="voice",
             data_schema=self._form.voice_schema,
+            errors=errors,
             description_placeholders=self._form.placeholders,
             last_step=True,
         )
@@ -278,12 +279,13 @@ class VoiceSubentryFlow(ConfigSubentryFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
         """Choose one and set it up."""
-        if user_input is not None:
-            self._form.choose(user_input)
+        errors = {} if user_input is None else self._form.choose(user_input)
+        if user_input is not None and not errors:
             return self._finish()
         return self.async_show_form(
             step_id="voice",
             data_schema=self._form.voice_schema,
+            errors=errors,
             description_placeholders=self._form.placeholders,
             last_step=True,
         )

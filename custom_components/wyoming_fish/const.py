@@ -19,9 +19,16 @@ CONF_BACKEND: Final = "backend"
 CONF_LATENCY: Final = "latency"
 CONF_SPEED: Final = "speed"
 CONF_VOICE: Final = "voice"
+CONF_TEXT: Final = "text"
+CONF_STYLE: Final = "style"
+CONF_EMOJI: Final = "emoji"
+CONF_URLS: Final = "urls"
+CONF_CODE: Final = "code"
+CONF_PRONUNCIATIONS: Final = "pronunciations"
 
 # Of a message alone.
-ATTR_STYLE: Final = "style"
+ATTR_TEXT_FORMAT: Final = "text_format"
+ATTR_TRUSTED: Final = "trusted"
 ATTR_VOLUME: Final = "volume"
 
 # What a voice has until something else is chosen.

@@ -6,7 +6,7 @@ from homeassistant.components.diagnostics import async_redact_data
 from homeassistant.const import CONF_API_KEY
 from homeassistant.core import HomeAssistant
 
-from .const import CONF_BASE_URL
+from .const import CONF_BASE_URL, CONF_CODE, CONF_PRONUNCIATIONS
 from .coordinator import FishConfigEntry
 from .fish.settings import FISH_URL
 
@@ -30,7 +30,7 @@ async def async_get_config_entry_diagnostics(
             "listed": len(data.voices.data),
             "set_up": [
                 {
-                    **voice.data,
+                    **async_redact_data(dict(voice.data), {CONF_CODE, CONF_PRONUNCIATIONS}),
                     "title": voice.title,
                     "last_first_audio": data.meters[voice.subentry_id].first_audio,
                 }

@@ -2,11 +2,11 @@
 
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
-from time import monotonic
 from typing import Any, override
 
 import voluptuous as vol
 from homeassistant.components.tts import (
+    ATTR_PREFERRED_FORMAT,
     ATTR_VOICE,
     TextToSpeechEntity,
     TTSAudioResponse,
@@ -20,11 +20,20 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from . import issues
-from .const import ATTR_STYLE, ATTR_VOLUME, CONF_BACKEND, CONF_LATENCY, CONF_SPEED, CONF_VOICE
+from .const import (
+    ATTR_TEXT_FORMAT,
+    ATTR_TRUSTED,
+    ATTR_VOLUME,
+    CONF_BACKEND,
+    CONF_LATENCY,
+    CONF_SPEED,
+    CONF_VOICE,
+)
+from .containers import caf_header, wav_header
 from .coordinator import FishConfigEntry
 from .entity import voice_device
 from .errors import translated
-from .fish import Backend, FishError, SpeechSettings, speak
+from .fish import Backend, FishError, SpeechSettings, TextSettings, speak
 from .fish.errors import (
     KeyRefusedError,
     NoAudioError,
@@ -33,8 +42,9 @@ from .fish.errors import (
     VoiceNotFoundError,
 )
 from .fish.speech import BRIDGE
-from .reply import ReplyText, style_cue, wav_header
-from .voices import backend_languages, listed_voices
+from .fish.story import Story
+from .text_options import DEFAULTS, text_options, text_settings
+from .voices import backend_languages, listed_voices, voice_named
 
 # The engine itself waits for the account's limit.
 PARALLEL_UPDATES = 0
@@ -42,12 +52,15 @@ PARALLEL_UPDATES = 0
 # A message's options are written by hand.
 _OPTIONS = vol.Schema(
     {
+        ATTR_PREFERRED_FORMAT: cv.string,
         ATTR_VOICE: vol.Any(None, cv.string),
         CONF_BACKEND: cv.string,
         CONF_LATENCY: cv.string,
         CONF_SPEED: vol.Coerce(float),
         ATTR_VOLUME: vol.Coerce(float),
-        ATTR_STYLE: cv.string,
+        **dict.fromkeys(DEFAULTS, cv.string),
+        ATTR_TEXT_FORMAT: vol.In(("text", "ssml")),
+        ATTR_TRUSTED: cv.boolean,
     },
     extra=vol.REMOVE_EXTRA,
 )
@@ -88,7 +101,9 @@ class FishTextToSpeech(TextToSpeechEntity):
             CONF_LATENCY: voice.data[CONF_LATENCY],
             CONF_SPEED: voice.data[CONF_SPEED],
             ATTR_VOLUME: 0.0,
-            ATTR_STYLE: "",
+            **text_options(voice.data),
+            ATTR_TEXT_FORMAT: "text",
+            ATTR_TRUSTED: False,
         }
 
     @property
@@ -117,7 +132,7 @@ class FishTextToSpeech(TextToSpeechEntity):
 
     @override
     async def async_stream_tts_audio(self, request: TTSAudioRequest) -> TTSAudioResponse:
-        """Speak the message while it is being written, as PCM in WAV."""
+        """Speak the message while it is being written, as PCM in WAV or CAF."""
         try:
             options = _OPTIONS(request.options)
             settings = SpeechSettings(
@@ -127,31 +142,43 @@ class FishTextToSpeech(TextToSpeechEntity):
                 speed=options[CONF_SPEED],
                 volume=options[ATTR_VOLUME],
             )
-            cue = style_cue(options[ATTR_STYLE], settings.backend)
+            text = text_settings(options, settings.backend)
         except vol.Invalid as error:
             raise translated(ServiceValidationError, SettingsError(f"{error}.")) from error
         except SettingsError as error:
             raise translated(ServiceValidationError, error) from error
-        return TTSAudioResponse("wav", self._speech(ReplyText(request.message_gen, cue), settings))
+        ssml = options[ATTR_TEXT_FORMAT] == "ssml"
+        speech = self._speech(request, settings, text, ssml=ssml)
+        # What is asked for as WAV needs no conversion; all else is heard sooner from CAF.
+        if options.get(ATTR_PREFERRED_FORMAT) == "wav":
+            return TTSAudioResponse("wav", _behind(wav_header(settings.sample_rate), speech))
+        return TTSAudioResponse("caf", _behind(caf_header(settings.sample_rate), speech))
 
-    async def _speech(self, text: ReplyText, settings: SpeechSettings) -> AsyncGenerator[bytes]:
-        # At once: it starts the conversion that most players ask for.
-        yield wav_header(settings.sample_rate)
-        first_audio: float | None = None
+    async def _speech(
+        self, request: TTSAudioRequest, settings: SpeechSettings, text: TextSettings, *, ssml: bool
+    ) -> AsyncGenerator[bytes]:
+        story = Story()
         try:
             async with contextlib.aclosing(
-                speak(self._data.sockets, text, settings, bridge=BRIDGE)
+                speak(
+                    self._data.sockets,
+                    request.message_gen,
+                    settings,
+                    text,
+                    ssml=ssml,
+                    voice=lambda name: voice_named(name, self._data.voices.data),
+                    bridge=BRIDGE,
+                    story=story,
+                )
             ) as speech:
                 async for pcm in speech:
-                    if first_audio is None and text.began is not None:
-                        first_audio = monotonic() - text.began
                     yield pcm
         except FishError as error:
             self._failed(error, settings)
             raise translated(HomeAssistantError, error) from error
         finally:
-            if first_audio is not None:
-                self._meter.reply(first_audio, text.size)
+            if story.first_audio is not None:
+                self._meter.reply(story.first_audio, story.billed)
                 self._data.credit.spent()
                 if self._is_as_chosen(settings):
                     issues.voice_speaks(self.hass, self._entry, self._voice)
@@ -172,3 +199,11 @@ class FishTextToSpeech(TextToSpeechEntity):
             issues.voice_is_gone(self.hass, self._entry, self._voice)
         elif self._is_as_chosen(settings) and isinstance(error, NoAudioError):
             issues.voice_is_silent(self.hass, self._entry, self._voice)
+
+
+async def _behind(header: bytes, speech: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    # At once: it starts the conversion that most players ask for.
+    yield header
+    async with contextlib.aclosing(speech):
+        async for pcm in speech:
+            yield pcm

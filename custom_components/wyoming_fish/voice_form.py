@@ -32,15 +32,19 @@ from .const import (
     VOICES_URL,
 )
 from .errors import form_error
-from .fish import FishError, Latency
+from .fish import Backend, FishError, Latency
 from .fish.account import Account, Voice
 from .fish.errors import VoiceNotFoundError
 from .fish.settings import VOICE_ID
+from .text_options import DEFAULTS, text_options, text_section, text_settings
 from .voices import backend_languages, fish_language, languages, titles
 
 # Of the form that searches.
 CONF_OWN = "own"
 CONF_TITLE = "title"
+
+# Of the form that sets a voice up.
+SECTION_TEXT = "reading"
 
 # Voices in one list; the sample of each is linked above it.
 LIST_LENGTH = 30
@@ -150,12 +154,23 @@ class VoiceForm:
                 vol.Optional(
                     CONF_NAME, description={"suggested_value": self._values.get(CONF_NAME)}
                 ): TextSelector(),
+                vol.Required(SECTION_TEXT): text_section(self._values),
             }
         )
 
-    def choose(self, answer: Mapping[str, Any]) -> None:
-        """Take the choice; without a voice, it is the server's own default."""
-        self._values |= {**answer, CONF_VOICE: answer.get(CONF_VOICE, "").strip() or None}
+    def choose(self, answer: Mapping[str, Any]) -> dict[str, str]:
+        """Take the choice; without a voice, it is the server's own default.
+
+        Return what is wrong, by field.
+        """
+        values = {**answer, CONF_VOICE: answer.get(CONF_VOICE, "").strip() or None}
+        self._values |= text_options(values.pop(SECTION_TEXT)) | values
+        try:
+            text_settings(self._values, Backend(self._values[CONF_BACKEND]))
+        except FishError as error:
+            self.placeholders["reason"] = error.happened
+            return {"base": form_error(error)}
+        return {}
 
     @property
     def title(self) -> str:
@@ -169,7 +184,7 @@ class VoiceForm:
         """What is stored of it."""
         return {
             name: self._values[name]
-            for name in (CONF_VOICE, CONF_BACKEND, CONF_LATENCY, CONF_SPEED)
+            for name in (CONF_VOICE, CONF_BACKEND, CONF_LATENCY, CONF_SPEED, *DEFAULTS)
         }
 
 

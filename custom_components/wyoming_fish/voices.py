@@ -8,7 +8,8 @@ from homeassistant.config_entries import ConfigSubentry
 
 from .const import CONF_VOICE
 from .fish.account import Voice
-from .fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, Backend
+from .fish.errors import VoiceNotFoundError
+from .fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, VOICE_ID, Backend
 
 _FISH_CODES = {theirs: fish for fish, theirs in HOME_ASSISTANT_CODES.items()}
 
@@ -59,3 +60,16 @@ def listed_voices(
         *([tts.Voice(first, names.get(first, chosen.title))] if first is not None else []),
         *(tts.Voice(voice_id, names[voice_id]) for _, voice_id in others),
     ]
+
+
+def voice_named(name: str, voices: Mapping[str, Voice]) -> str:
+    """Return the id of the voice that a text names, by its id or its title.
+
+    Raises VoiceNotFoundError.
+    """
+    if VOICE_ID.fullmatch(name):
+        return name
+    for voice in voices.values():
+        if voice.title.casefold() == name.casefold():
+            return voice.id
+    raise VoiceNotFoundError(f"The account has no voice named {name!r}.")

@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -89,17 +89,46 @@ class HomeAssistant:
         entry_id: str = step["result"]["entry_id"]
         return entry_id
 
+    async def add_fish_audio(self, url: str, voice: str) -> str:
+        """Add our integration with a voice of the account's at ``url``; return the entry's id."""
+        flow = "/api/config/config_entries/flow"
+        step = await self.post(flow, handler="wyoming_fish")
+        for step_id, answer in (
+            ("user", {"api_key": "key", "advanced": {"base_url": url}}),
+            ("search", {"own": True}),
+            (
+                "voice",
+                {
+                    "voice": voice,
+                    "backend": "s2.1-pro",
+                    "latency": "low",
+                    "speed": 1,
+                    "reading": {},
+                },
+            ),
+        ):
+            assert step["step_id"] == step_id, step
+            step = await self.post(f"{flow}/{step['flow_id']}", **answer)
+        assert step["type"] == "create_entry", step
+        entry_id: str = step["result"]["entry_id"]
+        return entry_id
+
 
 def start_home_assistant(
-    config: Path, *flags: str, archive: Path | None = None
+    config: Path,
+    *flags: str,
+    archive: Path | None = None,
+    more: str = "",
+    prefix: Sequence[str] = (),
 ) -> tuple[Program, str]:
     """Start Home Assistant in an empty folder and wait until it serves; return it and its URL.
 
-    With our integration's ``archive``, that is installed, as HACS does it.
+    With our integration's ``archive``, that is installed, as HACS does it. ``more`` is added to its
+    configuration, and ``prefix`` are the words before its command.
     """
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    (config / "configuration.yaml").write_text(CONFIGURATION)
+    (config / "configuration.yaml").write_text(CONFIGURATION + more)
     shutil.copytree(CUSTOM_COMPONENTS, config / "custom_components")
     if archive is not None:
         shutil.unpack_archive(archive, config / "custom_components" / "wyoming_fish")
@@ -119,7 +148,7 @@ def start_home_assistant(
     stored = {"version": 2, "minor_version": 2, "key": "http", "data": data}
     (config / ".storage" / "http").write_text(json.dumps(stored))
     program = Program(
-        *(str(HASS), "--config", str(config), "--skip-pip", *flags),
+        *(*prefix, str(HASS), "--config", str(config), "--skip-pip", *flags),
         env=WITH_FFMPEG,
     )
     try:

@@ -96,17 +96,8 @@ async def house(_home_assistant: tuple[Program, str]) -> AsyncIterator[House]:
     settings = EmulatorSettings(voice="code", key="key", handshake=HANDSHAKE)
     async with Emulator(settings) as emulator, log_in(url) as home_assistant:
         await home_assistant.add_integration("storyteller")
-        flow = "/api/config/config_entries/flow"
-        step = await home_assistant.post(flow, handler="wyoming_fish")
-        for step_id, answer in (
-            ("user", {"api_key": "key", "advanced": {"base_url": emulator.url}}),
-            ("search", {"own": True}),
-            ("voice", {"voice": KELP, "backend": "s2.1-pro", "latency": "low", "speed": 1}),
-        ):
-            assert step["step_id"] == step_id, step
-            step = await home_assistant.post(f"{flow}/{step['flow_id']}", **answer)
-        assert step["type"] == "create_entry", step
-        yield House(home_assistant, emulator, step["result"]["entry_id"], program)
+        entry = await home_assistant.add_fish_audio(emulator.url, KELP)
+        yield House(home_assistant, emulator, entry, program)
 
 
 async def _all(pieces: AsyncIterator[bytes]) -> bytes:

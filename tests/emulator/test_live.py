@@ -259,3 +259,24 @@ async def test_every_voice_can_be_asked_for(voice: object) -> None:
     assert isinstance(voice, type(VOICES[0]))
     async with emulated() as emulator, live(emulator) as socket:
         assert decode_code_voice(await socket.say("Hi.", reference_id=voice.id)) == "Hi."
+
+
+async def test_a_client_that_leaves_before_it_is_answered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """At whatever moment of the upgrade it goes, nothing is left and nothing is said about it."""
+    request = (
+        "GET /v1/tts/live HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Authorization: Bearer key\r\n\r\n"
+    )
+    async with emulated() as emulator:
+        for turns in range(20):
+            _, writer = await asyncio.open_connection("127.0.0.1", emulator.port)
+            writer.write(request.encode())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            writer.close()
+            await writer.wait_closed()
+        await emulator.wait_for(lambda e: e.sockets_open == 0)
+    assert caplog.records == []

@@ -53,6 +53,17 @@ async def test_speech_is_as_asked(voice: str) -> None:
 
 
 @pytest.mark.parametrize("voice", ["espeak", "tone"])
+async def test_cues_are_not_said(voice: str) -> None:
+    """What is between brackets is acted and not read out, but by S1."""
+    marked = f"[calm] {TEXT.replace('The', '[long pause] <|speaker:1|>The')}"
+    async with emulated(voice=voice) as emulator:
+        async with live(emulator) as socket:
+            assert len(await say(socket, marked)) == pytest.approx(len(await say(socket)), rel=0.02)
+        async with live(emulator, model="s1") as socket:
+            assert len(await say(socket, marked)) > 1.2 * len(await say(socket))
+
+
+@pytest.mark.parametrize("voice", ["espeak", "tone"])
 async def test_voices_differ(voice: str) -> None:
     """No two of the account's voices, nor Fish's default, sound alike."""
     async with emulated(voice=voice) as emulator, live(emulator) as socket:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
-from wyoming_fish.fish import Endpoint, Sockets, SpeechSettings, speak
+from wyoming_fish.fish import Endpoint, Sockets, SpeechSettings, TextSettings, speak
 
 SENTENCES = (
     "Good night to you all. ",
@@ -17,6 +17,8 @@ SENTENCES = (
 TEXT = "".join(SENTENCES)
 
 SETTINGS = SpeechSettings(sample_rate=24000)
+# Text that is sent as it was cut, with the space at its end.
+RAW = TextSettings(mode="raw")
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""What becomes of a reply when Fish fails, at every point of a session."""
+"""What becomes of a reply when Fish fails: see test_matrix.py for every point of a session."""
 
 import asyncio
 import contextlib
@@ -7,52 +7,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
-from wyoming_fish.emulator.settings import FaultKind, FaultPoint
-from wyoming_fish.fish import Backend, Endpoint, FishError, Sockets, SpeechSettings, speak
+from wyoming_fish.fish import Backend, Endpoint, Sockets, SpeechSettings, speak
 from wyoming_fish.fish.errors import (
-    BrokenStreamError,
-    FishConnectionError,
-    KeyRefusedError,
     LimitError,
-    NoAudioError,
-    NoCreditError,
-    UnavailableError,
 )
 
 TEXT = "Good night. The doors are locked, and it is 19.5 degrees outside. Sleep well. See you."
-
-# Faults before any audio, which pass: the reply is whole, if only Fish recovers in time.
-PASSING: list[tuple[FaultPoint, FaultKind | int, type[FishError]]] = [
-    ("upgrade", 429, LimitError),
-    ("upgrade", 500, UnavailableError),
-    ("upgrade", 503, UnavailableError),
-    ("upgrade", "drop", FishConnectionError),
-    ("start", "drop", FishConnectionError),
-    ("start", "close", FishConnectionError),
-    ("start", "finish-error", BrokenStreamError),
-    ("text", "drop", FishConnectionError),
-    ("text", "close", FishConnectionError),
-    ("text", "finish-error", BrokenStreamError),
-    ("audio", "drop", FishConnectionError),
-    ("audio", "close", FishConnectionError),
-    ("audio", "finish-error", BrokenStreamError),
-]
-
-# Faults that do not: they are told at once.
-LASTING: list[tuple[FaultPoint, FaultKind | int, type[FishError]]] = [
-    ("upgrade", 400, FishError),
-    ("upgrade", 401, KeyRefusedError),
-    ("upgrade", 402, NoCreditError),
-    ("start", "silent", NoAudioError),
-    ("audio", "silent", NoAudioError),
-]
-
-# Faults amid the audio, or at a moment when nobody can tell.
-BREAKING: list[tuple[FaultPoint, FaultKind, int]] = [
-    *((point, "finish-early", 0) for point in ("start", "text")),
-    *(("audio", kind, at) for kind in ("drop", "close", "error", "finish-error") for at in (1, 3)),
-    *(("finish", kind, 0) for kind in ("drop", "close", "error", "finish-error")),
-]
 
 
 @pytest.fixture(autouse=True, params=["plain", "with timestamps"])
@@ -87,64 +47,6 @@ async def _fish(*faults: Fault) -> AsyncIterator[tuple[Emulator, Sockets]]:
 async def _speak(sockets: Sockets) -> str:
     speech = speak(sockets, _text(), SpeechSettings(sample_rate=24000))
     return decode_code_voice(b"".join([pcm async for pcm in speech]))
-
-
-@pytest.mark.parametrize("times", [1, 3])
-@pytest.mark.parametrize(("point", "kind", "error"), PASSING)
-async def test_what_passes_costs_nothing(
-    point: FaultPoint, kind: FaultKind | int, error: type[FishError], times: int
-) -> None:
-    """Before the first audio, a failure that passes is not noticed: the reply is whole."""
-    fault = Fault(point, kind, times=times)
-    async with _fish(fault) as (emulator, sockets):
-        assert await _speak(sockets) == TEXT
-        assert emulator.struck == [fault] * times
-        assert issubclass(error, FishError)
-
-
-@pytest.mark.parametrize(("point", "kind", "error"), PASSING)
-async def test_what_does_not_pass_in_time_is_told(
-    monkeypatch: pytest.MonkeyPatch,
-    point: FaultPoint,
-    kind: FaultKind | int,
-    error: type[FishError],
-) -> None:
-    """A failure that goes on is tried again for a while, and then told for what it is."""
-    monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", 0.25)
-    # What cannot be had by websocket may still be had by REST.
-    rest = [Fault("rest", kind, times=None)] if point == "upgrade" else []
-    async with _fish(Fault(point, kind, times=None), *rest) as (emulator, sockets):
-        with pytest.raises(error):
-            await _speak(sockets)
-        assert len(emulator.struck) > 2
-
-
-@pytest.mark.parametrize(("point", "kind", "error"), LASTING)
-async def test_what_lasts_is_told_at_once(
-    point: FaultPoint, kind: FaultKind | int, error: type[FishError]
-) -> None:
-    """A failure that asking again does not mend is told after the first try."""
-    async with _fish(Fault(point, kind, times=None)) as (emulator, sockets):
-        with pytest.raises(error):
-            await _speak(sockets)
-        # A warm socket may have been tried too.
-        assert len(emulator.struck) <= 2
-
-
-@pytest.mark.parametrize("times", [1, 3, None])
-@pytest.mark.parametrize(("point", "kind", "at"), BREAKING)
-async def test_amid_the_audio_it_is_whole_or_an_error(
-    point: FaultPoint, kind: FaultKind, at: int, times: int | None
-) -> None:
-    """A reply that breaks off is an error, or it is whole; never a cut one that looks whole."""
-    async with _fish(Fault(point, kind, at=at, times=times)) as (emulator, sockets):
-        try:
-            spoken = await _speak(sockets)
-        except FishError:
-            pass
-        else:
-            assert spoken == TEXT
-        assert emulator.struck
 
 
 async def test_no_answer_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from wyoming_fish.fish.errors import (
     KeyRefusedError,
     ProtocolError,
     RequestRefusedError,
+    SettingsError,
     UnsupportedError,
     VoiceNotFoundError,
 )
@@ -115,6 +116,15 @@ async def test_what_it_refuses_is_told() -> None:
         object.__setattr__(bad, "chunk_length", 20)
         with pytest.raises(RequestRefusedError, match="chunk_length: Input should be from 100"):
             await _speak(sockets, bad)
+        await sockets.close()
+
+
+async def test_it_knows_no_several_speakers() -> None:
+    """What it does not know is told, and not sent."""
+    async with FishSpeechEmulator("code") as emulator:
+        sockets = Sockets(Endpoint("", emulator.url))
+        with pytest.raises(SettingsError, match="one voice"):
+            await _speak(sockets, SpeechSettings(voice=("a", "b")))
         await sockets.close()
 
 

@@ -52,7 +52,20 @@ def test_a_correction_without_audio_ends_a_piece() -> None:
 def test_without_it_the_last_word_may_not_be_over() -> None:
     """A snapshot tells its last word as if it were over, whether it is or not."""
     assert _progress(_audio(0.9, FIRST)).spoken() is None
-    assert not _progress(_audio(0.9, FIRST)).left()
+
+
+def test_at_the_end_words_may_be_missing() -> None:
+    """More words than can be in what was heard and not told were certainly not spoken."""
+    assert _progress(_audio(0.9, FIRST)).left()
+    # Two more may be passed over by what tells them.
+    assert not _progress(_audio(0.9, FIRST), pieces=("Good night to you.",)).left()
+    # A few may be in audio that nobody has described yet, or the text may be told otherwise.
+    assert not _progress(_audio(1.1, FIRST)).left()
+    assert not _progress(_audio(0.9, FIRST), pieces=("It’s 9 PM. ", *PIECES)).left()
+    assert not _progress(_audio(0.9, None)).left()
+    unknown = replace(FIRST, alignment=None)
+    assert _progress(_audio(0.1, unknown)).left()
+    assert not _progress(_audio(0.9, unknown)).left()
 
 
 def test_a_pause_ends_a_piece() -> None:

@@ -8,20 +8,18 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.fish.replies import SENTENCES, SETTINGS, TEXT, fish, speech, words
+from tests.fish.replies import RAW, SENTENCES, SETTINGS, TEXT, fish, speech, words
 from wyoming_fish.emulator import Fault, decode_code_voice
-from wyoming_fish.emulator.settings import FaultKind, FaultPoint
+from wyoming_fish.emulator.settings import FaultKind
 from wyoming_fish.emulator.voices.code import encode_code_voice
 from wyoming_fish.fish import Backend, Endpoint, FishError, Sockets, SpeechSettings, speak
 from wyoming_fish.fish.errors import (
     BrokenStreamError,
     FishConnectionError,
     KeyRefusedError,
-    LimitError,
     NoAudioError,
     NoCreditError,
     ProtocolError,
-    UnavailableError,
     VoiceNotFoundError,
 )
 
@@ -61,7 +59,7 @@ async def test_each_sentence_is_streamed_as_it_is_written(riff: bool) -> None:
             await heard.wait()
 
     async with fish(MISSING, riff=riff) as (emulator, sockets):
-        async for pcm in speak(sockets, text(), SETTINGS):
+        async for pcm in speak(sockets, text(), SETTINGS, RAW):
             out += pcm
             if out in [encode_code_voice("".join(SENTENCES[:n])) for n in range(1, 5)]:
                 heard.set()
@@ -81,7 +79,7 @@ async def test_pauses_are_bridged() -> None:
         yield SENTENCES[1]
 
     async with fish(MISSING) as (_, sockets):
-        async for pcm in speak(sockets, text(), SETTINGS, bridge=0.02):
+        async for pcm in speak(sockets, text(), SETTINGS, RAW, bridge=0.02):
             out += pcm
             silences += not any(pcm)
             if silences == 3:
@@ -109,83 +107,6 @@ async def test_an_unknown_voice_is_told() -> None:
             await speech(sockets, SpeechSettings(voice="0" * 32))
 
 
-@pytest.mark.parametrize("times", [1, 3])
-@pytest.mark.parametrize(
-    ("point", "kind"),
-    [
-        *(("rest", kind) for kind in (408, 429, 500, 503, "drop")),
-        *(("audio", kind) for kind in ("drop", "close", "error", "finish-error")),
-    ],
-)
-async def test_what_passes_costs_nothing(
-    point: FaultPoint, kind: FaultKind | int, times: int
-) -> None:
-    """Before the first audio, a failure that passes is not noticed by REST either."""
-    fault = Fault(point, kind, times=times)
-    async with fish(MISSING, fault) as (emulator, sockets):
-        assert await speech(sockets) == TEXT
-        assert emulator.struck.count(fault) == times
-
-
-@pytest.mark.parametrize(
-    ("kind", "error"),
-    [
-        (429, LimitError),
-        (503, UnavailableError),
-        ("drop", FishConnectionError),
-        ("stall", FishConnectionError),
-    ],
-)
-async def test_what_does_not_pass_in_time_is_told(
-    monkeypatch: pytest.MonkeyPatch, kind: FaultKind | int, error: type[FishError]
-) -> None:
-    """A failure that goes on is tried again for a while, and then told for what it is."""
-    monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", 0.1)
-    monkeypatch.setattr("wyoming_fish.fish.rest.PATIENCE", 0.02)
-    async with fish(MISSING, Fault("rest", kind, times=None)) as (emulator, sockets):
-        with pytest.raises(error):
-            await speech(sockets)
-        assert len(emulator.struck) > 3
-
-
-@pytest.mark.parametrize("times", [1, 3, None])
-@pytest.mark.parametrize(
-    ("point", "kind", "at"),
-    [
-        *(
-            ("audio", kind, at)
-            for kind in ("drop", "close", "error", "finish-error", "stall")
-            for at in (0, 1, 2, 5)
-        ),
-        # Later, an answer that ends well and is too short cannot be told from a whole one.
-        ("audio", "silent", 0),
-        *(("finish", kind, 0) for kind in ("drop", "stall")),
-        *(("rest", kind, 0) for kind in (500, "stall")),
-    ],
-)
-async def test_at_each_point_it_is_whole_or_an_error(
-    monkeypatch: pytest.MonkeyPatch,
-    point: FaultPoint,
-    kind: FaultKind | int,
-    at: int,
-    times: int | None,
-) -> None:
-    """Wherever an answer breaks off, nothing is lost and nothing said twice, or it is an error."""
-    monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", 0.2)
-    monkeypatch.setattr("wyoming_fish.fish.rest.PATIENCE", 0.05)
-    out = b""
-    async with fish(MISSING, Fault(point, kind, at=at, times=times)) as (emulator, sockets):
-        try:
-            async for pcm in speak(sockets, words(), SETTINGS):
-                out += pcm
-        except FishError:
-            # What has been heard is the text's beginning, cut anywhere.
-            assert encode_code_voice(TEXT).startswith(out)
-        else:
-            assert decode_code_voice(out) == TEXT
-        assert {fault.point for fault in emulator.struck} == {"upgrade", point}
-
-
 @pytest.mark.parametrize("kind", [503, "drop"])
 async def test_a_sentence_that_has_not_begun_is_tried_again(kind: FaultKind | int) -> None:
     """Amid the reply, what was not heard at all is asked for anew, and only that."""
@@ -199,7 +120,7 @@ async def test_a_sentence_that_has_not_begun_is_tried_again(kind: FaultKind | in
 
     async with fish(MISSING) as (emulator, sockets):
         out = b""
-        async for pcm in speak(sockets, text(), SETTINGS):
+        async for pcm in speak(sockets, text(), SETTINGS, RAW):
             out += pcm
             if not heard.is_set():
                 emulator.settings.faults.append(fault)
@@ -233,7 +154,7 @@ async def test_marks_alone_are_no_request() -> None:
             await asyncio.sleep(0.03)
 
     async with fish(MISSING) as (emulator, sockets):
-        async for _ in speak(sockets, text(), SETTINGS):
+        async for _ in speak(sockets, text(), SETTINGS, RAW):
             pass
         assert (
             "".join(s.texts[0] for s in emulator.sessions).split()
@@ -302,11 +223,6 @@ async def test_after_closing_nothing_is_opened() -> None:
 
 async def test_half_a_character_is_refused() -> None:
     """A lone surrogate is a ValueError that does not quote the text."""
-
-    async def text() -> AsyncIterator[str]:
-        yield "It is \ud83d."
-
-    async with fish(MISSING) as (_, sockets):
+    async with fish(MISSING) as (_, sockets), sockets.lend_rest() as rest:
         with pytest.raises(ValueError, match="half of one"):
-            async for _ in speak(sockets, text(), SETTINGS):
-                pass
+            await anext(rest.speak("It is \ud83d.", SETTINGS))

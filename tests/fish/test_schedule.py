@@ -21,6 +21,8 @@ class Run:
     first_audio: float = 0.0
     starved: float = 0.0
     """Seconds for which the player had begun and had nothing to play, while text was to come."""
+    longest_gap: float = 0.0
+    """Seconds between two pieces of audio, at the most, whatever the player has in hand."""
 
     @property
     def text(self) -> str:
@@ -46,7 +48,7 @@ def _run(
         heapq.heappush(events, (at, number, "text", text))
     heapq.heappush(events, (written[-1][0], len(written), "end", ""))
     count = len(events)
-    busy_until = played_until = 0.0
+    busy_until = played_until = came = 0.0
     ended = False
     while events:
         now, _, kind, text = heapq.heappop(events)
@@ -59,9 +61,11 @@ def _run(
             seconds = float(text)
             schedule.heard(seconds, now)
             if not run.first_audio:
-                run.first_audio = played_until = now
+                run.first_audio = played_until = came = now
             run.starved += max(0.0, now - played_until)
             played_until = max(played_until, now) + seconds
+            run.longest_gap = max(run.longest_gap, now - came)
+            came = now
         while piece := schedule.take(now):
             run.pieces.append((now, piece))
             begins = max(now, busy_until) + answer
@@ -180,6 +184,30 @@ def test_a_player_is_never_without_audio(
     run = _run(_words(text, per_second), answer=ANSWER, letter=letter)
     assert run.starved <= least + 1e-6
     assert run.text == text
+
+
+LONG_SENTENCE = (
+    "When you come home this evening the heating will be on in the living room, the lamps in the "
+    "hall will be lit, the soup from yesterday will be warm on the stove, and the cat, who has "
+    "been asleep on your chair since noon, will want her supper. "
+)
+
+# Seconds after which silence is put in, by default.
+BRIDGE = 2.5
+
+
+@pytest.mark.parametrize(
+    "text", [REPLY * 3, LONG_SENTENCE * 2, "It is, as far as I know, late. " * 20]
+)
+@pytest.mark.parametrize("per_second", [10.0, 12.5, 20.0, 40.0])
+@pytest.mark.parametrize("letter", [0.05, 0.065, 0.09])
+@pytest.mark.parametrize("answer", [0.3, 0.5])
+def test_no_silence_is_put_into_flowing_text(
+    text: str, per_second: float, letter: float, answer: float
+) -> None:
+    """Where sentences or clauses end in time, their audio comes before a gap has to be bridged."""
+    run = _run(_words(text, per_second), answer=answer, letter=letter)
+    assert run.longest_gap < BRIDGE
 
 
 def test_slow_text_is_not_cut_between_words() -> None:

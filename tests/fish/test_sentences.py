@@ -75,10 +75,11 @@ def test_open_brackets() -> None:
         ["Here is the list:\n", "- Milk\n", "- Eggs\n", "That is all"],
         ["A heading\n\n", "A text that is\nwrapped. ", "Good."],
         ["1. First\n", "2. Second\n", "3. Third"],
+        ["Your list:\n", "oat milk\n\n", "eggs and\nbread"],
     ],
 )
 def test_lines(lines: list[str]) -> None:
-    """The end of a line ends a sentence, but for one that goes on in small letters."""
+    """The end of a line ends a sentence, but for one that just goes on in small letters."""
     assert _sentences("".join(lines)) == lines
 
 

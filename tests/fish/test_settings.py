@@ -42,7 +42,7 @@ def test_rates_that_fish_takes(rate: int) -> None:
         ("chunk_length", [99, 301]),
         ("min_chunk_length", [-1, 101]),
         ("latency", ["fast"]),
-        ("voice", ["", "  ", "x" * 257]),
+        ("voice", ["", "  ", "x" * 257, (), ("a", " ")]),
     ],
 )
 def test_out_of_range(name: str, values: list[object]) -> None:
@@ -69,6 +69,13 @@ def test_request_says_only_what_is_set() -> None:
     assert full["reference_id"] == "v"
     assert full["prosody"] == {"speed": 1.5, "volume": -3}
     assert (full["temperature"], full["top_p"]) == (0.2, 0.3)
+
+
+def test_several_speakers() -> None:
+    """They are sent as a list, which S1 refuses, whatever is in it."""
+    assert SpeechSettings(voice=("a", "b")).request()["reference_id"] == ("a", "b")
+    with pytest.raises(SettingsError, match="one voice"):
+        SpeechSettings(voice=("a",), backend=Backend.S1)
 
 
 def test_every_backend_has_languages() -> None:

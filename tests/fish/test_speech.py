@@ -249,6 +249,24 @@ async def test_no_silence_before_the_first_word() -> None:
         assert any(await anext(audio))
 
 
+async def test_the_text_pauses_after_a_sentence() -> None:
+    """A sentence is heard while the agent is busy, though what it will write next is not known."""
+    heard = asyncio.Event()
+
+    async def text() -> AsyncIterator[str]:
+        yield "**One** moment, "
+        yield "please."
+        await heard.wait()
+        yield " *It* is five."
+
+    async with _fish(EmulatorSettings(voice="code")) as (_, sockets):
+        out = b""
+        async for pcm in speak(sockets, text(), SETTINGS):
+            out += pcm
+            heard.set()
+    assert decode_code_voice(out) == "One moment, please. It is five."
+
+
 async def test_the_first_sentence_is_flushed() -> None:
     """Fish is told to speak the first sentence when it is there, and the rest as one."""
     pieces = _words("Good morning to you all. It is five. It is late. Sleep well.")

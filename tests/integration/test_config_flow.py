@@ -1,15 +1,15 @@
-"""The account's flow: set-up, reauthentication, reconfiguration."""
+"""The account's flow when it is set up."""
 
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from homeassistant import config_entries
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResult, FlowResultType
+from homeassistant.data_entry_flow import FlowResultType
 
 from custom_components.wyoming_fish.const import DOMAIN
+from custom_components.wyoming_fish.text_options import DEFAULTS
 from tests.integration.conftest import (
     CORAL,
     KELP,
@@ -21,46 +21,9 @@ from tests.integration.conftest import (
     state_of,
     voice_data,
 )
+from tests.integration.flows import SETTINGS, chosen, listed, log_in, submit
 from tests.integration.speech import speak, text_in
 from wyoming_fish.emulator import EmulatedVoice, Emulator, Fault
-
-# What the voice's form is sent with where nothing is changed.
-SETTINGS = {"backend": "s2.1-pro", "latency": "balanced", "speed": 1.0}
-
-
-async def begin(hass: HomeAssistant) -> ConfigFlowResult:
-    """Choose «Add integration»."""
-    flow = await hass.config_entries.flow.async_init(
-        DOMAIN, context={"source": config_entries.SOURCE_USER}
-    )
-    assert (flow["type"], flow["step_id"], flow["errors"]) == (FlowResultType.FORM, "user", {})
-    return flow
-
-
-async def submit(hass: HomeAssistant, flow: ConfigFlowResult, **answer: Any) -> ConfigFlowResult:
-    """Send a form."""
-    return await hass.config_entries.flow.async_configure(flow["flow_id"], answer)
-
-
-async def log_in(hass: HomeAssistant, url: str, key: str = KEY) -> ConfigFlowResult:
-    """Begin and send the key."""
-    return await submit(hass, await begin(hass), api_key=key, advanced={"base_url": url})
-
-
-def chosen(flow: FlowResult[Any, Any], field: str) -> Any:
-    """Return what a field of the form is filled with."""
-    assert flow["data_schema"] is not None
-    for key in flow["data_schema"].schema:
-        if key == field:
-            suggested = (key.description or {}).get("suggested_value")
-            return suggested if suggested is not None else key.default()
-    raise AssertionError(f"there is no {field}")
-
-
-def listed(flow: FlowResult[Any, Any]) -> list[str]:
-    """Return the lines of the list of voices."""
-    assert flow["data_schema"] is not None
-    return [option["label"] for option in flow["data_schema"].schema["voice"].config["options"]]
 
 
 async def test_whole_set_up(hass: HomeAssistant, emulator: Emulator) -> None:
@@ -71,7 +34,14 @@ async def test_whole_set_up(hass: HomeAssistant, emulator: Emulator) -> None:
     assert (flow["type"], flow["step_id"]) == (FlowResultType.FORM, "voice")
     assert chosen(flow, "voice") == CORAL
     flow = await submit(
-        hass, flow, voice=CORAL, backend="s2-pro", latency="low", speed=1.25, name="Kitchen"
+        hass,
+        flow,
+        voice=CORAL,
+        backend="s2-pro",
+        latency="low",
+        speed=1.25,
+        name="Kitchen",
+        reading={"style": "calm", "emoji": "name"},
     )
     assert flow["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
@@ -82,9 +52,11 @@ async def test_whole_set_up(hass: HomeAssistant, emulator: Emulator) -> None:
     assert entry.data == {"api_key": KEY, "base_url": emulator.url}
     (voice,) = entry.subentries.values()
     assert (voice.subentry_type, voice.title) == ("voice", "Kitchen")
-    assert voice.data == voice_data(CORAL, backend="s2-pro", latency="low", speed=1.25)
+    assert voice.data == DEFAULTS | voice_data(
+        CORAL, backend="s2-pro", latency="low", speed=1.25, style="calm", emoji="name"
+    )
     wav = await speak(hass, entity_id(hass, entry, "tts"), "Hello there.")
-    assert text_in(wav).strip() == "Hello there."
+    assert text_in(wav).strip() == "[calm] Hello there."
     assert await hass.config_entries.async_unload(entry.entry_id)
 
 
@@ -95,6 +67,18 @@ async def set_up(hass: HomeAssistant, flow: ConfigFlowResult, **answer: Any) -> 
     await hass.async_block_till_done()
     assert state_of(flow["result"]) is ConfigEntryState.LOADED
     await hass.config_entries.async_unload(flow["result"].entry_id)
+
+
+async def test_what_is_read_out_must_make_sense(hass: HomeAssistant, emulator: Emulator) -> None:
+    """A mistake in the last form is told, and the form stays as it was filled in."""
+    flow = await submit(hass, await log_in(hass, emulator.url))
+    reading = {"pronunciations": "HACS hacks"}
+    flow = await submit(hass, flow, voice=STARFISH, **SETTINGS | {"reading": reading, "speed": 1.5})
+    assert (flow["step_id"], flow["errors"]) == ("voice", {"base": "invalid_setting"})
+    assert flow["description_placeholders"] is not None
+    assert "Line 1 of the pronunciations has no colon" in flow["description_placeholders"]["reason"]
+    assert (chosen(flow, "voice"), chosen(flow, "speed")) == (STARFISH, 1.5)
+    await set_up(hass, flow, voice=STARFISH)
 
 
 async def test_voices_of_everyone(hass: HomeAssistant, emulator: Emulator) -> None:
@@ -228,115 +212,9 @@ async def test_server_of_ones_own(hass: HomeAssistant, emulator: Emulator) -> No
     flow = await log_in(hass, emulator.url)
     assert flow["step_id"] == "search"
     flow = await submit(hass, flow)
-    assert (flow["step_id"], flow["errors"]) == ("voice", None)
+    assert (flow["step_id"], flow["errors"]) == ("voice", {})
     await set_up(hass, flow, voice="butler", name="Butler")
     (entry,) = hass.config_entries.async_entries(DOMAIN)
     assert entry.unique_id == emulator.url
     (voice,) = entry.subentries.values()
     assert voice.data["voice"] == "butler"
-
-
-async def reauthenticate(hass: HomeAssistant, entry: Any, key: str) -> ConfigFlowResult:
-    """Answer the question for another key."""
-    (flow,) = entry.async_get_active_flows(hass, {config_entries.SOURCE_REAUTH})
-    flow = await submit(hass, flow, api_key=key)
-    await hass.async_block_till_done()
-    return flow
-
-
-async def test_reauthentication(
-    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
-) -> None:
-    """It starts by itself on 401, refuses a wrong key, and sets up what had failed."""
-    emulator.settings.key = "new"
-    entry = await add_entry()
-    assert state_of(entry) is ConfigEntryState.SETUP_ERROR
-    flow = await reauthenticate(hass, entry, "wrong")
-    assert flow["errors"] == {"base": "invalid_auth"}
-    flow = await reauthenticate(hass, entry, " new ")
-    assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "reauth_successful")
-    assert entry.data == {"api_key": "new", "base_url": emulator.url}
-    assert state_of(entry) is ConfigEntryState.LOADED
-
-
-async def test_reauthentication_while_loaded(
-    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
-) -> None:
-    """A key that is refused while the entry is in use is replaced, and the entry starts anew."""
-    entry = await add_entry()
-    emulator.settings.key = "new"
-    before = entry.runtime_data
-    await before.credit.async_refresh()
-    await hass.async_block_till_done()
-    flow = await reauthenticate(hass, entry, "new")
-    assert flow["reason"] == "reauth_successful"
-    assert state_of(entry) is ConfigEntryState.LOADED
-    assert entry.runtime_data is not before
-
-
-async def test_reauthentication_by_another_account(
-    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
-) -> None:
-    """The key of another account is refused."""
-    emulator.settings.key = "new"
-    entry = await add_entry()
-    emulator.settings.user_id = "somebody else"
-    flow = await reauthenticate(hass, entry, "new")
-    assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "wrong_account")
-    assert entry.data["api_key"] == KEY
-
-
-async def test_reconfiguration(
-    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
-) -> None:
-    """Key and address can be changed; an empty key keeps the one that there is."""
-    entry = await add_entry()
-    flow = await entry.start_reconfigure_flow(hass)
-    assert (flow["type"], flow["step_id"]) == (FlowResultType.FORM, "reconfigure")
-    emulator.settings.key = "new"
-    advanced = {"base_url": emulator.url}
-    flow = await submit(hass, flow, advanced=advanced)
-    assert flow["errors"] == {"base": "invalid_auth"}
-    flow = await submit(hass, flow, api_key="new", advanced=advanced)
-    await hass.async_block_till_done()
-    assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
-    assert entry.data == {"api_key": "new", "base_url": emulator.url}
-    assert state_of(entry) is ConfigEntryState.LOADED
-
-    # Nothing is changed: it starts anew all the same.
-    before = entry.runtime_data
-    flow = await submit(hass, await entry.start_reconfigure_flow(hass), advanced=advanced)
-    await hass.async_block_till_done()
-    assert flow["reason"] == "reconfigure_successful"
-    assert entry.runtime_data is not before
-
-
-async def test_reconfiguration_to_another_account(
-    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
-) -> None:
-    """An entry stays with its account."""
-    entry = await add_entry()
-    emulator.settings.user_id = "somebody else"
-    flow = await entry.start_reconfigure_flow(hass)
-    flow = await submit(hass, flow, advanced={"base_url": emulator.url})
-    assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "wrong_account")
-
-
-async def test_server_of_ones_own_moves(
-    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
-) -> None:
-    """A server that is known by its address may move, but not to where another one is set up."""
-    emulator.settings.faults.append(Fault("rest", 404, times=None))
-    entry = await add_entry(unique_id="http://old.example", base_url="http://old.example")
-    assert state_of(entry) is ConfigEntryState.SETUP_RETRY
-    flow = await entry.start_reconfigure_flow(hass)
-    flow = await submit(hass, flow, advanced={"base_url": emulator.url})
-    await hass.async_block_till_done()
-    assert flow["reason"] == "reconfigure_successful"
-    assert entry.unique_id == emulator.url
-    assert state_of(entry) is ConfigEntryState.LOADED
-
-    other = await add_entry(unique_id="http://other.example")
-    flow = await other.start_reconfigure_flow(hass)
-    flow = await submit(hass, flow, advanced={"base_url": emulator.url})
-    assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "already_configured")

@@ -13,11 +13,12 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.wyoming_fish.const import DOMAIN
-from tests.integration.conftest import KELP, KEY, USER_ID, AddEntry, entity_id
+from tests.integration.conftest import KELP, KEY, USER_ID, AddEntry, entity_id, voice_subentry
 from tests.integration.speech import speak
 from wyoming_fish.emulator import Emulator, Fault
 
 SPOKEN = "The code of the alarm is one two three four."
+NICKNAME = "Snookums"
 
 
 async def test_diagnostics(
@@ -28,7 +29,7 @@ async def test_diagnostics(
 ) -> None:
     """They tell what is set up and how it fares, and neither secrets nor text."""
     assert await async_setup_component(hass, "diagnostics", {})
-    entry = await add_entry()
+    entry = await add_entry(voice_subentry(pronunciations=f"Erna: {NICKNAME}"))
     await speak(hass, entity_id(hass, entry, "tts"), SPOKEN)
     emulator.settings.faults.append(Fault("rest", 503, times=None))
     await entry.runtime_data.credit.async_refresh()
@@ -44,7 +45,7 @@ async def test_diagnostics(
     assert voice["voice"] == KELP
     assert voice["last_first_audio"] > 0
     text = json.dumps(told)
-    for secret in (KEY, USER_ID, emulator.url, SPOKEN):
+    for secret in (KEY, USER_ID, emulator.url, SPOKEN, NICKNAME):
         assert secret not in text
 
 

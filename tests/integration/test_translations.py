@@ -11,7 +11,7 @@ from homeassistant.data_entry_flow import FlowResult, section
 from custom_components import wyoming_fish
 from tests.integration import test_voice_flow
 from tests.integration.conftest import AddEntry
-from tests.integration.test_config_flow import begin, log_in, submit
+from tests.integration.flows import begin, log_in, submit
 from wyoming_fish.emulator import Emulator
 
 TEXTS = json.loads((Path(wyoming_fish.__file__).parent / "translations" / "en.json").read_text())

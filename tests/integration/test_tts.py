@@ -11,7 +11,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
 from tests.integration.conftest import CORAL, KELP, STARFISH, AddEntry, entity_id, voice_subentry
-from tests.integration.speech import TEXT, speak, stream, text_in, written
+from tests.integration.speech import TEXT, speak, stream, text_in
+from tests.integration.speech import written as written_in
 from wyoming_fish.emulator import Emulator
 
 
@@ -125,6 +126,78 @@ async def test_style(
 
 
 @pytest.mark.parametrize(
+    ("options", "written", "spoken"),
+    [
+        ({}, "**Hi** 👍 https://x.org/a", "Hi x.org"),
+        ({"text": "raw"}, "**Hi** 👍", "**Hi** 👍"),
+        ({"emoji": "name"}, "Hi 👍", "Hi thumbs up sign"),
+        ({"urls": "drop"}, "Hi https://x.org/a", "Hi"),
+        ({"code": "Code."}, "Hi\n```\nx\n```\n", "Hi\nCode."),
+        ({"pronunciations": "HACS: hacks\nHi: Hey"}, "Hi HACS", "Hey hacks"),
+        ({}, "<|speaker:1|>Hi", "Hi"),
+        ({"trusted": "yes"}, "<|speaker:1|>Hi", "<|speaker:1|>Hi"),
+        ({"style": "calm"}, "Hi. You there?", "[calm] Hi. [calm] You there?"),
+    ],
+)
+async def test_what_is_read_out(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    options: dict[str, Any],
+    written: str,
+    spoken: str,
+) -> None:
+    """Text is cleaned before it is spoken, as the message says, for a voice set up before too."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    await speak(hass, engine, written, **options)
+    assert "".join(emulator.sessions[0].texts).strip() == spoken
+
+
+async def test_what_a_voice_reads_out(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """What the voice is set to holds for every message, until one says otherwise."""
+    entry = await add_entry(voice_subentry(style="calm", emoji="name"))
+    engine = entity_id(hass, entry, "tts")
+    await speak(hass, engine, ["Hi ", "👍"])
+    await speak(hass, engine, ["Hi ", "👍"], style="", emoji="drop")
+    spoken = ["".join(session.texts).strip() for session in emulator.sessions]
+    assert spoken == ["[calm] Hi thumbs up sign", "Hi"]
+
+
+@pytest.mark.parametrize("name", ["coral", CORAL])
+@pytest.mark.parametrize(
+    ("options", "begin"), [({}, "<speak>"), ({"text_format": "ssml"}, "<s>")], ids=["begun", "said"]
+)
+async def test_ssml(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    options: dict[str, Any],
+    begin: str,
+    name: str,
+) -> None:
+    """SSML is followed where the text begins with it, or the message says so."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    ssml = f'{begin}Hi <break/>there. <voice name="{name}">Me too.</voice></{begin[1:]}'
+    await speak(hass, engine, ["", ssml], **options)
+    assert [
+        ("".join(session.texts).strip(), session.request["reference_id"])
+        for session in emulator.sessions
+    ] == [("Hi [break] there.", KELP), ("Me too.", CORAL)]
+
+
+async def test_ssml_with_a_voice_that_is_not_there(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """What a voice that is not the account's was to say is said by the entity's own."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    await speak(hass, engine, '<speak><voice name="Nobody">Me too.</voice></speak>')
+    (session,) = emulator.sessions
+    assert ("".join(session.texts), session.request["reference_id"]) == ("Me too.", KELP)
+
+
+@pytest.mark.parametrize(
     "options",
     [
         {"backend": "s9"},
@@ -134,6 +207,12 @@ async def test_style(
         {"volume": -50},
         {"voice": " "},
         {"style": "[a] <|speaker:1|>"},
+        {"text": "neat"},
+        {"emoji": "sing"},
+        {"urls": "all"},
+        {"code": 5, "pronunciations": "HACS"},
+        {"text_format": "html"},
+        {"trusted": "perhaps"},
     ],
 )
 async def test_options_that_fish_would_refuse(
@@ -166,6 +245,13 @@ async def test_all_that_changes_the_audio_is_in_the_cache_key(
         {"speed": 1.1},
         {"volume": 1},
         {"style": "happy"},
+        {"text": "raw"},
+        {"emoji": "name"},
+        {"urls": "drop"},
+        {"code": "Code."},
+        {"pronunciations": "lamps: lights"},
+        {"text_format": "ssml"},
+        {"trusted": True},
     ]
     for count, change in enumerate(changes, 1):
         for _ in range(2):
@@ -240,9 +326,10 @@ async def test_leaving_frees_the_session(
     entity = entity_of(hass, engine)
     _, options = hass.data[DATA_TTS_MANAGER].process_options(entity, "en", {})
     response = await entity.async_stream_tts_audio(
-        TTSAudioRequest("en", options, written([TEXT * 40]))
+        TTSAudioRequest("en", options, written_in([TEXT * 40]))
     )
-    assert len(await anext(response.data_gen)) == 44
+    assert response.extension == "caf"
+    assert len(await anext(response.data_gen)) == 68
     await anext(response.data_gen)
     assert emulator.sessions_open == 1
     await response.data_gen.aclose()

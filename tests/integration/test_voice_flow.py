@@ -9,8 +9,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import entity_registry as er
 
+from custom_components.wyoming_fish.text_options import DEFAULTS
 from tests.integration.conftest import CORAL, KELP, STARFISH, AddEntry, voice_data, voice_subentry
-from tests.integration.test_config_flow import SETTINGS, chosen, listed
+from tests.integration.flows import SETTINGS, chosen, listed
+from tests.integration.speech import speak
 from wyoming_fish.emulator import Emulator, Fault
 
 
@@ -80,7 +82,30 @@ async def test_change_of_settings(hass: HomeAssistant, add_entry: AddEntry) -> N
     assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     await hass.async_block_till_done()
     (voice,) = entry.subentries.values()
-    assert (voice.title, voice.data) == ("Swift", voice_data(KELP, speed=1.5))
+    assert (voice.title, voice.data) == ("Swift", voice_data(KELP, speed=1.5) | DEFAULTS)
+
+
+async def test_what_is_read_out(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A voice learns a style and words, and forgets them when their fields are emptied."""
+    entry = await add_entry(voice_subentry(backend="s1"))
+    for reading, spoken in (
+        ({"style": "calm", "pronunciations": "HACS: hacks"}, "(calm) Open hacks."),
+        ({}, "Open HACS."),
+    ):
+        flow = await submit(hass, await change(hass, entry), next_step_id="voice")
+        # S1 knows a list of its own.
+        answer = SETTINGS | {"voice": KELP, "backend": "s1", "name": "Kelp"}
+        flow = await submit(hass, flow, **answer | {"reading": {"style": "like a pirate"}})
+        assert flow["errors"] == {"base": "invalid_setting"}
+        flow = await submit(hass, flow, **answer | {"reading": reading})
+        assert flow["reason"] == "reconfigure_successful"
+        await hass.async_block_till_done()
+        (voice,) = entry.subentries.values()
+        assert voice.data == DEFAULTS | voice_data(KELP, backend="s1") | reading
+        await speak(hass, "tts.kelp_speech", "Open **HACS**.")
+        assert "".join(emulator.sessions[-1].texts) == spoken
 
 
 async def test_change_of_voice(

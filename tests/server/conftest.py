@@ -1,9 +1,12 @@
-"""A server of ours and an emulated Fish Audio, in the test's own process."""
+"""Our server and `wyoming-fish-check`, in the test's own process beside an emulated Fish Audio."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
@@ -18,6 +21,7 @@ from wyoming.tts import (
     SynthesizeVoice,
 )
 
+from wyoming_fish.check.__main__ import main
 from wyoming_fish.emulator import Emulator, EmulatorSettings
 from wyoming_fish.options import Options
 from wyoming_fish.server import Server
@@ -129,3 +133,29 @@ def serving() -> Serving:
                 yield Served(emulator, server, int(server.uri.rpartition(":")[2]))
 
     return start
+
+
+KEY = {"FISH_API_KEY": "secret-key"}
+
+Check = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
+
+
+@pytest.fixture
+def check(capsys: pytest.CaptureFixture[str]) -> Check:
+    """Run the command with these flags; its exit status, and its findings by their name."""
+
+    async def run(*flags: str, environ: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
+        # In a thread with a loop of its own, as the emulator runs in this one.
+        status = await asyncio.to_thread(main, ["--json", *flags], environ or KEY)
+        printed = capsys.readouterr().out
+        assert "secret-key" not in printed
+        answer = json.loads(printed)
+        assert answer["well"] == (status == 0)
+        return status, {finding.pop("name"): finding for finding in answer["findings"]}
+
+    return run
+
+
+def wrong_in(findings: dict[str, Any]) -> list[str]:
+    """The names of what is wrong."""
+    return [name for name, finding in findings.items() if finding["state"] == "wrong"]

@@ -125,6 +125,46 @@ async def test_a_text_without_end(serving: Serving) -> None:
         assert await _is_served(served)
 
 
+async def test_texts_without_end(serving: Serving) -> None:
+    """Nor may all that a client has asked for, and has not heard yet, be longer."""
+    settings = EmulatorSettings(voice="code", first_audio=0.05)
+    async with serving(settings, "--max-text=100") as served:
+        async with served.client() as client:
+            for _ in range(3):
+                for _ in range(3):
+                    await client.write_event(Synthesize("thirty letters or a few more.").event())
+                for _ in range(3):
+                    assert (await receive(client, "audio-stop")).pcm
+            for _ in range(4):
+                await client.write_event(Synthesize("thirty letters or a few more.").event())
+            assert (await receive(client, "error")).error.code == "bad-event"
+        assert await _is_served(served)
+
+
+async def test_stopping_does_not_wait_for_who_does_not_read(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server ends in its time, whoever has not read what he was sent, and tells who reads."""
+    monkeypatch.setattr("wyoming_fish.server.DRAIN_TIMEOUT", 0.1)
+    monkeypatch.setattr("wyoming_fish.wire.CLOSE_TIMEOUT", 0.1)
+    long = json.dumps({"type": "synthesize", "data": {"text": "x" * 50_000}}).encode() + b"\n"
+    async with contextlib.AsyncExitStack() as stack:
+        async with serving(EmulatorSettings(voice="code", code_samples=255)) as served:
+            for _ in range(4):
+                _, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
+                stack.callback(writer.close)
+                writer.write(long)
+            await served.emulator.wait_for(lambda e: e.sessions_open == 4)
+            client = await stack.enter_async_context(served.client())
+            await client.write_event(SynthesizeStart().event())
+            await client.write_event(SynthesizeChunk("And then").event())
+            await served.emulator.wait_for(lambda e: e.sessions_open == 5)
+            listening = asyncio.create_task(receive(client, "no such event"))
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began < 3
+        assert (await listening).error.code == "stopping"
+
+
 async def test_complaints_are_few(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
     """However many send rubbish, the log has one line a minute for it."""
     caplog.set_level(logging.INFO)

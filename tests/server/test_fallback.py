@@ -11,7 +11,7 @@ import pytest
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.error import Error
 from wyoming.event import Event, async_read_event, async_write_event
-from wyoming.tts import Synthesize
+from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
 from wyoming_fish.emulator import EmulatorSettings, Fault, decode_code_voice
 
@@ -84,6 +84,19 @@ async def test_the_fallback_voice_speaks(
     assert len([record for record in caplog.records if "fallback" in record.message]) == 1
 
 
+async def test_the_fallback_voice_is_given_words(serving: Serving) -> None:
+    """Neither marks nor cues nor the style are for another voice; raw text is as it came."""
+    settings = EmulatorSettings(voice="code", faults=[Fault("upgrade", 402, times=None)])
+    text = "**Good** night. [sigh] The <b>doors</b> are locked. 🌙"
+    async with _other(lambda _: _spoken(44100)) as (uri, asked):
+        for mode in ("clean", "raw"):
+            flags = (f"--fallback-uri={uri}", "--style=calm", f"--text={mode}")
+            async with serving(settings, *flags) as served, served.client() as client:
+                await client.write_event(Synthesize(text).event())
+                await receive(client, "audio-stop")
+    assert asked == [TEXT, text]
+
+
 async def test_amid_the_audio_it_does_not(serving: Serving) -> None:
     """What Fish has begun is not begun again by another voice: that is an error."""
     settings = EmulatorSettings(
@@ -106,6 +119,7 @@ async def test_amid_the_audio_it_does_not(serving: Serving) -> None:
         [],
         [Error("out of order").event()],
         [AudioStart(22050, 2, 1).event()],
+        [AudioStart(22050, 2, 1).event(), AudioStop().event()],
         [Event("audio-chunk", {"rate": "x"}, b"ab")],
     ],
 )
@@ -143,4 +157,73 @@ async def test_fish_is_asked_first(serving: Serving) -> None:
     ):
         await client.write_event(Synthesize(TEXT).event())
         assert decode_code_voice((await receive(client, "audio-stop")).pcm) == TEXT
+        assert asked == []
+
+
+# Of a Fish that does not answer, or fails again and again.
+HANGING = [
+    Fault("upgrade", "stall", times=None),
+    Fault("start", "stall", times=None),
+    Fault("start", "drop", times=None),
+    Fault("upgrade", 429, times=None),
+]
+
+
+@pytest.mark.parametrize("fault", HANGING)
+async def test_nobody_waits_long_for_it(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    """Where another voice can speak, a Fish that says nothing is soon given up."""
+    monkeypatch.setattr("wyoming_fish.speaker.FISH_PATIENCE", 0.1)
+    monkeypatch.setattr("wyoming_fish.fish.live_reply.LOOK", 0.01)
+    async with (
+        _other(lambda _: _spoken(44100)) as (uri, asked),
+        serving(EmulatorSettings(faults=[fault]), f"--fallback-uri={uri}") as served,
+        served.client() as client,
+    ):
+        async with asyncio.timeout(3):
+            await stream(client, [TEXT])
+            check_envelope(await receive(client, "synthesize-stopped"), 44100, streamed=True)
+        assert asked == [TEXT]
+
+
+async def test_nobody_waits_long_in_line(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the account has no session to spare, the other voice speaks before long."""
+    monkeypatch.setattr("wyoming_fish.speaker.FISH_PATIENCE", 0.1)
+    settings = EmulatorSettings(voice="code")
+    async with (
+        _other(lambda _: _spoken(44100)) as (uri, asked),
+        serving(settings, f"--fallback-uri={uri}", "--concurrency=1") as served,
+        served.client() as first,
+        served.client() as second,
+    ):
+        await first.write_event(SynthesizeStart().event())
+        await first.write_event(SynthesizeChunk("Once upon a time. ").event())
+        await receive(first, "audio-chunk")
+        await second.write_event(Synthesize(TEXT).event())
+        assert (await receive(second, "audio-stop")).pcm
+        assert asked == [TEXT]
+
+
+async def test_a_text_that_pauses_is_not_given_up(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only Fish's own time counts, not that of a text which is not there yet."""
+    monkeypatch.setattr("wyoming_fish.speaker.FISH_PATIENCE", 0.2)
+    monkeypatch.setattr("wyoming_fish.fish.live_reply.LOOK", 0.01)
+    async with (
+        _other(lambda _: _spoken(44100)) as (uri, asked),
+        serving(EmulatorSettings(voice="code"), f"--fallback-uri={uri}") as served,
+        served.client() as client,
+    ):
+        await client.write_event(SynthesizeStart().event())
+        await client.write_event(SynthesizeChunk("The doors").event())
+        await served.emulator.wait_for(lambda e: e.sessions_open == 1)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await client.read_event()
+        await client.write_event(SynthesizeChunk(" are locked.").event())
+        await client.write_event(SynthesizeStop().event())
+        reply = await receive(client, "synthesize-stopped")
+        assert decode_code_voice(reply.pcm, allow_silence=True) == "The doors are locked."
         assert asked == []

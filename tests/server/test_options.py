@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from wyoming_fish.address import Address
 from wyoming_fish.fish.settings import FISH_URL, Backend, Latency
-from wyoming_fish.flags import Address
 from wyoming_fish.options import Options
 
 KEY = {"FISH_API_KEY": "secret-key"}
@@ -44,6 +44,12 @@ def test_defaults() -> None:
         ("--base-url", "FISH_BASE_URL", "http://fish.local:8080"),
         ("--backend", "FISH_BACKEND", "s1"),
         ("--voice", "FISH_VOICE", "a" * 32),
+        ("--voice", "FISH_VOICE", f"{'a' * 32},{'b' * 32}"),
+        ("--text", "FISH_TEXT", "raw"),
+        ("--emoji", "FISH_EMOJI", "name"),
+        ("--urls", "FISH_URLS", "drop"),
+        ("--code", "FISH_CODE", "Code follows."),
+        ("--style", "FISH_STYLE", "calm"),
         ("--latency", "FISH_LATENCY", "low"),
         ("--sample-rate", "FISH_SAMPLE_RATE", "16000"),
         ("--speed", "FISH_SPEED", "1.5"),
@@ -53,11 +59,15 @@ def test_defaults() -> None:
         ("--quiet-time", "FISH_QUIET_TIME", "30"),
         ("--bridge", "FISH_BRIDGE", "0"),
         ("--fallback-uri", "WYOMING_FISH_FALLBACK_URI", "tcp://piper:10200"),
+        ("--zeroconf", "WYOMING_FISH_ZEROCONF", "Kitchen"),
+        ("--http", "WYOMING_FISH_HTTP", "fish.local:10280"),
         ("--max-connections", "WYOMING_FISH_MAX_CONNECTIONS", "7"),
         ("--max-per-address", "WYOMING_FISH_MAX_PER_ADDRESS", "7"),
         ("--idle-time", "WYOMING_FISH_IDLE_TIME", "0"),
         ("--write-timeout", "WYOMING_FISH_WRITE_TIMEOUT", "5"),
         ("--max-text", "WYOMING_FISH_MAX_TEXT", "500"),
+        ("--cache", "WYOMING_FISH_CACHE", "/var/cache/fish"),
+        ("--cache-size", "WYOMING_FISH_CACHE_SIZE", "7"),
         ("--log-format", "WYOMING_FISH_LOG_FORMAT", "%(message)s"),
     ],
 )
@@ -83,6 +93,13 @@ def test_blank_is_unset() -> None:
         ([], {**KEY, "FISH_LATENCY": "fast"}, "low, balanced, normal"),
         (["--sample-rate", "22050"], KEY, "8000, 16000, 24000, 32000, 44100"),
         (["--sample-rate", "44.1"], KEY, "no number"),
+        (["--voice", "a, ,b"], KEY, "blank"),
+        (["--voice", "a,b", "--backend", "s1"], KEY, "one voice"),
+        (["--text", "tidy"], KEY, "clean, raw"),
+        (["--emoji", "say"], KEY, "drop, name"),
+        ([], {**KEY, "FISH_URLS": "all"}, "host, drop"),
+        (["--style", "[1]"], KEY, "no style"),
+        (["--style", "floating", "--backend", "s1"], KEY, "the backend s1 has no style"),
         (["--speed", "3"], KEY, "between 0.5 and 2"),
         (["--volume", "loud"], KEY, "no number"),
         (["--concurrency", "0"], KEY, "from 1 up"),
@@ -93,10 +110,14 @@ def test_blank_is_unset() -> None:
         (["--write-timeout", "0"], KEY, "from 0.1 up"),
         (["--fallback-uri", "piper:10200"], KEY, "tcp://HOST:PORT"),
         (["--fallback-uri", "stdio://"], KEY, "tcp://HOST:PORT"),
+        (["--http", "localhost"], KEY, "HOST:PORT"),
+        (["--http", ":10280"], KEY, "HOST:PORT"),
+        (["--http", "99999"], KEY, "HOST:PORT"),
         (["--uri", "http://x:1"], KEY, "tcp://HOST:PORT"),
         (["--uri", "tcp://x"], KEY, "tcp://HOST:PORT"),
         (["--uri", "tcp://x:99999"], KEY, "0-65535"),
         (["--base-url", "fish.local"], KEY, "http://"),
+        (["--cache-size", "0"], KEY, "from 1 up"),
         (["--log-format", "%(nonsense"], KEY, "--log-format"),
         ([], {**KEY, "WYOMING_FISH_DEBUG": "maybe"}, "WYOMING_FISH_DEBUG"),
         (["--dem"], KEY, "--dem"),
@@ -109,6 +130,16 @@ def test_bad_values_are_refused(
     message = _refused(capsys, arguments, environ)
     assert said in message
     assert "secret-key" not in message
+
+
+@pytest.mark.parametrize("flag", ["resume", "trusted", "debug"])
+def test_switches(flag: str) -> None:
+    """A switch is off, and turned on by the flag alone or by its variable."""
+    prefix = "WYOMING_FISH" if flag == "debug" else "FISH"
+    on = Options.parse([f"--{flag}"], KEY)
+    assert on == Options.parse([], {**KEY, f"{prefix}_{flag.upper()}": "1"})
+    off = Options.parse([], {**KEY, f"{prefix}_{flag.upper()}": "0"})
+    assert on != off == Options.parse([], KEY)
 
 
 def test_demo_needs_no_key() -> None:
@@ -129,6 +160,29 @@ def test_key_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     file.write_bytes(b"\xff\xfe secret")
     assert "no text" in _refused(capsys, ["--api-key-file", str(file)], {})
     assert "cannot be read" in _refused(capsys, ["--api-key-file", str(tmp_path / "none")], {})
+
+
+def test_pronunciations_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are read at start; what is wrong with them is told with its line."""
+    file = tmp_path / "words.txt"
+    environ = {**KEY, "FISH_PRONUNCIATIONS": str(file)}
+    file.write_text("# ours\n\nHass: Home Assistant\n")
+    (word,) = Options.parse([], environ).text_settings.pronunciations
+    assert (word.word, word.spoken) == ("Hass", "Home Assistant")
+    file.write_text("Hass: Home Assistant\nGIF\n")
+    assert "Line 2" in _refused(capsys, [], environ)
+    file.write_bytes(b"\xff")
+    assert "no text" in _refused(capsys, [], environ)
+    file.write_bytes(b"# " + b"x" * 2**22)
+    assert "too large" in _refused(capsys, [], environ)
+    file.unlink()
+    assert "cannot be read" in _refused(capsys, [], environ)
+
+
+def test_text_is_trusted_on_demand() -> None:
+    """Fish's own tokens do not pass unless that is asked for."""
+    assert not Options.parse([], KEY).text_settings.trusted
+    assert Options.parse(["--trusted"], KEY).text_settings.trusted
 
 
 def test_key_is_not_shown() -> None:
@@ -159,3 +213,17 @@ def test_help_does_not_show_the_key(capsys: pytest.CaptureFixture[str]) -> None:
 def test_addresses(uri: str, address: Address) -> None:
     """All of Wyoming's URIs can be listened on."""
     assert Address.parse(uri) == address
+
+
+@pytest.mark.parametrize(
+    ("value", "host", "port"),
+    [
+        ("10280", "127.0.0.1", 10280),
+        ("0.0.0.0:10280", "0.0.0.0", 10280),  # noqa: S104
+        ("[::1]:80", "::1", 80),
+    ],
+)
+def test_a_port_alone_is_for_this_machine_alone(value: str, host: str, port: int) -> None:
+    """The page has no password: others reach it only where an address of theirs is named."""
+    assert Options.parse(["--http", value], KEY).http == Address("tcp", host, port)
+    assert Options.parse([], KEY).http is None

@@ -83,6 +83,17 @@ async def test_what_takes_too_long_is_told(
     assert reply.error.code == "stopping"
 
 
+@pytest.mark.parametrize("flags", [[], ["--resume"], ["--backend=drama-3"]])
+async def test_resume(serving: Serving, flags: list[str]) -> None:
+    """Replies go by the socket with timestamps where that is asked for, or the backend needs it."""
+    async with serving(EmulatorSettings(voice="code"), *flags) as served:
+        async with AsyncTcpClient("127.0.0.1", served.port) as client:
+            await client.write_event(Synthesize(TEXT).event())
+            assert decode_code_voice((await receive(client, "audio-stop")).pcm) == TEXT
+        (session,) = served.emulator.sessions
+        assert session.timestamps == bool(flags)
+
+
 async def test_every_address_of_the_machine() -> None:
     """The wildcard means IPv4 and IPv6 alike."""
     async with _running(EmulatorSettings(), f"--uri=tcp://0.0.0.0:{_free_port()}") as (_, _, uri):

@@ -11,6 +11,8 @@ from wyoming.event import Event, async_read_event
 
 from wyoming_fish.wire import LINE_LIMIT, Wire, WireError, encode, text_of, voice_of
 
+from .hostile import CORPUS, LARGE
+
 
 class _NoWriter(asyncio.StreamWriter):
     """For a wire that is only read from."""
@@ -41,36 +43,54 @@ async def test_reads_what_wyoming_writes() -> None:
     assert await _read(data) == [Event("x", {"a": 1, "b": 2}), Event("describe")]
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"[1]\n",
-        b'"text"\n',
-        b"{}\n",
-        b'{"type": 7}\n',
-        b"no json\n",
-        b"\xff\xfe\n",
-        b'{"type": "synthesize", "data": null}\n',
-        b'{"type": "synthesize", "data": [1]}\n',
-        b'{"type": "x", "data_length": "12"}\n',
-        b'{"type": "x", "data_length": true}\n',
-        b'{"type": "x", "data_length": -1}\n',
-        b'{"type": "x", "data_length": 1.5}\n',
-        b'{"type": "x", "data_length": 99999999999}\n',
-        b'{"type": "x", "payload_length": 1000000000000}\n',
-        b'{"type": "x", "data_length": 3}\n[1]',
-        b'{"type": "x", "data_length": 30}\n{"cut": ',
-        b'{"type": "x", "payload_length": 30}\nshort',
-        b'{"type": "' + b"x" * LINE_LIMIT + b'"}\n',
-        b'{"type": "x", "data": ' + b"[" * 30_000 + b"]" * 30_000 + b"}\n",
-        b"[" * 30_000 + b"\n",
-        b'{"type": "x", "n": ' + b"9" * 5000 + b"}\n",
-    ],
-)
-async def test_what_is_no_event(data: bytes) -> None:
-    """Everything that is wrong is one kind of error."""
-    with pytest.raises(WireError):
-        await _read(data)
+@pytest.mark.parametrize("name", sorted(CORPUS | LARGE))
+async def test_each_input_is_what_its_name_says(name: str) -> None:
+    """Everything that is no event is one kind of error; all else is read."""
+    data = (CORPUS | LARGE)[name]
+    if name.startswith("fail"):
+        with pytest.raises(WireError):
+            await _read(data)
+    else:
+        assert await _read(data)
+
+
+def test_the_corpus_is_there() -> None:
+    """There are inputs of every kind."""
+    assert {name.partition("-")[0] for name in CORPUS} == {"event", "fail", "senseless"}
+
+
+@st.composite
+def _damaged(draw: st.DrawFn) -> bytes:
+    """An input with bytes changed, put in and taken out, or the two halves of two inputs."""
+    data = bytearray(CORPUS[draw(st.sampled_from(sorted(CORPUS)))])
+    other = CORPUS[draw(st.sampled_from(sorted(CORPUS)))]
+    for _ in range(draw(st.integers(0, 4))):
+        at = draw(st.integers(0, len(data)))
+        match draw(st.sampled_from(["change", "insert", "remove", "cut", "splice"])):
+            case "change":
+                data[at : at + 1] = draw(st.binary(min_size=1, max_size=1))
+            case "insert":
+                data[at:at] = draw(
+                    st.sampled_from([b'"', b"{", b"[", b"\\ud800", b"9" * 30, b"\n"])
+                )
+            case "remove":
+                del data[at : at + draw(st.integers(1, 8))]
+            case "cut":
+                del data[at:]
+            case "splice":
+                data[at:] = other[draw(st.integers(0, len(other))) :]
+    return bytes(data)
+
+
+@given(_damaged())
+def test_damaged_inputs_break_nothing(data: bytes) -> None:
+    """Whatever becomes of them, they are events with sound fields, or a WireError."""
+    with contextlib.suppress(WireError):
+        for event in asyncio.run(_read(data)):
+            assert isinstance(event.type, str)
+            for check in (text_of, voice_of):
+                with contextlib.suppress(WireError):
+                    check(event)
 
 
 @given(st.binary(max_size=300))

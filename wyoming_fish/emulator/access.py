@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
@@ -9,6 +10,17 @@ from aiohttp import web
 from .errors import status_error
 from .request import FREE_BACKEND
 from .state import EmulatorState
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def may_leave(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A client that leaves before its answer, or amid it, is no failure to be logged."""
+    try:
+        return await handler(request)
+    except ConnectionError:
+        return web.Response()  # nobody hears it
 
 
 def check_key(request: web.Request, state: EmulatorState) -> None:

@@ -5,7 +5,7 @@ from typing import Self
 
 from aiohttp import web
 
-from .access import add_headers
+from .access import add_headers, may_leave
 from .live import live
 from .rest import add_routes
 from .settings import EmulatorSettings
@@ -43,7 +43,7 @@ class Emulator(EmulatorState):
 
     async def __aenter__(self) -> Self:
         check_voice(self.settings)
-        app = web.Application(client_max_size=LARGEST_BODY)
+        app = web.Application(client_max_size=LARGEST_BODY, middlewares=[may_leave])
 
         async def answer_upgrade(request: web.Request) -> web.StreamResponse:
             return await live(request, self)

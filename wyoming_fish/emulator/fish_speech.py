@@ -14,7 +14,7 @@ from typing import Any, Self
 import ormsgpack
 from aiohttp import web
 
-from .access import cut_off
+from .access import cut_off, may_leave, stall
 from .chunks import TextBuffer
 from .formats import wav_header
 from .request import SpeechRequest
@@ -69,6 +69,8 @@ class FishSpeechEmulator:
         """Seconds before the first block."""
         self.breaks_after: int | None = None
         """Blocks after which an answer breaks off, as it does where the model fails."""
+        self.broken = 0
+        """Answers that broke off."""
         self.upgrades = 0
         """Websockets that were asked for in vain."""
         self.requests: list[dict[str, Any]] = []
@@ -84,7 +86,7 @@ class FishSpeechEmulator:
 
     async def __aenter__(self) -> Self:
         check_voice(self.settings)
-        app = web.Application()
+        app = web.Application(middlewares=[may_leave])
         app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=0.05
@@ -173,17 +175,23 @@ class FishSpeechEmulator:
         await asyncio.sleep(self.delay)
         for number, text in enumerate(texts):
             if number == self.breaks_after:
-                await _break_off(request)
+                await self._break_off(request)
             await response.write(await self._block(text))
         if not texts or self.breaks_after == len(texts):
             # An error once it has begun: «No audio generated, please check the input text.»
-            await _break_off(request)
+            await self._break_off(request)
         return response
+
+    async def _break_off(self, request: web.Request) -> None:
+        self.broken += 1
+        cut_off(request)
+        await stall()
 
     async def _block(self, text: str) -> bytes:
         """A chunk of the text as the codec gives it; every reference sounds the same."""
         speech = SpeechRequest(
             text=text,
+            backend="s2-pro",
             format="pcm",
             sample_rate=RATE,
             mp3_bitrate=128,
@@ -194,11 +202,6 @@ class FishSpeechEmulator:
             voice=None,
         )
         return await synthesise(text, speech, self.settings)
-
-
-async def _break_off(request: web.Request) -> None:
-    cut_off(request)
-    await asyncio.get_running_loop().create_future()
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

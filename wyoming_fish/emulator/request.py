@@ -33,6 +33,7 @@ class SpeechRequest:
     """A checked TTSRequest, as far as the emulator acts on it."""
 
     text: str
+    backend: str
     format: str
     sample_rate: int
     """Hz"""
@@ -86,6 +87,7 @@ def parse_speech_request(
         _typed(fields, name, list, "a sequence", [])
     return SpeechRequest(
         text=_typed(fields, "text", str, "a string", ""),
+        backend=backend,
         format=audio_format,
         sample_rate=rate,
         mp3_bitrate=bitrate,

@@ -1,7 +1,7 @@
 """A Fish Audio client: text in as it is written, s16le mono PCM out as it is spoken.
 
 sockets = Sockets(Endpoint(api_key))
-async for pcm in speak(sockets, text, SpeechSettings(voice=…)):
+async for pcm in speak(sockets, text, SpeechSettings(voice=…), TextSettings()):
     …
 await sockets.close()
 """
@@ -10,6 +10,7 @@ from .errors import FishError
 from .settings import Backend, Endpoint, Latency, SpeechSettings
 from .sockets import Sockets
 from .speech import speak
+from .text import TextSettings, parse_pronunciations
 
 __all__ = [
     "Backend",
@@ -18,5 +19,7 @@ __all__ = [
     "Latency",
     "Sockets",
     "SpeechSettings",
+    "TextSettings",
+    "parse_pronunciations",
     "speak",
 ]

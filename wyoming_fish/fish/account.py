@@ -24,6 +24,7 @@ from .errors import (
     VoiceNotFoundError,
     from_status,
 )
+from .proxies import proxy_for
 from .settings import Endpoint
 
 __all__ = ["Account", "Credit", "Voice"]
@@ -208,6 +209,7 @@ class Account:
                 timeout=TIMEOUT,
                 # The key is for this address alone.
                 allow_redirects=False,
+                proxy=proxy_for(self._endpoint.base_url),
             ) as response:
                 body = await response.read()
         except TimeoutError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 
 __all__ = ["bridged"]
@@ -15,29 +16,38 @@ async def bridged(
 
     There is none before its first audio. Leaving closes ``speech``.
     """
-    heard = False
-    coming = asyncio.create_task(_next(speech))
+    # One task for all of it: a task and a timeout for each frame would cost as much as a tenth of
+    # all that is done with it.
+    audio: asyncio.Queue[bytes] = asyncio.Queue(1)
+
+    def offer(pcm: bytes) -> None:
+        # Where there is something to hear, nothing is to be bridged.
+        with contextlib.suppress(asyncio.QueueFull):
+            audio.put_nowait(pcm)
+
+    listening = asyncio.create_task(_listen(speech, audio))
+    listening.add_done_callback(lambda _: offer(b""))
+    alarm: asyncio.TimerHandle | None = None
     try:
-        while True:
-            await asyncio.wait((coming,), timeout=every if heard else None)
-            if not coming.done():
-                yield silence
-                continue
-            pcm = coming.result()
-            if pcm is None:
-                return
-            heard = True
-            yield pcm
-            coming = asyncio.create_task(_next(speech))
+        while not (listening.done() and audio.empty()):
+            pcm = await audio.get()
+            if alarm is not None:
+                alarm.cancel()
+            if pcm:
+                yield pcm
+                alarm = asyncio.get_running_loop().call_later(every, offer, silence)
+        listening.result()
     finally:
-        coming.cancel()
-        await asyncio.wait((coming,))
-        if not coming.cancelled():
+        if alarm is not None:
+            alarm.cancel()
+        listening.cancel()
+        await asyncio.wait((listening,))
+        if not listening.cancelled():
             # It has been raised above, unless nobody hears it any more.
-            coming.exception()
-        await speech.aclose()
+            listening.exception()
 
 
-async def _next(speech: AsyncGenerator[bytes]) -> bytes | None:
-    """The next audio, or None at the end."""
-    return await anext(speech, None)
+async def _listen(speech: AsyncGenerator[bytes], audio: asyncio.Queue[bytes]) -> None:
+    async with contextlib.aclosing(speech):
+        async for pcm in speech:
+            await audio.put(pcm)

@@ -12,6 +12,7 @@
     ├── LimitError              429, or «Concurrency limit exceeded»
     ├── UnavailableError        5xx
     ├── FishConnectionError     Fish cannot be reached
+    │   ├── CertificateError    who answers cannot prove to be Fish
     │   └── NoWebsocketError    it can, but not by a websocket: REST is the way round
     ├── UnsupportedError        a server of one's own does not have what was asked for
     ├── ProtocolError           what came, or what was asked for, is against the protocol
@@ -28,6 +29,7 @@ from typing import ClassVar, Final
 
 __all__ = [
     "BrokenStreamError",
+    "CertificateError",
     "FishConnectionError",
     "FishError",
     "KeyMissingError",
@@ -106,7 +108,10 @@ class VoiceNotFoundError(FishError):
     """The voice does not exist, or belongs privately to somebody else."""
 
     code = "voice-not-found"
-    cure = "Check the voice's id: it may have been deleted, or be private to another account."
+    cure = (
+        "Check the voice's id: it may have been deleted, be private to another account, or not be "
+        "trained yet."
+    )
 
 
 class RequestRefusedError(FishError):
@@ -145,6 +150,15 @@ class FishConnectionError(FishError):
     code = "connection"
     cure = "Check this machine's network, its name lookup and any firewall or proxy."
     passing = True
+
+
+class CertificateError(FishConnectionError):
+    """Who answers cannot prove to be Fish: its certificate is not one that this machine trusts."""
+
+    cure = (
+        "Check this machine's clock, and whether a proxy or a virus scanner reads along: then its "
+        "certificate has to be trusted here (SSL_CERT_FILE names a file of them)."
+    )
 
 
 class NoWebsocketError(FishConnectionError):

@@ -10,6 +10,7 @@ import json
 import logging
 from typing import Any, Final
 
+from .errors import SettingsError
 from .settings import SpeechSettings
 
 __all__ = ["CODEC_RATE", "HEALTH", "Resampler", "is_healthy", "request"]
@@ -38,8 +39,11 @@ def is_healthy(body: bytes) -> bool:
 def request(text: str, settings: SpeechSettings) -> dict[str, Any]:
     """The server's ServeTTSRequest.
 
-    It knows no speed and no volume, and its latency is that of the machine it runs on.
+    It knows no speed and no volume, and its latency is that of the machine it runs on. Raises
+    SettingsError for several speakers, of which it knows nothing either.
     """
+    if isinstance(settings.voice, tuple):
+        raise SettingsError("A fish-speech server takes one voice, and not several speakers.")
     if (settings.speed, settings.volume) != (1.0, 0.0):
         _LOGGER.debug("A fish-speech server has no speed and no volume: they are left out")
     body: dict[str, Any] = {

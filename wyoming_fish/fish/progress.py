@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from .protocol import Alignment, Audio
 from .words import read, words
@@ -19,6 +19,13 @@ INEXACT: Final = 0.1
 # before the «t» of a word is.
 PAUSE: Final = 0.2
 
+# Words in a second that nobody exceeds, at twice the speed and in scripts without spaces.
+FASTEST: Final = 20.0
+
+# Words at the end that may not be told though they were said: an error for a reply that was whole
+# would be worse than two words that are missing.
+SPARE: Final = 2
+
 # Chunks of one session that are followed: hours of speech.
 CHUNKS: Final = 10_000
 
@@ -30,6 +37,13 @@ class _Chunk:
     content: str = ""
     corrected: bool = False
     """Whether the last that came of it was without audio."""
+
+
+class _ReadTo(NamedTuple):
+    characters: int
+    """Of the pieces that have begun."""
+    left: list[str]
+    """Words of the last of them that were not said."""
 
 
 class Progress:
@@ -85,15 +99,42 @@ class Progress:
 
         None where that is not certain.
         """
-        chunks = [self._chunks[number] for number in sorted(self._chunks) if number <= self._last]
-        if not chunks or not self._told or not self.whole or not self._is_over(chunks[-1]):
+        chunks = self._told_chunks()
+        if not chunks or not self.whole or not self._is_over(chunks[-1]):
             return None
-        return next((end for said in _readings(chunks) if (end := self._end(said))), None)
+        for said in _readings(chunks):
+            read_to = self._read_to(said)
+            if read_to is not None and said[-1] and not read_to.left:
+                return read_to.characters
+        return None
 
     def left(self) -> bool:
-        """Whether text was certainly not spoken, where there will be no more audio."""
+        """Whether text was certainly not spoken, where there will be no more audio.
+
+        That is where it is known what was spoken; and where there are more words after those that
+        were told than SPARE and what can be in the audio of which nothing is told yet.
+        """
         spoken = self.spoken()
-        return spoken is not None and bool(words("".join(self._pieces)[spoken:]))
+        if spoken is not None:
+            return bool(words("".join(self._pieces)[spoken:]))
+        chunks = self._told_chunks()
+        if not chunks:
+            return False
+        last = chunks[-1]
+        told = last.offset + (last.alignment.duration if last.alignment else 0.0)
+        untold = max(0.0, self._heard - told)
+        counts = []
+        for said in _readings(chunks):
+            if (read_to := self._read_to(said)) is not None:
+                later = "".join(self._pieces)[read_to.characters :]
+                counts.append(len(read_to.left) + len(words(later)))
+        return bool(counts) and min(counts) > SPARE + FASTEST * untold
+
+    def _told_chunks(self) -> list[_Chunk]:
+        """The chunks that were heard, in order; none where not all of the audio was told."""
+        if not self._told:
+            return []
+        return [self._chunks[number] for number in sorted(self._chunks) if number <= self._last]
 
     def _is_over(self, chunk: _Chunk) -> bool:
         if chunk.alignment is None or not chunk.alignment.segments:
@@ -104,11 +145,8 @@ class Progress:
             return False
         return chunk.corrected or min(described, self._heard) - said >= PAUSE
 
-    def _end(self, chunks: list[list[str]]) -> int | None:
-        """The end of the piece of which the last of ``chunks`` said the last word, in characters.
-
-        None where it did not, or where it is not known what they said.
-        """
+    def _read_to(self, chunks: list[list[str]]) -> _ReadTo | None:
+        """How far ``chunks`` have come in the pieces; None where it is not known what they said."""
         pieces = iter(self._pieces)
         left: list[str] = []
         characters = 0
@@ -123,7 +161,7 @@ class Progress:
             if read_to is None:
                 return None
             left = left[read_to:]
-        return characters if chunks[-1] and not left else None
+        return _ReadTo(characters, left)
 
 
 def _readings(chunks: list[_Chunk]) -> Iterable[list[list[str]]]:

@@ -7,8 +7,6 @@ import json
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from . import fish_speech
 from .errors import (
@@ -18,6 +16,7 @@ from .errors import (
     from_status,
 )
 from .pcm import Pcm
+from .proxies import proxy_for
 from .settings import Endpoint, SpeechSettings
 from .slots import Slots
 
@@ -77,20 +76,26 @@ class Rest:
             await self._own.close()
             self._own = None
 
-    async def speak(self, text: str, settings: SpeechSettings) -> AsyncGenerator[bytes]:
+    async def speak(
+        self, text: str, settings: SpeechSettings, patience: float = PATIENCE
+    ) -> AsyncGenerator[bytes]:
         """Speak ``text``: s16le mono PCM of ``settings.sample_rate`` in whole samples, as it comes.
 
-        Raises FishError; where it ends without one, all of the text has been spoken.
+        Fish is given up after ``patience`` seconds without a byte, PATIENCE at the most. Raises
+        FishError; where it ends without one, all of the text has been spoken.
         """
         if self._is_fish_speech is None:
             self._is_fish_speech = await self._ask()
         resampler = None
         if self._is_fish_speech:
+            # It sends nothing until it has made a whole piece, on a machine that may be slow.
             body, patience = fish_speech.request(text, settings), OWN_PATIENCE
             if settings.sample_rate != fish_speech.CODEC_RATE:
                 resampler = fish_speech.Resampler(settings.sample_rate)
         else:
-            body, patience = settings.request() | {"text": text}, PATIENCE
+            body = settings.request() | {"text": text}
+            # aiohttp takes 0 for no limit.
+            patience = min(PATIENCE, max(patience, 0.01))
         headers = {"Content-Type": "application/json", "model": str(settings.backend)}
         pcm = Pcm()
         async with self._answer("POST", "/v1/tts", patience, _json(body), headers) as response:
@@ -154,7 +159,7 @@ class Rest:
                 ),
                 # The key is for this address alone.
                 allow_redirects=False,
-                proxy=_proxy(self._endpoint.base_url),
+                proxy=proxy_for(self._endpoint.base_url),
                 ssl=self._ssl,
             ) as response:
                 yield response
@@ -164,18 +169,6 @@ class Rest:
             raise FishConnectionError("Fish Audio broke off its answer.") from error
         except aiohttp.ClientError as error:
             raise FishConnectionError(f"Fish Audio cannot be reached: {error}.") from error
-
-
-def _proxy(url: str) -> str | None:
-    """The proxy that the environment names for ``url``, through which the websocket goes too.
-
-    aiohttp's own reading of the environment would put the passwords of ~/.netrc in the key's place.
-    """
-    parts = urlsplit(url)
-    proxy = getproxies().get(parts.scheme, "")
-    if not proxy.startswith(("http:", "https:")) or proxy_bypass(parts.netloc):
-        return None
-    return proxy
 
 
 def _json(body: dict[str, Any]) -> bytes:

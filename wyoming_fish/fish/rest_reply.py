@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 from .errors import NoAudioError
-from .rest import Rest
+from .rest import PATIENCE, Rest
 from .schedule import Schedule
 from .settings import SpeechSettings
 from .sockets import Sockets
@@ -24,12 +24,19 @@ class RestReply:
     known, but amid a piece.
     """
 
-    def __init__(self, sockets: Sockets, written: Written, settings: SpeechSettings) -> None:
+    def __init__(
+        self,
+        sockets: Sockets,
+        written: Written,
+        settings: SpeechSettings,
+        until: float | None = None,
+    ) -> None:
         self.heard = False
         """Whether there has been any audio."""
         self._sockets = sockets
         self._written = written
         self._settings = settings
+        self._until = until
         self._schedule = Schedule(settings.speed)
         self._spoken = 0
         self._within = False
@@ -39,16 +46,19 @@ class RestReply:
         """Send the text and give the audio, both as they come. Raises FishError."""
         pieces = Pieces(self._written, self._schedule)
         text = ""
-        async with self._sockets.lend_rest() as rest:
+        async with self._sockets.lend_rest(self._until) as rest:
             while piece := await pieces.next():
                 # What cannot be heard by itself is said with what follows.
                 text += piece
                 if not has_words(text):
                     continue
-                async with contextlib.aclosing(self._speak(rest, text)) as speech:
+                request = self._written.opening.open(text)
+                self._written.story.send(request)
+                async with contextlib.aclosing(self._speak(rest, request)) as speech:
                     async for pcm in speech:
                         yield pcm
                 self._spoken += len(text)
+                self._written.opening.spoke(text)
                 text = ""
         if not self.heard:
             raise NoAudioError("Fish Audio said nothing.")
@@ -58,13 +68,18 @@ class RestReply:
         return None if self._within else self._spoken
 
     async def _speak(self, rest: Rest, text: str) -> AsyncGenerator[bytes]:
-        async with contextlib.aclosing(rest.speak(text, self._settings)) as speech:
+        patience = PATIENCE
+        if self._until is not None and not self.heard:
+            patience = self._until - asyncio.get_running_loop().time()
+        async with contextlib.aclosing(rest.speak(text, self._settings, patience)) as speech:
             async for pcm in speech:
                 if not self.heard:
                     self._sockets.detour.spoke()
                 self.heard = self._within = True
                 now = asyncio.get_running_loop().time()
-                self._schedule.heard(len(pcm) / 2 / self._settings.sample_rate, now)
+                seconds = len(pcm) / 2 / self._settings.sample_rate
+                self._schedule.heard(seconds, now)
+                self._written.story.hear(seconds)
                 yield pcm
         if not self._within and words(text):
             raise NoAudioError("Fish Audio said nothing.")

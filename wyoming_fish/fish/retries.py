@@ -27,9 +27,10 @@ BREAKS: Final = 10
 
 
 class Retries:
-    """The tries of one reply."""
+    """The tries of one reply; with ``patience``, seconds in which it has to be heard at first."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float | None = None) -> None:
+        self._patience = patience
         self._breaks = 0
         self._reset()
 
@@ -38,10 +39,15 @@ class Retries:
         self._delay = 0.0
         self._silent = False
 
-    def begin(self) -> None:
-        """There is text, and a try of speaking it begins."""
+    def begin(self) -> float | None:
+        """There is text, and a try of speaking it begins.
+
+        Gives the loop's time at which this try is to be given up where it has not been heard; None
+        where it may take the time that it takes.
+        """
         if self._until is None:
-            self._until = _now() + RETRY_TIME
+            self._until = _now() + (RETRY_TIME if self._patience is None else self._patience)
+        return None if self._patience is None else self._until
 
     def broke(self, error: FishError) -> None:
         """A try that was heard has broken off: what is left has all its tries before it again.
@@ -49,6 +55,7 @@ class Retries:
         Raises ``error`` where that has happened too often.
         """
         self._breaks += 1
+        self._patience = None
         if self._breaks > BREAKS:
             raise error
         self._reset()

@@ -51,6 +51,9 @@ WIDE_LETTER: Final = 0.2
 # Seconds without audio on the way after which whole sentences are not held back any more: a
 # satellite gives up after 5 s without a byte.
 QUIET: Final = 1.5
+# The same for clauses, where no sentence has ended: their audio should come before a silence is
+# put in its place, after 2.5 s.
+LONG_QUIET: Final = 1.9
 
 # Characters a second above which text outruns speech (about 15), so that cutting between words
 # pays: slower text would come out word by word.
@@ -111,8 +114,8 @@ class Schedule:
             at = self._first_piece(now)
         elif self._ahead(now) <= self._reserve:
             at = self._best_piece(now)
-        elif now >= self._quiet_at:
-            at = self._last_cut(CutKind.SENTENCE)
+        elif now >= self._quiet_since + QUIET:
+            at = self._quiet_piece(now)
         else:
             at = self._whole_piece()
         return self._send(at, now) if at else ""
@@ -129,7 +132,7 @@ class Schedule:
             return None
         times = [self._last_text + PAUSE, self._last_text + LONG_PAUSE]
         if self._first_sent is not None:
-            times.append(self._quiet_at)
+            times += [self._quiet_since + QUIET, self._quiet_since + LONG_QUIET]
         if self._first_audio is not None:
             times += [now + self._ahead(now) - self._reserve, self._settled]
         return min((time for time in times if time > now), default=None)
@@ -145,9 +148,9 @@ class Schedule:
         return max(self._last_audio, self._last_sent + self._answer) + SETTLED
 
     @property
-    def _quiet_at(self) -> float:
-        """When it has been quiet for so long that a player is to be given something."""
-        return max(self._last_audio, self._last_sent) + QUIET
+    def _quiet_since(self) -> float:
+        """Since when nothing has been sent, and nothing has come."""
+        return max(self._last_audio, self._last_sent)
 
     def _ahead(self, now: float) -> float:
         """Seconds of audio that a player has in hand, and that are on their way to it."""
@@ -193,6 +196,11 @@ class Schedule:
             or self._last_cut(CutKind.CLAUSE)
             or (self._last_cut(CutKind.WORD) if self._is_fast() else 0)
         )
+
+    def _quiet_piece(self, now: float) -> int:
+        """What makes sense so that something is on its way again, though audio is in hand."""
+        long = now >= self._quiet_since + LONG_QUIET
+        return self._last_cut(CutKind.SENTENCE) or (self._last_cut(CutKind.CLAUSE) if long else 0)
 
     def _whole_piece(self) -> int:
         """As many sentences as Fish speaks in one go, where there are more than that."""

@@ -11,7 +11,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from .errors import KeyMissingError, SettingsError
@@ -21,17 +21,27 @@ __all__ = [
     "HOME_ASSISTANT_CODES",
     "LANGUAGES",
     "SAMPLE_RATES",
+    "SPEEDS",
     "VOICE_ID",
+    "VOLUMES",
     "Backend",
     "Endpoint",
     "Latency",
     "SpeechSettings",
+    "VoiceIds",
 ]
 
 FISH_URL: Final = "https://api.fish.audio"
 
 # Fish answers 400 to 22050 and 48000 for PCM (documentation, and seen by users).
 SAMPLE_RATES: Final = (8000, 16000, 24000, 32000, 44100)
+
+# The least and the greatest: a factor, and decibels.
+SPEEDS: Final = (0.5, 2.0)
+VOLUMES: Final = (-20.0, 20.0)
+
+VoiceIds: TypeAlias = str | tuple[str, ...] | None
+"""A voice's id (Fish's `reference_id`), those of several speakers, or Fish's default voice."""
 
 # A voice's id as Fish writes it: 32 hexadecimal digits.
 VOICE_ID: Final = re.compile(r"[0-9a-f]{32}")
@@ -152,8 +162,9 @@ class SpeechSettings:
     backend: Backend = Backend.S2_1_PRO
     """The model. Fixed for each socket."""
 
-    voice: str | None = None
-    """The voice's id (Fish's `reference_id`); None is Fish's default voice."""
+    voice: VoiceIds = None
+    """Of several speakers the first speaks, until a `<|speaker:N|>` (counted from 0) in the text
+    says who does. S1 has no such text."""
 
     latency: Latency = Latency.BALANCED
 
@@ -161,10 +172,10 @@ class SpeechSettings:
     """Hertz of the s16le mono PCM that comes back, one of SAMPLE_RATES. 44100 is Fish's own."""
 
     speed: float = 1.0
-    """Factor of 0.5 to 2."""
+    """A factor, within SPEEDS."""
 
     volume: float = 0.0
-    """Decibels, from 20 below to 20 above."""
+    """Decibels, within VOLUMES."""
 
     temperature: float | None = None
     """0 to 1."""
@@ -189,14 +200,14 @@ class SpeechSettings:
         _choice("latency", self.latency, tuple(Latency))
         object.__setattr__(self, "latency", Latency(self.latency))
         _choice("sample rate", self.sample_rate, SAMPLE_RATES)
-        _range("speed", self.speed, 0.5, 2.0)
-        _range("volume", self.volume, -20, 20)
+        _range("speed", self.speed, *SPEEDS)
+        _range("volume", self.volume, *VOLUMES)
         _range("temperature", self.temperature, 0, 1)
         _range("top_p", self.top_p, 0, 1)
         _range("chunk length", self.chunk_length, 100, 300)
         _range("least chunk length", self.min_chunk_length, 0, 100)
-        if self.voice is not None and (not self.voice.strip() or len(self.voice) > 256):
-            raise SettingsError("The voice's id is blank or longer than 256 characters.")
+        if self.voice is not None:
+            _check_voice(self.voice, self.backend)
 
     def request(self) -> dict[str, Any]:
         """Fish's TTSRequest with an empty text, as a session's `start` carries it."""
@@ -225,6 +236,15 @@ def _choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
         raise SettingsError(
             f"The {name} {value!r} is not one of: {', '.join(str(item) for item in allowed)}."
         )
+
+
+def _check_voice(voice: str | tuple[str, ...], backend: Backend) -> None:
+    ids = (voice,) if isinstance(voice, str) else voice
+    if not ids or any(not voice_id.strip() or len(voice_id) > 256 for voice_id in ids):
+        raise SettingsError("The voice's id is blank or longer than 256 characters.")
+    if isinstance(voice, tuple) and backend is Backend.S1:
+        # Fish answers 400 to a list, whatever is in it.
+        raise SettingsError("The backend s1 takes one voice: several speakers need another.")
 
 
 def _range(name: str, value: float | None, low: float, high: float) -> None:

@@ -31,7 +31,14 @@ class Slots:
         self._most = most
         self.limit = most or SMALLEST_LIMIT
         self.taken = 0
+        self.waited = 0.0
+        """Seconds that have been waited in line, all in all."""
         self._line: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait in line."""
+        return sum(not place.cancelled() for place in self._line)
 
     def learn(self, limit: int) -> None:
         """Fish has told how many sessions the account may have."""
@@ -40,20 +47,27 @@ class Slots:
             self._serve()
 
     @contextlib.asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """Hold one session. Raises LimitError where none is free within PATIENCE."""
+    async def one(self, until: float | None = None) -> AsyncIterator[None]:
+        """Hold one session.
+
+        Raises LimitError where none is free within PATIENCE, or by the loop's time ``until``.
+        """
+        began = _now()
+        until = began + PATIENCE if until is None else min(until, began + PATIENCE)
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line.append(place)
         self._serve()
         try:
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout_at(until):
                     await place
             except TimeoutError as error:
                 raise LimitError(
                     f"All {self.limit} sessions that the account may have at once "
-                    f"have been in use for {PATIENCE:.0f} s."
+                    f"have been in use for {max(until - began, 0.0):.0f} s."
                 ) from error
+            finally:
+                self.waited += _now() - began
             yield
         finally:
             if place.done() and not place.cancelled():
@@ -69,3 +83,7 @@ class Slots:
             if not place.cancelled():
                 self.taken += 1
                 place.set_result(None)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -72,11 +72,17 @@ class Sockets:
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         self.detour = Detour()
+        self.slots = Slots(concurrency)
+        self.opened = 0
+        """How many sockets have been opened."""
+        self.lent = 0
+        """How many sessions have been lent one."""
+        self.lent_warm = 0
+        """How many of these found it open."""
         self._endpoint = endpoint
         self._ssl_context = ssl_context
         self._timestamps = timestamps
-        self._slots = Slots(concurrency)
-        self._rest = Rest(endpoint, self._slots, ssl_context, session, quiet_time)
+        self._rest = Rest(endpoint, self.slots, ssl_context, session, quiet_time)
         self._warm = warm
         self._quiet_time = quiet_time
         self._idle: dict[Backend, dict[Socket, asyncio.Task[None]]] = {
@@ -94,28 +100,45 @@ class Sockets:
         """How many sockets are open and wait for a reply."""
         return sum(len(sockets) for sockets in self._idle.values())
 
+    @property
+    def ready(self) -> bool:
+        """Whether a reply will find a way to Fish, as far as the sockets know.
+
+        With warm sockets it is known once one has been opened, and until one cannot be.
+        """
+        known = self.opened > 0 and self._retry_delay == RETRY_DELAY
+        return not self._warm or self.detour.taken or known
+
     def warm(self, backend: Backend) -> None:
         """Have a socket ready, since a reply is to be expected. Returns at once; never fails."""
         self._last_use[backend] = _now()
         self._replenish(backend)
 
     @contextlib.asynccontextmanager
-    async def lend(self, backend: Backend) -> AsyncIterator[Socket]:
+    async def lend(self, backend: Backend, until: float | None = None) -> AsyncIterator[Socket]:
         """A socket for one session; waits, first come first served, for the account's limit.
 
         On leaving, the socket is kept if its session has finished, else it is closed: what Fish
         still had to say would be heard in the next session. Raises FishError where none can be
-        opened.
+        opened, or none has been by the loop's time ``until``.
         """
-        async with self._slots.one():
-            socket = await self._take(backend)
+        async with self.slots.one(until):
+            warm = bool(self._idle[backend])
+            try:
+                async with asyncio.timeout_at(until):
+                    socket = await self._take(backend)
+            except TimeoutError as error:
+                self.detour.failed()
+                raise FishConnectionError("Fish Audio did not answer in time.") from error
+            self.lent += 1
+            self.lent_warm += warm
             self.warm(backend)
             try:
                 yield socket
             except LimitError as error:
                 # Others use the account too, or Fish counts idle sockets.
                 if error.limit is not None:
-                    self._slots.learn(error.limit)
+                    self.slots.learn(error.limit)
                 self._shed()
                 raise
             finally:
@@ -126,9 +149,9 @@ class Sockets:
                     await socket.close()
 
     @contextlib.asynccontextmanager
-    async def lend_rest(self) -> AsyncIterator[Rest]:
+    async def lend_rest(self, until: float | None = None) -> AsyncIterator[Rest]:
         """The way by REST for one reply, which counts as one session; waits as ``lend`` does."""
-        async with self._slots.one():
+        async with self.slots.one(until):
             try:
                 yield self._rest
             except FishError as error:
@@ -180,7 +203,7 @@ class Sockets:
         if (
             len(self._idle[backend]) < self._warm
             and backend not in self._opening
-            and self._slots.taken + self.idle + len(self._opening) < self._slots.limit
+            and self.slots.taken + self.idle + len(self._opening) < self.slots.limit
             and _now() >= self._retry_at
             and not self.detour.missing
             and not self._closed
@@ -239,9 +262,10 @@ class Sockets:
                 self.detour.failed(slowly=isinstance(error.__cause__, TimeoutError))
             raise
         self.detour.opened()
+        self.opened += 1
         self._retry_at, self._retry_delay = float("-inf"), RETRY_DELAY
         if socket.limit is not None:
-            self._slots.learn(socket.limit)
+            self.slots.learn(socket.limit)
         return socket
 
     async def _open_either(self, backend: Backend) -> Socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 from typing import Any, Final
@@ -17,11 +18,18 @@ from websockets.exceptions import (
 )
 from websockets.protocol import State as ConnectionState
 
-from .errors import FishConnectionError, FishError, NoWebsocketError, from_status
+from .errors import (
+    CertificateError,
+    FishConnectionError,
+    FishError,
+    NoWebsocketError,
+    from_status,
+)
 from .protocol import Session, State
+from .proxies import proxy_for
 from .settings import Backend, Endpoint
 
-__all__ = ["Socket", "open_socket"]
+__all__ = ["Socket", "open_socket", "refused"]
 
 # At DEBUG websockets logs the headers of the handshake, and so the key.
 _QUIET_LOGGER: Final = logging.getLogger(f"{__name__}.websockets")
@@ -29,6 +37,10 @@ _QUIET_LOGGER.setLevel(logging.WARNING)
 
 # Seconds for name, TCP, TLS and upgrade together: about 0.3 on a good line.
 OPEN_TIMEOUT: Final = 10.0
+
+# Seconds after which the name's next address is tried beside one that has not answered, as RFC
+# 8305 recommends. Many homes have an IPv6 that leads nowhere.
+NEXT_ADDRESS: Final = 0.25
 
 # Seconds that a closing handshake may take before the connection is cut: a session that nobody
 # hears any more must not hold its place for longer.
@@ -52,11 +64,13 @@ class Socket:
     """One open websocket of one backend, carrying one session after another."""
 
     def __init__(
-        self, connection: ClientConnection, backend: Backend, *, timestamps: bool = False
+        self, connection: _Connection, backend: Backend, *, timestamps: bool = False
     ) -> None:
         self.backend = backend
         self.timestamps = timestamps
         """Whether its audio tells which words it says."""
+        self.upgrade_time = connection.upgrade_time
+        """Seconds that the upgrade took, once the connection, TLS included, was there."""
         self.sessions = 0
         """How many sessions have begun on it."""
         self._connection = connection
@@ -125,14 +139,19 @@ async def open_socket(
 
     Raises NoWebsocketError where there is none at that address, FishError where it is refused.
     """
-    secure: dict[str, Any] = {}
+    more: dict[str, Any] = {}
     if endpoint.live_url.startswith("wss:"):
-        secure["ssl"] = ssl_context
+        more["ssl"] = ssl_context
+    # uvloop, under which somebody may run this, knows nothing of it.
+    if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
+        more["happy_eyeballs_delay"] = NEXT_ADDRESS
     try:
         connection = await _Connect(
             endpoint.live_url + ("/with-timestamp" if timestamps else ""),
             additional_headers={**endpoint.headers, "model": str(backend)},
             user_agent_header="wyoming-fish",
+            create_connection=_Connection,
+            proxy=proxy_for(endpoint.base_url),
             compression=None,  # audio hardly shrinks, and Fish offers none
             open_timeout=OPEN_TIMEOUT,
             close_timeout=CLOSE_TIMEOUT,
@@ -140,15 +159,28 @@ async def open_socket(
             ping_timeout=PING_TIMEOUT,
             max_size=MESSAGE_LIMIT,
             logger=_QUIET_LOGGER,
-            **secure,
+            **more,
         )
     except TimeoutError as error:
         raise FishConnectionError(
             f"Fish Audio did not answer within {OPEN_TIMEOUT:.0f} s."
         ) from error
     except (OSError, InvalidHandshake, InvalidProxy) as error:
-        raise _refused(error) from error
+        raise refused(error) from error
+    assert isinstance(connection, _Connection)  # noqa: S101 - as it was asked for
     return Socket(connection, backend, timestamps=timestamps)
+
+
+class _Connection(ClientConnection):
+    """A connection that knows how long its upgrade took."""
+
+    upgrade_time = 0.0
+
+    async def handshake(self, *arguments: Any, **more: Any) -> None:
+        """Upgrade the connection, which is there by now, TLS included."""
+        began = self.loop.time()
+        await super().handshake(*arguments, **more)
+        self.upgrade_time = self.loop.time() - began
 
 
 class _Connect(connect):
@@ -158,8 +190,8 @@ class _Connect(connect):
         return exc
 
 
-def _refused(error: Exception) -> FishError:
-    """What it means that no websocket came about."""
+def refused(error: Exception) -> FishError:
+    """What it means that no websocket, or no connection to Fish at all, came about."""
     if isinstance(error, InvalidStatus):
         status, body = error.response.status_code, bytes(error.response.body or b"")
         # HTTP/2 on the way makes Fish answer 400 «invalid protocol»; a web page is answered 200.
@@ -171,9 +203,7 @@ def _refused(error: Exception) -> FishError:
     if isinstance(error, InvalidUpgrade | InvalidProxyStatus):
         return NoWebsocketError(f"There is no way to a websocket: {error}.")
     if isinstance(error, ssl.SSLCertVerificationError):
-        return FishConnectionError(
-            f"Fish Audio's certificate is not valid: {error.verify_message}."
-        )
+        return CertificateError(f"Fish Audio's certificate is not valid: {error.verify_message}.")
     if isinstance(error, OSError):
         return FishConnectionError(f"Fish Audio cannot be reached: {error.strerror or error}.")
     return FishConnectionError(f"Fish Audio's websocket could not be opened: {error}.")

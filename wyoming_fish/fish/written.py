@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterable
 
+from .opening import Opening
 from .schedule import Schedule
+from .story import Story
 
 __all__ = ["Pieces", "Written"]
 
 
 class Written:
-    """What has been written so far and not been skipped; it can be read as often as needed."""
+    """What has been written so far and not been skipped; it can be read as often as needed.
 
-    def __init__(self, text: AsyncIterable[str]) -> None:
+    ``story`` is told of it, and ``opening`` of what was spoken.
+    """
+
+    def __init__(
+        self, text: AsyncIterable[str], story: Story, opening: Opening | None = None
+    ) -> None:
+        self.story = story
+        self.opening = opening or Opening()
         self.parts: list[str] = []
         """As they came, none of them empty."""
         self.news = asyncio.Event()
-        """Set with each part, and at the end."""
+        """Set with each part, at the end, and where a wait is over."""
         self._reading = asyncio.create_task(self._read(text))
         self._reading.add_done_callback(lambda _: self.news.set())
 
     async def _read(self, text: AsyncIterable[str]) -> None:
         async for part in text:
             if part:
+                self.story.write()
                 self.parts.append(part)
                 self.news.set()
+        self.story.complete()
 
     @property
     def complete(self) -> bool:
@@ -38,9 +48,15 @@ class Written:
 
     async def wait(self, until: float | None = None) -> None:
         """Wait for news, or until the loop's time is ``until``."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(until):
-                await self.news.wait()
+        # A timer by itself: a timeout costs twice as much, and each word would have one.
+        alarm = None
+        if until is not None:
+            alarm = asyncio.get_running_loop().call_at(until, self.news.set)
+        try:
+            await self.news.wait()
+        finally:
+            if alarm is not None:
+                alarm.cancel()
 
     async def begins(self) -> bool:
         """Whether there is anything left to say; returns as soon as that is known."""
@@ -57,10 +73,12 @@ class Written:
 
     def skip(self, characters: int) -> None:
         """Forget the first ``characters``: they have been spoken."""
-        while characters and len(self.parts[0]) <= characters:
-            characters -= len(self.parts.pop(0))
-        if characters:
-            self.parts[0] = self.parts[0][characters:]
+        while characters:
+            part = self.parts.pop(0)
+            self.opening.spoke(part[:characters])
+            if len(part) > characters:
+                self.parts.insert(0, part[characters:])
+            characters -= min(characters, len(part))
 
     async def close(self) -> None:
         """Read no further."""

@@ -59,3 +59,17 @@ def replies() -> list[Reply]:
             settings = TextSettings(**options)
             found.append(Reply(number, _unescaped(written), _unescaped(heard), backend, settings))
     return found
+
+
+def typical_text() -> str:
+    """The corpus as one text, but for replies that take what follows them for code or thoughts."""
+    plain = [
+        reply
+        for reply in replies()
+        if reply.settings == TextSettings() and reply.backend is Backend.S2_1_PRO
+    ]
+    return "\n\n".join(
+        reply.written
+        for reply in plain
+        if clean(reply.cleaner(), reply.written, "\n\nEnd").endswith("End")
+    )

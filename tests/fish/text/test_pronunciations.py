@@ -1,5 +1,6 @@
 """Words that are spoken otherwise than they are written."""
 
+import sys
 from itertools import pairwise
 
 import pytest
@@ -45,6 +46,11 @@ def _spoken(*pieces: str) -> str:
         ("[happy] I am happy", "[happy] eye am glad"),
         ("<|phoneme_start|>HACS<|phoneme_end|>", "<|phoneme_start|>HACS<|phoneme_end|>"),
         ("ıK ſ İ", "ıK ſ İ"),
+        ("HACSé, éHACS, HACS京, 京HACS", "HACSé, éHACS, HACS京, 京HACS"),
+        (
+            "北京a北京",
+            "<|phoneme_start|>bei3 jing1<|phoneme_end|>a<|phoneme_start|>bei3 jing1<|phoneme_end|>",
+        ),
         ("", ""),
     ],
 )
@@ -94,3 +100,26 @@ def test_mistakes(text: str, message: str) -> None:
 def test_phonemes() -> None:
     """Between slashes there are phonemes."""
     assert parse_pronunciations("live: /L AY1 V/") == (Pronunciation("live", "L AY1 V", True),)
+
+
+def test_a_long_list_costs_little() -> None:
+    """What a word costs does not grow with the list, nor does a second reply begin later."""
+    listed = parse_pronunciations("\n".join(f"word{n}: x" for n in range(MOST_WORDS)))
+    pronouncer = Pronouncer(listed)
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    text = "A word, word4999 and other words. " * 100
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        said = Pronouncer(listed).write(text)
+    finally:
+        sys.setprofile(before)
+    assert said.count("x and") == 100
+    # With 5000 alternatives it would be thousands.
+    assert calls < 10 * len(text)
+    assert pronouncer.write("word1 ") == "x "

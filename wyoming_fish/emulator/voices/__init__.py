@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from zlib import crc32
 
 from ..request import SpeechRequest
@@ -16,6 +17,9 @@ from .espeak import espeak_thread, missing_packages, speak_espeak
 from .tone import locate_tones, speak_tones
 
 __all__ = ["check_voice", "decode_code_voice", "locate_words", "synthesise"]
+
+# What is acted and not said, but by S1, which knows neither brackets nor tokens.
+_CUE = re.compile(r"\[[^\[\]]*\] ?|<\|[^|]*\|> ?")
 
 DEFAULT_FREQUENCY = 330.0
 """Hz, of the voice `tone` where no reference is given."""
@@ -42,6 +46,7 @@ async def synthesise(text: str, request: SpeechRequest, settings: EmulatorSettin
     voice = request.voice
     if name == "code":
         return encode_code_voice(text, settings.code_samples)
+    text = _said(text, request)
     if name == "tone":
         frequency = _frequency(voice.id) if voice else DEFAULT_FREQUENCY
         return speak_tones(text, request.sample_rate, request.speed, request.volume, frequency)
@@ -67,11 +72,16 @@ def locate_words(
     name = check_voice(settings)
     if name == "code":
         return locate_code_words(text, settings.code_samples)
+    text = _said(text, request)
     if name == "tone":
         return locate_tones(text, request.sample_rate, request.speed)
     words = locate_code_words(text, LEAST_SAMPLES)
     length = len(text.encode()) * LEAST_SAMPLES
     return [(word, a * samples // length, b * samples // length) for word, a, b in words]
+
+
+def _said(text: str, request: SpeechRequest) -> str:
+    return text if request.backend == "s1" else _CUE.sub("", text)
 
 
 def _frequency(voice_id: str) -> float:

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from . import links, tags
-from .grammar import WAIT, Wait, run_end
+from .grammar import WAIT, Construct, Wait, run_end
 from .reading import Handler, Reading
 
 __all__ = ["HANDLERS", "LETTERS"]
@@ -15,8 +15,15 @@ LETTERS: Final = "hHfFmMwW"
 """The letters with which an address may begin."""
 
 _COMMENT: Final = "<!--"
+# Nothing is a tag in which another begins.
+_ALONE: Final = re.compile(r"<[^<>]{0,499}+(?:>|\Z)")
 _HEART: Final = re.compile(r"<3(?!\w|[.,]\d)")
-_AUTOLINK: Final = re.compile("<" + links.POSSIBLE_ADDRESS)
+_AUTOLINK: Final = Construct(
+    rf"<((?:{links.ADDRESS_START.pattern})[^<>\s]*+)>",
+    rf"<{links.POSSIBLE_ADDRESS}[^<>\s]*+",
+    limit=500,
+    flags=re.IGNORECASE,
+)
 
 
 def _angle(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
@@ -31,13 +38,11 @@ def _angle(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
         return _comment(reading, text, at, complete)
     if after == "3":
         return _heart(reading, text, at, complete)
-    if _AUTOLINK.match(text, at):
-        if links.ADDRESS_START.match(text, at + 1):
-            reading.in_autolink = True
-            return at + 1
-        if not complete:
-            return WAIT
-    return _tag(reading, text, at, complete)
+    if not _ALONE.match(text, at):
+        if not links.ADDRESS_START.match(text, at + 1):
+            reading.spoken.mark("<")
+        return at + 1
+    return (_autolink if after in LETTERS else _tag)(reading, text, at, complete)
 
 
 def _comment(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
@@ -57,17 +62,30 @@ def _heart(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     return at + 1
 
 
+def _autolink(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+    link = _AUTOLINK.read(text, at, complete=complete)
+    if link is WAIT:
+        return WAIT
+    if link:
+        reading.say(link[1])
+        return link.end()
+    if links.ADDRESS_START.match(text, at + 1):
+        return at + 1
+    return _tag(reading, text, at, complete)
+
+
 def _tag(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     tag = tags.TAG.read(text, at, complete=complete)
-    if isinstance(tag, Wait):
+    if tag is WAIT:
         return WAIT
     if tag and (tag["declared"] or tag["end"] or tags.is_known(tag["name"].lower())):
         _apply(reading, tag)
         return tag.end()
     placeholder = tags.PLACEHOLDER.read(text, at, complete=complete)
-    if isinstance(placeholder, Wait):
+    if placeholder is WAIT:
         return WAIT
     if placeholder:
+        reading.spoken.gap()
         reading.say(placeholder[1])
         return placeholder.end()
     if tag:
@@ -93,7 +111,7 @@ def _apply(reading: Reading, tag: re.Match[str]) -> None:
 
 def _token(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     token = tags.TOKEN.read(text, at, complete=complete)
-    if isinstance(token, Wait):
+    if token is WAIT:
         return WAIT
     if token is None:
         reading.spoken.mark("<")
@@ -114,7 +132,7 @@ def _long_token(reading: Reading, text: str, at: int, complete: bool) -> int | W
     """Read the phonemes or the thoughts at ``at``, or stay where there are none."""
     phonemes = tags.PHONEMES.read(text, at, complete=complete)
     thoughts = tags.THOUGHTS.read(text, at, complete=complete)
-    if isinstance(phonemes, Wait) or isinstance(thoughts, Wait):
+    if phonemes is WAIT or thoughts is WAIT:
         return WAIT
     if thoughts:
         reading.skipping = tags.Hidden(tags.HIDDEN_AFTER["thoughts"])
@@ -138,11 +156,14 @@ def _address(reading: Reading, text: str, at: int, complete: bool) -> int | Wait
         return start.end()
     begin = at if prefix == "www." else start.end()
     host = links.HOST.read(text + " " if complete else text, begin, complete=complete)
-    if isinstance(host, Wait):
+    if host is WAIT:
         return WAIT
     name, length = links.host_name(host[1]) if host else ("", 0)
     if not name:
         reading.spoken.removed()
+        if host is None:
+            # None is as long.
+            reading.skipping = links.Address()
         return start.end()
     if reading.settings.urls == "host":
         reading.spoken.literal(name)

@@ -20,7 +20,7 @@ _PARENTHESIS: Final = re.compile(r"\(([A-Za-z][A-Za-z -]{0,34})?")
 
 def _bracket(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     found = links.BRACKETS.read(text, at, complete=complete)
-    if isinstance(found, Wait):
+    if found is WAIT:
         return WAIT
     if found is None:
         return at + 1
@@ -41,7 +41,7 @@ def _behind(reading: Reading, text: str, inner: str, end: int, complete: bool) -
     """Read ``[inner]`` as a link, where what stands behind it makes it one."""
     if text.startswith("(", end):
         is_link = links.is_destination(text, end, complete=complete)
-        if isinstance(is_link, Wait):
+        if is_link is WAIT:
             return WAIT
         if is_link:
             _link(reading, inner)
@@ -49,7 +49,7 @@ def _behind(reading: Reading, text: str, inner: str, end: int, complete: bool) -
             return end + 1
     elif text.startswith("[", end):
         reference = links.REFERENCE.read(text, end, complete=complete)
-        if isinstance(reference, Wait):
+        if reference is WAIT:
             return WAIT
         if reference and _is_link(inner, reference[1]):
             _link(reading, inner)
@@ -77,6 +77,9 @@ def _alone(reading: Reading, inner: str) -> None:
     elif inner.startswith("!"):
         # «> [!NOTE]»
         reading.spoken.literal(inner[1:].capitalize())
+    elif inner.startswith("[") and inner.endswith("]"):
+        # «[[Kitchen light|the light]]»
+        reading.spoken.literal(inner[1:-1].rpartition("|")[2])
     elif (cue := reading.cues.bracketed(inner)) is not None:
         reading.cue(cue)
     else:
@@ -104,7 +107,7 @@ def _parenthesis(reading: Reading, text: str, at: int, complete: bool) -> int | 
 
 def _citation(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     found = _CITATION.read(text, at, complete=complete)
-    if isinstance(found, Wait):
+    if found is WAIT:
         return WAIT
     if found:
         reading.spoken.removed()

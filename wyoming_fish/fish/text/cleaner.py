@@ -9,6 +9,7 @@ from .markup import Markup
 from .pronunciations import Pronouncer
 from .settings import TextSettings
 from .spoken import Spoken
+from .styles import Styler
 
 __all__ = ["Cleaner"]
 
@@ -26,7 +27,8 @@ class Cleaner:
         style = cues.named(settings.style) if settings.style else ""
         self._raw = settings.mode == "raw"
         self._style = f"{style} " if style and self._raw else ""
-        self._spoken = Spoken(style)
+        self._styler = Styler("" if self._raw else style)
+        self._spoken = Spoken()
         self._markup = Markup(settings, cues, self._spoken)
         self._pronouncer = Pronouncer(() if self._raw else settings.pronunciations)
         self._half = ""
@@ -42,7 +44,8 @@ class Cleaner:
         """What is certain by now of ``text`` and of what came before it."""
         text = self._half + text
         self._half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
-        return self._pronouncer.write(self._clean(text.removesuffix(self._half)))
+        text = self._pronouncer.write(self._clean(text.removesuffix(self._half)))
+        return self._styler.write(text)
 
     def end(self) -> str:
         """The rest, once there is no more text."""
@@ -51,7 +54,7 @@ class Cleaner:
             self._markup.write("", complete=True)
             rest += self._spoken.end()
         self._half = ""
-        return self._pronouncer.write(rest, complete=True)
+        return self._styler.write(self._pronouncer.write(rest, complete=True))
 
     def _clean(self, text: str) -> str:
         text = join_surrogates(text)

@@ -15,7 +15,7 @@ from typing import Final
 
 from ..settings import Backend
 
-__all__ = ["ACTIONS", "LONGEST_CUE", "S1_EMOTIONS", "S1_OTHERS", "Cues", "starts_of"]
+__all__ = ["ACTIONS", "ASIDES", "LONGEST_CUE", "S1_EMOTIONS", "S1_OTHERS", "Cues", "starts_of"]
 
 # Fish says that an emotion stands at the beginning of its sentence.
 S1_EMOTIONS: Final = frozenset(
@@ -87,7 +87,10 @@ ACTIONS: Final = frozenset(
     "laughs chuckles giggles sighs whispers gasps groans yawns coughs pauses smiles sobs shouts "
     "inhales exhales snickers".split()
 ) | {"clears throat", "takes a deep breath", "laughs softly", "sighs softly", "chuckles softly"}
-"""What is a stage direction between two asterisks: «*sighs*»."""
+"""What is a stage direction in emphasis: «*sighs*»."""
+
+ASIDES: Final = ACTIONS | {"pause", "short pause", "long pause", "whisper", "laughter"}
+"""What is one between two parentheses."""
 
 # Fish's own examples of free cues are short; a longer text in brackets is text.
 LONGEST_CUE: Final = 100
@@ -96,6 +99,8 @@ LONGEST_CUE: Final = 100
 _FREE: Final = re.compile(rf"(?![A-Za-z]$)[^\W\d_][\w ,.'’;:&!-]{{0,{LONGEST_CUE - 3}}}")
 # What writers put in brackets for the eye.
 _SILENT: Final = frozenset("citation needed,source,sources,sic,link,image,ref,x".split(","))
+# «Name», «Verse 2»
+_NAME: Final = re.compile(r"\w+|.*\d.*")
 _CAPITALS: Final = re.compile(r"\b[A-Z]")
 
 
@@ -109,7 +114,11 @@ class Cues:
 
     STARTS: Final = starts_of(
         frozenset(
-            {*_S1, *(f"{degree} {emotion}" for degree in _DEGREES for emotion in S1_EMOTIONS)}
+            {
+                *_S1,
+                *ASIDES,
+                *(f"{degree} {emotion}" for degree in _DEGREES for emotion in S1_EMOTIONS),
+            }
         )
     )
     """What may become a cue between parentheses, in small letters."""
@@ -144,6 +153,8 @@ class Cues:
     def in_parentheses(self, inner: str, *, sentence_starts: bool) -> str | None:
         """The cue that ``(inner)`` is, or None where these are ordinary parentheses."""
         name = inner.lower()
+        if name in ASIDES:
+            return self.named(name)
         if not _is_s1(name):
             return None
         if not self._fixed and not sentence_starts and name not in S1_OTHERS:
@@ -153,12 +164,13 @@ class Cues:
 
     @staticmethod
     def _is_free(inner: str) -> bool:
-        # «[Your Name]» and «[TODO]» are there to be filled in, and are read.
+        # «[Your Name]», «[Name]» and «[TODO]» are there to be filled in, and are read.
         return (
             _FREE.fullmatch(inner) is not None
             and "_" not in inner
             and len(_CAPITALS.findall(inner)) < 2
             and not inner.isupper()
+            and not (inner[0].isupper() and _NAME.fullmatch(inner))
         )
 
 

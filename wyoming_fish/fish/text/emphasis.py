@@ -6,6 +6,7 @@ that: a mark at the edge of a word is emphasis whether it is closed or not.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["MARKS", "is_read"]
@@ -14,6 +15,7 @@ MARKS: Final = "*_~="
 _CURRENCIES: Final = "$€£¥"
 
 
+@lru_cache(256)
 def is_read(run: str, before: str, after: str, *, opened: bool) -> bool:
     """Whether ``run``, a mark or several of the same, is part of the text.
 
@@ -24,7 +26,8 @@ def is_read(run: str, before: str, after: str, *, opened: bool) -> bool:
     if mark == "_":
         return before.isalnum() and next_one.isalnum()
     if mark == "~":
-        return length == 1 and (next_one.isdecimal() or next_one in _CURRENCIES)
+        is_letter = before.isascii() and before.isalpha()
+        return length == 1 and not is_letter and (next_one.isdecimal() or next_one in _CURRENCIES)
     if mark == "=":
         return length == 1 or (length == 2 and before == next_one == " ")
     if length > 2:

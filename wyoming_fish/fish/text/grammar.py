@@ -19,6 +19,7 @@ WAIT: Final = Wait.WAIT
 
 # Characters of a run of one mark that are looked at together.
 LONGEST_RUN: Final = 64
+_RUN: Final = re.compile(rf"(.)\1{{0,{LONGEST_RUN - 1}}}", re.DOTALL)
 
 
 class Construct:
@@ -43,10 +44,9 @@ class Construct:
 
 def run_end(text: str, at: int, *, complete: bool) -> int | Wait:
     """Where the run of the mark at ``at`` ends; what follows it is known."""
-    mark, stop = text[at], min(len(text), at + LONGEST_RUN)
     end = at + 1
-    while end < stop and text[end] == mark:
-        end += 1
+    if text[end : end + 1] == text[at] and (match := _RUN.match(text, at)):
+        end = match.end()
     if end == len(text) and not complete and end < at + LONGEST_RUN:
         return WAIT
     return end

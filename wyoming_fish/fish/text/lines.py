@@ -79,7 +79,7 @@ def _bullet(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
 
 def _heading(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     end = run_end(text, at, complete=complete)
-    if isinstance(end, Wait):
+    if end is WAIT:
         return WAIT
     is_heading = end <= at + 6 and text[end : end + 1] in (" ", "\n", "")
     return begin_text(reading, text, end if is_heading else at, complete)
@@ -88,7 +88,7 @@ def _heading(reading: Reading, text: str, at: int, complete: bool) -> int | Wait
 def _definition(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     """The address of a link or the label of a note: «[1]: https://…», «[^1]: …»."""
     definition = links.DEFINITION.read(text, at, complete=complete)
-    if isinstance(definition, Wait):
+    if definition is WAIT:
         return WAIT
     if definition and definition["address"]:
         reading.skipping = tags.Hidden(tags.LINE_END)
@@ -97,7 +97,7 @@ def _definition(reading: Reading, text: str, at: int, complete: bool) -> int | W
 
 def _fence(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     block = _block_start(text, at, complete=complete)
-    if isinstance(block, Wait):
+    if block is WAIT:
         return WAIT
     if block is None:
         return begin_text(reading, text, at, complete)
@@ -118,6 +118,8 @@ def _fence(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
 
 def _block_start(text: str, at: int, *, complete: bool) -> re.Match[str] | Wait | None:
     """The first line of a block of code at ``at``, without its line end."""
+    if text[at + 1 : at + 2] not in ("", text[at]):
+        return None
     match = _FENCE.match(text, at)
     if match is None:
         begun = not complete and _BEGUN_FENCE.match(text, at)

@@ -64,7 +64,7 @@ scripts have spaces."""
 
 _HOST: Final = r"0-9A-Za-z\u00a1-\u024f\u0370-\u058f._~%:@-"
 # A host is 253 characters at the most.
-HOST: Final = Construct(rf"([{_HOST}]+)(?=[^{_HOST}])", rf"[{_HOST}]*", limit=260)
+HOST: Final = Construct(rf"([{_HOST}]++)(?=[^{_HOST}])", rf"[{_HOST}]*+", limit=260)
 """A host, with all that may stand before and after it in an address."""
 
 

@@ -33,9 +33,8 @@ _ENTITY: Final = Construct(
     r"&(?:#(?:\d{0,7}|[xX][0-9A-Fa-f]{0,6})|[A-Za-z][A-Za-z0-9]{0,31})?",
     limit=34,
 )
-_ACTION: Final = re.compile(r"\*([A-Za-z][A-Za-z ]{0,24})")
+_ACTION: Final = re.compile(r"([*_])([A-Za-z][A-Za-z ]{0,24})")
 _ACTION_STARTS: Final = starts_of(ACTIONS)
-_PUNCTUATION: Final = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 
 
 def _newline(reading: Reading, _text: str, at: int, _complete: bool) -> int:
@@ -48,10 +47,10 @@ def _newline(reading: Reading, _text: str, at: int, _complete: bool) -> int:
 
 def _emphasis(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     end = run_end(text, at, complete=complete)
-    if isinstance(end, Wait):
+    if end is WAIT:
         return WAIT
     run, before, after = text[at:end], text[at - 1], text[end : end + 2]
-    if run == "*" and not before.isalnum():
+    if run in ("*", "_") and not before.isalnum():
         place = _action(reading, text, at, complete)
         if place != at:
             return place
@@ -61,7 +60,7 @@ def _emphasis(reading: Reading, text: str, at: int, complete: bool) -> int | Wai
         reading.spoken.separator()
         return end + 1
     if emphasis.is_read(run, before, after, opened=run in reading.opened):
-        reading.spoken.text(run)
+        reading.spoken.marks(run)
     elif run in reading.opened:
         reading.opened.discard(run)
     elif after and not after[0].isspace():
@@ -70,12 +69,12 @@ def _emphasis(reading: Reading, text: str, at: int, complete: bool) -> int | Wai
 
 
 def _action(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
-    """Read the stage direction between asterisks at ``at``, or stay where there is none."""
+    """Read the stage direction in emphasis at ``at``, or stay where there is none."""
     match = _ACTION.match(text, at)
     if match is None:
         return at
-    name = match[1].lower()
-    if name in ACTIONS and text[match.end() : match.end() + 1] == "*":
+    name = match[2].lower()
+    if name in ACTIONS and text[match.end() : match.end() + 1] == match[1]:
         reading.cue(reading.cues.named(name))
         return match.end() + 1
     begun = match.end() == len(text) and name in _ACTION_STARTS
@@ -84,7 +83,7 @@ def _action(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
 
 def _dashes(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     end = run_end(text, at, complete=complete)
-    if isinstance(end, Wait):
+    if end is WAIT:
         return WAIT
     length, before, after = end - at, text[at - 1], text[end : end + 1]
     if after == ">":
@@ -99,13 +98,11 @@ def _dashes(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
 
 def _symbols(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     end = run_end(text, at, complete=complete)
-    if isinstance(end, Wait):
+    if end is WAIT:
         return WAIT
     run = text[at:end]
-    if run == ">" and reading.in_autolink:
-        reading.in_autolink = False
-    elif len(run) == 1 or run == "++":
-        reading.spoken.text(run)
+    if len(run) == 1 or run == "++":
+        reading.spoken.marks(run)
     return end
 
 
@@ -119,7 +116,7 @@ def _separator(reading: Reading, text: str, at: int, complete: bool) -> int | Wa
 
 def _backtick(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     end = run_end(text, at, complete=complete)
-    if isinstance(end, Wait):
+    if end is WAIT:
         return WAIT
     before, after = text[at - 1], text[end : end + 1]
     if reading.code:
@@ -135,27 +132,12 @@ def _backtick(reading: Reading, text: str, at: int, complete: bool) -> int | Wai
 
 def _hash(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     end = run_end(text, at, complete=complete)
-    if isinstance(end, Wait):
+    if end is WAIT:
         return WAIT
     # «C#», «#1»
     if end - at == 1 and (text[at - 1].isalnum() or text[end : end + 1].isdecimal()):
         reading.spoken.mark("#")
     return end
-
-
-def _backslash(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
-    after = text[at + 1 : at + 2]
-    if not after and not complete:
-        return WAIT
-    if after in ("", "\n"):
-        return at + 1
-    if after not in _PUNCTUATION:
-        reading.spoken.mark("\\")
-        return at + 1
-    if after not in "[]()":
-        # Those are a formula's.
-        reading.spoken.literal(after)
-    return at + 2
 
 
 def _exclamation(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
@@ -170,7 +152,7 @@ def _exclamation(reading: Reading, text: str, at: int, complete: bool) -> int | 
 
 def _emoticon(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     found = _EMOTICON.read(text + " " if complete else text, at, complete=complete)
-    if isinstance(found, Wait):
+    if found is WAIT:
         return WAIT
     if found is None:
         reading.spoken.mark(text[at])
@@ -184,7 +166,7 @@ def _emoticon(reading: Reading, text: str, at: int, complete: bool) -> int | Wai
 
 def _entity(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     found = _ENTITY.read(text, at, complete=complete)
-    if isinstance(found, Wait):
+    if found is WAIT:
         return WAIT
     if found is None:
         reading.spoken.mark("&")
@@ -222,7 +204,6 @@ HANDLERS: Final[dict[str, Handler]] = {
     "`": _backtick,
     "&": _entity,
     "#": _hash,
-    "\\": _backslash,
     "!": _exclamation,
     "-": _dashes,
 }

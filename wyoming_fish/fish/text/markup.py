@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from . import angles, brackets, lines, links, marks
+from . import angles, brackets, formulas, lines, links, marks
 from .characters import EMOJI
 from .cues import Cues
 from .grammar import WAIT, Wait
@@ -27,15 +27,23 @@ __all__ = ["Markup"]
 # What needs no look: all but the marks that may mean something where they stand, and the letters
 # with which an address may begin.
 _PLAIN: Final = re.compile(
-    rf"(?:[^\n*_~=`\[\](<>&|#\\!:;•·【\-+^{angles.LETTERS}{EMOJI}{marks.ARROWS}]"
+    rf"(?:[^\n*_~=`\[\](<>&|#\\!:;•·【\-+^${angles.LETTERS}{EMOJI}{marks.ARROWS}]"
     rf"|(?<=[{links.LETTERS}])[{angles.LETTERS}]|(?!{links.POSSIBLE_ADDRESS})[{angles.LETTERS}]"
-    r"|-(?=[^->])|\+(?=[^+])|=(?=[^=>])|(?<=[^\s\[])!|(?<=\S)[:;]|&(?=\s)|\((?=[^A-Za-z])"
+    r"|-(?=[^->])|\+(?=[^+])|>(?=[^>])|\^(?=[^^])|=(?=[^=>])|(?<![~A-Za-z])~(?=[\d$€£¥])"
+    r"|(?<=[^\s\[])!|!(?=[^\[])|(?<=\S)[:;]|[:;](?=[^')(/|\\*A-Za-z-])|&(?=[^#A-Za-z])"
+    r"|\$(?=[^$\w\\(\[{-]|\d[\d.,]{0,9}(?:[^\d.,^\\_$]|\$\d))|<(?=[^\w/|｜!?<])"
+    r"|\((?=[^A-Za-z]|[A-Za-z][^A-Za-z])"
     r"|(?<=[^\W_])_(?=[^\W_])|(?<=[^\W\d_])·(?=[^\W\d_]))++"
 )
 
-_HANDLERS: Final[dict[str, Handler]] = marks.HANDLERS | brackets.HANDLERS | angles.HANDLERS
+_HANDLERS: Final[dict[str, Handler]] = (
+    marks.HANDLERS | brackets.HANDLERS | angles.HANDLERS | formulas.HANDLERS
+)
 # Those that are never plain.
-_MARKS: Final = frozenset("\n*~`[]<|#\\")
+_MARKS: Final = frozenset("\n*`[]|#\\")
+# After so many marks without a letter, a number or a space between them, more of them say nothing.
+MOST_MARKS: Final = 16
+_NOISE: Final = re.compile(r"[!-/:-@\[-`{-~]++")
 _LITERAL_IN_CODE: Final = _HANDLERS.keys() - {"`", "\n", *angles.LETTERS}
 
 
@@ -45,6 +53,8 @@ class Markup:
     def __init__(self, settings: TextSettings, cues: Cues, spoken: Spoken) -> None:
         self._spoken = spoken
         self._reading = Reading(settings, cues, spoken, self._say)
+        self._marks = 0
+        """How many marks have been read since the last word or space."""
         # What is held, behind one character that came before it.
         self._text = "\n"
 
@@ -69,8 +79,12 @@ class Markup:
             elif reading.line_starts:
                 handler = lines.HANDLERS.get(text[at], lines.begin_text)
                 place = handler(reading, text, at, complete)
+            elif self._marks > MOST_MARKS and (noise := _NOISE.match(text, at)):
+                place = noise.end()
             elif text[at] not in _MARKS and (plain := _PLAIN.match(text, at)):
                 place = plain.end()
+                if self._marks and not _NOISE.fullmatch(plain[0]):
+                    self._marks = 0
                 if reading.code:
                     self._spoken.literal(plain[0])
                 else:
@@ -79,11 +93,18 @@ class Markup:
                 place = at + 1
                 self._spoken.literal(text[at])
             else:
-                place = _HANDLERS.get(text[at], marks.read_symbol)(reading, text, at, complete)
-            if isinstance(place, Wait):
+                place = self._mark(text, at, complete)
+            if place is WAIT:
                 break
             at = place
         return at
+
+    def _mark(self, text: str, at: int, complete: bool) -> int | Wait:
+        handler = _HANDLERS.get(text[at], marks.read_symbol)
+        place = handler(self._reading, text, at, complete)
+        if place is not WAIT:
+            self._marks = self._marks + 1 if _NOISE.fullmatch(text, at, place) else 0
+        return place
 
     def _say(self, text: str) -> None:
         reading = self._reading
@@ -95,6 +116,7 @@ class Markup:
         place = skipping.skip(text, at, complete=complete)
         if not skipping.open:
             self._reading.skipping = None
+            self._marks = 0
             self._reading.line_starts = isinstance(skipping, lines.CodeBlock)
         elif place == at:
             return WAIT

@@ -1,10 +1,17 @@
-"""Words that are spoken otherwise than they are written, by a list of the user's."""
+"""Words that are spoken otherwise than they are written, by a list of the user's.
+
+Fish's own `pronunciation_dictionary` takes phonemes alone, with each request anew. Here the same
+phonemes go in the text as its tokens, and the list serves plain words, every backend and other
+voices than Fish's too.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from ..errors import SettingsError
@@ -81,40 +88,67 @@ class Pronouncer:
     """
 
     def __init__(self, pronunciations: Iterable[Pronunciation]) -> None:
-        self._texts = {_key(item.word): item.text for item in pronunciations}
-        words = sorted(self._texts, key=len, reverse=True)
-        self._starts = {word[:end] for word in words for end in range(1, len(word) + 1)}
-        self._longest = len(words[0]) if words else 0
-        # At the edges of words only, where a word's letter is at the edge of the listed one.
-        listed = "|".join(_edged(word) for word in words)
-        self._pattern = re.compile(f"{_TOKENS}|(?P<word>{listed})", re.IGNORECASE)
+        listed = tuple(pronunciations)
+        self._words = _Words(listed) if listed else None
         # One character that has been given already is kept, since a word may begin after it.
         self._text = "\n"
 
     def write(self, text: str, *, complete: bool = False) -> str:
         """What is certain by now; ``complete`` where no more text follows."""
-        if not self._texts:
+        words = self._words
+        if words is None:
             return text
         text = self._text + text
-        stop = len(text) if complete else self._certain(text)
+        stop = len(text) if complete else words.certain(text)
         parts: list[str] = []
-        at = 1
-        for match in self._pattern.finditer(text, 1):
-            if match.start() >= stop:
-                break
-            if match["word"]:
-                # Letters that only look the same, as the Turkish dotless i, are others.
-                said = self._texts.get(_key(match[0]), match[0])
-                parts += text[at : match.start()], said
-                at = match.end()
-        parts.append(text[at : max(at, stop)])
-        self._text = text[max(at, stop) - 1 :]
+        given = at = 1
+        while (match := words.begins.search(text, at)) and match.start() < stop:
+            at = match.end()
+            if match["token"] is None and (word := words.at(text, match.start())):
+                parts += text[given : match.start()], words.texts[_key(word)]
+                given = at = match.start() + len(word)
+        parts.append(text[given : max(given, stop)])
+        self._text = text[max(given, stop) - 1 :]
         return "".join(parts)
 
-    def _certain(self, text: str) -> int:
+
+@lru_cache(4)
+class _Words:
+    """The listed words, found without trying each of them."""
+
+    def __init__(self, pronunciations: tuple[Pronunciation, ...]) -> None:
+        self.texts = {_key(item.word): item.text for item in pronunciations}
+        """What is spoken, by the word in small letters."""
+        words = [item.word for item in pronunciations]
+        self._starts = {_key(word[:end]) for word in words for end in range(1, len(word) + 1)}
+        lengths: defaultdict[str, set[int]] = defaultdict(set)
+        for word in words:
+            lengths[_key(word[0])].add(len(word))
+        self._lengths = {first: sorted(found) for first, found in lengths.items()}
+        self._longest = max(map(len, words))
+        firsts = "".join(re.escape(first[0]) for first in self._lengths)
+        self.begins = re.compile(
+            rf"(?P<token>{_TOKENS})|(?!(?<=[^\W_])[A-Za-z0-9])[{firsts}]", re.IGNORECASE
+        )
+        """A token, or the first character of what may be a listed word."""
+
+    def at(self, text: str, start: int) -> str:
+        """The longest listed word at ``start``, at whose end a word ends, or nothing."""
+        longest = ""
+        for length in self._lengths.get(_key(text[start]), ()):
+            word, end = text[start : start + length], start + length
+            if _key(word) not in self._starts:
+                break
+            if _key(word) in self.texts and not (end < len(text) and _goes_on(text, end)):
+                longest = word
+        return longest
+
+    def certain(self, text: str) -> int:
         """Where the earliest start of a listed word lies that reaches to the end."""
         for start in range(max(1, len(text) - self._longest), len(text)):
-            if not _splits(text, start) and _key(text[start:]) in self._starts:
+            if _key(text[start]) not in self._lengths or _splits(text, start):
+                continue
+            if _key(text[start:]) in self._starts:
                 return start
         return len(text)
 
@@ -123,13 +157,12 @@ def _key(word: str) -> str:
     return word.lower()
 
 
+# Scripts without spaces have no edges.
 def _splits(text: str, at: int) -> bool:
-    """Whether ``at`` lies within a word."""
-    return text[at - 1].isalnum() and text[at].isalnum() and text[at].isascii()
+    """Whether the character at ``at`` goes on with the word before it."""
+    return text[at].isascii() and text[at].isalnum() and text[at - 1].isalnum()
 
 
-def _edged(word: str) -> str:
-    # Scripts without spaces have no edges.
-    before = r"(?<![^\W_])" if word[0].isalnum() and word[0].isascii() else ""
-    after = r"(?![^\W_])" if word[-1].isalnum() and word[-1].isascii() else ""
-    return before + re.escape(word) + after
+def _goes_on(text: str, at: int) -> bool:
+    """Whether the word before ``at`` goes on there."""
+    return text[at - 1].isascii() and text[at - 1].isalnum() and text[at].isalnum()

@@ -46,8 +46,6 @@ class Reading:
         """The marks that close a block which is no code."""
         self.opened: set[str] = set()
         """Emphasis that has been opened in this line."""
-        self.in_autolink = False
-        """Whether an address stands between angle brackets."""
 
     def cue(self, cue: str) -> None:
         """Act ``cue``, or leave out what the backend has no cue for."""

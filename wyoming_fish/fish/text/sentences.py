@@ -12,10 +12,11 @@ needs the clauses and words of a long sentence too, and the text as it was.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-__all__ = ["Cut", "CutKind", "Sentences"]
+__all__ = ["LONGEST_SPACE", "Cut", "CutKind", "Sentences", "sentence_ends"]
 
 # Characters within which a bracket that opens a cue is closed. One that is not closed by then
 # is no cue and may be cut.
@@ -166,6 +167,17 @@ class Sentences:
             self._scanned = max(self._scanned, uncut + LONGEST)
 
 
+def sentence_ends(text: str, at: int) -> Iterator[int]:
+    """Where sentences end in ``text``, whose cues are whole, from ``at`` on and before its end."""
+    while place := _PLACE.search(text, at):
+        at = place.end()
+        if place["bracket"]:
+            if place["bracket"] != "(":
+                at = _after_cue(text, place.start()) or at
+        elif at < len(text) and _kind(text, place) is CutKind.SENTENCE:
+            yield at
+
+
 def _kind(text: str, place: re.Match[str]) -> CutKind | None:
     """What ends at a place, where anything does; what follows the place is known."""
     if place["free"]:
@@ -179,8 +191,10 @@ def _kind(text: str, place: re.Match[str]) -> CutKind | None:
         return None
     goes_on = following.islower()
     ends = _ENDS_SENTENCE.search(stem) is not None
-    if "\n" in place[0]:
-        return CutKind.WORD if goes_on and not ends else CutKind.SENTENCE
+    if lines := place[0].count("\n"):
+        # A line that goes on in the next one, but not what announces a list.
+        wrapped = goes_on and not ends and lines == 1 and not stem.endswith(":")
+        return CutKind.WORD if wrapped else CutKind.SENTENCE
     if ends and not goes_on and not _is_abbreviation(stem, following):
         return CutKind.SENTENCE
     if _ENDS_CLAUSE.search(stem):

@@ -31,7 +31,7 @@ class TextSettings:
     """Whether Fish's own tokens for speakers and phonemes may come in the text."""
 
     style: str = ""
-    """A cue without its brackets, such as «calm» or «whisper», put before each paragraph."""
+    """A cue without its brackets, such as «calm» or «whisper», put before each sentence."""
 
     pronunciations: tuple[Pronunciation, ...] = ()
     """Words that are spoken otherwise than they are written."""

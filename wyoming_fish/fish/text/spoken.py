@@ -27,11 +27,12 @@ _SENTENCE_MARKS: Final = ".!?…。！？।॥؟۔"
 # Marks that join the word before them, so that a space left by something taken out goes.
 _JOINING: Final = _CLAUSE_MARKS + _SENTENCE_MARKS + _CLOSING
 _SYMBOLS: Final = "\"'`*_~=+^<>|#/\\-–—&@%‚‘’¡¿{}[]"
+_JOINTS: Final = re.escape(_CLAUSE_MARKS + _SENTENCE_MARKS + _SYMBOLS)
 _MARKS: Final = re.escape(_OPENING + _CLOSING + _CLAUSE_MARKS + _SENTENCE_MARKS + _SYMBOLS)
 
 # Words with at most a mark and a space between them need no further look.
 _TOKEN: Final = re.compile(
-    rf"""(?P<words>[^\W_][^{_MARKS}{_SPACES}]*+(?:[.,;:!?'’/_@&%+-]?\ ?[^{_MARKS}{_SPACES}]++)*+)
+    rf"""(?P<words>[^\W_][^{_MARKS}{_SPACES}]*+(?:[{_JOINTS}]?\ ?[^{_MARKS}{_SPACES}]++)*+)
     | (?P<space>[{_SPACES}]+)
     | (?P<mark>[{_MARKS}])
     | (?P<symbol>.)""",
@@ -62,8 +63,7 @@ _LOOSE_ENDS: Final = tuple(kind for kind in _Kind if kind <= _LAST_BLANK or kind
 class Spoken:
     """The text of one reply on its way out."""
 
-    def __init__(self, style: str = "") -> None:
-        self._style = style
+    def __init__(self) -> None:
         self._out: list[str] = []
         self._waiting: list[tuple[_Kind, str]] = []
         self._last = "\n"
@@ -74,7 +74,6 @@ class Spoken:
         """Whether no word has been spoken since the line, or the cell of a table, began."""
         self._line_fresh = True
         """Whether no word has been spoken since the line began."""
-        self._styled = False
 
     def take(self) -> str:
         """What is certain by now and has not been taken yet."""
@@ -96,10 +95,15 @@ class Spoken:
 
     def text(self, text: str) -> None:
         """Say ``text``, which has no line end and no markup."""
+        if text.isalnum():
+            self._word(text)
+            return
+        if text == " ":
+            self._blank(_Kind.SPACE)
+            return
         for match in _TOKEN.finditer(text):
             if match.lastgroup == "words":
-                self._release()
-                self._append(match[0])
+                self._word(match[0])
             elif match.lastgroup == "space":
                 self._blank(_Kind.SPACE)
             elif match.lastgroup == "mark":
@@ -107,8 +111,16 @@ class Spoken:
             else:
                 self._symbol(match[0])
 
+    def marks(self, run: str) -> None:
+        """Say a mark as often as it stands in ``run``."""
+        for mark in run:
+            self.mark(mark)
+
     def mark(self, mark: str) -> None:
         """Say a single mark, which is no space and no letter."""
+        if not (self._waiting or self._fresh or mark in _OPENING):
+            self._write_mark(mark)
+            return
         closes = mark in _QUOTES and not self._waiting and not self._last.isspace()
         if mark in _OPENING and not closes:
             self._wait(_Kind.OPENING, mark)
@@ -152,14 +164,16 @@ class Spoken:
     def newline(self) -> None:
         """The line ends."""
         if self._line_fresh:
-            self._waiting = [item for item in self._waiting if item[0] is _Kind.CUE]
+            if self._waiting:
+                self._waiting = [item for item in self._waiting if item[0] is _Kind.CUE]
             if self._waiting:
                 self._wait(_Kind.GAP, "")
             return
         if self._has_cue():
             self._blank(_Kind.NEWLINE)
         else:
-            self._end_line()
+            if self._waiting:
+                self._end_line()
             self._write_blank(_Kind.NEWLINE)
         self._fresh = self._line_fresh = True
 
@@ -221,9 +235,9 @@ class Spoken:
 
     def _blank(self, kind: _Kind) -> None:
         """A space of some kind; of several in a row the weightiest stays."""
-        if self._fresh:
-            self._drop_loose()
         waiting = self._waiting
+        if self._fresh and waiting:
+            self._drop_loose()
         if kind in (_Kind.SEPARATOR, _Kind.NEWLINE):
             self._fresh = True
         if waiting and waiting[-1][0] <= _LAST_BLANK:
@@ -247,21 +261,20 @@ class Spoken:
             first = 1 if self._waiting[0][0] <= _LAST_BLANK else 0
             del self._waiting[first]
 
+    def _word(self, text: str) -> None:
+        if self._waiting or self._fresh:
+            self._release()
+        self._out.append(text)
+        self._last = text[-1]
+        self._repeats = 1
+
     def _release(self) -> None:
         """A word comes: say what waited for it."""
-        if self._style and not self._styled:
-            self._waiting.insert(self._style_place(), (_Kind.CUE, f"{self._style} "))
-        if self._fresh:
-            self._strip_lead()
-        self._write_waiting()
+        if self._waiting:
+            if self._fresh and self._waiting[-1][0] > _LAST_BLANK:
+                self._strip_lead()
+            self._write_waiting()
         self._fresh = self._line_fresh = False
-        self._styled = True
-
-    def _style_place(self) -> int:
-        place = 0
-        while place < len(self._waiting) and self._waiting[place][0] <= _LAST_BLANK:
-            place += 1
-        return place
 
     def _strip_lead(self) -> None:
         """Take the marks away with which nothing begins: «, and then»."""
@@ -292,7 +305,6 @@ class Spoken:
             return
         if kind is _Kind.NEWLINE:
             self._append("\n")
-            self._styled = False
             return
         if kind is _Kind.SEPARATOR and self._last not in _CLAUSE_MARKS + _SENTENCE_MARKS:
             self._out.append(",")

@@ -24,6 +24,7 @@ from .phonemes import fish_phonemes
 from .pronunciations import Pronouncer
 from .settings import TextSettings
 from .spoken import Spoken
+from .styles import Styler
 
 __all__ = ["SsmlPart", "begins_ssml", "parse_ssml"]
 
@@ -117,7 +118,7 @@ class _Document:
         self._cues = Cues(backend)
         style = self._cues.named(settings.style) if settings.style else ""
         self._style = style
-        self._spoken = Spoken(style)
+        self._spoken = Spoken()
         self._part = SsmlPart("")
         self._parts: list[SsmlPart] = []
         self._elements = [_Element("", self._part)]
@@ -148,6 +149,7 @@ class _Document:
         pronouncer = Pronouncer(self._settings.pronunciations)
         text = pronouncer.write(self._spoken.end(), complete=True).strip()
         if text:
+            text = Styler(self._style).write(text)
             self._parts.append(replace(self._part, text=text))
         if len(self._parts) > MOST_PARTS:
             raise _RefusedError("too many parts")
@@ -225,7 +227,7 @@ class _Document:
         """What comes is spoken as ``part`` says, after the pauses before it."""
         if part != self._part:
             self._finished()
-            self._part, self._spoken = part, Spoken(self._style)
+            self._part, self._spoken = part, Spoken()
         if self._breaks:
             self._spoken.gap()
         for name in self._breaks[:_MOST_BREAKS]:

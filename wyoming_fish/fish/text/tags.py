@@ -121,7 +121,7 @@ _INLINE: Final = frozenset(
     "input ins kbd label legend link map mark meta meter noscript object output param picture "
     "progress q rp rt ruby s samp select slot small source span strike strong sub sup svg path "
     "template textarea time title track tt u var video wbr speak break emphasis prosody voice "
-    "say-as phoneme lang audio desc sentence answer output response final".split()
+    "say-as phoneme lang audio desc sentence answer output response reply speech final".split()
 )
 _ALTERNATIVE: Final = re.compile(r"\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
 

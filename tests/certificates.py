@@ -1,0 +1,21 @@
+"""Certificates that nobody trusts."""
+
+import ssl
+import subprocess
+from pathlib import Path
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """Make one for localhost, `cert.pem` in ``folder``; a context to serve with."""
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context

@@ -1,0 +1,197 @@
+"""Silence where speech pauses, without any Fish Audio: over speech that a test holds in hand."""
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import AsyncGenerator
+from typing import Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wyoming_fish.fish.bridge import bridged
+
+# Seconds after which a gap is bridged: of those that are to be, and of those that never are.
+SOON: Final = 0.005
+NEVER: Final = 600.0
+
+SILENCE: Final = b"\0\0"
+
+# Turns of the event loop: more than anything here takes.
+TURNS: Final = 20
+
+
+class Speech:
+    """Speech that goes on when it is told to."""
+
+    def __init__(self, *steps: bytes | Exception, fails_to_close: bool = False) -> None:
+        self.steps = steps
+        self.fails_to_close = fails_to_close
+        self.given = 0
+        """How many steps have been asked for."""
+        self.closed = False
+        self.go_on = asyncio.Event()
+        """It waits for this at the end, before it ends."""
+
+    async def audio(self) -> AsyncGenerator[bytes]:
+        """The steps, one after another."""
+        try:
+            for step in self.steps:
+                self.given += 1
+                if isinstance(step, Exception):
+                    raise step
+                yield step
+            await self.go_on.wait()
+        finally:
+            # Closing takes its time, as that of a socket does.
+            try:
+                await asyncio.sleep(0)
+            finally:
+                self.closed = True
+                if self.fails_to_close:
+                    raise LookupError("It cannot be closed.")
+
+
+async def _turns(number: int = TURNS) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+def _frames(number: int) -> list[bytes]:
+    return [bytes((1, place)) for place in range(number)]
+
+
+@given(st.lists(st.integers(0, 3), max_size=30), st.lists(st.integers(0, 3), max_size=30))
+@settings(deadline=None, max_examples=200)
+def test_nothing_is_lost_or_out_of_order(writing: list[int], reading: list[int]) -> None:
+    """However slow either side is, what comes out is what went in, and the very same bytes."""
+    frames = _frames(len(writing))
+
+    async def speech() -> AsyncGenerator[bytes]:
+        for turns, frame in zip(writing, frames, strict=True):
+            await _turns(turns)
+            yield frame
+
+    async def listen() -> list[bytes]:
+        heard = []
+        async for pcm in bridged(speech(), NEVER, SILENCE):
+            heard.append(pcm)
+            await _turns(reading[len(heard)] if len(heard) < len(reading) else 0)
+        return heard
+
+    heard = asyncio.run(listen())
+    assert heard == frames
+    assert all(out is frame for out, frame in zip(heard, frames, strict=True))
+
+
+async def test_audio_does_not_wait_for_the_next() -> None:
+    """What has come is heard at once, though nothing follows."""
+    speech = Speech(b"\1\1")
+    async with contextlib.aclosing(bridged(speech.audio(), NEVER, SILENCE)) as audio:
+        first = asyncio.create_task(anext(audio))
+        await _turns()
+        assert first.done()
+        assert first.result() == b"\1\1"
+
+
+async def test_silence_again_and_again() -> None:
+    """A gap gets silence as often as it lasts that long, and then the speech goes on."""
+
+    async def speech() -> AsyncGenerator[bytes]:
+        yield b"\1\1"
+        await bridges_given.wait()
+        yield b"\2\2"
+
+    bridges_given = asyncio.Event()
+    heard = []
+    async for pcm in bridged(speech(), SOON, SILENCE):
+        heard.append(pcm)
+        if heard.count(SILENCE) == 3:
+            bridges_given.set()
+    assert heard[0] == b"\1\1"
+    assert heard[1:4] == [SILENCE] * 3
+    assert heard[-1] == b"\2\2"
+
+
+async def test_no_silence_before_the_first_audio() -> None:
+    """Until then there is no gap, but an answer that is still to come."""
+    speech = Speech()
+    async with contextlib.aclosing(bridged(speech.audio(), 0.0, SILENCE)) as audio:
+        first = asyncio.create_task(anext(audio, b"end"))
+        await _turns()
+        assert not first.done()
+        speech.go_on.set()
+        assert await first == b"end"
+
+
+async def test_no_silence_where_audio_is_there() -> None:
+    """A listener that takes longer than a gap may last is given the audio that has come."""
+    speech = Speech(*_frames(5))
+    speech.go_on.set()
+    heard = []
+    async for pcm in bridged(speech.audio(), 0.0, SILENCE):
+        heard.append(pcm)
+        await _turns()
+    assert heard == _frames(5)
+
+
+async def test_little_is_read_ahead() -> None:
+    """A listener that does not listen holds the speech up: at most two frames wait for it."""
+    speech = Speech(*_frames(50))
+    async with contextlib.aclosing(bridged(speech.audio(), NEVER, SILENCE)) as audio:
+        await anext(audio)
+        await _turns()
+        assert speech.given <= 3
+
+
+async def test_an_error_comes_after_the_audio_before_it() -> None:
+    """What the speech raises is raised, when all that came before it has been heard."""
+    speech = Speech(*_frames(4), LookupError("It broke."))
+    audio = bridged(speech.audio(), NEVER, SILENCE)
+    for frame in _frames(4):
+        assert await anext(audio) == frame
+        await _turns()
+    with pytest.raises(LookupError, match=r"It broke\."):
+        await anext(audio)
+    assert speech.closed
+
+
+@pytest.mark.parametrize("taken", range(7))
+@pytest.mark.parametrize("turns", [0, 1, TURNS])
+@pytest.mark.parametrize("fails_to_close", [False, True])
+async def test_leaving_closes_the_speech(
+    taken: int, turns: int, fails_to_close: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whenever the listener leaves, the speech is closed when it has left, and no task is left."""
+    speech = Speech(*_frames(7), fails_to_close=fails_to_close)
+    audio = bridged(speech.audio(), NEVER, SILENCE)
+    heard = [await anext(audio) for _ in range(taken)]
+    await _turns(turns)
+    await audio.aclose()
+    assert heard == _frames(taken)
+    assert speech.closed or not taken
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    # An error that nobody hears is not complained of either, which is done when its task goes.
+    gc.collect()
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("frames", [0, 1, 3])
+async def test_cancelling_closes_the_speech(frames: int) -> None:
+    """A listener that is cancelled while it waits leaves nothing behind either."""
+    speech = Speech(*_frames(frames))
+
+    async def listen() -> None:
+        async with contextlib.aclosing(bridged(speech.audio(), NEVER, SILENCE)) as audio:
+            async for _ in audio:
+                pass
+
+    listening = asyncio.create_task(listen())
+    await _turns()
+    assert speech.given == frames
+    listening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await listening
+    assert speech.closed
+    assert asyncio.all_tasks() == {asyncio.current_task()}

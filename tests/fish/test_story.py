@@ -1,0 +1,76 @@
+"""What the engine tells of a reply."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
+from wyoming_fish.fish import Endpoint, FishError, Sockets, SpeechSettings, speak
+from wyoming_fish.fish.story import Story
+
+RATE = 24000
+TEXT = "Die Küche ist dunkel. Good night."
+
+
+async def _tell(emulator: Emulator, *pieces: str) -> Story:
+    """Speak it, and give its story when it has ended, well or not; check its seconds of audio."""
+
+    async def text() -> AsyncIterator[str]:
+        for piece in pieces:
+            await asyncio.sleep(0.01)
+            yield piece
+
+    story = Story()
+    sockets = Sockets(Endpoint("key", emulator.url), warm=0)
+    size = 0
+    try:
+        async for pcm in speak(sockets, text(), SpeechSettings(sample_rate=RATE), story=story):
+            size += len(pcm)
+    except FishError:
+        pass
+    finally:
+        await sockets.close()
+    assert story.audio == pytest.approx(size / 2 / RATE)
+    return story
+
+
+@pytest.mark.parametrize("websocket", [True, False])
+async def test_times_and_sums(websocket: bool) -> None:
+    """Text, sending and audio in their order, by websocket and by REST; bytes as billed."""
+    faults = [] if websocket else [Fault("upgrade", 404, times=None)]
+    async with Emulator(EmulatorSettings(first_audio=0.05, faults=faults)) as emulator:
+        story = await _tell(emulator, "Die Küche ist dunkel. ", "Good night.")
+    assert story.text_began is not None
+    assert story.sent is not None
+    assert story.heard is not None
+    assert story.text_ended is not None
+    assert story.text_began < story.text_ended
+    assert story.text_began < story.sent < story.heard
+    assert story.text_part is not None
+    assert story.fish_part is not None
+    assert story.fish_part >= 0.05
+    assert story.first_audio == pytest.approx(story.text_part + story.fish_part)
+    assert story.billed == len(TEXT.encode())
+    assert story.retries == ([] if websocket else ["connection"])
+
+
+async def test_each_try_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is sent again counts again, and each new try has its reason."""
+    monkeypatch.setattr("wyoming_fish.fish.retries.FIRST_DELAY", 0.005)
+    faults = [Fault("upgrade", 503), Fault("audio", "finish-error", times=1)]
+    async with Emulator(EmulatorSettings(faults=faults)) as emulator:
+        story = await _tell(emulator, "Good night.")
+    assert story.retries == ["unavailable", "broken-stream"]
+    assert story.billed == 2 * len("Good night.")
+
+
+async def test_what_did_not_happen_is_not_told() -> None:
+    """A reply that fails before it is heard, or has nothing to say, has no first audio."""
+    async with Emulator(EmulatorSettings(faults=[Fault("upgrade", 402)])) as emulator:
+        refused = await _tell(emulator, "Good night.")
+        silent = await _tell(emulator, " … ")
+    assert refused.text_began is not None
+    for story in (refused, silent):
+        assert (story.sent, story.heard, story.first_audio, story.fish_part) == (None,) * 4
+        assert (story.billed, story.audio, story.retries) == (0, 0.0, [])

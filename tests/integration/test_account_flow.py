@@ -1,0 +1,118 @@
+"""The account's flow once it is set up: reauthentication, reconfiguration."""
+
+from typing import Any
+
+from homeassistant import config_entries
+from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+
+from tests.integration.conftest import KEY, AddEntry, state_of
+from tests.integration.flows import submit
+from wyoming_fish.emulator import Emulator, Fault
+
+
+async def reauthenticate(hass: HomeAssistant, entry: Any, key: str) -> ConfigFlowResult:
+    """Answer the question for another key."""
+    (flow,) = entry.async_get_active_flows(hass, {config_entries.SOURCE_REAUTH})
+    flow = await submit(hass, flow, api_key=key)
+    await hass.async_block_till_done()
+    return flow
+
+
+async def test_reauthentication(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """It starts by itself on 401, refuses a wrong key, and sets up what had failed."""
+    emulator.settings.key = "new"
+    entry = await add_entry()
+    assert state_of(entry) is ConfigEntryState.SETUP_ERROR
+    flow = await reauthenticate(hass, entry, "wrong")
+    assert flow["errors"] == {"base": "invalid_auth"}
+    flow = await reauthenticate(hass, entry, " new ")
+    assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "reauth_successful")
+    assert entry.data == {"api_key": "new", "base_url": emulator.url}
+    assert state_of(entry) is ConfigEntryState.LOADED
+
+
+async def test_reauthentication_while_loaded(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A key that is refused while the entry is in use is replaced, and the entry starts anew."""
+    entry = await add_entry()
+    emulator.settings.key = "new"
+    before = entry.runtime_data
+    await before.credit.async_refresh()
+    await hass.async_block_till_done()
+    flow = await reauthenticate(hass, entry, "new")
+    assert flow["reason"] == "reauth_successful"
+    assert state_of(entry) is ConfigEntryState.LOADED
+    assert entry.runtime_data is not before
+
+
+async def test_reauthentication_by_another_account(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """The key of another account is refused."""
+    emulator.settings.key = "new"
+    entry = await add_entry()
+    emulator.settings.user_id = "somebody else"
+    flow = await reauthenticate(hass, entry, "new")
+    assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "wrong_account")
+    assert entry.data["api_key"] == KEY
+
+
+async def test_reconfiguration(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """Key and address can be changed; an empty key keeps the one that there is."""
+    entry = await add_entry()
+    flow = await entry.start_reconfigure_flow(hass)
+    assert (flow["type"], flow["step_id"]) == (FlowResultType.FORM, "reconfigure")
+    emulator.settings.key = "new"
+    advanced = {"base_url": emulator.url}
+    flow = await submit(hass, flow, advanced=advanced)
+    assert flow["errors"] == {"base": "invalid_auth"}
+    flow = await submit(hass, flow, api_key="new", advanced=advanced)
+    await hass.async_block_till_done()
+    assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
+    assert entry.data == {"api_key": "new", "base_url": emulator.url}
+    assert state_of(entry) is ConfigEntryState.LOADED
+
+    # Nothing is changed: it starts anew all the same.
+    before = entry.runtime_data
+    flow = await submit(hass, await entry.start_reconfigure_flow(hass), advanced=advanced)
+    await hass.async_block_till_done()
+    assert flow["reason"] == "reconfigure_successful"
+    assert entry.runtime_data is not before
+
+
+async def test_reconfiguration_to_another_account(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """An entry stays with its account."""
+    entry = await add_entry()
+    emulator.settings.user_id = "somebody else"
+    flow = await entry.start_reconfigure_flow(hass)
+    flow = await submit(hass, flow, advanced={"base_url": emulator.url})
+    assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "wrong_account")
+
+
+async def test_server_of_ones_own_moves(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A server that is known by its address may move, but not to where another one is set up."""
+    emulator.settings.faults.append(Fault("rest", 404, times=None))
+    entry = await add_entry(unique_id="http://old.example", base_url="http://old.example")
+    assert state_of(entry) is ConfigEntryState.SETUP_RETRY
+    flow = await entry.start_reconfigure_flow(hass)
+    flow = await submit(hass, flow, advanced={"base_url": emulator.url})
+    await hass.async_block_till_done()
+    assert flow["reason"] == "reconfigure_successful"
+    assert entry.unique_id == emulator.url
+    assert state_of(entry) is ConfigEntryState.LOADED
+
+    other = await add_entry(unique_id="http://other.example")
+    flow = await other.start_reconfigure_flow(hass)
+    flow = await submit(hass, flow, advanced={"base_url": emulator.url})
+    assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "already_configured")

@@ -1,0 +1,67 @@
+"""Replies of half an hour, and texts that pause."""
+
+import asyncio
+
+import pytest
+from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop
+
+from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
+
+from .conftest import Serving, check_envelope, receive
+
+RATE = 8000
+SAMPLES = 255
+HALF_AN_HOUR = 30 * 60
+
+SENTENCE = "All work and no play makes Jack a dull boy, and it is 19.5 degrees outside. "
+TEXT = SENTENCE * (HALF_AN_HOUR * RATE // SAMPLES // len(SENTENCE) + 1)
+
+FLAGS = (f"--sample-rate={RATE}", "--text=raw")
+
+
+@pytest.mark.parametrize("way", [(), ("--resume",)])
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_half_an_hour(serving: Serving, way: tuple[str, ...], streamed: bool) -> None:
+    """Half an hour of speech is heard to its last sample, in one envelope and one session."""
+    settings = EmulatorSettings(voice="code", code_samples=SAMPLES)
+    async with serving(settings, *FLAGS, *way) as served, served.client() as client:
+        if streamed:
+            await client.write_event(SynthesizeStart().event())
+            for at in range(0, len(TEXT), 100):
+                await client.write_event(SynthesizeChunk(TEXT[at : at + 100]).event())
+            await client.write_event(SynthesizeStop().event())
+            reply = await receive(client, "synthesize-stopped")
+        else:
+            await client.write_event(Synthesize(TEXT).event())
+            reply = await receive(client, "audio-stop")
+        check_envelope(reply, RATE, streamed=streamed)
+        assert len(reply.pcm) / 2 / RATE >= HALF_AN_HOUR
+        assert decode_code_voice(reply.pcm, SAMPLES) == TEXT
+        assert len(served.emulator.sessions) == 1
+
+
+async def test_a_text_that_pauses_again_and_again(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often the text pauses, the player is kept awake, and the words come out whole."""
+    # A player that gives up after 5 s, in hundredths.
+    monkeypatch.setattr("wyoming_fish.fish.live_reply.SILENCE_LIMIT", 0.2)
+    monkeypatch.setattr("wyoming_fish.fish.live_reply.LOOK", 0.02)
+    settings = EmulatorSettings(voice="code")
+    words = ["It is late. ", "The doors ", "are ", "locked. ", "Sleep well."]
+    flags = ("--text=raw", "--bridge=0.02", "--idle-time=0.05")
+    async with serving(settings, *flags) as served, served.client() as client:
+        await client.write_event(SynthesizeStart().event())
+        pcm = b""
+        for word in words:
+            await client.write_event(SynthesizeChunk(word).event())
+            silences = 0
+            # Nothing is to be heard before the first sentence.
+            while silences < 15:
+                chunk = (await receive(client, "audio-chunk")).pcm
+                pcm += chunk
+                silences += not any(chunk)
+        await client.write_event(SynthesizeStop().event())
+        async with asyncio.timeout(5):
+            pcm += (await receive(client, "synthesize-stopped")).pcm
+    assert decode_code_voice(pcm, allow_silence=True) == "".join(words)

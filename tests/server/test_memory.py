@@ -1,0 +1,179 @@
+"""What hostile clients cost a real server: no more than LIMIT, and nobody else a word."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from wyoming.client import AsyncTcpClient
+from wyoming.event import async_read_event
+from wyoming.tts import Synthesize
+
+from tests.processes import READY, Program, server
+from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
+from wyoming_fish.wire import LINE_LIMIT
+
+from .conftest import receive, stream
+from .hostile import CORPUS, LARGE
+
+TEXT = "Good night. The doors are locked."
+
+# Megabytes that the server may take more at any moment, and keep.
+LIMIT = 8.0
+
+# Seconds in which the server here gives up on who does not read.
+WRITE_TIMEOUT = 0.5
+
+
+@dataclass
+class _Running:
+    """A server in a process of its own, and the emulator that it speaks by."""
+
+    emulator: Emulator
+    program: Program
+    port: int
+
+    def memory(self, field: str) -> float:
+        """Megabytes: VmRSS, what it has now; VmHWM, the most since ``forget_peak``."""
+        status = Path(f"/proc/{self.program.pid}/status").read_text()
+        return int(status.partition(f"{field}:")[2].split()[0]) / 1024
+
+    def forget_peak(self) -> None:
+        Path(f"/proc/{self.program.pid}/clear_refs").write_text("5")
+
+    @contextlib.asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """What happens within costs no more than LIMIT, neither then nor later."""
+        await self.serves()
+        before = self.memory("VmRSS")
+        self.forget_peak()
+        yield
+        await self.serves()
+        assert self.memory("VmHWM") - before <= LIMIT
+        assert self.memory("VmRSS") - before <= LIMIT
+
+    async def serves(self) -> None:
+        """A normal client hears its reply, of either kind, whole."""
+        async with AsyncTcpClient("127.0.0.1", self.port) as client:
+            await client.write_event(Synthesize(TEXT).event())
+            assert decode_code_voice((await receive(client, "audio-stop")).pcm) == TEXT
+            await stream(client, [TEXT[:9], TEXT[9:]])
+            assert decode_code_voice((await receive(client, "synthesize-stopped")).pcm) == TEXT
+
+    async def send(self, data: bytes) -> list[str]:
+        """Send this and no more; the types of the events that came back until the end."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        listening = asyncio.create_task(_types(reader))
+        with contextlib.suppress(ConnectionError):
+            writer.write(data)
+            await writer.drain()
+            writer.write_eof()
+        try:
+            return await listening
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+async def _types(reader: asyncio.StreamReader) -> list[str]:
+    types = []
+    # Where it was closed with our bytes unread, what it had sent is lost.
+    with contextlib.suppress(ConnectionError):
+        while (event := await async_read_event(reader)) is not None:
+            types.append(event.type)
+    return types
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[_Running]:
+    """One for all tests, so that what adds up is seen."""
+    settings = EmulatorSettings(voice="code")
+    async with Emulator(settings) as emulator:
+        flags = ("--api-key=key", f"--base-url={emulator.url}", "--uri=tcp://127.0.0.1:0")
+        program = server(*flags, f"--write-timeout={WRITE_TIMEOUT}")
+        try:
+            ready = await asyncio.to_thread(program.wait_for, READY)
+            running = _Running(emulator, program, int(ready[1].rpartition(":")[2]))
+            # What is allocated once for all is allocated now.
+            for _ in range(20):
+                await running.serves()
+            yield running
+        finally:
+            await asyncio.to_thread(program.end)
+        assert "Traceback" not in program.log
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.mark.parametrize("name", sorted(CORPUS | LARGE))
+async def test_hostile_input(running: _Running, name: str) -> None:
+    """Whatever is sent, it is served or refused, others are served, and memory stays."""
+    data = (CORPUS | LARGE)[name]
+    async with running.watched():
+        answer = await running.send(data)
+    # A flood may be cut off before it has been answered.
+    if len(data) < LINE_LIMIT:
+        assert ("error" in answer) == (not name.startswith("event"))
+
+
+async def test_a_thousand_that_say_nothing(running: _Running) -> None:
+    """Silent connections cost little, however many there are."""
+    async with contextlib.AsyncExitStack() as stack, running.watched():
+        for _ in range(1000):
+            _, writer = await asyncio.open_connection("127.0.0.1", running.port)
+            stack.callback(writer.close)
+        await running.serves()
+
+
+async def test_a_byte_now_and_then(running: _Running) -> None:
+    """Who sends a byte at a time is served nothing, and costs nothing."""
+    async with running.watched():
+        _, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        for byte in b'{"type": "describe"':
+            writer.write(bytes((byte,)))
+            await running.serves()
+        writer.close()
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_long_reply_that_nobody_reads(running: _Running, streamed: bool) -> None:
+    """Hours of speech for who reads nothing are not made: the session ends with his time."""
+    text = "All work and no play makes Jack a dull boy. " * 4000
+    async with running.watched():
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port, limit=1024)
+        events = [{"type": "synthesize", "data": {"text": text}}]
+        if streamed:
+            pieces = [text[at : at + 4000] for at in range(0, len(text), 4000)]
+            events = [
+                {"type": "synthesize-start"},
+                *({"type": "synthesize-chunk", "data": {"text": piece}} for piece in pieces),
+                {"type": "synthesize-stop"},
+            ]
+        for event in events:
+            data = json.dumps(event.pop("data", {})).encode()
+            writer.write(json.dumps(event | {"data_length": len(data)}).encode() + b"\n" + data)
+            await writer.drain()
+        before = len(running.emulator.sessions)
+        await running.emulator.wait_for(
+            lambda e: len(e.sessions) > before or e.sessions[-1].outcome is None
+        )
+        await running.emulator.wait_for(lambda e: e.sessions[-1].outcome == "left")
+        assert sum(map(len, running.emulator.sessions[-1].spoken)) < len(text) / 2
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+
+
+async def test_more_than_anybody_will_hear(running: _Running) -> None:
+    """Who asks for days of speech at once is refused, and what he has sent is forgotten."""
+    event = json.dumps({"type": "synthesize", "data": {}}).encode()
+    text = json.dumps({"text": "🐟 " * 40_000}, ensure_ascii=False).encode()
+    one = event[:-1] + b', "data_length": %d}\n' % len(text) + text
+    async with running.watched():
+        await running.send(one * 99)

@@ -1,0 +1,188 @@
+"""Speech kept on disk, for announcements that are made again and again.
+
+Each is a file of its own in one folder: a checksum, and s16le mono PCM. There is no index that
+could be wrong: what was used last is told by the files' times, and any file may be deleted at any
+time. Several servers may share the folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+import re
+import tempfile
+import time
+import zlib
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, NamedTuple, TypeVar
+
+from . import __version__
+from .seldom import Seldom
+
+__all__ = ["Cache"]
+
+_LOGGER = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+# Bytes of one announcement, three quarters of a minute at 44100 Hz. It is in memory while it is
+# spoken, and read whole before it is heard: what is longer is hardly said twice.
+LARGEST: Final = 4 * 2**20
+
+# Announcements that may wait to be written: so many are in memory where the disk stands still.
+BACKLOG: Final = 8
+
+# Seconds to wait for the disk to give one: Fish is as fast.
+READ_LIMIT: Final = 0.5
+
+# Seconds to write what is left at the end.
+CLOSE_LIMIT: Final = 2.0
+
+# Bytes of the checksum that a file begins with. It is for what is damaged or was cut off by a power
+# failure, not against people: who can write here can write anything.
+CHECKSUM: Final = 4
+
+# Nothing in the folder that is named otherwise is touched.
+_NAME: Final = re.compile(r"[0-9a-f]{64}(\.\w+\.part)?")
+
+# Seconds after which a file that is not finished never will be: its server died.
+ABANDONED: Final = 600.0
+
+
+class _File(NamedTuple):
+    used: float
+    """Seconds since 1970."""
+    size: int
+    path: str
+
+
+class Cache:
+    """At most ``limit`` bytes of speech in ``folder``, which is made when it is needed.
+
+    ``base_url`` is that of the Fish Audio server that speaks.
+
+    Where the disk fails, there is a warning and nothing is kept; nothing is raised. Nothing blocks
+    the loop. Call ``close()`` in the end.
+    """
+
+    def __init__(self, folder: Path, limit: int, base_url: str) -> None:
+        self._base_url = base_url
+        self._folder = folder
+        self._limit = limit
+        # Threads of its own: a disk that stands still must not keep names from being looked up.
+        self._threads = ThreadPoolExecutor(2, "cache")
+        self._writing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._warnings = Seldom(_LOGGER)
+
+    def key(self, *parts: object) -> str:
+        """The name of what is spoken of ``parts``: all that changes the audio, by their ``repr``.
+
+        Another version of this package may clean the text or cut it otherwise.
+        """
+        return hashlib.sha256(repr((__version__, self._base_url, *parts)).encode()).hexdigest()
+
+    async def get(self, key: str) -> bytes | None:
+        """The PCM that was kept as ``key``; None where there is none."""
+        try:
+            async with asyncio.timeout(READ_LIMIT):
+                return await self._in_thread(lambda: self._read(key))
+        except TimeoutError:
+            self._warnings.warning("The cache is not used: %s does not answer", self._folder)
+        except OSError as error:
+            self._warnings.warning("The cache is not used: %s", error)
+        return None
+
+    async def keeping(self, key: str, speech: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        """``speech`` as it comes; it is kept as ``key`` if it comes to its end."""
+        pieces: list[bytes] = []
+        size = 0
+        async with contextlib.aclosing(speech):
+            async for pcm in speech:
+                size += len(pcm)
+                if size > min(LARGEST, self._limit - CHECKSUM):
+                    pieces.clear()
+                else:
+                    pieces.append(pcm)
+                yield pcm
+        if pieces and len(self._tasks) < BACKLOG:
+            # Whoever listens does not wait for the disk.
+            task = asyncio.create_task(self._keep(key, b"".join(pieces)))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Finish writing, within CLOSE_LIMIT."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=CLOSE_LIMIT)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _keep(self, key: str, pcm: bytes) -> None:
+        async with self._writing:
+            try:
+                await self._in_thread(lambda: self._write(key, pcm))
+            except OSError as error:
+                self._warnings.warning("The cache cannot be written: %s", error)
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _read(self, key: str) -> bytes | None:
+        path = self._folder / key
+        try:
+            with path.open("rb", buffering=0) as file:
+                checksum, pcm = file.read(CHECKSUM), file.read()
+        except FileNotFoundError:
+            return None
+        if not pcm or checksum != _checksum(pcm):
+            raise OSError(f"{path} is damaged; it is made anew")
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return pcm
+
+    def _write(self, key: str, pcm: bytes) -> None:
+        # What is said in a house is private.
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_room(CHECKSUM + len(pcm))
+        handle, part = tempfile.mkstemp(".part", f"{key}.", self._folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(_checksum(pcm))
+                file.write(pcm)
+            # Without fsync: what a power failure leaves is known by its checksum.
+            Path(part).replace(self._folder / key)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+
+    def _make_room(self, size: int) -> None:
+        """Delete what was used the longest ago, until there is room for ``size`` bytes."""
+        files = []
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                    # Another server may be deleting, too.
+                    with contextlib.suppress(FileNotFoundError):
+                        status = entry.stat(follow_symlinks=False)
+                        files.append(_File(status.st_mtime, status.st_size, entry.path))
+        total = sum(file.size for file in files)
+        now = time.time()
+        for file in sorted(files):
+            # What another server is about to finish is left to it.
+            unfinished = file.path.endswith(".part")
+            if file.used < now - ABANDONED if unfinished else total + size > self._limit:
+                Path(file.path).unlink(missing_ok=True)
+                total -= file.size
+
+
+def _checksum(pcm: bytes) -> bytes:
+    return zlib.crc32(pcm).to_bytes(CHECKSUM, "big")

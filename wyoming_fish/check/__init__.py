@@ -1,0 +1,1 @@
+"""The command `wyoming-fish-check`: looks for what keeps Fish Audio from speaking here."""

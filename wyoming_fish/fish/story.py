@@ -1,0 +1,78 @@
+"""What happened to one reply, for who wants to know."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+__all__ = ["Story"]
+
+
+@dataclass(slots=True, eq=False)
+class Story:
+    """One reply, as ``speak`` fills it in.
+
+    Times are seconds of the event loop's clock; None where it has not happened.
+    """
+
+    text_began: float | None = None
+    """When its first text came. Who has known the text for longer sets it before ``speak`` does."""
+    text_ended: float | None = None
+    """When it was known that there is no more text; may be set before, likewise."""
+    sent: float | None = None
+    """When the first of it was sent to Fish."""
+    heard: float | None = None
+    """When its first audio came."""
+    billed: int = 0
+    """Bytes (UTF-8) of what was sent to Fish, each time that it was."""
+    audio: float = 0.0
+    """Seconds of audio that came."""
+    retries: list[str] = field(default_factory=list)
+    """The codes of the errors after which it was tried again."""
+
+    @property
+    def first_audio(self) -> float | None:
+        """Seconds from the first text to the first audio."""
+        if self.heard is None or self.text_began is None:
+            return None
+        return self.heard - self.text_began
+
+    @property
+    def text_part(self) -> float | None:
+        """Seconds of it until text was sent to Fish: for enough of it, and for a session."""
+        if self.sent is None or self.text_began is None:
+            return None
+        return self.sent - self.text_began
+
+    @property
+    def fish_part(self) -> float | None:
+        """Seconds of it from there on."""
+        if self.heard is None or self.sent is None:
+            return None
+        return self.heard - self.sent
+
+    def write(self) -> None:
+        """Some text has come."""
+        if self.text_began is None:
+            self.text_began = _now()
+
+    def complete(self) -> None:
+        """There is no more text."""
+        if self.text_ended is None:
+            self.text_ended = _now()
+
+    def send(self, text: str) -> None:
+        """A piece of it was sent to Fish."""
+        if self.sent is None:
+            self.sent = _now()
+        self.billed += len(text.encode())
+
+    def hear(self, seconds: float) -> None:
+        """So many seconds of audio have come."""
+        if self.heard is None:
+            self.heard = _now()
+        self.audio += seconds
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

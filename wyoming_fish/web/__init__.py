@@ -1,0 +1,10 @@
+"""The server watched by HTTP: its health, its metrics, and a page for a person.
+
+It has no password, as the Wyoming port has none; `guard` keeps out what strange web sites would
+have a browser do.
+"""
+
+from .site import Site
+from .view import View
+
+__all__ = ["Site", "View"]

@@ -1,0 +1,75 @@
+"""What keeps strange web sites from using a browser to get at a server without a password.
+
+Whoever can reach the port may use it, as with the Wyoming port. But a browser of the house can be
+led here by any page that it shows: with a request across sites, or with a name of that page's own
+that suddenly means this machine (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+__all__ = ["content_policy", "guard"]
+
+# Names that nobody can have in the Internet's DNS, and so nobody can turn against this machine:
+# reserved (RFC 6761, RFC 6762, RFC 8375, .internal), or not delegated and much used at home.
+_PRIVATE: Final = (".local", ".localhost", ".internal", ".home.arpa", ".lan", ".home")
+
+
+def guard(own_name: str) -> Middleware:
+    """The middleware that refuses them; ``own_name`` is what the person chose to listen at."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        host = request.headers.get("Host", "")
+        # What is no browser may leave it out.
+        if host and not _is_own(host, own_name):
+            raise web.HTTPForbidden(
+                text="This name may be anybody's: use the machine's address, or a name of the "
+                "house's own such as one in .local.\n"
+            )
+        if request.method not in ("GET", "HEAD") and not _is_own_page(request, host):
+            raise web.HTTPForbidden(text="Only this server's own page may ask for that.\n")
+        return await handler(request)
+
+    return middleware
+
+
+def content_policy(fish_url: str) -> str:
+    """The Content-Security-Policy: nothing but the page's own files, and voices' samples.
+
+    Samples lie at addresses of Fish's choosing; those of a server without https, at its own.
+    """
+    parts = urlsplit(fish_url)
+    origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    own = "script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:"
+    none = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    return f"{none}; {own}; media-src https: {origin}"
+
+
+def _is_own(host: str, own_name: str) -> bool:
+    """Whether a Host header names this machine in a way that no web site could."""
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    try:
+        ip_address(name)
+        return True
+    except ValueError:
+        return "." not in name or name == own_name or name.endswith(_PRIVATE)
+
+
+def _is_own_page(request: web.Request, host: str) -> bool:
+    """Whether a request that changes something comes from our page, or from no page at all."""
+    origin = request.headers.get("Origin")
+    return (
+        request.content_type == "application/json"
+        and request.headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none")
+        and (origin is None or urlsplit(origin).netloc == host)
+    )

@@ -1,0 +1,101 @@
+"""Whether a reply would be spoken now."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from ..fish.errors import FishError, UnsupportedError
+from ..fish.settings import Backend
+from .view import View
+
+__all__ = ["Readiness", "State"]
+
+# Seconds for which Fish's answer about the account is taken to hold: however often somebody asks
+# here, Fish is asked once a minute. A failure is looked at again sooner.
+GOOD_FOR: Final = 60.0
+BAD_FOR: Final = 5.0
+
+# Seconds to wait for it: Kubernetes gives a probe one. Fish's answer is there for the next.
+PATIENCE: Final = 0.5
+
+
+class State(NamedTuple):
+    """How it is."""
+
+    ready: bool
+    says: str
+    """In a sentence or two, for a person; what to do about it where it is not well."""
+
+
+class Readiness:
+    """Looks at Fish, the account and the sockets. Call ``close()`` in the end."""
+
+    def __init__(self, view: View) -> None:
+        self.credit: Decimal | None = None
+        """US dollars; None where it is not known, or the server has no wallets."""
+        self.stopping = False
+        """To be set when no more is asked of the server."""
+        self._view = view
+        self._asking: asyncio.Task[None] | None = None
+        self._failure: FishError | None = None
+        self._known_until: float | None = None
+
+    async def close(self) -> None:
+        """Ask no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait((self._asking,))
+
+    async def look(self) -> State:
+        """How it is now, within PATIENCE."""
+        if self.stopping:
+            return State(ready=False, says="The server is stopping.")
+        await self._renew()
+        trouble = self._trouble()
+        if trouble and self._view.options.fallback_uri:
+            return State(ready=True, says=f"The fallback voice speaks, since: {trouble}")
+        if trouble:
+            return State(ready=False, says=trouble)
+        free = self._view.options.speech.backend is Backend.S2_1_PRO_FREE
+        if self.credit is not None and self.credit <= 0 and not free:
+            # It answers all the same, and says what is wrong.
+            return State(ready=True, says="Fish Audio answers, but the API credit is used up.")
+        return State(ready=True, says="Fish Audio answers, and the key is good.")
+
+    def _trouble(self) -> str:
+        if self._known_until is None:
+            return "Fish Audio has not answered yet."
+        if self._failure is not None:
+            return str(self._failure)
+        if not self._view.sockets.ready:
+            # Nobody else may try: who asks here sends no one until it is ready.
+            self._view.speaker.warm()
+            return "No socket to Fish Audio could be opened yet."
+        return ""
+
+    async def _renew(self) -> None:
+        """Ask Fish where what it said has grown old, but do not wait for long."""
+        if self._asking is None and (self._known_until is None or _now() >= self._known_until):
+            self._asking = asyncio.create_task(self._ask())
+        if (asking := self._asking) is None:
+            return
+        await asyncio.wait((asking,), timeout=PATIENCE)
+        if asking.done():
+            self._asking = None
+            asking.result()
+
+    async def _ask(self) -> None:
+        try:
+            self.credit = (await self._view.account.credit()).amount
+            self._failure = None
+        except UnsupportedError:
+            self._failure = None
+        except FishError as error:
+            self._failure = error
+        self._known_until = _now() + (BAD_FOR if self._failure else GOOD_FOR)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,261 @@
+"""The addresses that are served, and how long."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from importlib.resources import files
+from types import TracebackType
+from typing import Any, Final, Self
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from prometheus_client import CONTENT_TYPE_LATEST
+from wyoming.event import Event
+
+from .. import __version__
+from ..address import WILDCARDS, Address
+from ..fish.errors import FishError
+from ..history import Record
+from ..reply import Reply
+from ..wav import UNKNOWN_LENGTH, Format
+from ..wire import WireError, is_ssml, json_object, text_of, voice_of
+from .guard import content_policy, guard
+from .metrics import Metrics
+from .readiness import Readiness
+from .view import View
+
+__all__ = ["Site"]
+
+_LOGGER = logging.getLogger(__name__)
+
+# Characters of a text that the page may have spoken: two minutes of speech.
+LONGEST_TEXT: Final = 2000
+# Bytes of the request that holds it.
+LARGEST_BODY: Final = 16 * 1024
+# Replies that the page may have spoken at once: the account's sessions are the house's.
+MOST_SPEAKING: Final = 2
+
+# Seconds that a request which is no speech has to end when the server stops.
+CLOSE_TIMEOUT: Final = 0.5
+
+# The page's files and their types.
+_FILES: Final = {
+    "/": ("page.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+}
+
+
+class Site:
+    """Serves by HTTP at ``address`` within ``async with``.
+
+    Raises OSError where the address cannot be had.
+    """
+
+    def __init__(self, view: View, address: Address) -> None:
+        self.url = ""
+        """Where it is, once it is there."""
+        self._view = view
+        self._address = address
+        self._readiness = Readiness(view)
+        self._metrics = Metrics(view, self._readiness)
+        self._speaking: set[asyncio.Task[Any]] = set()
+        policy = content_policy(view.endpoint.base_url)
+        self._headers = {
+            "Content-Security-Policy": policy,
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Cache-Control": "no-store",
+            "Server": "wyoming-fish",
+        }
+        self._runner = self._new_runner()
+
+    def _new_runner(self) -> web.AppRunner:
+        app = web.Application(
+            middlewares=[guard(self._address.host)],
+            client_max_size=LARGEST_BODY,
+        )
+        for path, (name, content_type) in _FILES.items():
+            app.router.add_get(path, _file(name, content_type))
+        app.router.add_get("/healthz", self._health)
+        app.router.add_get("/readyz", self._ready)
+        app.router.add_get("/metrics", self._numbers)
+        app.router.add_get("/api/state", self._state)
+        app.router.add_get("/api/voices", self._voices)
+        app.router.add_post("/api/speak", self._speak)
+        app.on_response_prepare.append(self._prepare)
+        return web.AppRunner(
+            app,
+            access_log=None,
+            # So that who leaves is not spoken to any more.
+            handler_cancellation=True,
+            shutdown_timeout=CLOSE_TIMEOUT,
+        )
+
+    async def __aenter__(self) -> Self:
+        host, port = self._address.host, self._address.port
+        await self._runner.setup()
+        try:
+            # Without a host it is every address of the machine, of each kind that it has.
+            site = web.TCPSite(self._runner, None if host in WILDCARDS else host, port)
+            await site.start()
+        except BaseException:
+            await self._runner.cleanup()
+            raise
+        port = self._runner.addresses[0][1]
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        _LOGGER.info("The page is at %s", self.url)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._runner.cleanup()
+        await self._readiness.close()
+
+    def drain(self) -> set[asyncio.Task[Any]]:
+        """Let nobody begin to speak, and give the tasks of those who do."""
+        self._readiness.stopping = True
+        return set(self._speaking)
+
+    async def _prepare(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(self._headers)
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return web.Response(text=f"Wyoming Fish {__version__} runs.\n")
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        state = await self._readiness.look()
+        return web.Response(status=200 if state.ready else 503, text=f"{state.says}\n")
+
+    async def _numbers(self, request: web.Request) -> web.Response:
+        text = self._metrics.text(await self._readiness.look())
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _state(self, request: web.Request) -> web.Response:
+        state, credit = await self._readiness.look(), self._readiness.credit
+        view = self._view
+        slots = view.sockets.slots
+        return web.json_response(
+            {
+                "version": __version__,
+                "ready": state.ready,
+                "says": state.says,
+                "credit": None if credit is None else str(credit),
+                "backend": view.options.speech.backend,
+                "sample_rate": view.options.speech.sample_rate,
+                "clients": view.history.clients,
+                "sessions": slots.taken,
+                "limit": slots.limit,
+                "waiting": slots.waiting,
+                "idle_sockets": view.sockets.idle,
+                "voices": len(view.catalog.voices),
+                "replies": [_told(record) for record in reversed(view.history.replies)],
+            }
+        )
+
+    async def _voices(self, request: web.Request) -> web.Response:
+        return web.json_response(
+            [
+                {
+                    "id": voice.id,
+                    "title": voice.title,
+                    "languages": voice.languages,
+                    "sample": voice.sample,
+                }
+                for voice in self._view.catalog.voices
+            ]
+        )
+
+    async def _speak(self, request: web.Request) -> web.StreamResponse:
+        """Speak what a Wyoming `synthesize` holds, in JSON; the answer is a WAV that grows."""
+        try:
+            reply = _reply(await request.read())
+        except WireError as error:
+            return _refusal(400, f"This cannot be read: {error}.")
+        if self._readiness.stopping:
+            return _refusal(503, "The server is stopping.")
+        if len(self._speaking) >= MOST_SPEAKING:
+            return _refusal(429, "Two texts at once are the most that this page speaks.")
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - aiohttp runs each request in one
+        self._speaking.add(task)
+        try:
+            return await self._say(reply, request)
+        finally:
+            self._speaking.discard(task)
+
+    async def _say(self, reply: Reply, request: web.Request) -> web.StreamResponse:
+        options = self._view.options
+        response = web.StreamResponse(headers={"Content-Type": "audio/wav"})
+        pcm = Format(options.speech.sample_rate, 2, 1).wav_header(UNKNOWN_LENGTH)
+        try:
+            async with contextlib.aclosing(self._view.speaker.speak(reply)) as audio:
+                pcm += await anext(audio, b"")
+                await response.prepare(request)
+                while pcm:
+                    async with asyncio.timeout(options.write_timeout):
+                        await response.write(pcm)
+                    pcm = await anext(audio, b"")
+        except FishError as error:
+            _LOGGER.error("A reply to the page failed: %s", error)
+            if not response.prepared:
+                return _refusal(502, str(error))
+            # Without the last chunk: what has been cut must not look whole.
+            if request.transport is not None:
+                request.transport.close()
+        except (ConnectionError, TimeoutError) as error:
+            _LOGGER.debug("A reply to the page was not heard to its end: %s", error)
+            if request.transport is not None:
+                request.transport.abort()
+        return response
+
+
+def _file(name: str, content_type: str) -> Handler:
+    """Serve a file of the page's."""
+    body = (files(__package__) / "page" / name).read_bytes()
+
+    async def serve(request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type=content_type, charset="utf-8")
+
+    return serve
+
+
+def _reply(body: bytes) -> Reply:
+    """What is asked for, in the words of Wyoming's `synthesize`. Raises WireError."""
+    event = Event("synthesize", json_object(body))
+    reply = Reply(voice_of(event), LONGEST_TEXT, streamed=False, ssml=is_ssml(event))
+    reply.add(text_of(event))
+    reply.end()
+    return reply
+
+
+def _told(record: Record) -> dict[str, Any]:
+    """A reply for the page: its times in seconds from its first text."""
+
+    def after(moment: float | None) -> float | None:
+        began = record.text_began
+        return None if moment is None or began is None else round(moment - began, 3)
+
+    return {
+        "at": record.at,
+        "outcome": record.outcome,
+        "spoken_by": record.spoken_by,
+        "characters": record.characters,
+        "text_ended": after(record.text_ended),
+        "sent": after(record.sent),
+        "heard": after(record.heard),
+        "ended": after(record.ended),
+        "audio": round(record.audio, 3),
+        "retries": record.retries,
+    }
+
+
+def _refusal(status: int, text: str) -> web.Response:
+    return web.json_response({"error": text}, status=status)
