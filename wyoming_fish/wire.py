@@ -174,7 +174,6 @@ def is_ssml(event: Event) -> bool:
 
 def json_object(data: bytes) -> dict[str, Any]:
     """The object that ``data`` is in JSON. Raises WireError."""
-    """The object that ``data`` is in JSON. Raises WireError."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
