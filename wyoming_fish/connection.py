@@ -11,7 +11,7 @@ import contextlib
 import logging
 from typing import Final
 
-from wyoming.audio import AudioChunk, AudioStart, AudioStop
+from wyoming.audio import AudioStart, AudioStop
 from wyoming.error import Error
 from wyoming.event import Event
 from wyoming.ping import Pong
@@ -23,7 +23,16 @@ from .options import Options
 from .reply import Reply
 from .seldom import Seldom
 from .speaker import Speaker
-from .wire import ClientStalledError, Wire, WireError, encode, is_ssml, text_of, voice_of
+from .wire import (
+    ClientStalledError,
+    Wire,
+    WireError,
+    encode,
+    encode_audio,
+    is_ssml,
+    text_of,
+    voice_of,
+)
 
 __all__ = ["Connection"]
 
@@ -147,7 +156,13 @@ class Connection:
             idle = TEXT_PAUSE
         elif self._speaking is not None or not self._replies.empty():
             idle = None
-        self._patience.reschedule(None if idle is None else _now() + idle)
+        if idle is None:
+            self._patience.reschedule(None)
+            return
+        when, before = _now() + idle, self._patience.when()
+        # Not for each word, which would cost a timer each time: to a hundredth it is the same.
+        if before is None or not 0 <= when - before < idle / 100:
+            self._patience.reschedule(when)
 
     async def _handle(self, event: Event) -> None:
         match event.type:
@@ -221,8 +236,7 @@ class Connection:
             async for pcm in audio:
                 if not samples:
                     await self._start(rate)
-                chunk = AudioChunk(rate, WIDTH, CHANNELS, pcm, samples * 1000 // rate)
-                await self._wire.write(encode(chunk.event()))
+                await self._wire.write(encode_audio(rate, samples * 1000 // rate, pcm))
                 samples += len(pcm) // WIDTH
         if not samples:
             await self._start(rate)

@@ -22,6 +22,7 @@ __all__ = [
     "Wire",
     "WireError",
     "encode",
+    "encode_audio",
     "is_ssml",
     "json_object",
     "text_of",
@@ -41,6 +42,12 @@ PAYLOAD_LIMIT: Final = 2**20
 
 # Seconds to send what is left when the connection is closed.
 CLOSE_TIMEOUT: Final = 1.0
+
+
+_AUDIO_HEAD: Final = (
+    b'{"type": "audio-chunk", "version": "%b", "data_length": %%d, "payload_length": %%d}\n'
+    % version.__version__.encode()
+)
 
 
 class WireError(Exception):
@@ -138,6 +145,16 @@ def encode(event: Event) -> bytes:
     if event.payload:
         header["payload_length"] = len(event.payload)
     return b"".join((json.dumps(header).encode(), b"\n", data, event.payload or b""))
+
+
+def encode_audio(rate: int, milliseconds: int, pcm: bytes) -> bytes:
+    """The bytes of an `audio-chunk` of s16le mono PCM, as ``encode`` makes them of one.
+
+    ``milliseconds`` have come before it. There are so many of these that to have JSON made for each
+    would take a twentieth of all the time.
+    """
+    data = b'{"rate": %d, "width": 2, "channels": 1, "timestamp": %d}' % (rate, milliseconds)
+    return b"".join((_AUDIO_HEAD % (len(data), len(pcm)), data, pcm))
 
 
 def text_of(event: Event) -> str:

@@ -7,9 +7,18 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wyoming.audio import AudioChunk
 from wyoming.event import Event, async_read_event
 
-from wyoming_fish.wire import LINE_LIMIT, Wire, WireError, encode, text_of, voice_of
+from wyoming_fish.wire import (
+    LINE_LIMIT,
+    Wire,
+    WireError,
+    encode,
+    encode_audio,
+    text_of,
+    voice_of,
+)
 
 from .hostile import CORPUS, LARGE
 
@@ -158,3 +167,10 @@ async def test_wyoming_reads_what_is_written(event: Event) -> None:
     reader = asyncio.StreamReader()
     reader.feed_data(encode(event))
     assert await async_read_event(reader) == event
+
+
+@given(st.sampled_from((8000, 44100)), st.integers(0, 2**40), st.binary(min_size=2, max_size=64))
+def test_audio_is_encoded_as_every_event(rate: int, milliseconds: int, pcm: bytes) -> None:
+    """What is written by hand, since there is so much of it, is what the package would write."""
+    chunk = AudioChunk(rate, 2, 1, pcm, milliseconds)
+    assert encode_audio(rate, milliseconds, pcm) == encode(chunk.event())

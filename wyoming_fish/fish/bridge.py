@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncGenerator
 
 __all__ = ["bridged"]
@@ -16,26 +17,37 @@ async def bridged(
 
     There is none before its first audio. Leaving closes ``speech``.
     """
-    # One task for all of it: a task and a timeout for each frame would cost as much as a tenth of
-    # all that is done with it.
+    # One task for all of it, and a timer that is moved only when it rings: a task and a timer for
+    # each frame would cost as much as a tenth of all that is done with it.
+    loop = asyncio.get_running_loop()
     audio: asyncio.Queue[bytes] = asyncio.Queue(1)
+    alarm: asyncio.TimerHandle | None = None
+    # Nothing is late while nobody waits for it.
+    due = math.inf
 
     def offer(pcm: bytes) -> None:
         # Where there is something to hear, nothing is to be bridged.
         with contextlib.suppress(asyncio.QueueFull):
             audio.put_nowait(pcm)
 
+    def ring() -> None:
+        nonlocal alarm
+        alarm = None
+        if due <= loop.time():
+            offer(silence)
+        elif due < math.inf:
+            alarm = loop.call_at(due, ring)
+
     listening = asyncio.create_task(_listen(speech, audio))
     listening.add_done_callback(lambda _: offer(b""))
-    alarm: asyncio.TimerHandle | None = None
     try:
         while not (listening.done() and audio.empty()):
             pcm = await audio.get()
-            if alarm is not None:
-                alarm.cancel()
+            due = math.inf
             if pcm:
                 yield pcm
-                alarm = asyncio.get_running_loop().call_later(every, offer, silence)
+                due = loop.time() + every
+                alarm = alarm or loop.call_at(due, ring)
         listening.result()
     finally:
         if alarm is not None:
