@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Final
 
-from tests.e2e.home_assistant import HomeAssistant, log_in, start_home_assistant
+from tests.e2e.home_assistant import HomeAssistant, has_audio, log_in, start_home_assistant
 from tests.processes import ROOT
 from wyoming_fish.emulator import VOICES
 
@@ -36,9 +36,6 @@ SPOKEN: Final = TEXTS[:2]
 # What is measured, besides the relay: the two ways to speak by Fish Audio.
 INTEGRATION: Final = "integration"
 SERVER: Final = "server"
-
-# Bytes of an ID3 tag's own head (ID3v2, section 3.1), which comes before any audio.
-TAG_HEAD: Final = 10
 
 
 @dataclass
@@ -122,16 +119,7 @@ async def _pipeline(home_assistant: HomeAssistant, name: str, entry: str) -> str
         for entity in entities
         if entity["config_entry_id"] == entry and entity["entity_id"].startswith("tts.")
     ]
-    pipeline = await home_assistant.call(
-        "assist_pipeline/pipeline/create",
-        name=name,
-        conversation_engine="conversation.storyteller",
-        tts_engine=engine,
-        **dict.fromkeys(("language", "conversation_language", "tts_language"), "en"),
-        **dict.fromkeys(("stt_engine", "stt_language", "wake_word_entity", "wake_word_id")),
-        tts_voice=None,
-    )
-    return str(pipeline["id"])
+    return await home_assistant.add_pipeline(name, engine)
 
 
 async def _reply(home_assistant: HomeAssistant, pipeline: str, words: list[str]) -> Reply:
@@ -169,18 +157,6 @@ async def _reply(home_assistant: HomeAssistant, pipeline: str, words: list[str])
                     length += len(content)
                     reply.written.append((monotonic(), length))
     return reply
-
-
-def has_audio(data: bytes) -> bool:
-    """Whether the start of an MP3 has more than its ID3 tag."""
-    if not data.startswith(b"ID3"[: len(data)]):
-        return bool(data)
-    if len(data) < TAG_HEAD:
-        return False
-    size = 0
-    for byte in data[6:TAG_HEAD]:
-        size = size << 7 | byte
-    return len(data) > TAG_HEAD + size
 
 
 def _report(

@@ -1,6 +1,5 @@
 """Names that the integration's parts share."""
 
-from decimal import Decimal
 from typing import Final
 
 from .fish.settings import Backend, Latency
@@ -49,10 +48,6 @@ BACKEND_NAMES: Final = {
 RETIRING_BACKEND: Final = Backend.S1
 RETIREMENT_DATE: Final = "2026-12-31"
 SUCCESSOR_BACKEND: Final = Backend.S2_1_PRO
-
-# US dollars of API credit below which a warning is due: at 15 dollars for a million bytes of text,
-# three quarters of an hour of English speech.
-LOW_CREDIT: Final = Decimal(1)
 
 KEYS_URL: Final = "https://fish.audio/app/api-keys/"
 BILLING_URL: Final = "https://fish.audio/app/billing/"

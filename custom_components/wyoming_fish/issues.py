@@ -13,12 +13,12 @@ from .const import (
     CONF_VOICE,
     DOMAIN,
     FREE_BACKEND,
-    LOW_CREDIT,
     RETIREMENT_DATE,
     RETIRING_BACKEND,
     SUCCESSOR_BACKEND,
     VOICES_URL,
 )
+from .fish.account import LOW_CREDIT
 
 
 @callback

@@ -7,13 +7,14 @@ import sys
 import pytest
 
 from benchmarks.crowd import crowd
-from benchmarks.home_assistant import Reply, has_audio
+from benchmarks.home_assistant import Reply
 from benchmarks.load import Load, against
 from benchmarks.player import RATE, Chunk, Heard
 from benchmarks.programs import cpu_seconds, emulator, memory, relay
 from benchmarks.speakers import wyoming_server
 from benchmarks.table import verdict
 from benchmarks.texts import AT_ONCE, TEXTS, THREE_SENTENCES, Text, written
+from tests.e2e.home_assistant import has_audio
 from tests.processes import ENVIRONMENT, ROOT
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 

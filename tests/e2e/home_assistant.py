@@ -20,6 +20,9 @@ WITH_FFMPEG = ENVIRONMENT | {"PATH": f"{os.environ['PATH']}:{VENV / 'bin'}"}
 
 CUSTOM_COMPONENTS = Path(__file__).parent / "custom_components"
 
+# Bytes of an ID3 tag's own head (ID3v2, section 3.1), which comes before any audio.
+TAG_HEAD = 10
+
 CONFIGURATION = """\
 assist_pipeline:
 config:
@@ -89,6 +92,19 @@ class HomeAssistant:
         entry_id: str = step["result"]["entry_id"]
         return entry_id
 
+    async def add_pipeline(self, name: str, engine: str, voice: str | None = None) -> str:
+        """Make an assistant of the storyteller and a voice; return its id."""
+        pipeline = await self.call(
+            "assist_pipeline/pipeline/create",
+            name=name,
+            conversation_engine="conversation.storyteller",
+            tts_engine=engine,
+            tts_voice=voice,
+            **dict.fromkeys(("language", "conversation_language", "tts_language"), "en"),
+            **dict.fromkeys(("stt_engine", "stt_language", "wake_word_entity", "wake_word_id")),
+        )
+        return str(pipeline["id"])
+
     async def add_fish_audio(self, url: str, voice: str) -> str:
         """Add our integration with a voice of the account's at ``url``; return the entry's id."""
         flow = "/api/config/config_entries/flow"
@@ -112,6 +128,18 @@ class HomeAssistant:
         assert step["type"] == "create_entry", step
         entry_id: str = step["result"]["entry_id"]
         return entry_id
+
+
+def has_audio(data: bytes) -> bool:
+    """Whether the start of an MP3 has more than its ID3 tag."""
+    if not data.startswith(b"ID3"[: len(data)]):
+        return bool(data)
+    if len(data) < TAG_HEAD:
+        return False
+    size = 0
+    for byte in data[6:TAG_HEAD]:
+        size = size << 7 | byte
+    return len(data) > TAG_HEAD + size
 
 
 def start_home_assistant(

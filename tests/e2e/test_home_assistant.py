@@ -106,20 +106,12 @@ async def test_assist_reply(house: House, tmp_path: Path) -> None:
     """A reply is heard while the agent still writes it, and its words are the agent's."""
     house.emulator.settings.voice = "espeak"
     home_assistant = house.home_assistant
-    pipeline = await home_assistant.call(
-        "assist_pipeline/pipeline/create",
-        name="Tests",
-        conversation_engine="conversation.storyteller",
-        tts_engine=house.engine,
-        tts_voice=CORAL,
-        **dict.fromkeys(("language", "conversation_language", "tts_language"), "en"),
-        **dict.fromkeys(("stt_engine", "stt_language", "wake_word_entity", "wake_word_id")),
-    )
+    pipeline = await home_assistant.add_pipeline("Tests", house.engine, CORAL)
     await home_assistant.call(
         "assist_pipeline/run",
         start_stage="intent",
         end_stage="tts",
-        pipeline=pipeline["id"],
+        pipeline=pipeline,
         input={"text": STORY},
     )
 

@@ -14,7 +14,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.e2e.conftest import set_up, whole_session
-from tests.e2e.home_assistant import WITH_FFMPEG, HomeAssistant, log_in, start_home_assistant
+from tests.e2e.home_assistant import (
+    WITH_FFMPEG,
+    HomeAssistant,
+    has_audio,
+    log_in,
+    start_home_assistant,
+)
 from tests.processes import READY, Program, server
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 
@@ -34,9 +40,6 @@ MODEL = 0.3
 HANDSHAKE = 0.33
 # Seconds after the limit; in it are the next word, Home Assistant and ffmpeg.
 TOLERANCE = 0.15
-
-# Bytes of the head of an ID3 tag, which comes before the audio (ID3v2, section 3.1).
-TAG_HEAD = 10
 
 
 class House(NamedTuple):
@@ -138,7 +141,7 @@ async def test_speech_is_exact(house: House, voice: str | None) -> None:
     with wave.open(BytesIO(wav)) as file:
         assert (file.getframerate(), file.getsampwidth(), file.getnchannels()) == (44100, 2, 1)
     assert decode_code_voice(wav[44:]).strip() == STORY
-    assert house.emulator.sessions[-1].request["reference_id"] == voice or KELP
+    assert house.emulator.sessions[-1].request["reference_id"] == (voice or KELP)
 
 
 async def test_speak_to_media_player(house: House, tmp_path: Path) -> None:
@@ -166,20 +169,6 @@ async def test_speak_to_media_player(house: House, tmp_path: Path) -> None:
     assert house.emulator.sessions[-1].texts[0].startswith("[cheerful] Tomorrow")
 
 
-async def _pipeline(home_assistant: HomeAssistant, engine: str, voice: str | None) -> str:
-    """Make a pipeline of the storyteller and a voice; return its id."""
-    pipeline = await home_assistant.call(
-        "assist_pipeline/pipeline/create",
-        name=engine,
-        conversation_engine="conversation.storyteller",
-        tts_engine=engine,
-        tts_voice=voice,
-        **dict.fromkeys(("language", "conversation_language", "tts_language"), "en"),
-        **dict.fromkeys(("stt_engine", "stt_language", "wake_word_entity", "wake_word_id")),
-    )
-    return str(pipeline["id"])
-
-
 async def _ask(home_assistant: HomeAssistant, pipeline: str) -> Reply:
     """Have the story told, and listen to it as a satellite does."""
     await home_assistant.call(
@@ -194,7 +183,7 @@ async def _ask(home_assistant: HomeAssistant, pipeline: str) -> Reply:
     async def listen(address: str) -> None:
         async for piece in home_assistant.fetch(address):
             reply.mp3 += piece
-            if _has_audio(reply.mp3):
+            if has_audio(reply.mp3):
                 reply.audio.append(monotonic())
 
     async with asyncio.timeout(30), asyncio.TaskGroup() as listener:
@@ -208,16 +197,6 @@ async def _ask(home_assistant: HomeAssistant, pipeline: str) -> Reply:
             elif content := data.get("chat_log_delta", {}).get("content"):
                 reply.written.append((monotonic(), content))
     return reply
-
-
-def _has_audio(data: bytes) -> bool:
-    """Whether the start of an MP3 has more than its ID3 tag."""
-    if not data.startswith(b"ID3"):
-        return len(data) > TAG_HEAD
-    size = 0
-    for byte in data[6:TAG_HEAD]:
-        size = size << 7 | byte
-    return len(data) > TAG_HEAD + size
 
 
 async def test_assist_reply(
@@ -241,8 +220,8 @@ async def test_assist_reply(
         entities = await home_assistant.call("config/entity_registry/list")
         (by_wyoming,) = [e["entity_id"] for e in entities if e["config_entry_id"] == entry]
         pipelines = {
-            "integration": await _pipeline(home_assistant, house.engine, CORAL),
-            "server": await _pipeline(home_assistant, by_wyoming, None),
+            "integration": await home_assistant.add_pipeline("integration", house.engine, CORAL),
+            "server": await home_assistant.add_pipeline("server", by_wyoming),
         }
         for name, pipeline in 4 * list(pipelines.items()):
             reply = await _ask(home_assistant, pipeline)

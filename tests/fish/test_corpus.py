@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.damage import damaged
 from wyoming_fish.fish.errors import FishError
 from wyoming_fish.fish.progress import Progress
 from wyoming_fish.fish.protocol import Audio, Finish, Session, State
@@ -38,28 +39,7 @@ def test_the_corpus_is_there() -> None:
     assert {name.partition("-")[0] for name in FRAMES} == set(MEANINGS)
 
 
-@st.composite
-def _damaged(draw: st.DrawFn) -> bytes:
-    """A frame with bytes changed, put in and taken out, or the two halves of two frames."""
-    frame = bytearray(FRAMES[draw(st.sampled_from(sorted(FRAMES)))])
-    other = FRAMES[draw(st.sampled_from(sorted(FRAMES)))]
-    for _ in range(draw(st.integers(0, 4))):
-        at = draw(st.integers(0, len(frame)))
-        match draw(st.sampled_from(["change", "insert", "remove", "cut", "splice"])):
-            case "change":
-                frame[at : at + 1] = draw(st.binary(min_size=1, max_size=1))
-            case "insert":
-                frame[at:at] = draw(st.binary(max_size=5))
-            case "remove":
-                del frame[at : at + draw(st.integers(1, 8))]
-            case "cut":
-                del frame[at:]
-            case "splice":
-                frame[at:] = other[draw(st.integers(0, len(other))) :]
-    return bytes(frame)
-
-
-@given(st.lists(_damaged(), max_size=8))
+@given(st.lists(damaged(FRAMES, st.binary(max_size=5)), max_size=8))
 def test_damaged_frames_break_nothing(frames: list[bytes]) -> None:
     """Whatever comes, a session goes on, ends or fails, and what is known of it stays sound."""
     session, progress = Session(), Progress(24000)

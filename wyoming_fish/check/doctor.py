@@ -7,12 +7,11 @@ import contextlib
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
 from functools import partial
 from typing import Final, NamedTuple
 
-from ..fish.account import Account, Credit
+from ..fish.account import LOW_CREDIT, Account, Credit
 from ..fish.errors import (
     FishConnectionError,
     FishError,
@@ -34,10 +33,6 @@ SENTENCE: Final = "The fish can speak."
 # Seconds to the first audio on a warm socket beyond which something can be gained: Fish's users
 # measured about half a second.
 SLOW: Final = 1.5
-
-# US dollars of API credit below which a warning is due: at 15 dollars for a million bytes of text,
-# three quarters of an hour of English speech.
-LOW_CREDIT: Final = Decimal(1)
 
 # Without these there is no other.
 _VITAL: Final = ("dns", "tcp", "tls", "speech-cold")

@@ -27,7 +27,7 @@ from .errors import (
 from .proxies import proxy_for
 from .settings import Endpoint
 
-__all__ = ["Account", "Credit", "Voice"]
+__all__ = ["LOW_CREDIT", "Account", "Credit", "Voice"]
 
 # Seconds for one answer, which is a few kilobytes.
 TIMEOUT: Final = aiohttp.ClientTimeout(total=15, connect=10)
@@ -37,6 +37,11 @@ PAGE_SIZE: Final = 100
 
 # Pages after which a list is taken to have no end: 10,000 voices.
 PAGE_LIMIT: Final = 100
+
+
+# US dollars of API credit below which a warning is due: at 15 dollars for a million bytes of text,
+# three quarters of an hour of English speech.
+LOW_CREDIT: Final = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,7 @@ class Cues:
 
     @staticmethod
     def _is_free(inner: str) -> bool:
-        # «[Your Name]», «[Name]» and «[TODO]» are there to be filled in, and are read.
+        # «[Your Name]», «[Name]» and «[DATE]» are there to be filled in, and are read.
         return (
             _FREE.fullmatch(inner) is not None
             and "_" not in inner
