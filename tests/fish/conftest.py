@@ -15,5 +15,6 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wyoming_fish.fish.retries.FIRST_DELAY", 0.005)
     monkeypatch.setattr("wyoming_fish.fish.retries.LONGEST_DELAY", 0.02)
     monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", 2.0)
+    monkeypatch.setattr("wyoming_fish.fish.connector.MIN_OPEN_INTERVAL_S", 0.01)
     for name in ("PAUSE", "LONG_PAUSE", "QUIET", "SETTLED"):
         monkeypatch.setattr(f"wyoming_fish.fish.schedule.{name}", 0.02)

@@ -10,13 +10,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wyoming_fish.fish.bridge import bridged
+from tests.idle_clock import run
+from wyoming_fish.fish.bridge import (
+    FLUSH_AFTER_S,
+    FLUSH_BEFORE_END_S,
+    FLUSH_S,
+    LEAD_S,
+    Silence,
+    bridged,
+)
 
 # Seconds after which a gap is bridged: of those that are to be, and of those that never are.
 SOON: Final = 0.005
 NEVER: Final = 600.0
 
-SILENCE: Final = b"\0\0"
+RATE: Final = 16000
+
+
+def _silence(every: float, *, pending: bool = True, began: float | None = None) -> Silence:
+    return Silence(every, RATE, lambda: pending, lambda: began)
+
+
+SILENCE: Final = _silence(NEVER).piece
 
 # Turns of the event loop: more than anything here takes.
 TURNS: Final = 20
@@ -75,7 +90,7 @@ def test_nothing_is_lost_or_out_of_order(writing: list[int], reading: list[int])
 
     async def listen() -> list[bytes]:
         heard = []
-        async for pcm in bridged(speech(), NEVER, SILENCE):
+        async for pcm in bridged(speech(), _silence(NEVER)):
             heard.append(pcm)
             await _turns(reading[len(heard)] if len(heard) < len(reading) else 0)
         return heard
@@ -88,7 +103,7 @@ def test_nothing_is_lost_or_out_of_order(writing: list[int], reading: list[int])
 async def test_audio_does_not_wait_for_the_next() -> None:
     """What has come is heard at once, though nothing follows."""
     speech = Speech(b"\1\1")
-    async with contextlib.aclosing(bridged(speech.audio(), NEVER, SILENCE)) as audio:
+    async with contextlib.aclosing(bridged(speech.audio(), _silence(NEVER))) as audio:
         first = asyncio.create_task(anext(audio))
         await _turns()
         assert first.done()
@@ -105,7 +120,7 @@ async def test_silence_again_and_again() -> None:
 
     bridges_given = asyncio.Event()
     heard = []
-    async for pcm in bridged(speech(), SOON, SILENCE):
+    async for pcm in bridged(speech(), _silence(SOON)):
         heard.append(pcm)
         if heard.count(SILENCE) == 3:
             bridges_given.set()
@@ -114,10 +129,32 @@ async def test_silence_again_and_again() -> None:
     assert heard[-1] == b"\2\2"
 
 
-async def test_no_silence_before_the_first_audio() -> None:
-    """Until then there is no gap, but an answer that is still to come."""
+def _heard(speech: Speech, silence: Silence, count: int) -> list[tuple[float, bytes]]:
+    """The first ``count`` pieces and when they came, on a clock that leaps."""
+
+    async def listen() -> list[tuple[float, bytes]]:
+        heard: list[tuple[float, bytes]] = []
+        async with contextlib.aclosing(bridged(speech.audio(), silence)) as audio:
+            while len(heard) < count:
+                pcm = await anext(audio)
+                heard.append((asyncio.get_running_loop().time(), pcm))
+        return heard
+
+    return run(listen())
+
+
+def test_silence_before_the_first_audio() -> None:
+    """A satellite that waits for its first byte gets silence before it gives up, then more."""
+    silence = _silence(2.5, began=1.0)
+    heard = _heard(Speech(), silence, 2)
+    assert [pcm for _, pcm in heard] == [silence.piece] * 2
+    assert [at for at, _ in heard] == pytest.approx([1.0 + LEAD_S, 1.0 + LEAD_S + 2.5])
+
+
+async def test_no_silence_without_text() -> None:
+    """Before there is any text, nothing is given."""
     speech = Speech()
-    async with contextlib.aclosing(bridged(speech.audio(), 0.0, SILENCE)) as audio:
+    async with contextlib.aclosing(bridged(speech.audio(), _silence(0.0))) as audio:
         first = asyncio.create_task(anext(audio, b"end"))
         await _turns()
         assert not first.done()
@@ -125,12 +162,41 @@ async def test_no_silence_before_the_first_audio() -> None:
         assert await first == b"end"
 
 
+@pytest.mark.parametrize("seconds", [0.1, 3.0])
+def test_a_pause_begins_with_one_flush(seconds: float) -> None:
+    """When nothing is on its way, one silence pushes out what encoders hold, before the end."""
+    speech = Speech(bytes(2 * round(seconds * RATE)))
+    silence = _silence(2.5, pending=False, began=0.0)
+    heard = _heard(speech, silence, 4)
+    flush_at = max(FLUSH_AFTER_S, min(seconds - FLUSH_BEFORE_END_S, 2.5))
+    assert [pcm for _, pcm in heard[1:]] == [silence.flush, silence.piece, silence.piece]
+    assert [at for at, _ in heard[1:]] == pytest.approx([flush_at, flush_at + 2.5, flush_at + 5.0])
+    # What ffmpeg reads of a WAV first, before it gives anything.
+    assert 2 * 44100 * (0.2 + FLUSH_S) > 64 * 1024
+
+
+def test_no_flush_while_audio_is_on_its_way() -> None:
+    """Speech that is only slow is not pulled apart."""
+    silence = _silence(2.5, pending=True, began=0.0)
+    heard = _heard(Speech(bytes(3200)), silence, 3)
+    assert [pcm for _, pcm in heard[1:]] == [silence.piece] * 2
+    assert [at for at, _ in heard[1:]] == pytest.approx([2.5, 5.0])
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 24000, 32000, 44100])
+def test_a_piece_fills_an_encoder(rate: int) -> None:
+    """Each silence is more than a frame of FLAC at 48,000 Hz, and than ffmpeg reads of a WAV."""
+    samples = len(Silence(2.5, rate, bool, lambda: None).piece) // 2
+    assert samples / rate > 4608 / 48000
+    assert samples * 2 > 4096
+
+
 async def test_no_silence_where_audio_is_there() -> None:
     """A listener that takes longer than a gap may last is given the audio that has come."""
     speech = Speech(*_frames(5))
     speech.go_on.set()
     heard = []
-    async for pcm in bridged(speech.audio(), 0.0, SILENCE):
+    async for pcm in bridged(speech.audio(), _silence(0.0)):
         heard.append(pcm)
         await _turns()
     assert heard == _frames(5)
@@ -139,7 +205,7 @@ async def test_no_silence_where_audio_is_there() -> None:
 async def test_little_is_read_ahead() -> None:
     """A listener that does not listen holds the speech up: at most two frames wait for it."""
     speech = Speech(*_frames(50))
-    async with contextlib.aclosing(bridged(speech.audio(), NEVER, SILENCE)) as audio:
+    async with contextlib.aclosing(bridged(speech.audio(), _silence(NEVER))) as audio:
         await anext(audio)
         await _turns()
         assert speech.given <= 3
@@ -148,7 +214,7 @@ async def test_little_is_read_ahead() -> None:
 async def test_an_error_comes_after_the_audio_before_it() -> None:
     """What the speech raises is raised, when all that came before it has been heard."""
     speech = Speech(*_frames(4), LookupError("It broke."))
-    audio = bridged(speech.audio(), NEVER, SILENCE)
+    audio = bridged(speech.audio(), _silence(NEVER))
     for frame in _frames(4):
         assert await anext(audio) == frame
         await _turns()
@@ -165,7 +231,7 @@ async def test_leaving_closes_the_speech(
 ) -> None:
     """Whenever the listener leaves, the speech is closed when it has left, and no task is left."""
     speech = Speech(*_frames(7), fails_to_close=fails_to_close)
-    audio = bridged(speech.audio(), NEVER, SILENCE)
+    audio = bridged(speech.audio(), _silence(NEVER))
     heard = [await anext(audio) for _ in range(taken)]
     await _turns(turns)
     await audio.aclose()
@@ -183,7 +249,7 @@ async def test_cancelling_closes_the_speech(frames: int) -> None:
     speech = Speech(*_frames(frames))
 
     async def listen() -> None:
-        async with contextlib.aclosing(bridged(speech.audio(), NEVER, SILENCE)) as audio:
+        async with contextlib.aclosing(bridged(speech.audio(), _silence(NEVER))) as audio:
             async for _ in audio:
                 pass
 

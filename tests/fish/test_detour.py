@@ -47,7 +47,7 @@ async def test_a_websocket_that_is_never_answered(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("wyoming_fish.fish.websocket.OPEN_TIMEOUT", 0.05)
     async with fish(Fault("upgrade", "stall", times=None)) as (emulator, sockets):
         assert await speech(sockets) == TEXT
-        assert _upgrades(emulator) == 2  # the reply's, and the one for the next
+        assert _upgrades(emulator) == 1
 
 
 async def test_the_websocket_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,8 @@ async def test_a_websocket_that_failed_is_tried_in_the_background(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What only failed may be back at once: then the next reply goes by websocket."""
-    monkeypatch.setattr("wyoming_fish.fish.sockets.RETRY_DELAY", 0.0)
+    monkeypatch.setattr("wyoming_fish.fish.connector.RETRY_DELAY_S", 0.0)
+    monkeypatch.setattr("wyoming_fish.fish.sockets.PROVEN_AFTER_S", 0.05)
     async with fish(Fault("upgrade", 503, times=None)) as (emulator, sockets):
         assert await speech(sockets) == TEXT
         emulator.settings.faults.clear()

@@ -8,9 +8,8 @@ import pytest
 
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
 from wyoming_fish.fish import Backend, Endpoint, Sockets, SpeechSettings, speak
-from wyoming_fish.fish.errors import (
-    LimitError,
-)
+from wyoming_fish.fish.errors import LimitError
+from wyoming_fish.fish.slots import Place
 
 TEXT = "Good night. The doors are locked, and it is 19.5 degrees outside. Sleep well. See you."
 
@@ -19,7 +18,7 @@ TEXT = "Good night. The doors are locked, and it is 19.5 degrees outside. Sleep 
 def _brisk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses and deadlines of hundredths of a second, on each of the two sockets."""
     if request.param != "plain":
-        monkeypatch.setattr("wyoming_fish.fish.sockets.TIMESTAMPED", frozenset(Backend))
+        monkeypatch.setattr("wyoming_fish.fish.connector.TIMESTAMPED", frozenset(Backend))
     monkeypatch.setattr("wyoming_fish.fish.retries.FIRST_DELAY", 0.005)
     monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", 2.0)
     monkeypatch.setattr("wyoming_fish.fish.retries.LONGEST_DELAY", 0.02)
@@ -90,11 +89,11 @@ async def test_concurrency_is_learnt() -> None:
 
 async def test_waiting_in_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits too long for a session is told that there are too few."""
-    monkeypatch.setattr("wyoming_fish.fish.slots.PATIENCE", 0.02)
+    monkeypatch.setattr("wyoming_fish.fish.slots.QUEUE_TIMEOUT_S", 0.02)
     monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", 0.05)
     async with Emulator(EmulatorSettings(voice="code")) as emulator:
         sockets = Sockets(Endpoint("key", emulator.url), concurrency=1)
-        async with sockets.lend(SpeechSettings().backend):
+        async with sockets.slots.one(Place()):
             with pytest.raises(LimitError, match="All 1 sessions"):
                 await _speak(sockets)
         assert await _speak(sockets) == TEXT

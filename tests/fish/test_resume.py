@@ -114,7 +114,7 @@ async def test_after_a_break_there_are_tries_too() -> None:
 async def test_after_a_break_the_deadline_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where Fish stays away after a break, the reply is an error in the end."""
     monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", 0.1)
-    faults = [Fault("start", "drop", times=None)]
+    faults = [Fault("start", "drop", times=None), Fault("rest", "drop", times=None)]
     async with timed(Fault("text", "drop", at=1)) as (emulator, sockets):
         listener = _Listener()
         listening = asyncio.create_task(listener.listen(sockets))

@@ -1,12 +1,18 @@
 """How often a reply is tried again."""
 
+import asyncio
+import itertools
+
 import pytest
 
+from tests.idle_clock import run
 from wyoming_fish.fish.errors import (
     BrokenStreamError,
     FishError,
     KeyRefusedError,
+    LimitError,
     NoAudioError,
+    QueueTimeoutError,
     UnavailableError,
 )
 from wyoming_fish.fish.retries import FIRST_DELAY, LONGEST_DELAY, Retries
@@ -14,8 +20,9 @@ from wyoming_fish.fish.retries import FIRST_DELAY, LONGEST_DELAY, Retries
 BUSY = UnavailableError("Busy.")
 
 
-async def test_it_backs_off() -> None:
+async def test_it_backs_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first new try is made at once; each further one waits about twice as long, to an end."""
+    monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", 600.0)
     runs = []
     for _ in range(50):
         retries = Retries()
@@ -28,17 +35,49 @@ async def test_it_backs_off() -> None:
         assert len(set(pauses)) > 1 or not number
 
 
-async def test_after_its_time_it_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What passes is told when the time is over; a break amid the audio begins it anew."""
+def test_only_the_time_of_the_tries_counts() -> None:
+    """Time in line, and time without text, leave the tries what they had."""
+
+    async def tries(left: list[float]) -> None:
+        retries = Retries(patience=4.0)
+        while True:
+            # In line, or without anything to say.
+            await asyncio.sleep(60.0)
+            until = retries.begin()
+            assert until is not None
+            left.append(until - asyncio.get_running_loop().time())
+            await asyncio.sleep(1.0)
+            await asyncio.sleep(retries.pause(BUSY))
+
+    left: list[float] = []
+    with pytest.raises(UnavailableError):
+        run(tries(left))
+    # Each try takes a second, and the pauses between them take something too.
+    assert left[:2] == pytest.approx([4.0, 3.0])
+    assert len(left) in (3, 4)
+    assert all(later < earlier for earlier, later in itertools.pairwise(left))
+
+
+async def test_a_break_begins_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What passes is told when the time is over; a reply that was heard is in no hurry any more."""
     monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", -1.0)
     retries = Retries(patience=60.0)
     assert retries.begin() is not None
     assert retries.pause(BUSY) == 0.0
     retries.broke(BrokenStreamError("Broke off."))
-    # It has been heard, so that there is no hurry any more.
     assert retries.begin() is None
     with pytest.raises(UnavailableError):
         retries.pause(BUSY)
+
+
+async def test_a_refusal_goes_back_to_the_line() -> None:
+    """What Fish refuses for the limit waits in line, which has its own end; that end is final."""
+    retries = Retries(patience=0.0)
+    for _ in range(20):
+        retries.begin()
+        assert retries.pause(LimitError("Too many.")) == 0.0
+    with pytest.raises(QueueTimeoutError):
+        retries.pause(QueueTimeoutError("Too long."))
 
 
 @pytest.mark.parametrize("error", [KeyRefusedError("Wrong."), FishError("Odd.")])

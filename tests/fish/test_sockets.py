@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -19,6 +20,10 @@ async def _text() -> AsyncIterator[str]:
 async def _speak(sockets: Sockets, backend: Backend = Backend.S2_1_PRO) -> None:
     async for _ in speak(sockets, _text(), SpeechSettings(backend=backend)):
         pass
+
+
+def _has_opened(number: int, emulator: Emulator) -> bool:
+    return emulator.sockets_opened == number
 
 
 async def test_backends_do_not_share() -> None:
@@ -39,20 +44,99 @@ async def test_backends_do_not_share() -> None:
 
 
 async def test_a_warm_socket_waits() -> None:
-    """A socket is open before it is needed, taken by the next reply, and replaced."""
+    """A connection is open before it is needed, taken by the next reply, and used again."""
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
         sockets = Sockets(Endpoint("key", emulator.url))
         sockets.warm(Backend.S1)
         await emulator.wait_for(lambda e: e.sockets_open == 1)
-        await _speak(sockets, Backend.S1)
-        assert emulator.sessions[0].socket == 0
-        await emulator.wait_for(lambda e: e.sockets_opened == 2)
-        # Both are kept, so nothing more is opened.
-        for _ in range(3):
+        for _ in range(4):
             await _speak(sockets, Backend.S1)
-        assert emulator.sockets_opened == 2
+        assert {session.socket for session in emulator.sessions} == {0}
+        assert emulator.sockets_opened == 1
         await sockets.close()
         await emulator.wait_for(lambda e: e.sockets_open == 0)
+
+
+async def test_a_connection_that_fish_closes_is_replaced() -> None:
+    """If Fish closes after each session, another connection is there for the next reply."""
+    async with Emulator(EmulatorSettings(voice="tone", after_finish="close")) as emulator:
+        sockets = Sockets(Endpoint("key", emulator.url))
+        for number in range(1, 4):
+            await _speak(sockets)
+            await emulator.wait_for(partial(_has_opened, number + 1))
+        await sockets.close()
+
+
+async def test_a_second_reply_has_a_connection_before_it_needs_one() -> None:
+    """While one reply speaks, a connection is opened as soon as the text of the next begins."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def text() -> AsyncIterator[str]:
+        yield "Good "
+        begun.set()
+        await go_on.wait()
+        yield "night."
+
+    async def speak_it() -> None:
+        async for _ in speak(sockets, text(), SpeechSettings()):
+            pass
+
+    async with Emulator(EmulatorSettings(voice="tone")) as emulator:
+        sockets = Sockets(Endpoint("key", emulator.url))
+        replies = [asyncio.create_task(speak_it()) for _ in range(3)]
+        await emulator.wait_for(lambda e: e.sockets_open == 3)
+        assert emulator.sessions == []
+        go_on.set()
+        await asyncio.gather(*replies)
+        assert emulator.sockets_opened == 3
+        assert begun.is_set()
+        await sockets.close()
+
+
+async def test_a_burst_leaves_no_crowd() -> None:
+    """After many replies at the same time, one connection more than are kept warm is idle."""
+    async with Emulator(EmulatorSettings(voice="tone", concurrency=50)) as emulator:
+        sockets = Sockets(Endpoint("key", emulator.url), concurrency=50)
+        await asyncio.gather(*(_speak(sockets) for _ in range(20)))
+        assert emulator.sockets_opened > 2
+        assert sockets.idle <= 2
+        await emulator.wait_for(lambda e: e.sockets_open == sockets.idle)
+        await sockets.close()
+
+
+async def test_all_backends_together_stay_within_the_limit() -> None:
+    """Idle connections of one backend make room for those of another."""
+    async with Emulator(EmulatorSettings(voice="tone")) as emulator:
+        sockets = Sockets(Endpoint("key", emulator.url), concurrency=3)
+        most = 0
+        for backend in (Backend.S1, Backend.S2_PRO, Backend.S2_1_PRO, Backend.S2_1_PRO_FREE) * 2:
+            await asyncio.gather(*(_speak(sockets, backend) for _ in range(3)))
+            await emulator.wait_for(lambda e: e.sockets_open <= 3)
+            most = max(most, sockets.idle)
+        assert most <= 3
+        await sockets.close()
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_refusal_for_the_limit_closes_idle_connections() -> None:
+    """It is not known whether Fish counts them, so they go when it refuses at the upgrade."""
+    async with Emulator(EmulatorSettings(voice="tone")) as emulator:
+        sockets = Sockets(Endpoint("key", emulator.url))
+        await _speak(sockets)
+        emulator.settings.faults.append(Fault("upgrade", 429))
+        await _speak(sockets, Backend.S1)
+        assert len(emulator.struck) == 1
+        await emulator.wait_for(lambda e: e.sockets_open == 1)
+        await sockets.close()
+
+
+async def test_the_limit_of_the_upgrade_is_learnt() -> None:
+    """What Fish says in its answer to the upgrade is the limit, before any refusal."""
+    async with Emulator(EmulatorSettings(voice="tone", concurrency=9)) as emulator:
+        sockets = Sockets(Endpoint("key", emulator.url))
+        await _speak(sockets)
+        assert sockets.slots.limit == 9
+        await sockets.close()
 
 
 async def test_a_socket_on_its_way_is_waited_for() -> None:
@@ -78,8 +162,9 @@ async def test_a_quiet_house_holds_nothing_open() -> None:
         await sockets.close()
 
 
-async def test_a_warm_socket_that_dies_is_replaced() -> None:
-    """Where Fish closes idle sockets, another one is there for the next reply."""
+async def test_a_warm_socket_that_dies_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If Fish closes idle connections, another one is there for the next reply."""
+    monkeypatch.setattr("wyoming_fish.fish.sockets.PROVEN_AFTER_S", 0.01)
     async with Emulator(EmulatorSettings(voice="tone", idle_timeout=0.02)) as emulator:
         sockets = Sockets(Endpoint("key", emulator.url))
         sockets.warm(Backend.S2_1_PRO)

@@ -141,7 +141,7 @@ async def test_cancelling_closes_the_socket() -> None:
     waiting = asyncio.Event()
 
     async def text() -> AsyncIterator[str]:
-        yield "Just a moment"
+        yield "Just a moment. I am"
         waiting.set()
         await asyncio.Event().wait()
 

@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import pytest
+
+from tests.idle_clock import run
+from wyoming_fish.fish.errors import TextTimeoutError
 from wyoming_fish.fish.schedule import LONG_PAUSE, PAUSE, Schedule
 from wyoming_fish.fish.story import Story
-from wyoming_fish.fish.written import Pieces, Written
+from wyoming_fish.fish.written import TEXT_TIMEOUT_S, Pieces, Written, wait
 
 
 async def _text(pieces: "asyncio.Queue[str | None]") -> AsyncIterator[str]:
@@ -33,38 +37,74 @@ async def test_a_piece_goes_at_a_pause() -> None:
     await written.close()
 
 
-async def test_news_ends_a_wait() -> None:
-    """What is written is known at once, however long the wait was to be."""
+async def test_what_is_due_stays_until_it_is_taken() -> None:
+    """Looking whether it is time for a piece takes nothing of the text."""
     pieces: asyncio.Queue[str | None] = asyncio.Queue()
     written = Written(_text(pieces), Story())
-    async with asyncio.timeout(10):
-        for text in ("One", " two"):
-            written.news.clear()
-            waiting = asyncio.create_task(written.wait(_now() + 600))
-            pieces.put_nowait(text)
-            await waiting
-        pieces.put_nowait(None)
-        while not written.complete:
-            written.news.clear()
-            await written.wait(_now() + 600)
-    assert written.parts == ["One", " two"]
+    readers = [Pieces(written, Schedule()) for _ in range(2)]
+    pieces.put_nowait("One. Two")
+    for reader in readers:
+        assert await reader.due()
+        assert await reader.next() == "One. "
+    pieces.put_nowait(None)
+    # Each attempt reads the text by itself, and each is woken by it.
+    for reader in readers:
+        assert await reader.next() == "Two"
+        assert not await reader.due()
+        reader.close()
+    assert not written.readers
+    await written.close()
+
+
+async def test_a_pause_ends_the_pieces() -> None:
+    """After the pause that is allowed, and after being stopped, no piece comes."""
+    written = Written(_text(asyncio.Queue()), Story())
+    reader = Pieces(written, Schedule())
+    assert await reader.next(0.01) == ""
+    waiting = asyncio.create_task(reader.next())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    reader.stop()
+    assert await waiting == ""
+    reader.close()
     await written.close()
 
 
 async def test_a_wait_that_has_ended_wakes_nobody_later() -> None:
     """Its time passes without news, where something else has ended it, even a cancellation."""
-    written = Written(_text(asyncio.Queue()), Story())
+    news = asyncio.Event()
     soon = _now() + 0.01
     for end in ("news", "cancelled"):
-        written.news.clear()
-        waiting = asyncio.create_task(written.wait(soon))
+        news.clear()
+        waiting = asyncio.create_task(wait(news, soon))
         await asyncio.sleep(0)
         if end == "news":
-            written.news.set()
+            news.set()
         else:
             waiting.cancel()
         await asyncio.wait((waiting,))
-    written.news.clear()
+    news.clear()
     await asyncio.sleep(0.02)
-    assert not written.news.is_set()
-    await written.close()
+    assert not news.is_set()
+
+
+@pytest.mark.parametrize("text", ["", "Just a", " … "])
+def test_a_text_that_is_never_ended(text: str) -> None:
+    """After minutes without text, what waits for it gets an error."""
+
+    async def pieces() -> AsyncIterator[str]:
+        yield text
+        await asyncio.Event().wait()
+
+    async def wait_for_it() -> float:
+        written = Written(pieces(), Story())
+        reader = Pieces(written, Schedule())
+        try:
+            with pytest.raises(TextTimeoutError):
+                assert not (await written.begins() and await reader.due())
+        finally:
+            reader.close()
+            await written.close()
+        return _now()
+
+    assert run(wait_for_it()) == pytest.approx(TEXT_TIMEOUT_S)

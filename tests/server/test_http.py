@@ -118,7 +118,7 @@ async def test_a_socket_that_failed_is_tried_again(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a failure it is not ready, and asking has it try again: nobody else would."""
-    monkeypatch.setattr("wyoming_fish.fish.sockets.RETRY_DELAY", 0.01)
+    monkeypatch.setattr("wyoming_fish.fish.connector.RETRY_DELAY_S", 0.01)
     settings = EmulatorSettings(faults=[Fault("upgrade", 503, times=2)])
     async with serving(settings, HTTP, "--warm=1") as served, visitor(served) as session:
         await served.emulator.wait_for(lambda e: len(e.struck) == 1)

@@ -30,9 +30,17 @@ class Detour:
         return _now() < self._missing_until
 
     @property
+    def settled(self) -> bool:
+        """Whether speech goes by REST for good reason, until the websocket is tried again.
+
+        The server has no websocket, or REST has spoken where the websocket had failed.
+        """
+        return self.missing or _now() < self._failing_until
+
+    @property
     def taken(self) -> bool:
         """Whether the next reply, or the next try of one, goes by REST."""
-        return self.missing or _now() < self._failing_until or self._failures >= FAILURES
+        return self.settled or self._failures >= FAILURES
 
     def refused(self) -> None:
         """There is no websocket where it should be."""

@@ -10,6 +10,7 @@
     ├── VoiceNotFoundError      400, 404 «Reference not found»
     ├── RequestRefusedError     any other 4xx, or an `error` event
     ├── LimitError              429, or «Concurrency limit exceeded»
+    │   └── QueueTimeoutError   no session became free in time
     ├── UnavailableError        5xx
     ├── FishConnectionError     Fish cannot be reached
     │   ├── CertificateError    who answers cannot prove to be Fish
@@ -17,7 +18,8 @@
     ├── UnsupportedError        a server of one's own does not have what was asked for
     ├── ProtocolError           what came, or what was asked for, is against the protocol
     ├── BrokenStreamError       the speech ended before all of the text was spoken
-    └── NoAudioError            Fish ended as if all were well, and had said nothing
+    ├── NoAudioError            Fish ended as if all were well, and had said nothing
+    └── TextTimeoutError        the text of the reply did not go on, and was not ended either
 
 ``str(error)`` says what happened and what a person can do about it.
 """
@@ -39,8 +41,10 @@ __all__ = [
     "NoCreditError",
     "NoWebsocketError",
     "ProtocolError",
+    "QueueTimeoutError",
     "RequestRefusedError",
     "SettingsError",
+    "TextTimeoutError",
     "UnavailableError",
     "UnsupportedError",
     "VoiceNotFoundError",
@@ -136,6 +140,12 @@ class LimitError(FishError):
         self.limit = limit
 
 
+class QueueTimeoutError(LimitError):
+    """The reply has waited for a session as long as it may."""
+
+    passing = False
+
+
 class UnavailableError(FishError):
     """Fish answered with a 5xx status: it is overloaded or being repaired."""
 
@@ -198,6 +208,13 @@ class NoAudioError(FishError):
 
     code = "no-audio"
     cure = "Choose another voice: this one may be private, or not be made for this backend."
+
+
+class TextTimeoutError(FishError):
+    """The text of the reply did not go on for minutes, and was not ended either."""
+
+    code = "text-timeout"
+    cure = "The program that writes the text must end it, also when it gives the reply up."
 
 
 def from_status(status: int, body: bytes = b"") -> FishError:

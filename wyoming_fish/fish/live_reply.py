@@ -1,12 +1,13 @@
-"""A reply by websocket: one session with all of its text."""
+"""An attempt by websocket: one session for the text that is written and not yet spoken."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import logging
+from collections.abc import AsyncGenerator, Collection
 from typing import Final
 
-from .errors import BrokenStreamError, FishConnectionError, NoAudioError
+from .errors import BrokenStreamError, FishConnectionError, FishError, NoAudioError
 from .progress import Progress
 from .protocol import Audio, Finish, Session, State
 from .schedule import Schedule
@@ -17,74 +18,109 @@ from .written import Pieces, Written
 
 __all__ = ["LiveReply"]
 
-# Seconds from the first text that was sent to the first audio, after which the socket is given
+_LOGGER = logging.getLogger(__name__)
+
+# Seconds from the first text that was sent to the first audio, after which the connection is given
 # up. Fish answers in half a second, in its slowest mode in 2.5 s.
 ANSWER_LIMIT: Final = 8.0
 
-# Seconds without a word from Fish, with text sent that it has not spoken or the end of it, after
+# Seconds for the same, after which it is late, so that a second attempt is started beside it.
+# Satellites give up after 5 s.
+LATE_S: Final = 3.0
+
+# Seconds for the answer to the ping that begins a session, after which the connection is taken for
+# dead: the longest round trips, to a satellite in orbit, take 0.7 s.
+PONG_TIMEOUT_S: Final = 0.8
+
+# Seconds without a frame from Fish, with text sent that it has not spoken or the end of it, after
 # which it is given up: its slowest mode was seen to take 2.5 s.
 SILENCE_LIMIT: Final = 30.0
+
+# Seconds without new text, with all that was sent spoken, after which the session is finished, so
+# that others can have it. Text that comes later opens a new one.
+PARK_AFTER_S: Final = 30.0
+# Seconds that Fish then has to finish it: nothing is left to say.
+PARK_TIMEOUT_S: Final = 5.0
 
 # Seconds between two looks at the clock while nothing comes.
 LOOK: Final = 0.25
 
 
 class LiveReply:
-    """Speaks what is written and not yet skipped, in one session.
+    """Speaks what is written and not yet skipped, in one session."""
 
-    With ``until`` it is given up at that time of the loop's where it has not been heard, but not
-    for a text that was not there: from its first piece on, it has the time that was left.
-    """
-
-    def __init__(
-        self,
-        sockets: Sockets,
-        written: Written,
-        settings: SpeechSettings,
-        until: float | None = None,
-    ) -> None:
+    def __init__(self, sockets: Sockets, written: Written, settings: SpeechSettings) -> None:
         self.heard = False
         """Whether there has been any audio."""
+        self.late: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when an answer should have come and has not: a second attempt may be sooner."""
+        self.sent = 0
+        """Characters of the text that were sent."""
         self._sockets = sockets
         self._written = written
         self._settings = settings
         self._schedule = Schedule(settings.speed)
+        self._pieces = Pieces(written, self._schedule)
         self._progress = Progress(settings.sample_rate)
         self._unanswered = False
         """Whether there are words that were sent after the last audio that came."""
-        self._until = until
         self._answer_limit = ANSWER_LIMIT
         self._waiting = False
         """Whether all that Fish has said so far has been taken: only then can it be silent."""
         self._looking: asyncio.TimerHandle | None = None
         self._given_up: BrokenStreamError | None = None
+        self._parked = False
+        """Whether the session is finished since the text does not go on."""
         self._owed_since: float | None = None
         """Since when Fish has had something to say, or to finish, and has said nothing."""
+        self._last_frame = float("-inf")
 
-    async def audio(self) -> AsyncGenerator[bytes]:
-        """Send the text and give the audio, both as they come. Raises FishError."""
-        async with self._sockets.lend(self._settings.backend, self._until) as socket:
-            if self._until is not None:
-                self._answer_limit = min(ANSWER_LIMIT, self._until - _now())
+    @property
+    def pending(self) -> bool:
+        """Whether Fish has been sent words that it has not begun to speak."""
+        return self._unanswered
+
+    async def due(self) -> bool:
+        """Wait until there is something to send; false if the text ends without it."""
+        return await self._pieces.due()
+
+    async def audio(self, until: float | None) -> AsyncGenerator[bytes]:
+        """Send the text and give the audio, both as they come.
+
+        It ends when all of the text is spoken, or all that there is of one that pauses for
+        PARK_AFTER_S. Raises FishError, also when it is not heard by the loop's time ``until``.
+        """
+        async with self._sockets.lend(self._settings.backend, until) as socket:
+            if until is not None:
+                self._answer_limit = min(ANSWER_LIMIT, until - _now())
             session = socket.begin()
-            sending = asyncio.create_task(self._send(socket, session))
-            self._look_again(socket)
+            tasks = (
+                asyncio.create_task(self._send(socket, session)),
+                asyncio.create_task(self._check_connection(socket)),
+            )
+            self._look_again(socket, session)
             try:
                 while True:
-                    message = await self._receive(socket, session, sending)
+                    message = await self._receive(socket, session, tasks[0])
                     if message.pcm:
                         yield message.pcm
                     if isinstance(message, Finish):
                         break
                 self._check_finish()
+            except FishError as error:
+                if not self._parked or self._unanswered:
+                    raise
+                # All that was sent had been spoken long before.
+                _LOGGER.debug("A session that was over did not finish: %s", error)
             finally:
                 self._progress.whole = session.whole
                 if self._looking is not None:
                     self._looking.cancel()
-                sending.cancel()
-                await asyncio.wait((sending,))
-                if not sending.cancelled():
-                    sending.exception()
+                await _end(tasks)
+
+    def close(self) -> None:
+        """Wait for no more text."""
+        self._pieces.close()
 
     def spoken(self) -> int | None:
         """How many characters were spoken, with nothing heard of the others; None: not known."""
@@ -107,6 +143,7 @@ class LiveReply:
                 raise
             finally:
                 self._waiting = False
+            self._last_frame = _now()
             message = session.receive(frame)
             if isinstance(message, Audio):
                 self._progress.listen(message)
@@ -124,33 +161,63 @@ class LiveReply:
         if not self.heard:
             # From now on there is a clock to send by.
             self.heard = True
-            self._written.news.set()
+            self._pieces.wake()
 
-    def _look_again(self, socket: Socket) -> None:
+    async def _check_connection(self, socket: Socket) -> None:
+        """Find out whether the connection has died unseen, with all others of its age."""
+        began = _now()
+        try:
+            async with asyncio.timeout(PONG_TIMEOUT_S):
+                await socket.ping()
+        except FishConnectionError:
+            return
+        except TimeoutError:
+            if self._last_frame < began and self._sockets.pings_answered:
+                _LOGGER.debug("A connection does not answer: another one is opened beside it")
+                self._sockets.evict(opened_before=began)
+                self._be_late()
+
+    def _look_again(self, socket: Socket, session: Session) -> None:
         # A timer by itself: a timeout for each frame would cost a tenth of all that is done here.
-        self._looking = asyncio.get_running_loop().call_later(LOOK, self._look, socket)
+        self._looking = asyncio.get_running_loop().call_later(LOOK, self._look, socket, session)
 
-    def _look(self, socket: Socket) -> None:
-        """Give Fish up where it takes too long: that ends the connection, and so the wait."""
+    def _look(self, socket: Socket, session: Session) -> None:
+        """Give Fish up if it takes too long: that ends the connection, and so the wait."""
+        now = _now()
         try:
             if self._waiting:
-                self._check_patience()
+                self._check_patience(now)
         except BrokenStreamError as error:
             self._given_up = error
             socket.abort()
-        else:
-            self._look_again(socket)
+            return
+        if self._schedule.waiting(now) >= LATE_S:
+            self._be_late()
+        if session.state is State.OPEN and self._is_over(now):
+            self._parked = True
+            self._pieces.stop()
+        self._look_again(socket, session)
 
-    def _check_patience(self) -> None:
-        now = _now()
+    def _be_late(self) -> None:
+        if not self.late.done():
+            self.late.set_result(None)
+
+    def _is_over(self, now: float) -> bool:
+        """Whether everything is spoken, and the text has not gone on for long."""
+        quiet_since = max(self._written.last_text, self._last_frame)
+        is_spoken = self.heard and self._waiting and not self._unanswered
+        return is_spoken and now - quiet_since >= PARK_AFTER_S
+
+    def _check_patience(self, now: float) -> None:
         waiting = self._schedule.waiting(now)
         if waiting and waiting >= self._answer_limit:
             raise BrokenStreamError(f"Fish Audio has not answered for {waiting:.0f} s.")
-        if self._owed_since is not None and now - self._owed_since >= SILENCE_LIMIT:
-            raise BrokenStreamError(f"Fish Audio fell silent for {SILENCE_LIMIT:.0f} s.")
+        limit = PARK_TIMEOUT_S if self._parked else SILENCE_LIMIT
+        if self._owed_since is not None and now - self._owed_since >= limit:
+            raise BrokenStreamError(f"Fish Audio fell silent for {limit:.0f} s.")
 
     def _check_finish(self) -> None:
-        """Raise where Fish ended as if all were well, and has certainly not spoken all."""
+        """Raise if Fish ended as if all were well, and has certainly not spoken all."""
         if not self.heard:
             raise NoAudioError("Fish Audio said nothing.")
         # Words that were sent after the last audio cannot have been in it.
@@ -159,12 +226,12 @@ class LiveReply:
 
     async def _send(self, socket: Socket, session: Session) -> None:
         """Send the text by the schedule. A failure here ends the connection, and so the wait."""
-        pieces = Pieces(self._written, self._schedule)
         opens = True
         try:
             await socket.send(session.start(self._settings.request()))
-            while piece := await pieces.next():
+            while piece := await self._pieces.next():
                 self._progress.send(piece)
+                self.sent += len(piece)
                 if words(piece):
                     self._unanswered = True
                     self._owed_since = self._owed_since or _now()
@@ -178,6 +245,16 @@ class LiveReply:
         except Exception:
             socket.abort()
             raise
+
+
+async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait for them; what they raised was met elsewhere, if it was."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()
 
 
 def _now() -> float:

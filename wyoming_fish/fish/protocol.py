@@ -139,11 +139,9 @@ class Session:
 
         Raises the error that the server reports (LimitError, VoiceNotFoundError,
         RequestRefusedError, …), BrokenStreamError for a session that ends with an error or before
-        its ``stop``, and ProtocolError for what is no message of this protocol. The session has
-        then failed, and its socket is of no more use.
+        its ``stop``, and ProtocolError for a frame that is not a message of this protocol, or comes
+        while no session is open. The session has then failed, and its socket is of no more use.
         """
-        if self.state not in (State.OPEN, State.STOPPED):
-            raise ProtocolError(f"The server spoke in a session that is {self.state.name.lower()}.")
         if isinstance(frame, str):
             # Neither side uses text frames; Fish ignores them, and so do we.
             return None
@@ -155,6 +153,9 @@ class Session:
 
     def _read(self, message: dict[Any, Any]) -> Audio | Finish | None:
         match message.get("event"):
+            case "audio" | "finish" | "error" as event if self.state not in _LISTENING:
+                state = self.state.name.lower()
+                raise ProtocolError(f"The server sent {event!r} in a session that is {state}.")
             case "audio":
                 audio = message.get("audio")
                 if not isinstance(audio, bytes):
@@ -249,6 +250,9 @@ def _text(message: dict[Any, Any], field: str) -> str:
     value = message.get(field)
     return value if isinstance(value, str) else ""
 
+
+# When a session's events may come.
+_LISTENING: Final = (State.OPEN, State.STOPPED)
 
 _FLUSH: Final = ormsgpack.packb({"event": "flush"})
 _STOP: Final = ormsgpack.packb({"event": "stop"})

@@ -1,4 +1,4 @@
-"""A reply by REST: a request for each piece of its text, one after the other."""
+"""An attempt by REST: a request for each piece of the text, one after the other."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 from .errors import NoAudioError
+from .live_reply import PARK_AFTER_S
 from .rest import PATIENCE, Rest
 from .schedule import Schedule
 from .settings import SpeechSettings
@@ -20,44 +21,53 @@ __all__ = ["RestReply"]
 class RestReply:
     """Speaks what is written and not yet skipped.
 
-    An answer that comes to its end has said all of its piece: so what has been spoken is always
-    known, but amid a piece.
+    An answer that comes to its end has said all of its piece, so it is always known what was
+    spoken, except within a piece.
     """
 
-    def __init__(
-        self,
-        sockets: Sockets,
-        written: Written,
-        settings: SpeechSettings,
-        until: float | None = None,
-    ) -> None:
+    def __init__(self, sockets: Sockets, written: Written, settings: SpeechSettings) -> None:
         self.heard = False
         """Whether there has been any audio."""
+        self.sent = 0
+        """Characters of the text that were sent, and spoken."""
+        self.pending = False
+        """Whether words have been sent that are not spoken yet."""
         self._sockets = sockets
         self._written = written
         self._settings = settings
-        self._until = until
         self._schedule = Schedule(settings.speed)
-        self._spoken = 0
+        self._pieces = Pieces(written, self._schedule)
         self._within = False
         """Whether a piece has been heard in part."""
 
-    async def audio(self) -> AsyncGenerator[bytes]:
-        """Send the text and give the audio, both as they come. Raises FishError."""
-        pieces = Pieces(self._written, self._schedule)
+    async def due(self) -> bool:
+        """Wait until there is something to send; false if the text ends without it."""
+        return await self._pieces.due()
+
+    def close(self) -> None:
+        """Wait for no more text."""
+        self._pieces.close()
+
+    async def audio(self, until: float | None) -> AsyncGenerator[bytes]:
+        """Send the text and give the audio, both as they come.
+
+        It ends when all of the text is spoken, or all that there is of one that pauses for
+        PARK_AFTER_S. Raises FishError, also when it is not heard by the loop's time ``until``; a
+        server of one's own is given the time that it needs.
+        """
         text = ""
-        async with self._sockets.lend_rest(self._until) as rest:
-            while piece := await pieces.next():
+        async with self._sockets.lend_rest() as rest:
+            while piece := await self._pieces.next(PARK_AFTER_S):
                 # What cannot be heard by itself is said with what follows.
                 text += piece
                 if not has_words(text):
                     continue
                 request = self._written.opening.open(text)
                 self._written.story.send(request)
-                async with contextlib.aclosing(self._speak(rest, request)) as speech:
+                async with contextlib.aclosing(self._speak(rest, request, until)) as speech:
                     async for pcm in speech:
                         yield pcm
-                self._spoken += len(text)
+                self.sent += len(text)
                 self._written.opening.spoke(text)
                 text = ""
         if not self.heard:
@@ -65,12 +75,13 @@ class RestReply:
 
     def spoken(self) -> int | None:
         """How many characters were spoken, with nothing heard of the others; None: not known."""
-        return None if self._within else self._spoken
+        return None if self._within else self.sent
 
-    async def _speak(self, rest: Rest, text: str) -> AsyncGenerator[bytes]:
+    async def _speak(self, rest: Rest, text: str, until: float | None) -> AsyncGenerator[bytes]:
+        self.pending = True
         patience = PATIENCE
-        if self._until is not None and not self.heard:
-            patience = self._until - asyncio.get_running_loop().time()
+        if until is not None and not self.heard:
+            patience = until - asyncio.get_running_loop().time()
         async with contextlib.aclosing(rest.speak(text, self._settings, patience)) as speech:
             async for pcm in speech:
                 if not self.heard:
@@ -83,4 +94,4 @@ class RestReply:
                 yield pcm
         if not self._within and words(text):
             raise NoAudioError("Fish Audio said nothing.")
-        self._within = False
+        self._within = self.pending = False

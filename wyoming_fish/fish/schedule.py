@@ -44,9 +44,15 @@ EXPECTED_ANSWER: Final = 0.5
 # makes audio several times faster than it is played.
 SETTLED: Final = 0.5
 
-# Seconds of audio that a letter becomes, and one of those that are written wide, as Chinese is.
+# Seconds of audio that a letter becomes, and one of those that are written wide, as Chinese is, or
+# a digit, which is a word.
 LETTER: Final = 0.055
 WIDE_LETTER: Final = 0.2
+
+# Seconds of audio of the longest piece. Fish makes a piece of at most 1,024 tokens (its
+# `max_new_tokens`), 47.5 s, and loses the rest without a word; voices may take 2.5 times as long as
+# expected here.
+LONGEST_PIECE_S: Final = 18.0
 
 # Seconds without audio on the way after which whole sentences are not held back any more: a
 # satellite gives up after 5 s without a byte.
@@ -101,12 +107,21 @@ class Schedule:
         self._last_audio = now
         self._audio += seconds
 
+    def due(self, now: float) -> bool:
+        """Whether ``take`` has a piece now."""
+        return self._due(now) > 0
+
     def take(self, now: float) -> str:
         """The piece to be sent and flushed now; nothing while it is better to wait.
 
         To be asked until it gives nothing, after ``write``, ``complete`` and the first ``heard``,
         and at ``wake``.
         """
+        at = self._due(now)
+        return self._send(at, now) if at else ""
+
+    def _due(self, now: float) -> int:
+        """How many characters are to be sent now."""
         if self._complete:
             at = self._whole_piece() if self._first_sent is not None else self._first_piece(now)
             at = at or len(self._sentences.text)
@@ -118,7 +133,21 @@ class Schedule:
             at = self._quiet_piece(now)
         else:
             at = self._whole_piece()
-        return self._send(at, now) if at else ""
+        return (self._whole_piece() or at) if at > self._longest() else at
+
+    def _longest(self) -> int:
+        """Characters of the longest piece."""
+        text = self._sentences.text[:LONGEST_PIECE]
+        budget = LONGEST_PIECE_S * self._speed
+        if len(text) * WIDE_LETTER <= budget:
+            return LONGEST_PIECE
+        if text.isascii() and not any(map(str.isdecimal, text)):
+            return min(LONGEST_PIECE, int(budget / LETTER))
+        for at, letter in enumerate(text):
+            budget -= _seconds(letter)
+            if budget < 0:
+                return at
+        return LONGEST_PIECE
 
     def waiting(self, now: float) -> float:
         """Seconds since the first piece was sent; 0 before it, and once it has been answered."""
@@ -164,10 +193,7 @@ class Schedule:
         if now >= self._settled:
             self._expected = self._audio
         piece = self._sentences.take(at)
-        self._expected += (
-            sum(WIDE_LETTER if east_asian_width(letter) in "WF" else LETTER for letter in piece)
-            / self._speed
-        )
+        self._expected += sum(map(_seconds, piece)) / self._speed
         if self._first_sent is None:
             self._first_sent = now
         self._last_sent = now
@@ -204,15 +230,16 @@ class Schedule:
 
     def _whole_piece(self) -> int:
         """As many sentences as Fish speaks in one go, where there are more than that."""
-        if self._sentences.known <= LONGEST_PIECE:
+        if self._sentences.known <= self._longest():
             return 0
         for kind in reversed(CutKind):
             if at := self._last_cut(kind):
                 return at
         return self._sentences.cuts[0].at if self._sentences.cuts else 0
 
-    def _last_cut(self, least: CutKind, limit: int = LONGEST_PIECE) -> int:
+    def _last_cut(self, least: CutKind, limit: int | None = None) -> int:
         """The last cut of this kind or better within ``limit``, or 0."""
+        limit = self._longest() if limit is None else limit
         shortest = 0 if least is CutKind.SENTENCE else LEAST_PIECE
         fitting = (c.at for c in self._sentences.cuts if c.kind >= least)
         return max((at for at in fitting if shortest <= at <= limit), default=0)
@@ -227,3 +254,9 @@ class Schedule:
     def _is_fast(self) -> bool:
         seconds = self._last_text - (self._first_text or 0.0)
         return self._written >= FAST_TEXT * seconds
+
+
+def _seconds(letter: str) -> float:
+    """Seconds of audio that a letter should become."""
+    is_wide = letter.isdecimal() or east_asian_width(letter) in "WF"
+    return WIDE_LETTER if is_wide else LETTER

@@ -1,10 +1,8 @@
-"""Fish Audio's websockets: opened before they are needed, lent to one session at a time.
+"""Connection pool: Fish Audio's websockets, opened before they are needed and used again.
 
-Two things are scarce: time (a handshake takes about 0.3 s) and the account's concurrency (the
-number of sessions at once). So a warm socket waits for the next reply, and is replaced as it is
-taken; one that has carried a session to its end is kept for the next, since Fish leaves it open
-as often as not. Who asks while all of the account's sessions are taken waits in line. A house
-that has fallen quiet holds nothing open.
+A handshake takes about 0.3 s, so a connection waits for the next reply. One that has carried a
+session to its end is kept for the next, since Fish may leave it open. A house that has fallen
+quiet keeps no connection open.
 """
 
 from __future__ import annotations
@@ -12,16 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import ssl
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import TYPE_CHECKING, Final
 
+from .connector import Connector
 from .detour import Detour
-from .errors import FishConnectionError, FishError, LimitError, NoWebsocketError, UnavailableError
+from .errors import FishConnectionError, FishError, LimitError
+from .openings import Openings
 from .rest import Rest
 from .settings import Backend, Endpoint
 from .slots import Slots
-from .websocket import Socket, open_socket
+from .websocket import Socket
 
 if TYPE_CHECKING:
     import aiohttp
@@ -30,34 +31,32 @@ __all__ = ["Socket", "Sockets"]
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds after which an idle socket is replaced: LiveKit found one good for 300 s after its last
-# use.
+# Seconds after which an idle connection is replaced: LiveKit found one good for 300 s after its
+# last use.
 REFRESH: Final = 240.0
 
-# Seconds without any use after which no socket is kept open.
+# Seconds without any use after which no connection is kept open.
 QUIET_TIME: Final = 600.0
 
-# Backends that are spoken on the socket with timestamps unless it is said otherwise: one user found
-# them there only. For the others it is not known whether timestamps cost time.
-TIMESTAMPED: Final = frozenset((Backend.DRAMA_3, Backend.DRAMA_3_PREVIEW))
+# Seconds after which a connection that was opened for a reply is closed if it is one too many.
+TRIM_AFTER_S: Final = 1.0
 
-# Seconds to the next try to open a warm socket after a failure; each further one doubles them.
-RETRY_DELAY: Final = 1.0
-LONGEST_RETRY_DELAY: Final = 60.0
+# Seconds open after which a connection is taken for a good one, though it has not been used.
+PROVEN_AFTER_S: Final = 5.0
 
 
 class Sockets:
-    """All sockets of one account.
+    """All websockets of one account, and the limiter of its sessions (``slots``).
 
-    ``concurrency`` is the number of sessions to hold at once at the most; without it, what Fish
-    tells that the account may have. ``warm`` is the number of sockets of each backend that are kept
-    open for the next replies, ``quiet_time`` the seconds without use after which they are let go.
-    No more sockets are kept than there may be sessions, since it is not known whether Fish counts
-    idle ones. ``ssl_context`` is used for wss and https; without one the system's trust store is.
-    With ``timestamps`` the audio tells which words it says, so that a reply that breaks off can be
-    resumed, if the server has such a socket; None leaves it to the backend (TIMESTAMPED).
-    ``session`` is used where speech has to go by REST, and left open; without one, one of its own.
-    Call ``close()`` in the end.
+    ``concurrency`` is the most sessions to hold at the same time; without it, what Fish says that
+    the account may have. ``warm`` is the number of connections of each backend that are kept open,
+    those in use included; ``quiet_time`` the seconds without use after which they are closed. At
+    most ``warm`` + 1 of a backend are idle, and all connections together are never more than there
+    may be sessions, since it is not known whether Fish counts idle ones. ``ssl_context`` is used
+    for wss and https; the default is the system's trust store. With ``timestamps`` the audio
+    tells which words it says, so that a reply that breaks off can be resumed, if the server has
+    such a socket; None leaves it to the backend (TIMESTAMPED). ``session`` is used for speech by
+    REST, and left open; without one, the pool makes its own. Call ``close()`` in the end.
     """
 
     def __init__(  # noqa: PLR0913 - by name
@@ -73,170 +72,234 @@ class Sockets:
     ) -> None:
         self.detour = Detour()
         self.slots = Slots(concurrency)
-        self.opened = 0
-        """How many sockets have been opened."""
         self.lent = 0
-        """How many sessions have been lent one."""
+        """How many connections have been lent for a session."""
         self.lent_warm = 0
-        """How many of these found it open."""
-        self._endpoint = endpoint
-        self._ssl_context = ssl_context
-        self._timestamps = timestamps
+        """How many of these were open already."""
+        self.pings_answered = False
+        """Whether this server answers pings: only then does a missing answer mean anything."""
+        self._connector = Connector(endpoint, self.detour, ssl_context, timestamps)
         self._rest = Rest(endpoint, self.slots, ssl_context, session, quiet_time)
         self._warm = warm
         self._quiet_time = quiet_time
-        self._idle: dict[Backend, dict[Socket, asyncio.Task[None]]] = {
-            backend: {} for backend in Backend
-        }
-        self._opening: dict[Backend, asyncio.Task[None]] = {}
+        self._idle: dict[Socket, asyncio.Task[None]] = {}
+        """Each with the task that watches it, the one used last at the end."""
+        self._openings = Openings(self._open, self._keep)
+        self._in_use = dict.fromkeys(Backend, 0)
+        self._waiting = dict.fromkeys(Backend, 0)
+        """Sessions that wait for a connection."""
+        self._expected = dict.fromkeys(Backend, 0)
         self._last_use = dict.fromkeys(Backend, float("-inf"))
-        self._retry_delay = RETRY_DELAY
-        self._retry_at = float("-inf")
+        self._retries: dict[Backend, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @property
+    def opened(self) -> int:
+        """How many connections have been opened."""
+        return self._connector.opened
+
+    @property
     def idle(self) -> int:
-        """How many sockets are open and wait for a reply."""
-        return sum(len(sockets) for sockets in self._idle.values())
+        """How many connections are open and wait for a reply."""
+        return len(self._idle)
 
     @property
     def ready(self) -> bool:
-        """Whether a reply will find a way to Fish, as far as the sockets know.
+        """Whether a reply will find a way to Fish, as far as the pool knows.
 
-        With warm sockets it is known once one has been opened, and until one cannot be.
+        With warm connections it is known once one has been opened, and as long as they stay good.
         """
-        known = self.opened > 0 and self._retry_delay == RETRY_DELAY
-        return not self._warm or self.detour.taken or known
+        known = self.opened > 0 and not self._connector.failures
+        return not self._warm or self.detour.settled or known
 
     def warm(self, backend: Backend) -> None:
-        """Have a socket ready, since a reply is to be expected. Returns at once; never fails."""
+        """Have a connection ready, since a reply is to be expected. Returns immediately."""
         self._last_use[backend] = _now()
         self._replenish(backend)
 
+    @contextlib.contextmanager
+    def expect(self, backend: Backend) -> Iterator[None]:
+        """Have a connection ready for one more reply, while its text is being written."""
+        self._expected[backend] += 1
+        try:
+            self.warm(backend)
+            yield
+        finally:
+            self._expected[backend] -= 1
+            # The reply may take its connection in a moment, or have been given up.
+            asyncio.get_running_loop().call_later(TRIM_AFTER_S, self._trim, backend)
+
     @contextlib.asynccontextmanager
     async def lend(self, backend: Backend, until: float | None = None) -> AsyncIterator[Socket]:
-        """A socket for one session; waits, first come first served, for the account's limit.
+        """A connection for one session, whose slot the caller holds.
 
-        On leaving, the socket is kept if its session has finished, else it is closed: what Fish
-        still had to say would be heard in the next session. Raises FishError where none can be
+        On leaving, the connection is kept if its session has finished, else it is closed: what Fish
+        still had to say would be heard in the next session. Raises FishError if none can be
         opened, or none has been by the loop's time ``until``.
         """
-        async with self.slots.one(until):
-            warm = bool(self._idle[backend])
+        socket: Socket | None = None
+        warm = bool(self._idle_of(backend))
+        try:
+            self._waiting[backend] += 1
             try:
-                async with asyncio.timeout_at(until):
-                    socket = await self._take(backend)
-            except TimeoutError as error:
-                self.detour.failed()
-                raise FishConnectionError("Fish Audio did not answer in time.") from error
+                socket = await self._take(backend, until)
+            finally:
+                self._waiting[backend] -= 1
+            self._in_use[backend] += 1
             self.lent += 1
             self.lent_warm += warm
-            self.warm(backend)
-            try:
-                yield socket
-            except LimitError as error:
-                # Others use the account too, or Fish counts idle sockets.
-                if error.limit is not None:
-                    self.slots.learn(error.limit)
-                self._shed()
-                raise
-            finally:
-                if socket.alive and not self._closed:
-                    self._last_use[backend] = _now()
-                    self._keep(socket)
-                else:
-                    await socket.close()
+            yield socket
+        except FishConnectionError:
+            if socket is not None and not socket.answered and socket.sessions == 1:
+                # It was accepted, and then closed without a word.
+                self._failed(backend)
+            raise
+        except LimitError:
+            # It may be that Fish counts idle connections.
+            self.evict()
+            raise
+        finally:
+            if socket is not None:
+                self._in_use[backend] -= 1
+                await self._take_back(socket)
 
     @contextlib.asynccontextmanager
-    async def lend_rest(self, until: float | None = None) -> AsyncIterator[Rest]:
-        """The way by REST for one reply, which counts as one session; waits as ``lend`` does."""
-        async with self.slots.one(until):
-            try:
-                yield self._rest
-            except FishError as error:
-                self.detour.failed_too()
-                if isinstance(error, LimitError):
-                    # It may be that Fish counts idle sockets.
-                    self._shed()
-                raise
+    async def lend_rest(self) -> AsyncIterator[Rest]:
+        """Speech by REST for one reply, whose slot the caller holds."""
+        try:
+            yield self._rest
+        except FishError as error:
+            self.detour.failed_too()
+            if isinstance(error, LimitError):
+                # It may be that Fish counts idle connections.
+                self.evict()
+            raise
+
+    def evict(self, opened_before: float = math.inf) -> None:
+        """Close the idle connections that were opened before that time of the loop's clock."""
+        for socket in [idle for idle in self._idle if idle.opened_at < opened_before]:
+            self._let_go(socket)
 
     async def close(self) -> None:
-        """Close the sockets that are kept; those that are lent close when they come back."""
+        """Close the connections that are kept; those that are lent close when they come back."""
         self._closed = True
         await self._rest.close()
+        for retry in self._retries.values():
+            retry.cancel()
         for task in self._tasks:
             task.cancel()
-        self._shed()
+        self.evict()
+        await self._openings.close()
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _shed(self) -> None:
-        """Close all idle sockets."""
-        for idle in self._idle.values():
-            while idle:
-                socket, watching = idle.popitem()
-                watching.cancel()
-                self._own(socket.close())
-
-    async def _take(self, backend: Backend) -> Socket:
-        """The best socket there is, or a new one."""
-        while True:
-            idle = self._idle[backend]
-            while idle:
+    async def _take(self, backend: Backend, until: float | None) -> Socket:
+        """The best connection there is, or a new one."""
+        try:
+            async with asyncio.timeout_at(until):
                 # The one used last is the least likely to have been dropped.
-                socket, watching = idle.popitem()
-                watching.cancel()
-                if socket.alive:
-                    return socket
-            # One that is being opened is there sooner than one that is not; it is for the first
-            # who asks.
-            opening = self._opening.pop(backend, None)
-            if opening is None:
-                return await self._open(backend)
-            await asyncio.wait((opening,))
-            if self.detour.missing:
-                raise NoWebsocketError("The server has just said that it has no websocket.")
+                for socket in reversed(self._idle_of(backend)):
+                    if await self._stop_watching(socket):
+                        return socket
+                # One that is being opened is there sooner than a new one.
+                if not self._openings.unclaimed(backend):
+                    self._make_room()
+                return await self._openings.take(backend)
+        except TimeoutError as error:
+            self.detour.failed()
+            raise FishConnectionError("Fish Audio did not answer in time.") from error
+
+    async def _stop_watching(self, socket: Socket) -> bool:
+        """Take an idle connection for a session; false if it is of no more use."""
+        watching = self._idle.pop(socket, None)
+        if watching is None:
+            return False
+        watching.cancel()
+        try:
+            await asyncio.wait((watching,))
+        except asyncio.CancelledError:
+            self._own(socket.close())
+            raise
+        if not socket.alive:
+            self._own(socket.close())
+        return socket.alive
+
+    async def _take_back(self, socket: Socket) -> None:
+        """Keep a connection whose session has finished, close any other."""
+        backend = socket.backend
+        self._last_use[backend] = _now()
+        if socket.answered:
+            self._connector.proved()
+        if socket.alive and not self._closed:
+            self._keep(socket)
+            self._trim(backend)
+        else:
+            await socket.close()
+            self._replenish(backend)
+
+    def _make_room(self, more: int = 1) -> None:
+        """Close idle connections so that ``more`` may be opened within the account's limit."""
+        while self._idle and self._open_or_opening + more > self.slots.limit:
+            self._let_go(next(iter(self._idle)))
+
+    @property
+    def _open_or_opening(self) -> int:
+        return sum(self._in_use.values()) + len(self._idle) + len(self._openings)
 
     def _replenish(self, backend: Backend) -> None:
-        """Open a warm socket if one is wanted and not yet on its way."""
-        if (
-            len(self._idle[backend]) < self._warm
-            and backend not in self._opening
-            and self.slots.taken + self.idle + len(self._opening) < self.slots.limit
-            and _now() >= self._retry_at
+        """Open connections in the background if they are wanted and not yet on their way."""
+        busy = self._in_use[backend] + self._waiting[backend]
+        wanted = max(self._expected[backend], self._warm - busy)
+        while (
+            len(self._idle_of(backend)) + self._openings.unclaimed(backend) < wanted
+            and self._open_or_opening < self.slots.limit
+            and _now() >= self._connector.retry_at
             and not self.detour.missing
             and not self._closed
         ):
-            self._opening[backend] = self._own(self._open_warm(backend))
+            self._openings.start(backend)
 
-    async def _open_warm(self, backend: Backend) -> None:
-        try:
-            self._keep(await self._open(backend))
-        except FishError as error:
-            # The reply that needs it will tell; until then this only costs time.
-            _LOGGER.debug("No warm socket: %s", error)
-            self._retry_at = _now() + self._retry_delay
-            self._retry_delay = min(2 * self._retry_delay, LONGEST_RETRY_DELAY)
-        finally:
-            if self._opening.get(backend) is asyncio.current_task():
-                del self._opening[backend]
+    def _idle_of(self, backend: Backend) -> list[Socket]:
+        return [socket for socket in self._idle if socket.backend is backend]
 
     def _keep(self, socket: Socket) -> None:
-        self._idle[socket.backend][socket] = self._own(self._watch(socket))
+        if self._closed:
+            self._own(socket.close())
+        else:
+            self._idle[socket] = self._own(self._watch(socket))
+
+    def _trim(self, backend: Backend) -> None:
+        """Close idle connections that nothing will need soon, or that exceed the limit."""
+        idle = self._idle_of(backend)
+        kept = max(self._warm + 1, self._expected[backend] + self._waiting[backend])
+        for socket in idle[: max(0, len(idle) - kept)]:
+            self._let_go(socket)
+        self._make_room(0)
+
+    def _let_go(self, socket: Socket) -> None:
+        self._idle.pop(socket).cancel()
+        self._own(socket.close())
 
     async def _watch(self, socket: Socket) -> None:
-        """Replace an idle socket that dies or grows old; let it go when the house is quiet."""
-        backend, old_at = socket.backend, _now() + REFRESH
-        while (until := min(old_at, self._quiet_at(backend))) > _now():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(until):
-                    await socket.wait_closed()
-                break
-        del self._idle[backend][socket]
+        """Replace an idle connection that dies or grows old; close it when the house is quiet."""
+        backend, kept_at = socket.backend, _now()
+        proven_at = kept_at if socket.answered else kept_at + PROVEN_AFTER_S
+        closed = False
+        while not closed and (until := min(kept_at + REFRESH, self._quiet_at(backend))) > _now():
+            is_proven = _now() >= proven_at
+            closed = await socket.closes(until if is_proven else min(until, proven_at))
+            if closed and not is_proven:
+                self._failed(backend)
+            elif not is_proven and _now() >= proven_at:
+                self._connector.proved()
+        del self._idle[socket]
+        self._replenish_if_used(backend)
+        await socket.close()
+
+    def _replenish_if_used(self, backend: Backend) -> None:
         if self._quiet_at(backend) > _now():
             self._replenish(backend)
-        await socket.close()
 
     def _quiet_at(self, backend: Backend) -> float:
         return self._last_use[backend] + self._quiet_time
@@ -248,41 +311,35 @@ class Sockets:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def _failed(self, backend: Backend) -> None:
+        self._connector.failed()
+        self._try_again_later(backend)
+
+    def _try_again_later(self, backend: Backend) -> None:
+        if backend in self._retries:
+            self._retries[backend].cancel()
+        if not self._closed:
+            self._retries[backend] = asyncio.get_running_loop().call_at(
+                self._connector.retry_at, self._replenish_if_used, backend
+            )
+
     async def _open(self, backend: Backend) -> Socket:
-        if self._ssl_context is None and self._endpoint.live_url.startswith("wss:"):
-            # Made once: it takes tens of milliseconds, and reads files.
-            self._ssl_context = await asyncio.to_thread(ssl.create_default_context)
         try:
-            socket = await self._open_either(backend)
-        except NoWebsocketError:
-            self.detour.refused()
-            raise
+            socket = await self._connector.open(backend)
         except FishError as error:
-            if isinstance(error, FishConnectionError | UnavailableError):
-                self.detour.failed(slowly=isinstance(error.__cause__, TimeoutError))
+            _LOGGER.debug("No connection: %s", error)
+            if self._connector.failures:
+                self._try_again_later(backend)
             raise
-        self.detour.opened()
-        self.opened += 1
-        self._retry_at, self._retry_delay = float("-inf"), RETRY_DELAY
         if socket.limit is not None:
             self.slots.learn(socket.limit)
+        self._own(self._learn_pings(socket))
         return socket
 
-    async def _open_either(self, backend: Backend) -> Socket:
-        """The socket with timestamps where it is wanted and there is one, else the plain one."""
-        wanted = backend in TIMESTAMPED if self._timestamps is None else self._timestamps
-        if wanted:
-            try:
-                return await open_socket(
-                    self._endpoint, backend, timestamps=True, ssl_context=self._ssl_context
-                )
-            except NoWebsocketError:
-                _LOGGER.debug("No websocket with timestamps")
-        socket = await open_socket(self._endpoint, backend, ssl_context=self._ssl_context)
-        if wanted:
-            _LOGGER.info("The server has no websocket with timestamps: replies are not resumed")
-            self._timestamps = False
-        return socket
+    async def _learn_pings(self, socket: Socket) -> None:
+        with contextlib.suppress(FishConnectionError):
+            await socket.ping()
+            self.pings_answered = True
 
 
 def _now() -> float:

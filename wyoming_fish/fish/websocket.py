@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 from typing import Any, Final
@@ -46,10 +47,13 @@ NEXT_ADDRESS: Final = 0.25
 # hears any more must not hold its place for longer.
 CLOSE_TIMEOUT: Final = 0.5
 
-# Fish's own Python client lost long replies to pongs that took over 20 s; 60 s cured it
-# (fish-audio-python issue 47).
-PING_INTERVAL: Final = 20.0
-PING_TIMEOUT: Final = 60.0
+# Seconds between two pings. They keep routers from forgetting the connection, and no more: a pong
+# may be late without a fault, behind audio that a slow listener has not taken yet, or behind a
+# long generation (fish-audio-python issue 47). The attempt that uses a connection watches it.
+PING_INTERVAL_S: Final = 20.0
+
+# Frames that are read ahead of a listener that is slow. One holds up to half a second of audio.
+MAX_QUEUED_FRAMES: Final = 4
 
 # Bytes of one message. Fish's are below 50 kB; its compatible sockets stop at 32 MiB.
 MESSAGE_LIMIT: Final = 32 * 2**20
@@ -71,8 +75,12 @@ class Socket:
         """Whether its audio tells which words it says."""
         self.upgrade_time = connection.upgrade_time
         """Seconds that the upgrade took, once the connection, TLS included, was there."""
+        self.opened_at = connection.loop.time()
+        """When it was opened, by the loop's clock."""
         self.sessions = 0
         """How many sessions have begun on it."""
+        self.answered = False
+        """Whether the server has sent a frame in a session on it."""
         self._connection = connection
         self._session = Session()
 
@@ -108,9 +116,34 @@ class Socket:
         When it is cancelled, no frame is lost.
         """
         try:
-            return await self._connection.recv()
+            frame = await self._connection.recv()
         except ConnectionClosed as error:
             raise _closed(error) from error
+        self.answered = True
+        return frame
+
+    async def ping(self) -> None:
+        """Send a ping, and return when it is answered. Raises FishConnectionError."""
+        try:
+            await (await self._connection.ping())
+        except ConnectionClosed as error:
+            raise _closed(error) from error
+
+    async def closes(self, until: float) -> bool:
+        """Whether it can carry no session any more before the loop's time ``until``.
+
+        For a connection that is not in use. Unknown events are passed over: Fish asks clients to
+        ignore them. What belongs to a session would be heard in the next one. When it is cancelled,
+        no frame is lost.
+        """
+        with contextlib.suppress(ConnectionClosed, FishError):
+            try:
+                async with asyncio.timeout_at(until):
+                    while True:
+                        self._session.receive(await self._connection.recv())
+            except TimeoutError:
+                return False
+        return True
 
     def abort(self) -> None:
         """Cut the connection at once; who waits in ``receive`` is told."""
@@ -122,10 +155,6 @@ class Socket:
             await self._connection.close()
         finally:
             self.abort()
-
-    async def wait_closed(self) -> None:
-        """Return when the connection is gone, whoever ended it."""
-        await self._connection.wait_closed()
 
 
 async def open_socket(
@@ -155,9 +184,10 @@ async def open_socket(
             compression=None,  # audio hardly shrinks, and Fish offers none
             open_timeout=OPEN_TIMEOUT,
             close_timeout=CLOSE_TIMEOUT,
-            ping_interval=PING_INTERVAL,
-            ping_timeout=PING_TIMEOUT,
+            ping_interval=PING_INTERVAL_S,
+            ping_timeout=None,
             max_size=MESSAGE_LIMIT,
+            max_queue=MAX_QUEUED_FRAMES,
             logger=_QUIET_LOGGER,
             **more,
         )

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable
+from typing import Final
 
+from .errors import TextTimeoutError
 from .opening import Opening
 from .schedule import Schedule
 from .story import Story
 
 __all__ = ["Pieces", "Written"]
+
+# Seconds without new text, and with nothing left to say, after which a reply ends. An agent may use
+# its tools for minutes; Home Assistant never ends the text of a pipeline that it cancels.
+TEXT_TIMEOUT_S: Final = 300.0
 
 
 class Written:
@@ -25,18 +31,25 @@ class Written:
         self.opening = opening or Opening()
         self.parts: list[str] = []
         """As they came, none of them empty."""
-        self.news = asyncio.Event()
-        """Set with each part, at the end, and where a wait is over."""
+        self.last_text = _now()
+        """When the last of them came, or reading began."""
+        self.readers: set[asyncio.Event] = set()
+        """Set with each part, and at the end."""
         self._reading = asyncio.create_task(self._read(text))
-        self._reading.add_done_callback(lambda _: self.news.set())
+        self._reading.add_done_callback(lambda _: self._wake_readers())
 
     async def _read(self, text: AsyncIterable[str]) -> None:
         async for part in text:
             if part:
                 self.story.write()
                 self.parts.append(part)
-                self.news.set()
+                self.last_text = _now()
+                self._wake_readers()
         self.story.complete()
+
+    def _wake_readers(self) -> None:
+        for reader in self.readers:
+            reader.set()
 
     @property
     def complete(self) -> bool:
@@ -46,30 +59,38 @@ class Written:
             return True
         return False
 
-    async def wait(self, until: float | None = None) -> None:
-        """Wait for news, or until the loop's time is ``until``."""
-        # A timer by itself: a timeout costs twice as much, and each word would have one.
-        alarm = None
-        if until is not None:
-            alarm = asyncio.get_running_loop().call_at(until, self.news.set)
-        try:
-            await self.news.wait()
-        finally:
-            if alarm is not None:
-                alarm.cancel()
-
     async def begins(self) -> bool:
-        """Whether there is anything left to say; returns as soon as that is known."""
-        seen = 0
-        while True:
-            self.news.clear()
-            complete = self.complete
-            if any(has_words(part) for part in self.parts[seen:]):
-                return True
-            if complete:
-                return False
-            seen = len(self.parts)
-            await self.wait()
+        """Whether there is anything left to say; returns as soon as that is known.
+
+        Raises TextTimeoutError.
+        """
+        seen, began = 0, _now()
+        news = asyncio.Event()
+        self.readers.add(news)
+        try:
+            while True:
+                news.clear()
+                complete = self.complete
+                if any(has_words(part) for part in self.parts[seen:]):
+                    return True
+                if complete:
+                    return False
+                seen = len(self.parts)
+                self.check_timeout(began)
+                await wait(news, self.times_out(began))
+        finally:
+            self.readers.discard(news)
+
+    def times_out(self, since: float) -> float:
+        """When the reply ends if no text comes; nothing was left to say ``since`` that time."""
+        return max(self.last_text, since) + TEXT_TIMEOUT_S
+
+    def check_timeout(self, since: float) -> None:
+        """Raise TextTimeoutError if that time has come."""
+        if _now() >= self.times_out(since):
+            raise TextTimeoutError(
+                f"The text of the reply did not go on for {TEXT_TIMEOUT_S:.0f} s."
+            )
 
     def skip(self, characters: int) -> None:
         """Forget the first ``characters``: they have been spoken."""
@@ -90,30 +111,96 @@ class Written:
 
 
 class Pieces:
-    """The written text in the pieces in which it is to be spoken, each when its time has come."""
+    """The written text in the pieces in which it is to be spoken, each when its time has come.
+
+    One attempt reads them, from the first part that is not skipped. Call ``close()`` in the end.
+    """
 
     def __init__(self, written: Written, schedule: Schedule) -> None:
         self._written = written
         self._schedule = schedule
         self._scheduled = 0
+        self._stopped = False
+        self._news = asyncio.Event()
+        written.readers.add(self._news)
 
-    async def next(self) -> str:
-        """The next piece, or nothing at the end of the text. Raises what the text raised."""
-        written, schedule = self._written, self._schedule
+    def close(self) -> None:
+        """Wait for no more text."""
+        self._written.readers.discard(self._news)
+
+    def wake(self) -> None:
+        """Look again whether it is time for a piece, since audio has come."""
+        self._news.set()
+
+    def stop(self) -> None:
+        """Give no more pieces."""
+        self._stopped = True
+        self._news.set()
+
+    async def due(self) -> bool:
+        """Wait until it is time for a piece; false if the text ends without one.
+
+        Raises TextTimeoutError, and what the text raised.
+        """
+        began = _now()
         while True:
-            written.news.clear()
-            now = asyncio.get_running_loop().time()
-            complete = written.complete
-            for part in written.parts[self._scheduled :]:
-                schedule.write(part, now)
-            self._scheduled = len(written.parts)
+            self._news.clear()
+            now = _now()
+            complete = self._take_in(now)
+            if self._schedule.due(now):
+                return True
             if complete:
-                schedule.complete()
-            if (piece := schedule.take(now)) or complete:
+                return False
+            self._written.check_timeout(began)
+            times_out = self._written.times_out(began)
+            await wait(self._news, min(self._schedule.wake(now) or times_out, times_out))
+
+    async def next(self, pause_s: float | None = None) -> str:
+        """The next piece; empty at the end of the text, after ``stop``, or a pause of ``pause_s``.
+
+        Raises what the text raised.
+        """
+        pause_at = None if pause_s is None else _now() + pause_s
+        while not self._stopped:
+            self._news.clear()
+            now = _now()
+            complete = self._take_in(now)
+            if (piece := self._schedule.take(now)) or complete:
                 return piece
-            await written.wait(schedule.wake(now))
+            if pause_at is not None and now >= pause_at:
+                break
+            times = [time for time in (self._schedule.wake(now), pause_at) if time is not None]
+            await wait(self._news, min(times, default=None))
+        return ""
+
+    def _take_in(self, now: float) -> bool:
+        """Hand new text to the schedule; tell whether there is no more to come."""
+        complete = self._written.complete
+        for part in self._written.parts[self._scheduled :]:
+            self._schedule.write(part, now)
+        self._scheduled = len(self._written.parts)
+        if complete:
+            self._schedule.complete()
+        return complete
+
+
+async def wait(news: asyncio.Event, until: float | None) -> None:
+    """Wait for ``news``, or until the loop's time ``until``."""
+    # A timer by itself: a timeout costs twice as much, and each word would have one.
+    alarm = None
+    if until is not None:
+        alarm = asyncio.get_running_loop().call_at(until, news.set)
+    try:
+        await news.wait()
+    finally:
+        if alarm is not None:
+            alarm.cancel()
 
 
 def has_words(text: str) -> bool:
     """Whether there is anything in it that can be heard: a letter or a number."""
     return any(letter.isalnum() for letter in text)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,142 @@
+"""Texts that pause for long, or are never ended: Home Assistant does so with what it cancels."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+import pytest
+
+from tests.fish.replies import RAW, SETTINGS
+from tests.idle_clock import run
+from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
+from wyoming_fish.fish import Endpoint, Sockets, speak
+from wyoming_fish.fish.errors import TextTimeoutError
+from wyoming_fish.fish.live_reply import PARK_AFTER_S
+from wyoming_fish.fish.written import TEXT_TIMEOUT_S
+
+NO_WEBSOCKET: Final = Fault("upgrade", 404, times=None)
+
+Watch = Callable[[Emulator, Sockets], None]
+
+
+def _speak(
+    *steps: str | float,
+    faults: tuple[Fault, ...] = (),
+    ended: bool = True,
+    bridge: float | None = None,
+    after_finish: str = "keep",
+) -> tuple[str, Emulator, float]:
+    """What is heard of a text with pauses (seconds), and when that ends, on a clock that leaps."""
+
+    async def text() -> AsyncIterator[str]:
+        for step in steps:
+            if isinstance(step, str):
+                yield step
+            else:
+                await asyncio.sleep(step)
+        if not ended:
+            await asyncio.Event().wait()
+
+    async def listen() -> tuple[str, Emulator, float]:
+        settings = EmulatorSettings(voice="code", first_audio=0.3, faults=list(faults))
+        settings.after_finish = "close" if after_finish == "close" else "keep"
+        async with Emulator(settings) as emulator:
+            sockets = Sockets(Endpoint("key", emulator.url))
+            heard = b""
+            try:
+                async for pcm in speak(sockets, text(), SETTINGS, RAW, bridge=bridge):
+                    heard += pcm
+            finally:
+                await sockets.close()
+                await emulator.wait_for(lambda e: e.sessions_open == 0)
+            spoken = decode_code_voice(heard, allow_silence=True)
+            return spoken, emulator, asyncio.get_running_loop().time()
+
+    return run(listen())
+
+
+@pytest.mark.parametrize("after_finish", ["keep", "close"])
+@pytest.mark.parametrize("pause", [PARK_AFTER_S + 5.0, TEXT_TIMEOUT_S - 1.0])
+def test_a_long_pause_gives_the_session_back(pause: float, after_finish: str) -> None:
+    """A session ends in a long pause, and the text goes on in a new one: nothing is lost."""
+    text, emulator, _ = _speak(
+        "Let me look. ", pause, "It is warm. Good night.", after_finish=after_finish
+    )
+    assert text == "Let me look. It is warm. Good night."
+    assert [session.outcome for session in emulator.sessions] == ["finish", "finish"]
+
+
+def test_a_short_pause_keeps_the_session() -> None:
+    """Within half a minute the voice goes on in the same session."""
+    text, emulator, _ = _speak("Let me look. ", PARK_AFTER_S - 1.0, "It is warm.")
+    assert text == "Let me look. It is warm."
+    assert len(emulator.sessions) == 1
+
+
+def test_what_was_begun_before_the_pause_is_said_after_it() -> None:
+    """Words that waited for the end of their sentence are in the next session."""
+    text, emulator, _ = _speak("Let me look. It ", 60.0, "is warm. Good night.")
+    assert text == "Let me look. It is warm. Good night."
+    assert emulator.sessions[0].spoken == ["Let me look. "]
+
+
+def test_by_rest_the_slot_is_given_back() -> None:
+    """The same without a websocket."""
+    text, _, _ = _speak("Let me look. ", 60.0, "It is warm.", faults=(NO_WEBSOCKET,))
+    assert text == "Let me look. It is warm."
+
+
+def test_a_session_that_cannot_be_finished_costs_nothing() -> None:
+    """If the connection has died in the pause, what was heard is whole, and the text goes on."""
+    text, emulator, _ = _speak(
+        "Let me look. ", 60.0, "It is warm.", faults=(Fault("finish", "stall"),)
+    )
+    assert text == "Let me look. It is warm."
+    assert len(emulator.sessions) == 2
+
+
+@pytest.mark.parametrize("faults", [(), (NO_WEBSOCKET,)])
+@pytest.mark.parametrize("steps", [("Let me look. ",), ("Let me look. And ",), ("Let ",)])
+def test_a_text_that_is_never_ended_is_an_error(
+    steps: tuple[str, ...], faults: tuple[Fault, ...]
+) -> None:
+    """It says so after some minutes, also while silence keeps the player waiting."""
+    for bridge in (None, 2.5):
+        with pytest.raises(TextTimeoutError, match="did not go on"):
+            _speak(*steps, faults=faults, ended=False, bridge=bridge)
+
+
+@pytest.mark.parametrize("faults", [(), (NO_WEBSOCKET,)])
+def test_abandoned_replies_do_not_silence_the_others(faults: tuple[Fault, ...]) -> None:
+    """However many are given up amid their text, half a minute later the account is free."""
+
+    async def abandoned() -> AsyncIterator[str]:
+        yield "Let me look. And then "
+        await asyncio.Event().wait()
+
+    async def text() -> AsyncIterator[str]:
+        yield "The alarm is on."
+
+    async def reply(sockets: Sockets, pieces: AsyncIterator[str]) -> None:
+        async for _ in speak(sockets, pieces, SETTINGS, bridge=2.5):
+            pass
+
+    async def ask() -> float:
+        settings = EmulatorSettings(voice="tone", first_audio=0.3, faults=list(faults))
+        async with Emulator(settings) as emulator:
+            sockets = Sockets(Endpoint("key", emulator.url))
+            left = [asyncio.create_task(reply(sockets, abandoned())) for _ in range(10)]
+            began = asyncio.get_running_loop().time()
+            await reply(sockets, text())
+            spent = asyncio.get_running_loop().time() - began
+            await asyncio.sleep(2 * PARK_AFTER_S)
+            await emulator.wait_for(lambda e: e.sessions_open == 0)
+            assert sockets.slots.taken == 0
+            for each in left:
+                each.cancel()
+            await asyncio.wait(left)
+            await sockets.close()
+            return spent
+
+    # Ten of them under a limit of five: two rounds.
+    assert run(ask()) < 2 * (PARK_AFTER_S + 5.0)

@@ -1,0 +1,248 @@
+"""The account's limit is a queue: first come, first served, once there is something to say."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.idle_clock import run
+from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
+from wyoming_fish.fish import Endpoint, Sockets, SpeechSettings, speak
+from wyoming_fish.fish.errors import LimitError, QueueTimeoutError
+from wyoming_fish.fish.slots import QUEUE_TIMEOUT_S, SMALLEST_LIMIT, Place, Slots
+from wyoming_fish.fish.story import Story
+
+
+async def _hold(slots: Slots, place: Place, order: list[int], number: int) -> None:
+    async with slots.one(place):
+        order.append(number)
+        await asyncio.sleep(1.0)
+
+
+def test_first_come_first_served() -> None:
+    """Slots are given in the order of asking, and never more than there are."""
+
+    async def ask() -> tuple[list[int], float]:
+        slots, order = Slots(2), list[int]()
+        await asyncio.gather(*(_hold(slots, Place(), order, number) for number in range(6)))
+        assert (slots.taken, slots.waiting) == (0, 0)
+        return order, asyncio.get_running_loop().time()
+
+    order, seconds = run(ask())
+    assert order == [0, 1, 2, 3, 4, 5]
+    assert seconds == pytest.approx(3.0)
+
+
+def test_a_place_is_kept() -> None:
+    """A reply that comes back after a try is served before those that asked later."""
+
+    async def ask() -> list[int]:
+        slots, order = Slots(1), list[int]()
+        place = Place()
+        async with slots.one(place):
+            others = [asyncio.create_task(_hold(slots, Place(), order, n)) for n in (1, 2)]
+            await asyncio.sleep(0)
+        # One of the others has it now.
+        await _hold(slots, place, order, 0)
+        await asyncio.gather(*others)
+        return order
+
+    assert run(ask()) == [1, 0, 2]
+
+
+@pytest.mark.parametrize("granted", [False, True])
+async def test_leaving_the_line(granted: bool) -> None:
+    """A reply that is given up in line, also in the moment of its turn, leaves no hole in it."""
+    slots = Slots(1)
+    async with slots.one(Place()):
+        waiting = asyncio.create_task(_hold(slots, Place(), [], 0))
+        await asyncio.sleep(0)
+        if not granted:
+            waiting.cancel()
+            await asyncio.wait((waiting,))
+    waiting.cancel()
+    await asyncio.wait((waiting,))
+    assert (slots.taken, slots.waiting) == (0, 0)
+    async with slots.one(Place()):
+        assert slots.taken == 1
+
+
+def test_the_wait_has_an_end() -> None:
+    """All waits of one reply count together, and the error says what was waited for."""
+
+    async def wait() -> float:
+        slots = Slots(1)
+        async with slots.one(Place()):
+            loop, place = asyncio.get_running_loop(), Place()
+            place.waited = 10.0
+            began = loop.time()
+            with pytest.raises(QueueTimeoutError, match="All 1 sessions"):
+                async with slots.one(place):
+                    pass
+            return loop.time() - began
+
+    assert run(wait()) == pytest.approx(QUEUE_TIMEOUT_S - 10.0)
+
+
+def test_after_a_refusal_one_is_tried_at_a_time() -> None:
+    """What Fish refuses keeps its place; others wait until Fish has accepted it."""
+
+    async def ask() -> list[tuple[str, int]]:
+        slots, seen = Slots(3), list[tuple[str, int]]()
+
+        async def reply(number: int) -> None:
+            place = Place()
+            while True:
+                try:
+                    async with slots.one(place):
+                        await asyncio.sleep(0.01)
+                        if asyncio.get_running_loop().time() < 5.0:
+                            seen.append(("refused", number))
+                            raise LimitError("Too many.")
+                        seen.append(("accepted", number))
+                        await asyncio.sleep(0.1)
+                        slots.accepted()
+                        await asyncio.sleep(1.0)
+                    break
+                except LimitError:
+                    pass
+
+        await asyncio.gather(*(reply(number) for number in range(5)))
+        return seen
+
+    seen = run(ask())
+    assert [number for what, number in seen if what == "accepted"] == [0, 1, 2, 3, 4]
+    refused = [number for what, number in seen if what == "refused"]
+    # Those that were let in together before the first refusal, and then the first alone.
+    assert sorted(refused[:3]) == [0, 1, 2]
+    assert set(refused[3:]) == {0}
+    assert len(refused) < 10
+
+
+def test_a_session_that_ends_is_a_reason_to_try() -> None:
+    """After a refusal, the end of another session of ours is not waited out."""
+
+    async def ask() -> float:
+        slots = Slots(2)
+        loop, place = asyncio.get_running_loop(), Place()
+
+        async def hold() -> None:
+            async with slots.one(Place()):
+                await asyncio.sleep(5.0)
+
+        holding = asyncio.create_task(hold())
+        await asyncio.sleep(0)
+        for _ in range(5):
+            with pytest.raises(LimitError):
+                async with slots.one(place):
+                    raise LimitError("Too many.")
+        async with slots.one(place):
+            await holding
+            return loop.time()
+
+    # By the clock alone, the sixth would be tried after 7.75 s.
+    assert run(ask()) == pytest.approx(5.0)
+
+
+async def test_the_limit_is_learnt() -> None:
+    """It is what Fish last said, but never more than was asked for."""
+    slots = Slots()
+    assert slots.limit == SMALLEST_LIMIT
+    with pytest.raises(LimitError):
+        async with slots.one(Place()):
+            raise LimitError("Too many.", 2)
+    assert slots.limit == 2
+    slots.learn(8)
+    assert slots.limit == 8
+    slots.learn(0)
+    assert slots.limit == 8
+    limited = Slots(3)
+    limited.learn(8)
+    assert limited.limit == 3
+    limited.learn(2)
+    assert limited.limit == 2
+
+
+async def test_the_limit_of_an_error_is_learnt() -> None:
+    """Fish's own error names the limit, and there is no second refusal."""
+
+    async def text() -> AsyncIterator[str]:
+        yield "Good night."
+
+    async def reply(sockets: Sockets) -> Story:
+        story = Story()
+        async for _ in speak(sockets, text(), SpeechSettings(), story=story):
+            pass
+        return story
+
+    async with Emulator(EmulatorSettings(voice="tone", concurrency=5)) as emulator:
+        sockets = Sockets(Endpoint("key", emulator.url))
+        await asyncio.gather(*(reply(sockets) for _ in range(2)))
+        emulator.settings.concurrency = 1
+        await asyncio.gather(*(reply(sockets) for _ in range(3)))
+        assert sockets.slots.limit == 1
+        stories = await asyncio.gather(*(reply(sockets) for _ in range(4)))
+        assert [story.retries for story in stories] == [[]] * 4
+        await sockets.close()
+
+
+def test_fish_refusing_keeps_the_order() -> None:
+    """While others use the account, replies are spoken in the order of their asking."""
+
+    async def ask() -> list[int]:
+        settings = EmulatorSettings(voice="tone", pace=0.1, concurrency=50)
+        async with Emulator(settings) as emulator:
+            sockets = Sockets(Endpoint("key", emulator.url))
+            emulator.settings.faults.append(Fault("start", "error", times=None))
+            emulator.settings.faults[0] = Fault("upgrade", 429, times=9)
+            order: list[int] = []
+
+            async def text() -> AsyncIterator[str]:
+                yield "This is one sentence. "
+
+            async def reply(number: int) -> None:
+                async for _ in speak(sockets, text(), SpeechSettings()):
+                    if number not in order:
+                        order.append(number)
+
+            replies = []
+            for number in range(6):
+                replies.append(asyncio.create_task(reply(number)))
+                await asyncio.sleep(0.05)
+            await asyncio.gather(*replies)
+            await sockets.close()
+            return order
+
+    assert run(ask()) == [0, 1, 2, 3, 4, 5]
+
+
+def test_text_that_is_not_ready_holds_no_session() -> None:
+    """Five clients that have written half a sentence keep nobody waiting."""
+
+    async def half() -> AsyncIterator[str]:
+        yield "Let "
+        await asyncio.Event().wait()
+
+    async def text() -> AsyncIterator[str]:
+        yield "The alarm is on."
+
+    async def reply(sockets: Sockets, pieces: AsyncIterator[str]) -> None:
+        async for _ in speak(sockets, pieces, SpeechSettings()):
+            pass
+
+    async def ask() -> float:
+        async with Emulator(EmulatorSettings(voice="tone")) as emulator:
+            sockets = Sockets(Endpoint("key", emulator.url))
+            halves = [asyncio.create_task(reply(sockets, half())) for _ in range(5)]
+            await asyncio.sleep(1.0)
+            assert sockets.slots.taken == 0
+            began = asyncio.get_running_loop().time()
+            await reply(sockets, text())
+            spent = asyncio.get_running_loop().time() - began
+            for each in halves:
+                each.cancel()
+            await asyncio.wait(halves)
+            await sockets.close()
+            return spent
+
+    assert run(ask()) < 0.5

@@ -1,0 +1,119 @@
+"""Two attempts where one is late: the first to answer speaks, the other is dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from .errors import FishError
+from .live_reply import LiveReply
+from .settings import SpeechSettings
+from .sockets import Sockets
+from .written import Written
+
+__all__ = ["HedgedReply"]
+
+
+class HedgedReply:
+    """An attempt by websocket, with a second one beside it while its first audio is late."""
+
+    def __init__(self, sockets: Sockets, written: Written, settings: SpeechSettings) -> None:
+        self._arguments = (sockets, written, settings)
+        self._reply = LiveReply(*self._arguments)
+        """The one that is heard; the first one until then."""
+
+    @property
+    def heard(self) -> bool:
+        """Whether there has been any audio."""
+        return self._reply.heard
+
+    @property
+    def sent(self) -> int:
+        """Characters of the text that were sent."""
+        return self._reply.sent
+
+    @property
+    def pending(self) -> bool:
+        """Whether Fish has been sent words that it has not begun to speak."""
+        return self._reply.pending
+
+    async def due(self) -> bool:
+        """Wait until there is something to send; false if the text ends without it."""
+        return await self._reply.due()
+
+    def close(self) -> None:
+        """Wait for no more text."""
+        self._reply.close()
+
+    def spoken(self) -> int | None:
+        """How many characters were spoken, with nothing heard of the others; None: not known."""
+        return self._reply.spoken()
+
+    async def audio(self, until: float | None) -> AsyncGenerator[bytes]:
+        """Give the audio of the attempt that answers first, as ``LiveReply.audio`` does.
+
+        Raises the error of the first attempt when both fail.
+        """
+        first = _Attempt(self._reply, until)
+        attempts = [first]
+        late = self._reply.late
+        try:
+            while True:
+                waiting: list[asyncio.Future[Any]]
+                waiting = [attempt.first_audio for attempt in attempts if not attempt.failed]
+                if not waiting:
+                    first.first_audio.result()
+                if len(attempts) == 1:
+                    waiting.append(late)
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                if winner := next((a for a in attempts if a.answered), None):
+                    break
+                if late.done() and len(attempts) == 1 and not first.failed:
+                    attempts.append(_Attempt(LiveReply(*self._arguments), until))
+            self._reply = winner.reply
+            # Closing takes a moment, which nobody should wait for.
+            closing = [asyncio.create_task(a.close()) for a in attempts if a is not winner]
+            attempts = [winner]
+            try:
+                if pcm := winner.first_audio.result():
+                    yield pcm
+                async for pcm in winner.audio:
+                    yield pcm
+            finally:
+                if closing:
+                    await asyncio.wait(closing)
+        finally:
+            for attempt in attempts:
+                await attempt.close()
+
+
+class _Attempt:
+    """One attempt, and the task that waits for its first audio."""
+
+    def __init__(self, reply: LiveReply, until: float | None) -> None:
+        self.reply = reply
+        self.audio = reply.audio(until)
+        self.first_audio = asyncio.create_task(self._first())
+
+    async def _first(self) -> bytes:
+        return await anext(self.audio, b"")
+
+    @property
+    def answered(self) -> bool:
+        """Whether its first audio, or its end, has come."""
+        return self.first_audio.done() and self.first_audio.exception() is None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has failed before its first audio."""
+        return self.first_audio.done() and self.first_audio.exception() is not None
+
+    async def close(self) -> None:
+        """End it, wherever it is."""
+        self.first_audio.cancel()
+        await asyncio.wait((self.first_audio,))
+        with contextlib.suppress(FishError):
+            await self.audio.aclose()
+        self.reply.close()

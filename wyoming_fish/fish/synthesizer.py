@@ -1,0 +1,136 @@
+"""Synthesizer: one reply from text to audio, session after session, tried again when they fail."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import replace
+
+from .errors import BrokenStreamError, FishConnectionError, FishError, VoiceNotFoundError
+from .hedged_reply import HedgedReply
+from .rest_reply import RestReply
+from .retries import Retries
+from .script import Script, runs
+from .settings import Backend, SpeechSettings, VoiceIds
+from .slots import Place
+from .sockets import Sockets
+from .story import Story
+from .written import Written
+
+__all__ = ["Synthesizer"]
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Synthesizer:
+    """Speaks one reply by ``settings``. ``speak`` tells what ``patience`` and ``story`` are."""
+
+    def __init__(
+        self, sockets: Sockets, settings: SpeechSettings, patience: float | None, story: Story
+    ) -> None:
+        self._sockets = sockets
+        self._settings = settings
+        self._patience = patience
+        self._story = story
+        self._attempt: HedgedReply | RestReply | None = None
+        """The one that is under way."""
+
+    def is_pending(self) -> bool:
+        """Whether audio is on its way, or nothing more will come."""
+        complete = self._story.text_ended is not None
+        return complete or (self._attempt is not None and self._attempt.pending)
+
+    async def audio(
+        self, script: Script, voice: Callable[[str], VoiceIds]
+    ) -> AsyncGenerator[bytes]:
+        """The speech of a text; of an SSML document, which has none, that of its parts."""
+        settings = self._settings
+        written = Written(script.text(), self._story, script.opening(settings.voice))
+        async with contextlib.aclosing(self._speech(written, settings)) as speech:
+            async for pcm in speech:
+                yield pcm
+        for chosen, text in runs(script.parts, settings, voice):
+            heard = False
+            # A voice that Fish does not know loses nothing of the text.
+            for voice_ids in (chosen.voice, settings.voice):
+                run = replace(chosen, voice=voice_ids)
+                written = Written(_whole(text), self._story, script.opening(voice_ids))
+                try:
+                    async with contextlib.aclosing(self._speech(written, run)) as speech:
+                        async for pcm in speech:
+                            heard = True
+                            yield pcm
+                    break
+                except VoiceNotFoundError as error:
+                    if heard or voice_ids == settings.voice:
+                        raise
+                    _LOGGER.warning("Using the default voice, since SSML names another: %s", error)
+
+    async def _speech(self, written: Written, settings: SpeechSettings) -> AsyncGenerator[bytes]:
+        """The speech of one text: one session, or several, each tried again if it fails."""
+        heard = bool(self._story.audio)
+        # What has begun has no other voice to wait for.
+        patience = None if heard else self._patience
+        retries, place = Retries(patience), Place(patience)
+        self._sockets.warm(settings.backend)
+        try:
+            while await written.begins():
+                way = RestReply if self._sockets.detour.taken else HedgedReply
+                attempt = self._attempt = way(self._sockets, written, settings)
+                try:
+                    session = self._session(attempt, settings.backend, retries, place)
+                    async with contextlib.aclosing(session) as audio:
+                        async for pcm in audio:
+                            heard = True
+                            yield pcm
+                    written.skip(attempt.sent)
+                    retries.succeeded()
+                    place = Place()
+                except FishError as error:
+                    failure = _broken(error) if heard else error
+                    spoken = attempt.spoken()
+                    if spoken is None:
+                        raise failure from error
+                    written.skip(spoken)
+                    if attempt.heard:
+                        retries.broke(failure)
+                        place = Place()
+                    pause = retries.pause(failure)
+                    self._story.retries.append(failure.code)
+                    await asyncio.sleep(pause)
+        finally:
+            await written.close()
+
+    async def _session(
+        self,
+        attempt: HedgedReply | RestReply,
+        backend: Backend,
+        retries: Retries,
+        place: Place,
+    ) -> AsyncGenerator[bytes]:
+        """The audio of one attempt, from the moment there is something to send."""
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(attempt.close)
+            with self._sockets.expect(backend):
+                if not await attempt.due():
+                    return
+                await stack.enter_async_context(self._sockets.slots.one(place))
+            audio = await stack.enter_async_context(
+                contextlib.aclosing(attempt.audio(retries.begin()))
+            )
+            async for pcm in audio:
+                self._sockets.slots.accepted()
+                yield pcm
+
+
+async def _whole(text: str) -> AsyncIterator[str]:
+    yield text
+
+
+def _broken(error: FishError) -> FishError:
+    """What it means for a reply that has begun; what a person can mend stays as it is."""
+    if isinstance(error, FishConnectionError):
+        return BrokenStreamError(f"The speech broke off: {error.happened}")
+    return error
