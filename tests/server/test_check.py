@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.gateways import without_upgrade
 from tests.processes import ENVIRONMENT, ROOT
 from wyoming_fish.emulator import VOICES, Emulator, EmulatorSettings, Fault, FishSpeechEmulator
 from wyoming_fish.flags import FLAGS
@@ -51,8 +52,8 @@ async def test_all_is_well(check: Check) -> None:
     ("settings", "wrong", "code", "said"),
     [
         (EmulatorSettings(key="another"), ["key"], "key-refused", "Check the API key"),
-        (EmulatorSettings(credit=Decimal(0)), ["credit"], "no-credit", "a wallet apart"),
-        (EmulatorSettings(voices=()), ["voice"], "voice-not-found", "may have been deleted"),
+        (EmulatorSettings(credit=Decimal(0)), ["credit"], "no-credit", "Add API credit"),
+        (EmulatorSettings(voices=()), ["voice"], "voice-not-found", "may be deleted"),
         (
             EmulatorSettings(faults=[Fault("upgrade", 401, times=None)]),
             ["websocket"],
@@ -63,13 +64,13 @@ async def test_all_is_well(check: Check) -> None:
             EmulatorSettings(faults=[Fault("upgrade", 402, times=None)]),
             ["websocket"],
             "no-credit",
-            "a wallet apart",
+            "Add API credit",
         ),
         (
             EmulatorSettings(concurrency=0),
             ["speech-cold"],
             "limit",
-            "a larger top-up of API credit raises the limit",
+            "Try again in a moment",
         ),
         (
             EmulatorSettings(faults=[Fault("upgrade", 429, times=None)]),
@@ -81,7 +82,7 @@ async def test_all_is_well(check: Check) -> None:
             EmulatorSettings(faults=[Fault("audio", "silent", times=None)]),
             ["speech-cold"],
             "no-audio",
-            "Choose another voice",
+            "Select another voice",
         ),
         (
             EmulatorSettings(frame=0.01, faults=[Fault("audio", "drop", times=None, at=1)]),
@@ -93,7 +94,7 @@ async def test_all_is_well(check: Check) -> None:
             EmulatorSettings(faults=[Fault("rest", 503, times=None)]),
             ["key"],
             "unavailable",
-            "status page",
+            "Try again in a moment",
         ),
     ],
 )
@@ -125,6 +126,20 @@ async def test_a_proxy_that_refuses_upgrades(check: Check, fault: int) -> None:
     assert findings["websocket"]["state"] == "warning"
     assert f"({fault})" in findings["websocket"]["text"]
     assert "firewall or proxy" in findings["websocket"]["text"]
+    assert "By REST" in findings["speech-warm"]["text"]
+
+
+async def test_a_reverse_proxy_without_upgrade_headers(check: Check) -> None:
+    """The check names the headers that have to be passed on, and hears speech all the same."""
+    async with (
+        Emulator(EmulatorSettings(voice="code")) as emulator,
+        without_upgrade(emulator.url) as url,
+    ):
+        status, findings = await check(f"--base-url={url}")
+    assert status == 0
+    assert findings["websocket"]["state"] == "warning"
+    assert "(400)" in findings["websocket"]["text"]
+    assert "the headers Upgrade and Connection" in findings["websocket"]["text"]
     assert "By REST" in findings["speech-warm"]["text"]
 
 

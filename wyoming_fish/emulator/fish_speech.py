@@ -14,7 +14,7 @@ from typing import Any, Self
 import ormsgpack
 from aiohttp import web
 
-from .access import cut_off, may_leave, stall
+from .access import cut_off, may_leave, send_in_pieces, stall
 from .chunks import TextBuffer
 from .formats import wav_header
 from .request import SpeechRequest
@@ -166,11 +166,11 @@ class FishSpeechEmulator:
         texts = [text for text in (*buffer.add(body["text"]), buffer.take()) if text is not None]
         if not streaming:
             blocks = [await self._block(text) for text in texts]
-            response.enable_chunked_encoding()
+            send_in_pieces(request, response)
             await response.prepare(request)
             await response.write(wav_header(RATE, sum(map(len, blocks))) + b"".join(blocks))
             return response
-        response.enable_chunked_encoding()
+        send_in_pieces(request, response)
         await response.prepare(request)
         await asyncio.sleep(self.delay)
         for number, text in enumerate(texts):
