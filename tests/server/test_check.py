@@ -272,7 +272,8 @@ def test_the_command() -> None:
     [
         (["--base-url=fish.local"], {}, "http://"),
         ([], {"FISH_BACKEND": "s3"}, "s2.1-pro"),
-        (["--speed=fast"], {}, "no number"),
+        (["--speed=fast"], {}, "--speed must be a number"),
+        (["--voice=Sarah"], {}, "--voice must be a voice ID"),
         (["--warm=1"], {}, "--warm"),
     ],
 )

@@ -9,6 +9,7 @@ from wyoming_fish.fish.settings import FISH_URL, Backend, Latency
 from wyoming_fish.options import Options
 
 KEY = {"FISH_API_KEY": "secret-key"}
+VOICE = "0123456789abcdef" * 2
 
 
 def _refused(
@@ -89,37 +90,67 @@ def test_blank_is_unset() -> None:
     ("arguments", "environ", "said"),
     [
         ([], {}, "FISH_API_KEY"),
-        (["--backend", "s3"], KEY, "s2.1-pro, s2.1-pro-free"),
-        ([], {**KEY, "FISH_LATENCY": "fast"}, "low, balanced, normal"),
-        (["--sample-rate", "22050"], KEY, "8000, 16000, 24000, 32000, 44100"),
-        (["--sample-rate", "44.1"], KEY, "no number"),
+        (["--backend", "s3"], KEY, "--backend must be one of s2.1-pro, s2.1-pro-free"),
+        ([], {**KEY, "FISH_LATENCY": "fast"}, "FISH_LATENCY must be one of low, balanced, normal"),
+        (["--sample-rate", "22050"], KEY, "one of 8000, 16000, 24000, 32000, 44100 (got '22050')"),
+        (["--sample-rate", "44.1k"], KEY, "--sample-rate must be one of"),
         (["--voice", "a, ,b"], KEY, "blank"),
         (["--voice", "a,b", "--backend", "s1"], KEY, "one voice"),
-        (["--text", "tidy"], KEY, "clean, raw"),
+        (["--voice", "Sarah"], KEY, "got 'Sarah'). It is the last part of the address"),
+        (["--voice", f"{'a' * 31}"], KEY, "--voice must be a voice ID"),
+        (["--voice", f"{'a' * 33}"], KEY, "--voice must be a voice ID"),
+        (["--voice", "https://fish.audio/discovery/"], KEY, "the address of a voice's page"),
+        ([], {**KEY, "FISH_VOICE": f"{'a' * 32},Bob"}, "got 'Bob'"),
+        (["--text", "tidy"], KEY, "--text must be one of clean, raw"),
         (["--emoji", "say"], KEY, "drop, name"),
         ([], {**KEY, "FISH_URLS": "all"}, "host, drop"),
         (["--style", "[1]"], KEY, "no style"),
-        (["--style", "floating", "--backend", "s1"], KEY, "the backend s1 has no style"),
-        (["--speed", "3"], KEY, "between 0.5 and 2"),
-        (["--volume", "loud"], KEY, "no number"),
-        (["--concurrency", "0"], KEY, "from 1 up"),
-        (["--concurrency", "many"], KEY, "no number"),
-        (["--warm", "-1"], KEY, "from 0 up"),
-        (["--bridge", "-1"], KEY, "from 0 up"),
-        (["--quiet-time", "inf"], KEY, "from 0 up"),
-        (["--write-timeout", "0"], KEY, "from 0.1 up"),
-        (["--fallback-uri", "piper:10200"], KEY, "tcp://HOST:PORT"),
-        (["--fallback-uri", "stdio://"], KEY, "tcp://HOST:PORT"),
+        (["--style", "floating", "--backend", "s1"], KEY, "--style: the backend s1 has no style"),
+        (["--speed", "3"], KEY, "--speed must be a number between 0.5 and 2 (got '3')"),
+        (["--speed", "nan"], KEY, "between 0.5 and 2"),
+        (["--speed", "1,5"], KEY, "between 0.5 and 2"),
+        (["--volume", "loud"], KEY, "--volume must be a number between -20 and 20"),
+        (["--concurrency", "0"], KEY, "--concurrency must be a whole number of 1 or more"),
+        (["--concurrency", "many"], KEY, "1 or more (got 'many')"),
+        (["--concurrency", "inf"], KEY, "1 or more (got 'inf')"),
+        (["--warm", "-1"], KEY, "0 or more"),
+        (["--warm", "1.5"], KEY, "0 or more"),
+        (["--bridge", "-1"], KEY, "0 or more"),
+        (["--bridge", "2.5 s"], KEY, "a number of seconds, 0 or more (got '2.5 s')"),
+        (["--quiet-time", "inf"], KEY, "0 or more"),
+        (["--write-timeout", "0"], KEY, "0.1 or more"),
+        (["--fallback-uri", "piper:10200"], KEY, "must be tcp://HOST:PORT or unix://PATH"),
+        (["--fallback-uri", "http://piper:10200"], KEY, "must be tcp://HOST:PORT or unix://PATH"),
+        (["--fallback-uri", "stdio://"], KEY, "must be tcp://HOST:PORT or unix://PATH"),
         (["--http", "localhost"], KEY, "HOST:PORT"),
         (["--http", ":10280"], KEY, "HOST:PORT"),
+        (["--http", "80:80"], KEY, "--http must be PORT, or HOST:PORT with an address of this"),
         (["--http", "99999"], KEY, "HOST:PORT"),
+        (["--http", "::1:80"], KEY, "HOST:PORT"),
         (["--uri", "http://x:1"], KEY, "tcp://HOST:PORT"),
+        (["--uri", "10210"], KEY, "tcp://HOST:PORT"),
+        (["--uri", "localhost:10210"], KEY, "tcp://HOST:PORT"),
         (["--uri", "tcp://x"], KEY, "tcp://HOST:PORT"),
-        (["--uri", "tcp://x:99999"], KEY, "0-65535"),
-        (["--base-url", "fish.local"], KEY, "http://"),
-        (["--cache-size", "0"], KEY, "from 1 up"),
-        (["--log-format", "%(nonsense"], KEY, "--log-format"),
-        ([], {**KEY, "WYOMING_FISH_DEBUG": "maybe"}, "WYOMING_FISH_DEBUG"),
+        (["--uri", "tcp://:10210"], KEY, "tcp://HOST:PORT"),
+        (["--uri", "tcp://80:80"], KEY, "tcp://HOST:PORT"),
+        (["--uri", "tcp://::1:10210"], KEY, "an IPv6 address in brackets"),
+        (["--uri", "tcp://[::1:10210"], KEY, "an IPv6 address in brackets"),
+        (["--uri", "tcp://x:99999"], KEY, "--uri must be tcp://HOST:PORT"),
+        (["--base-url", "fish.local"], KEY, "is not an http:// or https:// address"),
+        (["--base-url", "http://user:secret-key@fish.local"], KEY, "must not have a user name"),
+        (["--base-url", "http://api.fish.audio"], KEY, "would send the API key unencrypted"),
+        (["--base-url", "https://api.fish.audio/v1"], KEY, "without a path"),
+        (["--api-key", "Bearer secret-key"], {}, "Copy it again"),
+        (["--cache-size", "0"], KEY, "1 or more"),
+        (["--cache-size", "200MB"], KEY, "1 or more (got '200MB')"),
+        (["--cache", "/etc/passwd"], KEY, "--cache must be a folder that this user can write to"),
+        (["--cache", "/etc/passwd/x"], KEY, "/etc/passwd is not"),
+        (["--log-format", "%(nonsense"], KEY, "--log-format must be a format"),
+        (["--log-format", "%(nope)s"], KEY, "nope"),
+        (["--log-format", "{message}"], KEY, "--log-format must be a format"),
+        (["--log-format", "%(message)d"], KEY, "--log-format must be a format"),
+        (["--zeroconf", "x" * 64], KEY, "at most 63 bytes"),
+        ([], {**KEY, "WYOMING_FISH_DEBUG": "maybe"}, "WYOMING_FISH_DEBUG must be 1 or 0"),
         (["--dem"], KEY, "--dem"),
     ],
 )
@@ -130,6 +161,83 @@ def test_bad_values_are_refused(
     message = _refused(capsys, arguments, environ)
     assert said in message
     assert "secret-key" not in message
+    first, last = message.splitlines()
+    assert first.startswith("wyoming-fish: ")
+    assert last == "To see all options, run: wyoming-fish --help"
+
+
+@pytest.mark.parametrize(
+    ("flag", "written", "meant"),
+    [
+        ("--backend", "S1", "s1"),
+        ("--latency", " Low ", "low"),
+        ("--text", "RAW", "raw"),
+        ("--speed", "1.50", "1.5"),
+        ("--warm", "2.0", "2"),
+        ("--uri", "TCP://localhost:1/", "tcp://localhost:1"),
+        ("--http", "http://localhost:8210/", "localhost:8210"),
+        ("--base-url", "https://fish.local/", "https://fish.local/"),
+        ("--voice", f"https://fish.audio/m/{VOICE}/", VOICE),
+        ("--voice", f"https://fish.audio/app/m/{VOICE}?utm_source=copy", VOICE),
+        ("--voice", f"fish.audio/m/{VOICE}", VOICE),
+        ("--voice", VOICE.upper(), VOICE),
+        ("--voice", f"https://fish.audio/m/{VOICE} , {'b' * 32}", f"{VOICE},{'b' * 32}"),
+        ("--cache", "~/cache", "/home/someone/cache"),
+    ],
+)
+def test_what_people_write(
+    monkeypatch: pytest.MonkeyPatch, flag: str, written: str, meant: str
+) -> None:
+    """Capitals, blanks, a slash at the end and the address of a voice's page are understood."""
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert Options.parse([f"{flag}={written}"], KEY) == Options.parse([f"{flag}={meant}"], KEY)
+
+
+@pytest.mark.parametrize("mark", ["'", '"'])
+def test_quotes_around_a_variable(mark: str) -> None:
+    """Docker's env files leave them there; they are no part of the value."""
+    quoted = {"FISH_API_KEY": f"{mark}secret-key{mark}", "FISH_BACKEND": f" {mark}s1{mark}\n"}
+    assert Options.parse([], quoted) == Options.parse(["--backend=s1"], KEY)
+
+
+def test_a_self_hosted_server_has_voices_of_any_name() -> None:
+    """There a voice is the name of a folder."""
+    url = "--base-url=http://127.0.0.1:8080"
+    assert Options.parse([url, "--voice=Captain Kelp"], KEY).speech.voice == "Captain Kelp"
+
+
+def test_phonemes_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are told at the start, with their line and what there is."""
+    file = tmp_path / "words.txt"
+    environ = {**KEY, "FISH_PRONUNCIATIONS": str(file)}
+    for good in ("/L AY1 V/", "/EH1 N/", "/chong2 qing4/", "/ha0shi1/", "/lü4/"):
+        file.write_text(f"live: {good}\n")
+        assert Options.parse([], environ).text_settings.pronunciations[0].is_phonemes
+    for bad in ("/QQ/", "/naɪs/", "/L AY9 V/", "/hello/", "/l ay1 v/"):
+        file.write_text(f"live: {bad}\n")
+        message = _refused(capsys, [], environ)
+        assert "Line 1 of the pronunciations" in message
+        assert f"{bad} is not in phonemes" in message
+
+
+def test_a_proxys_address_that_is_not_valid(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told at the start, without its password."""
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("https_proxy", "http://user:pa#55word@proxy:3128")
+    message = _refused(capsys, [], KEY)
+    assert "HTTPS_PROXY is not valid" in message
+    assert "55word" not in message
+
+
+@pytest.mark.parametrize(
+    ("value", "name"), [("1", None), ("Yes", None), ("Kitchen", "Kitchen"), ("0", ""), ("off", "")]
+)
+def test_zeroconf_can_be_turned_on_like_a_switch(value: str, name: str | None) -> None:
+    """A yes or a no is no name."""
+    found = Options.parse([], {**KEY, "WYOMING_FISH_ZEROCONF": value}).zeroconf or ""
+    assert found.startswith("Wyoming Fish on ") if name is None else found == name
 
 
 @pytest.mark.parametrize("flag", ["resume", "trusted", "debug"])
@@ -148,6 +256,20 @@ def test_demo_needs_no_key() -> None:
     assert Options.parse([], {"WYOMING_FISH_DEMO": "1"}).endpoint is None
 
 
+def test_demo_ignores_a_persons_own_account() -> None:
+    """Whatever is set for one, its voices are not those of the emulator."""
+    own = {
+        "FISH_API_KEY": "a key",
+        "FISH_API_KEY_FILE": "/nowhere",
+        "FISH_BASE_URL": "nonsense",
+        "FISH_VOICE": "d" * 32,
+    }
+    assert Options.parse(["--demo"], own) == Options.parse(["--demo"], {})
+    assert Options.parse([], {**own, "WYOMING_FISH_DEMO": "1"}) == Options.parse(["--demo"], {})
+    # What is asked for by a flag is meant.
+    assert Options.parse(["--demo", f"--voice={VOICE}"], own).speech.voice == VOICE
+
+
 def test_key_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A key file's blanks are trimmed; one that is missing, empty or no text is refused."""
     file = tmp_path / "key"
@@ -158,7 +280,7 @@ def test_key_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     file.write_text("\n")
     assert "empty" in _refused(capsys, ["--api-key-file", str(file)], {})
     file.write_bytes(b"\xff\xfe secret")
-    assert "no text" in _refused(capsys, ["--api-key-file", str(file)], {})
+    assert "not a text file" in _refused(capsys, ["--api-key-file", str(file)], {})
     assert "cannot be read" in _refused(capsys, ["--api-key-file", str(tmp_path / "none")], {})
 
 
@@ -172,7 +294,7 @@ def test_pronunciations_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     file.write_text("Hass: Home Assistant\nGIF\n")
     assert "Line 2" in _refused(capsys, [], environ)
     file.write_bytes(b"\xff")
-    assert "no text" in _refused(capsys, [], environ)
+    assert "not a text file" in _refused(capsys, [], environ)
     file.write_bytes(b"# " + b"x" * 2**22)
     assert "too large" in _refused(capsys, [], environ)
     file.unlink()

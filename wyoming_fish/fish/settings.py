@@ -30,6 +30,7 @@ __all__ = [
     "Latency",
     "SpeechSettings",
     "VoiceIds",
+    "voice_id_in",
 ]
 
 FISH_URL: Final = "https://api.fish.audio"
@@ -46,6 +47,7 @@ VoiceIds: TypeAlias = str | tuple[str, ...] | None
 
 # A voice's id as Fish writes it: 32 hexadecimal digits.
 VOICE_ID: Final = re.compile(r"[0-9a-f]{32}")
+_VOICE_ID_IN: Final = re.compile(rf"(?<![0-9a-z]){VOICE_ID.pattern}(?![0-9a-z])", re.IGNORECASE)
 
 
 class Backend(StrEnum):
@@ -277,6 +279,12 @@ def _check_url(url: str) -> None:
 
 # All before the last @: a password may contain any other mark.
 _WITHOUT_USER: Final = re.compile(r"(?<=//).*@|^[^/]*@", re.DOTALL)
+
+
+def voice_id_in(text: str) -> str | None:
+    """The voice ID in ``text``, which is one or the address of a voice's page; None: neither."""
+    match = _VOICE_ID_IN.search(text)
+    return match[0].lower() if match else None
 
 
 def _choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
