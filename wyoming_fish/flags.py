@@ -28,6 +28,8 @@ __all__ = ["FLAGS", "Flag", "read_flags"]
 
 # What says whose account it is, and what is in it: the demo has its own.
 _ACCOUNT_FIELDS: Final = ("api_key", "api_key_file", "base_url", "voice")
+# One of these as a flag overrides both variables.
+_KEY_FIELDS: Final = ("api_key", "api_key_file")
 
 
 class Flag(NamedTuple):
@@ -262,7 +264,9 @@ def read_flags(
     for flag in sorted(flags, key=lambda flag: flag.field != "demo"):
         given, name = chosen[flag.field], flag.name
         if given is None:
-            is_ignored = values.get("demo") and flag.field in _ACCOUNT_FIELDS
+            is_ignored = (values.get("demo") and flag.field in _ACCOUNT_FIELDS) or (
+                flag.field in _KEY_FIELDS and any(chosen[field] for field in _KEY_FIELDS)
+            )
             found = "" if is_ignored else _unquoted(environ.get(flag.variable, ""))
             given, name = found or flag.default, flag.variable
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ssl
+import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
@@ -104,7 +105,7 @@ async def test_a_proxy_that_refuses_is_told_immediately(
         assert isinstance(error, ProxyError)
         assert said in str(error)
         assert f"127.0.0.1:{proxy.port}" in str(error)
-        assert SECRET not in repr(error) + str(error)
+        assert SECRET not in repr(error) + "".join(traceback.format_exception(error))
     # The websocket's tunnel, then what kind of server it is, then one request each.
     assert len(proxy.asked) <= 4
 
@@ -158,7 +159,7 @@ async def test_a_proxy_that_is_not_there_is_named_without_its_password(
     monkeypatch.setenv("https_proxy", f"http://user:{SECRET}@127.0.0.1:1")
     for error in await _told(Endpoint("key", f"https://{SOMEWHERE}")):
         assert "The proxy 127.0.0.1:1 cannot be reached: Connection refused." in str(error)
-        assert SECRET not in repr(error) + repr(error.__cause__)
+        assert SECRET not in repr(error) + "".join(traceback.format_exception(error))
 
 
 @pytest.mark.parametrize(
@@ -190,6 +191,15 @@ def test_this_machine_is_reached_without_a_proxy(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("http_proxy", "http://proxy:3128")
     assert proxy_for(url) is None
     assert proxy_for("http://192.168.1.5:8080") is not None
+
+
+def test_a_proxy_does_not_show_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where all of an object is shown."""
+    monkeypatch.setenv("https_proxy", f"http://user:{SECRET}@proxy:3128")
+    proxy = proxy_for(f"https://{SOMEWHERE}")
+    assert proxy is not None
+    assert SECRET in proxy.url
+    assert SECRET not in f"{proxy!r} {proxy}"
 
 
 async def test_a_certificate_that_is_not_valid_is_told_immediately(tmp_path: Path) -> None:

@@ -76,6 +76,12 @@ def test_only_fish_audio_itself_points_to_its_website(
     assert own.cure in str(theirs)
 
 
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_says_that_it_is_one(status: int) -> None:
+    """The key is not sent elsewhere by itself: the person has to name that address."""
+    assert f"redirects to another address ({status})" in str(from_status(status, PAGE))
+
+
 @pytest.mark.parametrize("said", ["Invalid Token", "Insufficient API credit", "overload", "Odd"])
 def test_an_event_is_told_like_a_status(said: str) -> None:
     """An `error` event of a self-hosted server does not point to fish.audio either."""

@@ -146,6 +146,8 @@ def test_a_password_in_the_address_is_refused_and_not_quoted(base: str) -> None:
         ("http://api.fish.audio", "unencrypted"),
         ("http://API.fish.audio:443/", "unencrypted"),
         ("https://api.fish.audio/v1", "without a path"),
+        ("https://fish.audio", "https://api.fish.audio"),
+        ("https://www.fish.audio/app/", "https://api.fish.audio"),
     ],
 )
 def test_the_key_goes_to_fish_audio_as_it_should(base: str, said: str) -> None:

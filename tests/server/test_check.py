@@ -217,6 +217,8 @@ async def test_a_server_of_ones_own(check: Check) -> None:
         status, findings = await check(*flags, environ={"HOME": "/"})
         assert (status, {finding["state"] for finding in findings.values()}) == (0, {"ok"})
         assert "none is needed" in findings["key"]["text"]
+        _, findings = await check(*flags)
+        assert findings["key"]["text"] == "It is not refused."
         assert "By REST" in findings["speech-cold"]["text"]
         assert not findings.keys() & {"credit", "backend"}
 

@@ -284,6 +284,21 @@ def test_key_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "cannot be read" in _refused(capsys, ["--api-key-file", str(tmp_path / "none")], {})
 
 
+def test_a_key_as_a_flag_overrides_a_file_in_the_environment(tmp_path: Path) -> None:
+    """Flags override variables, also those that name the key in the other way."""
+    file = tmp_path / "key"
+    file.write_text("from-file")
+    environ = {"FISH_API_KEY": "variable", "FISH_API_KEY_FILE": str(file)}
+    for flags, key in (
+        (["--api-key=flag"], "flag"),
+        ([f"--api-key-file={file}"], "from-file"),
+        ([], "from-file"),
+    ):
+        endpoint = Options.parse(flags, environ).endpoint
+        assert endpoint is not None
+        assert endpoint.api_key == key
+
+
 def test_pronunciations_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """They are read at start; what is wrong with them is told with its line."""
     file = tmp_path / "words.txt"

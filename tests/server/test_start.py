@@ -12,6 +12,7 @@ from wyoming.client import AsyncTcpClient
 from wyoming.tts import Synthesize
 
 from tests.processes import ENVIRONMENT, READY, ROOT, Program
+from wyoming_fish.fish.errors import KeyMissingError
 from wyoming_fish.values import folder
 
 from .conftest import receive
@@ -55,11 +56,24 @@ def _refused(*flags: str) -> list[str]:
 
 def test_without_a_key() -> None:
     """Two lines say what is missing and where it comes from."""
-    assert _refused() == [
-        "wyoming-fish: Fish Audio needs an API key. Create one under API keys at fish.audio and set "
-        "FISH_API_KEY.",
-        "To see all options, run: wyoming-fish --help",
-    ]
+    first, last = _refused()
+    assert first == f"wyoming-fish: {KeyMissingError('Fish Audio needs an API key.')}"
+    assert "set FISH_API_KEY" in first
+    assert last == "To see all options, run: wyoming-fish --help"
+
+
+@pytest.mark.parametrize(
+    ("flag", "cure"),
+    [
+        ("--uri=tcp://nowhere.invalid:1", "Check the host in --uri and --http"),
+        ("--uri=unix:///nowhere/fish.sock", "Create the folder of the socket first."),
+        ("--http=192.0.2.1:8210", "This machine does not have that address"),
+    ],
+)
+def test_an_address_that_cannot_be_had(flag: str, cure: str) -> None:
+    """What is wrong is said, and then what to do."""
+    *_, last = _refused("--demo", "--uri=tcp://127.0.0.1:0", flag)
+    assert cure in last
 
 
 @pytest.mark.parametrize("flag", ["--uri=tcp://127.0.0.1", "--http=127.0.0.1"])

@@ -168,7 +168,11 @@ class Doctor:
             self._own = True
             # A server without wallets asks for its key here, if it has one.
             await self._account.voices()
-        said = "It is accepted." if self._endpoint.api_key else "None is set, and none is needed."
+        if not self._endpoint.api_key:
+            said = "None is set, and none is needed."
+        else:
+            # Not every server of one's own asks for its key here.
+            said = "It is not refused." if self._own else "It is accepted."
         return _Said(said, _now() - began)
 
     async def _look_at_credit(self) -> _Said | None:

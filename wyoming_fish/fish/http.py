@@ -101,7 +101,8 @@ class Http:
         except TimeoutError as error:
             raise FishConnectionError(f"{self.endpoint.name} did not answer in time.") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise self._failure(error, proxy) from error
+            # A traceback of aiohttp's own would show the proxy's password.
+            raise self._failure(error, proxy) from (None if proxy else error)
 
     async def refusal(self, response: aiohttp.ClientResponse) -> FishError:
         """The error for an answer of ``response``'s status."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -17,10 +18,11 @@ _FORBIDDEN: Final = 403
 _UNAUTHORIZED: Final = 407
 
 
-class Proxy(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Proxy:
     """An http or https proxy."""
 
-    url: str
+    url: str = field(repr=False)
     """Its address. It may contain a password: it is never shown."""
     name: str
     """Its host and port, to begin a sentence."""

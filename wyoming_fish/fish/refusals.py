@@ -51,10 +51,10 @@ def _from_status(status: int, body: bytes, server: str) -> FishError:
     message = _message(body)
     said = f"{status}: {message}" if message else f"{status}"
     is_page = _json(body) is None and _MARKUP.search(body.decode(errors="replace")) is not None
-    if status in (401, 403) and is_page:
-        return KeyRefusedError(f"{server}, or a proxy in front of it, refused access ({status}).")
     if status in (401, 403):
-        return KeyRefusedError(f"{server} refused the API key ({said}).")
+        return KeyRefusedError(
+            f"{server} refused {'access' if is_page else 'the API key'} ({said})."
+        )
     if status == 402:
         return NoCreditError("The API credit is used up, or the account has none (402).")
     if status == 429:
@@ -65,11 +65,20 @@ def _from_status(status: int, body: bytes, server: str) -> FishError:
         return VoiceNotFoundError(f"{server} does not know the voice ({said}).")
     if status == 408:
         return FishConnectionError(f"The request took too long to arrive ({status}).")
-    if status < 400:
-        return ProtocolError(f"The server answered {status}, which Fish Audio never does.")
-    if is_page:
-        return ProtocolError(f"The server answered {status} with a web page.")
+    if status < 400 or is_page:
+        return ProtocolError(_unexpected(status))
     return RequestRefusedError(f"{server} refused the request ({said}).")
+
+
+def _unexpected(status: int) -> str:
+    if 300 <= status < 400:
+        return (
+            f"The server redirects to another address ({status}): set that one as the base URL. "
+            "Often it begins with https:// and not with http://."
+        )
+    if status < 400:
+        return f"The server answered {status}, which Fish Audio never does."
+    return f"The server answered {status} with a web page."
 
 
 def from_refusal(message: str, limit: int | None = None, *, is_fish: bool = False) -> FishError:

@@ -35,6 +35,9 @@ __all__ = [
 
 FISH_URL: Final = "https://api.fish.audio"
 
+# They have no API.
+_WEBSITES: Final = ("fish.audio", "www.fish.audio", "docs.fish.audio")
+
 # Fish answers 400 to 22050 and 48000 for PCM (documentation, and seen by users).
 SAMPLE_RATES: Final = (8000, 16000, 24000, 32000, 44100)
 
@@ -126,7 +129,8 @@ class Endpoint:
             raise SettingsError(
                 f"http:// would send the API key unencrypted. Use {FISH_URL} as the base URL."
             )
-        if self.is_fish and urlsplit(self.base_url).path.strip("/"):
+        parts = urlsplit(self.base_url)
+        if (self.is_fish and parts.path.strip("/")) or parts.hostname in _WEBSITES:
             raise SettingsError(f"The base URL of Fish Audio is {FISH_URL}, without a path.")
         if not self.api_key and self.is_fish:
             raise KeyMissingError("Fish Audio needs an API key.")
