@@ -12,9 +12,10 @@ KEY = {"FISH_API_KEY": "secret-key"}
 VOICE = "0123456789abcdef" * 2
 
 
-def _refused(
+def refused(
     capsys: pytest.CaptureFixture[str], arguments: list[str], environ: dict[str, str]
 ) -> str:
+    """What a start with these is refused with."""
     with pytest.raises(SystemExit) as caught:
         Options.parse(arguments, environ)
     assert caught.value.code == 2
@@ -158,86 +159,12 @@ def test_bad_values_are_refused(
     capsys: pytest.CaptureFixture[str], arguments: list[str], environ: dict[str, str], said: str
 ) -> None:
     """What is wrong is said at start, with what is allowed, and never with the key."""
-    message = _refused(capsys, arguments, environ)
+    message = refused(capsys, arguments, environ)
     assert said in message
     assert "secret-key" not in message
     first, last = message.splitlines()
     assert first.startswith("wyoming-fish: ")
     assert last == "To see all options, run: wyoming-fish --help"
-
-
-@pytest.mark.parametrize(
-    ("flag", "written", "meant"),
-    [
-        ("--backend", "S1", "s1"),
-        ("--latency", " Low ", "low"),
-        ("--text", "RAW", "raw"),
-        ("--speed", "1.50", "1.5"),
-        ("--warm", "2.0", "2"),
-        ("--uri", "TCP://localhost:1/", "tcp://localhost:1"),
-        ("--http", "http://localhost:8210/", "localhost:8210"),
-        ("--base-url", "https://fish.local/", "https://fish.local/"),
-        ("--voice", f"https://fish.audio/m/{VOICE}/", VOICE),
-        ("--voice", f"https://fish.audio/app/m/{VOICE}?utm_source=copy", VOICE),
-        ("--voice", f"fish.audio/m/{VOICE}", VOICE),
-        ("--voice", VOICE.upper(), VOICE),
-        ("--voice", f"https://fish.audio/m/{VOICE} , {'b' * 32}", f"{VOICE},{'b' * 32}"),
-        ("--cache", "~/cache", "/home/someone/cache"),
-    ],
-)
-def test_what_people_write(
-    monkeypatch: pytest.MonkeyPatch, flag: str, written: str, meant: str
-) -> None:
-    """Capitals, blanks, a slash at the end and the address of a voice's page are understood."""
-    monkeypatch.setenv("HOME", "/home/someone")
-    assert Options.parse([f"{flag}={written}"], KEY) == Options.parse([f"{flag}={meant}"], KEY)
-
-
-@pytest.mark.parametrize("mark", ["'", '"'])
-def test_quotes_around_a_variable(mark: str) -> None:
-    """Docker's env files leave them there; they are no part of the value."""
-    quoted = {"FISH_API_KEY": f"{mark}secret-key{mark}", "FISH_BACKEND": f" {mark}s1{mark}\n"}
-    assert Options.parse([], quoted) == Options.parse(["--backend=s1"], KEY)
-
-
-def test_a_self_hosted_server_has_voices_of_any_name() -> None:
-    """There a voice is the name of a folder."""
-    url = "--base-url=http://127.0.0.1:8080"
-    assert Options.parse([url, "--voice=Captain Kelp"], KEY).speech.voice == "Captain Kelp"
-
-
-def test_phonemes_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """They are told at the start, with their line and what there is."""
-    file = tmp_path / "words.txt"
-    environ = {**KEY, "FISH_PRONUNCIATIONS": str(file)}
-    for good in ("/L AY1 V/", "/EH1 N/", "/chong2 qing4/", "/ha0shi1/", "/lü4/"):
-        file.write_text(f"live: {good}\n")
-        assert Options.parse([], environ).text_settings.pronunciations[0].is_phonemes
-    for bad in ("/QQ/", "/naɪs/", "/L AY9 V/", "/hello/", "/l ay1 v/"):
-        file.write_text(f"live: {bad}\n")
-        message = _refused(capsys, [], environ)
-        assert "Line 1 of the pronunciations" in message
-        assert f"{bad} is not in phonemes" in message
-
-
-def test_a_proxys_address_that_is_not_valid(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It is told at the start, without its password."""
-    monkeypatch.setenv("no_proxy", "")
-    monkeypatch.setenv("https_proxy", "http://user:pa#55word@proxy:3128")
-    message = _refused(capsys, [], KEY)
-    assert "HTTPS_PROXY is not valid" in message
-    assert "55word" not in message
-
-
-@pytest.mark.parametrize(
-    ("value", "name"), [("1", None), ("Yes", None), ("Kitchen", "Kitchen"), ("0", ""), ("off", "")]
-)
-def test_zeroconf_can_be_turned_on_like_a_switch(value: str, name: str | None) -> None:
-    """A yes or a no is no name."""
-    found = Options.parse([], {**KEY, "WYOMING_FISH_ZEROCONF": value}).zeroconf or ""
-    assert found.startswith("Wyoming Fish on ") if name is None else found == name
 
 
 @pytest.mark.parametrize("flag", ["resume", "trusted", "debug"])
@@ -278,10 +205,10 @@ def test_key_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert options.endpoint is not None
     assert options.endpoint.api_key == "from-file"
     file.write_text("\n")
-    assert "empty" in _refused(capsys, ["--api-key-file", str(file)], {})
+    assert "empty" in refused(capsys, ["--api-key-file", str(file)], {})
     file.write_bytes(b"\xff\xfe secret")
-    assert "not a text file" in _refused(capsys, ["--api-key-file", str(file)], {})
-    assert "cannot be read" in _refused(capsys, ["--api-key-file", str(tmp_path / "none")], {})
+    assert "not a text file" in refused(capsys, ["--api-key-file", str(file)], {})
+    assert "cannot be read" in refused(capsys, ["--api-key-file", str(tmp_path / "none")], {})
 
 
 def test_a_key_as_a_flag_overrides_a_file_in_the_environment(tmp_path: Path) -> None:
@@ -307,13 +234,13 @@ def test_pronunciations_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     (word,) = Options.parse([], environ).text_settings.pronunciations
     assert (word.word, word.spoken) == ("Hass", "Home Assistant")
     file.write_text("Hass: Home Assistant\nGIF\n")
-    assert "Line 2" in _refused(capsys, [], environ)
+    assert "Line 2" in refused(capsys, [], environ)
     file.write_bytes(b"\xff")
-    assert "not a text file" in _refused(capsys, [], environ)
+    assert "not a text file" in refused(capsys, [], environ)
     file.write_bytes(b"# " + b"x" * 2**22)
-    assert "too large" in _refused(capsys, [], environ)
+    assert "too large" in refused(capsys, [], environ)
     file.unlink()
-    assert "cannot be read" in _refused(capsys, [], environ)
+    assert "cannot be read" in refused(capsys, [], environ)
 
 
 def test_text_is_trusted_on_demand() -> None:
