@@ -269,6 +269,9 @@ def read_flags(
             )
             found = "" if is_ignored else _unquoted(environ.get(flag.variable, ""))
             given, name = found or flag.default, flag.variable
+        if not (given or "").strip() and flag.alone is None:
+            # `--voice=` and the like: what a script leaves of a variable that is not set.
+            given = flag.default
         try:
             values[flag.field] = None if given is None else flag.read(given.strip())
         except ValueError as error:

@@ -158,7 +158,8 @@ def _read(path: Path, name: str, limit: int) -> str:
         with path.open("rb") as file:
             return file.read(limit).decode("utf-8-sig")
     except OSError as error:
-        raise ValueError(f"The {name} cannot be read: {error}") from error
+        reason = error.strerror or error
+        raise ValueError(f"The {name} {path} cannot be read: {reason}.") from error
     except UnicodeDecodeError:
         # Without the decoder's own words, which quote the file.
         raise ValueError(f"The {name} {path} is not a text file") from None

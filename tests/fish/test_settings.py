@@ -125,6 +125,13 @@ def test_no_address(base: str) -> None:
         Endpoint("key", base)
 
 
+def test_an_ipv6_address_needs_brackets() -> None:
+    """That is said where they are missing."""
+    with pytest.raises(SettingsError, match="in brackets"):
+        Endpoint("key", "http://fd00::1:8080")
+    assert Endpoint("key", "http://[fd00::1]:8080").name == "The server [fd00::1]:8080"
+
+
 @pytest.mark.parametrize(
     "base",
     [

@@ -162,7 +162,7 @@ async def test_a_websocket_that_is_never_answered(
     [
         ({}, "set FISH_API_KEY"),
         ({"FISH_API_KEY": "secret-key with blanks"}, "has a space"),
-        ({"FISH_API_KEY_FILE": "/nowhere/at/all"}, "key file cannot be read"),
+        ({"FISH_API_KEY_FILE": "/nowhere/at/all"}, "cannot be read: No such file"),
     ],
 )
 async def test_no_key_that_could_be_used(check: Check, environ: dict[str, str], said: str) -> None:

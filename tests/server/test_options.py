@@ -82,9 +82,11 @@ def test_flag_and_variable_say_the_same(flag: str, variable: str, value: str) ->
 
 
 def test_blank_is_unset() -> None:
-    """A variable that is there but blank, as Compose files leave them, changes nothing."""
+    """A blank variable or flag, as Compose files and scripts leave them, changes nothing."""
     blank = {"FISH_BACKEND": "", "FISH_VOICE": " ", "FISH_SPEED": "\n", "WYOMING_FISH_DEMO": ""}
     assert Options.parse([], {**KEY, **blank}) == Options.parse([], KEY)
+    flags = ["--voice=", "--backend= ", "--log-format=", "--cache=", "--http=", "--speed="]
+    assert Options.parse(flags, KEY) == Options.parse([], KEY)
 
 
 @pytest.mark.parametrize(

@@ -271,9 +271,9 @@ def _check_url(url: str) -> None:
     except ValueError:
         has_user, valid = False, False
     if not valid:
-        raise SettingsError(
-            f"The base URL {_WITHOUT_USER.sub('', url)!r} is not an http:// or https:// address."
-        )
+        shown = _WITHOUT_USER.sub("", url)
+        hint = " Put an IPv6 address in brackets." if "::" in shown and "[" not in shown else ""
+        raise SettingsError(f"The base URL {shown!r} is not an http:// or https:// address.{hint}")
     if has_user:
         raise SettingsError(
             "The base URL must not have a user name or a password in it. The API key is set apart "
