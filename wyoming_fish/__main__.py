@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import socket
 import sys
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from .options import Options
 from .server import Background, serve
 
 __all__ = ["main"]
+
+# What to do if an address cannot be had.
+_CURES: Final = {
+    errno.EADDRINUSE: "Stop the program that uses it, or select another port.",
+    errno.EADDRNOTAVAIL: "This machine does not have that address: use one of its own, or 0.0.0.0.",
+    errno.ENOENT: "Create the folder of the socket first.",
+    errno.EACCES: "Only an administrator may use it: select a port above 1023.",
+}
+_NAME_CURE: Final = "Check the host in --uri and --http: it must be a name of this machine."
 
 
 def main(
@@ -27,8 +39,11 @@ def main(
     try:
         asyncio.run(serve(options, announce))
     except OSError as error:
-        # asyncio's text names the address, and whether it is taken or not this machine's.
+        # asyncio's text names the address.
         print(f"wyoming-fish: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        is_name = isinstance(error, socket.gaierror)
+        if cure := _NAME_CURE if is_name else _CURES.get(error.errno or 0):
+            print(cure, file=sys.stderr)  # noqa: T201
         return 1
     return 0
 

@@ -28,13 +28,22 @@ class Address(NamedTuple):
 
     @classmethod
     def parse(cls, uri: str) -> Address:
-        """Read a Wyoming URI. Raises ValueError."""
-        parts = urlsplit(uri)
+        """Read a Wyoming URI. Raises ValueError, whose text goes on from an option's name."""
+        try:
+            parts = urlsplit(uri)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            # A port out of range, or an open bracket.
+            parts, host, port = urlsplit(""), "", None
         match parts.scheme:
-            case "tcp" if parts.hostname and parts.port is not None:
-                return cls("tcp", host=parts.hostname, port=parts.port)
+            # A number alone is a second port, as Docker publishes them.
+            case "tcp" if host and port is not None and not host.isdecimal() and "/" not in host:
+                return cls("tcp", host=host, port=port)
             case "unix" if parts.netloc + parts.path:
                 return cls("unix", path=parts.netloc + parts.path)
             case "stdio":
                 return cls("stdio")
-        raise ValueError(f"{uri!r} is none of tcp://HOST:PORT, unix://PATH and stdio://")
+        raise ValueError(
+            f"must be tcp://HOST:PORT, unix://PATH, or stdio://, with an IPv6 address in brackets "
+            f"(got {uri!r})"
+        )

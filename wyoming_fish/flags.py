@@ -3,91 +3,33 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 from . import __version__
 from .address import DEFAULT_URI, URI_VARIABLE, Address
-from .fish.settings import FISH_URL, SAMPLE_RATES, Backend, Latency, VoiceIds
+from .fish.settings import FISH_URL, SAMPLE_RATES, SPEEDS, VOLUMES, Backend, Latency
+from .values import (
+    count,
+    folder,
+    http_address,
+    instance_name,
+    log_format,
+    number,
+    one_of,
+    path,
+    remote,
+    seconds,
+    switch,
+    voice,
+)
 
-__all__ = ["FLAGS", "Flag", "read_flags", "switch"]
+__all__ = ["FLAGS", "Flag", "read_flags"]
 
-# Bytes of a service's name on the local network (RFC 6763, 4.1.1).
-INSTANCE_NAME_LIMIT: Final = 63
-
-
-def _number(value: str) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        raise ValueError(f"{value!r} is no number") from None
-
-
-def _count(least: int) -> Callable[[str], int]:
-    def read(value: str) -> int:
-        number = _number(value)
-        if not number.is_integer() or number < least:
-            raise ValueError(f"{value!r} is no number that is whole and from {least} up")
-        return int(number)
-
-    return read
-
-
-def _seconds(least: float) -> Callable[[str], float]:
-    def read(value: str) -> float:
-        seconds = _number(value)
-        if not least <= seconds < float("inf"):
-            raise ValueError(f"{value!r} is no number of seconds from {least} up")
-        return seconds
-
-    return read
-
-
-def _voice(value: str) -> VoiceIds:
-    ids = tuple(voice_id.strip() for voice_id in value.split(","))
-    return ids if len(ids) > 1 else value
-
-
-def _remote(value: str) -> str:
-    if Address.parse(value).scheme == "stdio":
-        raise ValueError(f"{value!r} is neither tcp://HOST:PORT nor unix://PATH")
-    return value
-
-
-def _http(value: str) -> Address:
-    address = f"127.0.0.1:{value}" if value.isdecimal() else value
-    try:
-        return Address.parse(f"tcp://{address}")
-    except ValueError:
-        raise ValueError(f"{value!r} is neither HOST:PORT nor a port of this machine's") from None
-
-
-def _instance_name(value: str) -> str:
-    name = value or f"Wyoming Fish on {socket.gethostname()}"[:INSTANCE_NAME_LIMIT]
-    if len(name.encode()) > INSTANCE_NAME_LIMIT or not name.isprintable():
-        raise ValueError(f"{name!r} is no name of up to {INSTANCE_NAME_LIMIT} bytes")
-    if find_spec("zeroconf") is None:
-        raise ValueError("it needs a package more: pip install 'wyoming-fish[zeroconf]'")
-    return name
-
-
-def _log_format(value: str) -> str:
-    logging.Formatter(value)
-    return value
-
-
-def switch(value: str) -> bool:
-    """What is on or off, by any of its usual names. Raises ValueError."""
-    switches = {"0": False, "false": False, "no": False, "off": False}
-    switches |= {"1": True, "true": True, "yes": True, "on": True}
-    try:
-        return switches[value.lower()]
-    except KeyError:
-        raise ValueError(f"{value!r} is neither 1 nor 0") from None
+# What says whose account it is, and what is in it: the demo has its own.
+_ACCOUNT_FIELDS: Final = ("api_key", "api_key_file", "base_url", "voice")
+# One of these as a flag overrides both variables.
+_KEY_FIELDS: Final = ("api_key", "api_key_file")
 
 
 class Flag(NamedTuple):
@@ -100,7 +42,7 @@ class Flag(NamedTuple):
     """As it would be written; None where there is none."""
     help: str
     read: Callable[[str], Any] = str
-    """Makes the value of what is written. Raises ValueError."""
+    """Makes the value of what is written. Raises ValueError, whose text goes on from the name."""
     alone: str | None = None
     """What the flag means without a value; None where it needs one."""
 
@@ -119,43 +61,57 @@ FLAGS: Final = (
         Address.parse,
     ),
     Flag("--api-key", "FISH_API_KEY", None, "the key; the machine's other users can see flags"),
-    Flag("--api-key-file", "FISH_API_KEY_FILE", None, "a file that holds the key"),
+    Flag("--api-key-file", "FISH_API_KEY_FILE", None, "a file that holds the key", path),
     Flag("--base-url", "FISH_BASE_URL", FISH_URL, "the address of another Fish Audio server"),
-    Flag("--backend", "FISH_BACKEND", Backend.S2_1_PRO, ", ".join(Backend)),
+    Flag("--backend", "FISH_BACKEND", Backend.S2_1_PRO, ", ".join(Backend), one_of(*Backend)),
     Flag(
         "--voice",
         "FISH_VOICE",
         None,
-        "a voice's id; several, with commas between them, are speakers of one; without one, Fish's "
-        "default voice",
-        _voice,
+        "a voice ID, or the address of the voice's page; several, separated by commas, are the "
+        "speakers of a dialog; default: Fish Audio's default voice",
+        voice,
     ),
-    Flag("--latency", "FISH_LATENCY", Latency.BALANCED, ", ".join(Latency)),
+    Flag("--latency", "FISH_LATENCY", Latency.BALANCED, ", ".join(Latency), one_of(*Latency)),
     Flag(
         "--sample-rate",
         "FISH_SAMPLE_RATE",
         "44100",
         f"hertz: {', '.join(map(str, SAMPLE_RATES))}",
-        _count(0),
+        one_of(*SAMPLE_RATES),
     ),
-    Flag("--speed", "FISH_SPEED", "1.0", "0.5 to 2", _number),
-    Flag("--volume", "FISH_VOLUME", "0", "decibels, -20 to 20", _number),
+    Flag("--speed", "FISH_SPEED", "1.0", "0.5 to 2", number(*SPEEDS)),
+    Flag("--volume", "FISH_VOLUME", "0", "decibels, -20 to 20", number(*VOLUMES)),
     Flag(
         "--text",
         "FISH_TEXT",
         "clean",
         "clean: markdown, emoji, links and thoughts are not read out, SSML is followed; raw: what "
         "comes is sent",
+        one_of("clean", "raw"),
     ),
-    Flag("--emoji", "FISH_EMOJI", "drop", "drop, or name: say in English what each one is"),
-    Flag("--urls", "FISH_URLS", "host", "host: say of a bare address its host alone; or drop"),
+    Flag(
+        "--emoji",
+        "FISH_EMOJI",
+        "drop",
+        "drop, or name: say in English what each one is",
+        one_of("drop", "name"),
+    ),
+    Flag(
+        "--urls",
+        "FISH_URLS",
+        "host",
+        "host: say of a bare address its host alone; or drop",
+        one_of("host", "drop"),
+    ),
     Flag("--code", "FISH_CODE", "", "a text to say in place of a block of code"),
     Flag("--style", "FISH_STYLE", "", "a cue for all that is said, such as calm or whispering"),
     Flag(
         "--pronunciations",
         "FISH_PRONUNCIATIONS",
         None,
-        "a file of lines such as «word: spoken as» and «word: /N IY1 S/»",
+        'a file with lines such as "word: spoken as" and "word: /N IY1 S/"',
+        path,
     ),
     Flag(
         "--trusted",
@@ -169,22 +125,22 @@ FLAGS: Final = (
         "FISH_CONCURRENCY",
         None,
         "sessions at once, at the most (default: 5, or what Fish tells)",
-        _count(1),
+        count(1),
     ),
-    Flag("--warm", "FISH_WARM", "1", "sockets kept open for the next replies; 0: none", _count(0)),
+    Flag("--warm", "FISH_WARM", "1", "sockets kept open for the next replies; 0: none", count(0)),
     Flag(
         "--quiet-time",
         "FISH_QUIET_TIME",
         "600",
         "seconds without use until they are closed",
-        _seconds(0),
+        seconds(0),
     ),
     Flag(
         "--bridge",
         "FISH_BRIDGE",
         "2.5",
         "seconds without audio until silence is sent; 0: never",
-        _seconds(0),
+        seconds(0),
     ),
     Flag(
         "--resume",
@@ -198,70 +154,78 @@ FLAGS: Final = (
         "WYOMING_FISH_FALLBACK_URI",
         None,
         "a Wyoming voice for when Fish cannot speak",
-        _remote,
+        remote,
     ),
-    Flag("--cache", "WYOMING_FISH_CACHE", None, "a folder to keep announcements in", Path),
+    Flag("--cache", "WYOMING_FISH_CACHE", None, "a folder to keep announcements in", folder),
     Flag(
         "--cache-size",
         "WYOMING_FISH_CACHE_SIZE",
         "200",
         "megabytes that it may have; what was used the longest ago goes first",
-        _count(1),
+        count(1),
     ),
     Flag(
         "--http",
         "WYOMING_FISH_HTTP",
         None,
         "HOST:PORT, or a port for this machine alone: a page to watch it, /readyz, /metrics",
-        _http,
+        http_address,
     ),
     Flag(
         "--zeroconf",
         "WYOMING_FISH_ZEROCONF",
         None,
         "announce it on the local network, by this name or one with the machine's",
-        _instance_name,
+        instance_name,
         alone="",
     ),
-    Flag("--max-connections", "WYOMING_FISH_MAX_CONNECTIONS", "200", "clients at once", _count(1)),
-    Flag("--max-per-address", "WYOMING_FISH_MAX_PER_ADDRESS", "100", "of one address", _count(1)),
+    Flag("--max-connections", "WYOMING_FISH_MAX_CONNECTIONS", "200", "clients at once", count(1)),
+    Flag("--max-per-address", "WYOMING_FISH_MAX_PER_ADDRESS", "100", "of one address", count(1)),
     Flag(
         "--idle-time",
         "WYOMING_FISH_IDLE_TIME",
         "300",
         "seconds that a client may be idle; 0: for ever",
-        _seconds(0),
+        seconds(0),
     ),
     Flag(
         "--write-timeout",
         "WYOMING_FISH_WRITE_TIMEOUT",
         "30",
         "seconds for a client to read",
-        _seconds(0.1),
+        seconds(0.1),
     ),
     Flag(
         "--max-text",
         "WYOMING_FISH_MAX_TEXT",
         "200000",
         "characters that a client may have waiting to be spoken",
-        _count(1),
+        count(1),
     ),
     Flag(
         "--log-format",
         "WYOMING_FISH_LOG_FORMAT",
         "%(asctime)s %(levelname)s %(name)s: %(message)s",
         "as Python's logging takes it",
-        _log_format,
+        log_format,
     ),
     Flag(
         "--demo",
         "WYOMING_FISH_DEMO",
         "0",
-        "speak by an emulator of Fish Audio: no key, no network",
+        "speak with a built-in emulator of Fish Audio: no key, no network; FISH_API_KEY, "
+        "FISH_BASE_URL and FISH_VOICE are ignored",
         switch,
     ),
     Flag("--debug", "WYOMING_FISH_DEBUG", "0", "log more, the text that is spoken too", switch),
 )
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells what is wrong in two lines, without the 15 of its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\nTo see all options, run: {self.prog} --help\n")
 
 
 def read_flags(
@@ -276,10 +240,10 @@ def read_flags(
     Gives the parser, for what is wrong besides, and the values by their field. Prints what is
     wrong with a value and what is allowed, and exits with 2.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=program,
         description=description,
-        epilog="A flag comes before its environment variable; a blank variable is unset.",
+        epilog="Flags override environment variables. Blank variables are ignored.",
         allow_abbrev=False,
     )
     flags = tuple(flags)
@@ -296,12 +260,27 @@ def read_flags(
     parser.add_argument("--version", action="version", version=__version__)
     chosen = vars(parser.parse_args(arguments))
     values: dict[str, Any] = {}
-    for flag in flags:
+    # The demo first: it decides which variables count.
+    for flag in sorted(flags, key=lambda flag: flag.field != "demo"):
         given, name = chosen[flag.field], flag.name
         if given is None:
-            given, name = environ.get(flag.variable, "").strip() or flag.default, flag.variable
+            is_ignored = (values.get("demo") and flag.field in _ACCOUNT_FIELDS) or (
+                flag.field in _KEY_FIELDS and any(chosen[field] for field in _KEY_FIELDS)
+            )
+            found = "" if is_ignored else _unquoted(environ.get(flag.variable, ""))
+            given, name = found or flag.default, flag.variable
+        if not (given or "").strip() and flag.alone is None:
+            # `--voice=` and the like: what a script leaves of a variable that is not set.
+            given = flag.default
         try:
-            values[flag.field] = None if given is None else flag.read(given)
+            values[flag.field] = None if given is None else flag.read(given.strip())
         except ValueError as error:
-            parser.error(f"{name}: {error}")
+            parser.error(f"{name} {error}")
     return parser, values
+
+
+def _unquoted(value: str) -> str:
+    """A variable without the quotation marks that Docker's env files leave around it."""
+    value = value.strip()
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+    return value[1:-1].strip() if quoted else value

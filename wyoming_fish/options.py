@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from .address import Address
 from .fish.errors import FishError
-from .fish.settings import Endpoint, SpeechSettings
+from .fish.proxies import proxy_for
+from .fish.settings import VOICE_ID, Endpoint, SpeechSettings
 from .fish.text.cues import Cues
 from .fish.text.pronunciations import Pronunciation, parse_pronunciations
 from .fish.text.settings import TextSettings
 from .flags import FLAGS, read_flags
 
-__all__ = ["Options", "endpoint_of"]
+__all__ = ["Options", "endpoint_of", "speech_of"]
 
 # The flags that say how to speak, by their field in SpeechSettings.
 SPEECH_FLAGS: Final = ("backend", "voice", "latency", "sample_rate", "speed", "volume")
@@ -90,9 +91,10 @@ class Options:
         )
         own = values.keys() & {field.name for field in fields(cls)}
         try:
-            speech = SpeechSettings(**{name: values[name] for name in SPEECH_FLAGS})
+            endpoint = None if values["demo"] else endpoint_of(values)
+            speech = speech_of(values, endpoint)
             return cls(
-                endpoint=None if values["demo"] else endpoint_of(values),
+                endpoint=endpoint,
                 speech=speech,
                 text_settings=_text_settings(values, speech),
                 **{name: values[name] for name in own},
@@ -104,7 +106,24 @@ class Options:
 def endpoint_of(values: Mapping[str, Any]) -> Endpoint:
     """The Fish Audio server of these flags. Raises FishError, and ValueError for a bad key file."""
     key = _key_in(values["api_key_file"]) if values["api_key_file"] else values["api_key"]
-    return Endpoint(key or "", values["base_url"])
+    endpoint = Endpoint(key or "", values["base_url"])
+    # A proxy's address that is not valid is told now, and not by each reply.
+    proxy_for(endpoint.base_url)
+    return endpoint
+
+
+def speech_of(values: Mapping[str, Any], endpoint: Endpoint | None) -> SpeechSettings:
+    """How to speak, by these flags. Raises FishError, and ValueError for what is not a voice."""
+    speech = SpeechSettings(**{name: values[name] for name in SPEECH_FLAGS})
+    voices = (speech.voice,) if isinstance(speech.voice, str) else speech.voice or ()
+    for voice in voices:
+        # A self-hosted server has voices of any name.
+        if endpoint is not None and endpoint.is_fish and not VOICE_ID.fullmatch(voice):
+            raise ValueError(
+                f"--voice must be a voice ID (got {voice!r}). It is the last part of the address "
+                "of the voice's page, https://fish.audio/m/ID, which can be given too."
+            )
+    return speech
 
 
 def _text_settings(values: Mapping[str, Any], speech: SpeechSettings) -> TextSettings:
@@ -115,31 +134,32 @@ def _text_settings(values: Mapping[str, Any], speech: SpeechSettings) -> TextSet
         **{name: values[name] for name in TEXT_FLAGS},
     )
     if settings.style and not Cues(speech.backend).named(settings.style):
-        raise ValueError(f"the backend {speech.backend} has no style {settings.style!r}")
+        raise ValueError(f"--style: the backend {speech.backend} has no style {settings.style!r}")
     return settings
 
 
-def _pronunciations_in(path: str) -> tuple[Pronunciation, ...]:
+def _pronunciations_in(path: Path) -> tuple[Pronunciation, ...]:
     text = _read(path, "file of pronunciations", PRONUNCIATIONS_LIMIT)
     if len(text) >= PRONUNCIATIONS_LIMIT:
-        raise ValueError(f"the file of pronunciations {path} is too large")
+        raise ValueError(f"The file of pronunciations {path} is too large.")
     return parse_pronunciations(text)
 
 
-def _key_in(path: str) -> str:
-    key = _read(path, "key file", KEY_FILE_LIMIT).strip()
+def _key_in(path: Path) -> str:
+    key = _read(path, "key file", KEY_FILE_LIMIT).strip().strip("\"'")
     if not key:
-        raise ValueError(f"the key file {path} is empty")
+        raise ValueError(f"The key file {path} is empty.")
     return key
 
 
-def _read(path: str, name: str, limit: int) -> str:
+def _read(path: Path, name: str, limit: int) -> str:
     """The first ``limit`` bytes of the file, which is called ``name``. Raises ValueError."""
     try:
-        with Path(path).open("rb") as file:
+        with path.open("rb") as file:
             return file.read(limit).decode("utf-8-sig")
     except OSError as error:
-        raise ValueError(f"the {name} cannot be read: {error}") from error
+        reason = error.strerror or error
+        raise ValueError(f"The {name} {path} cannot be read: {reason}.") from error
     except UnicodeDecodeError:
         # Without the decoder's own words, which quote the file.
-        raise ValueError(f"the {name} {path} is no text") from None
+        raise ValueError(f"The {name} {path} is not a text file") from None

@@ -35,7 +35,7 @@ from .errors import form_error
 from .fish import Backend, FishError, Latency
 from .fish.account import Account, Voice
 from .fish.errors import VoiceNotFoundError
-from .fish.settings import VOICE_ID
+from .fish.settings import voice_id_in
 from .text_options import DEFAULTS, text_options, text_section, text_settings
 from .voices import backend_languages, fish_language, languages, titles
 
@@ -88,9 +88,8 @@ class VoiceForm:
         """Look for voices. Return what is wrong, by field; nothing where there is a choice."""
         title = query.get(CONF_TITLE, "").strip()
         try:
-            if match := VOICE_ID.search(title):
-                # An id, or the address of a voice's page, which ends with it.
-                voices = [await self._account.voice(match[0])]
+            if voice_id := voice_id_in(title):
+                voices = [await self._account.voice(voice_id)]
             else:
                 voices = await self._account.search(
                     title,

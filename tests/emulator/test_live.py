@@ -31,6 +31,14 @@ async def test_the_key_is_not_kept() -> None:
         assert "secret" not in str(record)
 
 
+async def test_events_that_clients_are_to_ignore() -> None:
+    """If it is asked for, a `log` event follows each finish, between two sessions."""
+    async with emulated(log_events=True) as emulator, live(emulator) as socket:
+        assert decode_code_voice(await socket.say("Hello.")) == "Hello."
+        assert (await socket.receive())["event"] == "log"
+        assert decode_code_voice(await socket.say("Bye.")) == "Bye."
+
+
 async def test_text_of_the_start_is_spoken_first() -> None:
     """Text in the request leads the session's text."""
     async with emulated() as emulator, live(emulator) as socket:

@@ -161,3 +161,32 @@ async def test_voice_that_cannot_speak() -> None:
     _, asked, error = await _ask([{"_id": "x", "type": "svc"}], voice_id="../x")
     assert isinstance(error, VoiceNotFoundError)
     assert asked == ["/model/..%2Fx"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"[" * 200_000, "is not JSON"),
+        (b'{"user_id": "x", "credit": 1' + b"0" * 5000 + b"}", "is not JSON"),
+        (b" " * (9 * 2**20), "is too large"),
+    ],
+)
+async def test_answers_without_bounds(answer: bytes, said: str) -> None:
+    """What no Fish Audio sends is an error like any other, and is not read to its end."""
+
+    async def answer_all(request: web.Request) -> web.Response:
+        return web.Response(body=answer, content_type="application/json")
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer_all)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        async with Account(Endpoint("key", url)) as account:
+            for asked in (account.credit(), account.voices()):
+                with pytest.raises(ProtocolError, match=said):
+                    await asked
+    finally:
+        await runner.cleanup()

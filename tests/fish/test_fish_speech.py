@@ -2,6 +2,7 @@
 
 import array
 import asyncio
+import contextlib
 import math
 from collections.abc import AsyncIterator
 
@@ -9,7 +10,7 @@ import pytest
 
 from wyoming_fish.emulator import Emulator, EmulatorSettings, FishSpeechEmulator, decode_code_voice
 from wyoming_fish.emulator.voices.tone import speak_tones
-from wyoming_fish.fish import Endpoint, Latency, Sockets, SpeechSettings, speak
+from wyoming_fish.fish import Endpoint, Latency, Sockets, SpeechSettings, TextSettings, speak
 from wyoming_fish.fish.account import Account, Voice
 from wyoming_fish.fish.errors import (
     FishConnectionError,
@@ -22,6 +23,8 @@ from wyoming_fish.fish.errors import (
     VoiceNotFoundError,
 )
 from wyoming_fish.fish.fish_speech import Resampler
+from wyoming_fish.fish.rest import Rest
+from wyoming_fish.fish.slots import Slots
 
 SENTENCES = ("Good evening to you all. ", "It is 19.5 degrees — outside. ", "Sleep well.")
 TEXT = "".join(SENTENCES)
@@ -33,6 +36,15 @@ async def _text() -> AsyncIterator[str]:
     for sentence in SENTENCES:
         yield sentence
         await asyncio.sleep(0)
+
+
+@contextlib.asynccontextmanager
+async def _sockets(server: FishSpeechEmulator) -> AsyncIterator[Sockets]:
+    sockets = Sockets(Endpoint("", server.url))
+    try:
+        yield sockets
+    finally:
+        await sockets.close()
 
 
 async def _speak(sockets: Sockets, settings: SpeechSettings = SETTINGS) -> bytes:
@@ -49,14 +61,17 @@ async def test_it_speaks_without_an_option() -> None:
         for _ in range(2):
             assert decode_code_voice(await _speak(sockets, settings)) == TEXT
         await sockets.close()
-        # Once for both: it is known now.
+        # Once for both: it is known now, and so are its voices.
         assert server.upgrades == 1
+        assert server.asked.count("/v1/health") == 1
+        assert server.asked.count("/v1/references/list") == 1
         assert "".join(request["text"] for request in server.requests) == TEXT * 2
     first = server.requests[0]
     del first["text"]
     assert first == {
         "format": "wav",
         "streaming": True,
+        "max_new_tokens": 2048,
         "chunk_length": 300,
         "normalize": True,
         "use_memory_cache": "on",
@@ -113,10 +128,91 @@ async def test_what_it_refuses_is_told() -> None:
     async with FishSpeechEmulator() as server:
         sockets = Sockets(Endpoint("", server.url))
         bad = SpeechSettings()
-        object.__setattr__(bad, "chunk_length", 20)
-        with pytest.raises(RequestRefusedError, match="chunk_length: Input should be from 100"):
+        object.__setattr__(bad, "chunk_length", "20")
+        with pytest.raises(RequestRefusedError, match="chunk_length: Input should be a valid"):
             await _speak(sockets, bad)
         await sockets.close()
+
+
+async def test_a_long_piece_is_spoken_whole() -> None:
+    """A sentence of a minute is asked for with as many tokens as it takes."""
+    sentence = "今天天气很好，" * 40 + "我们去公园吧。"
+    async with (
+        FishSpeechEmulator() as server,
+        _sockets(server) as sockets,
+        sockets.lend_rest() as rest,
+    ):
+        spoken = b"".join([pcm async for pcm in rest.speak(sentence, SETTINGS)])
+    assert decode_code_voice(spoken) == sentence
+
+
+async def test_one_voice_without_a_reference() -> None:
+    """Drawn by chance, the voice would change from sentence to sentence: its seed stays."""
+    async with FishSpeechEmulator() as server, _sockets(server) as sockets:
+        await _speak(sockets)
+        await _speak(sockets, SpeechSettings(voice="coral_2"))
+        seeds = [request.get("seed") for request in server.requests]
+        named = ["reference_id" in request for request in server.requests]
+    assert seeds == [seeds[0] if not has_reference else None for has_reference in named]
+    assert seeds[0] is not None
+
+
+async def test_text_before_the_first_speaker_is_spoken() -> None:
+    """The server would drop it."""
+
+    async def text() -> AsyncIterator[str]:
+        yield "Once upon a time <|speaker:1|>said hello."
+
+    async with FishSpeechEmulator() as server, _sockets(server) as sockets:
+        trusted = TextSettings(mode="raw", trusted=True)
+        spoken = b"".join([pcm async for pcm in speak(sockets, text(), SETTINGS, trusted)])
+    assert decode_code_voice(spoken).startswith("<|speaker:0|>Once upon a time")
+
+
+async def test_an_unknown_reference_is_refused() -> None:
+    """It would speak in a voice drawn by chance; its own list says which ones there are."""
+    async with FishSpeechEmulator() as server, _sockets(server) as sockets:
+        with pytest.raises(VoiceNotFoundError) as caught:
+            await _speak(sockets, SpeechSettings(voice="kelp"))
+        assert "no reference 'kelp'. Its references: captain kelp, coral_2." in str(caught.value)
+        assert server.requests == []
+        # One that is added while we run is found.
+        server.references = (*server.references, "kelp")
+        assert decode_code_voice(await _speak(sockets, SpeechSettings(voice="kelp"))) == TEXT
+
+
+async def test_a_server_that_does_not_list_its_references() -> None:
+    """An old one is believed to know the voice."""
+    async with FishSpeechEmulator() as server, _sockets(server) as sockets:
+        server.lists_references = False
+        assert decode_code_voice(await _speak(sockets, SpeechSettings(voice="kelp"))) == TEXT
+        assert server.asked.count("/v1/references/list") == 1
+
+
+@pytest.mark.parametrize("health", [404, 401, 500, 503])
+async def test_it_is_asked_again_what_it_is(monkeypatch: pytest.MonkeyPatch, health: int) -> None:
+    """A health that was refused while it started, or by a proxy, is not believed for good."""
+    monkeypatch.setattr("wyoming_fish.fish.rest.ASK_AGAIN_S", 0.0)
+    async with FishSpeechEmulator() as server:
+        server.health = health
+        rest = Rest(Endpoint("", server.url), Slots(None))
+        with pytest.raises(FishError):
+            await anext(rest.speak("Hello.", SETTINGS))
+        server.health = 200
+        assert decode_code_voice(await anext(rest.speak("Hello.", SETTINGS))) == "Hello."
+        await rest.close()
+
+
+async def test_it_is_not_asked_before_each_sentence() -> None:
+    """What is no fish-speech is asked every few seconds at the most."""
+    async with FishSpeechEmulator() as server:
+        server.health = 404
+        rest = Rest(Endpoint("", server.url), Slots(None))
+        for _ in range(3):
+            with pytest.raises(FishError, match="Failed to generate speech"):
+                await anext(rest.speak("Hello.", SpeechSettings()))
+        await rest.close()
+        assert server.asked == ["/v1/health", *["/v1/tts"] * 3]
 
 
 async def test_it_knows_no_several_speakers() -> None:

@@ -97,11 +97,77 @@ def test_live_url(base: str, live: str) -> None:
     assert Endpoint("key", base).live_url == live
 
 
-@pytest.mark.parametrize("base", ["", "api.fish.audio", "ftp://x", "http://", "http://x:99999"])
+@pytest.mark.parametrize(
+    "base",
+    [
+        *(
+            "",
+            "api.fish.audio",
+            "ftp://x",
+            "http://",
+            "http://x:99999",
+            "http://x:0",
+            "http://::1:80",
+        ),
+        *(
+            "http://x y",
+            "http://x\n",
+            '"http://x"',
+            "http://fish..invalid",
+            "http://x?a",
+            "http://x#a",
+        ),
+    ],
+)
 def test_no_address(base: str) -> None:
     """What is no http address is refused."""
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError, match="is not an http:// or https:// address"):
         Endpoint("key", base)
+
+
+def test_an_ipv6_address_needs_brackets() -> None:
+    """That is said where they are missing."""
+    with pytest.raises(SettingsError, match="in brackets"):
+        Endpoint("key", "http://fd00::1:8080")
+    assert Endpoint("key", "http://[fd00::1]:8080").name == "The server [fd00::1]:8080"
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        *("http://user:pa55word@fish.local", "http://pa55word@fish.local"),
+        *("user:pa55word@fish.local", "http://user:pa55word/1@fish.local:80", "ftp://pa55word@x"),
+        "http://user:1#pa55word@fish.local",
+    ],
+)
+def test_a_password_in_the_address_is_refused_and_not_quoted(base: str) -> None:
+    """It would take the key's place, or be an error of the client's that quotes it."""
+    with pytest.raises(SettingsError) as caught:
+        Endpoint("key", base)
+    assert "pa55word" not in repr(caught.value) + repr(caught.value.__context__)
+
+
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        ("http://api.fish.audio", "unencrypted"),
+        ("http://API.fish.audio:443/", "unencrypted"),
+        ("https://api.fish.audio/v1", "without a path"),
+        ("https://fish.audio", "https://api.fish.audio"),
+        ("https://www.fish.audio/app/", "https://api.fish.audio"),
+    ],
+)
+def test_the_key_goes_to_fish_audio_as_it_should(base: str, said: str) -> None:
+    """Neither in clear text nor to an address that Fish Audio does not have."""
+    with pytest.raises(SettingsError, match=said):
+        Endpoint("key", base)
+
+
+@pytest.mark.parametrize("base", ["https://api.fish.audio.", "HTTPS://API.FISH.AUDIO:443/"])
+def test_fish_audio_itself(base: str) -> None:
+    """However its address is written, it is known: it needs a key, and always has a wallet."""
+    assert Endpoint("key", base).is_fish
+    assert not Endpoint("key", "https://fish.audio.example.org").is_fish
 
 
 def test_key_is_needed_for_fish_alone() -> None:
@@ -118,7 +184,7 @@ def test_key_stays_out_of_sight() -> None:
     assert endpoint.headers == {"Authorization": "Bearer very-secret"}
 
 
-@pytest.mark.parametrize("key", ["a\nb", "a b", "ключ"])
+@pytest.mark.parametrize("key", ["a\nb", "a b", "ключ", "a\x00b", "a\x7fb", "a\u200bb"])
 def test_key_that_is_none(key: str) -> None:
     """A key with a line end or foreign letters is a slip in copying, and is not quoted."""
     with pytest.raises(SettingsError) as caught:

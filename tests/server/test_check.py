@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.gateways import without_upgrade
 from tests.processes import ENVIRONMENT, ROOT
 from wyoming_fish.emulator import VOICES, Emulator, EmulatorSettings, Fault, FishSpeechEmulator
 from wyoming_fish.flags import FLAGS
@@ -51,8 +52,8 @@ async def test_all_is_well(check: Check) -> None:
     ("settings", "wrong", "code", "said"),
     [
         (EmulatorSettings(key="another"), ["key"], "key-refused", "Check the API key"),
-        (EmulatorSettings(credit=Decimal(0)), ["credit"], "no-credit", "a wallet apart"),
-        (EmulatorSettings(voices=()), ["voice"], "voice-not-found", "may have been deleted"),
+        (EmulatorSettings(credit=Decimal(0)), ["credit"], "no-credit", "Add API credit"),
+        (EmulatorSettings(voices=()), ["voice"], "voice-not-found", "may be deleted"),
         (
             EmulatorSettings(faults=[Fault("upgrade", 401, times=None)]),
             ["websocket"],
@@ -63,13 +64,13 @@ async def test_all_is_well(check: Check) -> None:
             EmulatorSettings(faults=[Fault("upgrade", 402, times=None)]),
             ["websocket"],
             "no-credit",
-            "a wallet apart",
+            "Add API credit",
         ),
         (
             EmulatorSettings(concurrency=0),
             ["speech-cold"],
             "limit",
-            "a larger top-up of API credit raises the limit",
+            "Try again in a moment",
         ),
         (
             EmulatorSettings(faults=[Fault("upgrade", 429, times=None)]),
@@ -81,7 +82,7 @@ async def test_all_is_well(check: Check) -> None:
             EmulatorSettings(faults=[Fault("audio", "silent", times=None)]),
             ["speech-cold"],
             "no-audio",
-            "Choose another voice",
+            "Select another voice",
         ),
         (
             EmulatorSettings(frame=0.01, faults=[Fault("audio", "drop", times=None, at=1)]),
@@ -93,7 +94,7 @@ async def test_all_is_well(check: Check) -> None:
             EmulatorSettings(faults=[Fault("rest", 503, times=None)]),
             ["key"],
             "unavailable",
-            "status page",
+            "Try again in a moment",
         ),
     ],
 )
@@ -128,6 +129,20 @@ async def test_a_proxy_that_refuses_upgrades(check: Check, fault: int) -> None:
     assert "By REST" in findings["speech-warm"]["text"]
 
 
+async def test_a_reverse_proxy_without_upgrade_headers(check: Check) -> None:
+    """The check names the headers that have to be passed on, and hears speech all the same."""
+    async with (
+        Emulator(EmulatorSettings(voice="code")) as emulator,
+        without_upgrade(emulator.url) as url,
+    ):
+        status, findings = await check(f"--base-url={url}")
+    assert status == 0
+    assert findings["websocket"]["state"] == "warning"
+    assert "(400)" in findings["websocket"]["text"]
+    assert "the headers Upgrade and Connection" in findings["websocket"]["text"]
+    assert "By REST" in findings["speech-warm"]["text"]
+
+
 async def test_a_websocket_that_is_never_answered(
     check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,7 +162,7 @@ async def test_a_websocket_that_is_never_answered(
     [
         ({}, "set FISH_API_KEY"),
         ({"FISH_API_KEY": "secret-key with blanks"}, "has a space"),
-        ({"FISH_API_KEY_FILE": "/nowhere/at/all"}, "key file cannot be read"),
+        ({"FISH_API_KEY_FILE": "/nowhere/at/all"}, "cannot be read: No such file"),
     ],
 )
 async def test_no_key_that_could_be_used(check: Check, environ: dict[str, str], said: str) -> None:
@@ -202,6 +217,8 @@ async def test_a_server_of_ones_own(check: Check) -> None:
         status, findings = await check(*flags, environ={"HOME": "/"})
         assert (status, {finding["state"] for finding in findings.values()}) == (0, {"ok"})
         assert "none is needed" in findings["key"]["text"]
+        _, findings = await check(*flags)
+        assert findings["key"]["text"] == "It is not refused."
         assert "By REST" in findings["speech-cold"]["text"]
         assert not findings.keys() & {"credit", "backend"}
 
@@ -257,7 +274,8 @@ def test_the_command() -> None:
     [
         (["--base-url=fish.local"], {}, "http://"),
         ([], {"FISH_BACKEND": "s3"}, "s2.1-pro"),
-        (["--speed=fast"], {}, "no number"),
+        (["--speed=fast"], {}, "--speed must be a number"),
+        (["--voice=Sarah"], {}, "--voice must be a voice ID"),
         (["--warm=1"], {}, "--warm"),
     ],
 )

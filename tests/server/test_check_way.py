@@ -23,11 +23,10 @@ from .conftest import KEY, Check, wrong_in
 
 async def test_a_name_that_cannot_be_looked_up(check: Check) -> None:
     """A name that nobody knows is told as such, and nothing else is tried."""
-    for host in ("fish.invalid", "fish..invalid"):
-        status, findings = await check(f"--base-url=https://{host}")
-        assert (status, list(findings)) == (1, ["dns"])
-        assert "its name lookup" in findings["dns"]["text"]
-        assert host in findings["dns"]["text"]
+    status, findings = await check("--base-url=https://fish.invalid")
+    assert (status, list(findings)) == (1, ["dns"])
+    assert "its name lookup" in findings["dns"]["text"]
+    assert "fish.invalid" in findings["dns"]["text"]
 
 
 async def test_a_closed_port(check: Check) -> None:
@@ -109,7 +108,7 @@ async def test_a_certificate_that_is_not_trusted(check: Check, tmp_path: Path) -
     async with Emulator() as emulator, _encrypted(emulator.port, context) as port:
         status, findings = await check(f"--base-url=https://localhost:{port}")
         assert (status, list(findings)) == (1, ["dns", "tcp", "tls"])
-        assert "certificate is not valid: self-signed" in findings["tls"]["text"]
+        assert "no valid certificate: self-signed" in findings["tls"]["text"]
         assert "SSL_CERT_FILE" in findings["tls"]["text"]
         assert emulator.requests == []
 

@@ -231,7 +231,7 @@ def test_without_the_package(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where the package is not installed, it says what to install."""
-    monkeypatch.setattr("wyoming_fish.flags.find_spec", lambda name: None)
+    monkeypatch.setattr("wyoming_fish.values.find_spec", lambda name: None)
     with pytest.raises(SystemExit):
         Options.parse(["--demo", "--zeroconf"], {})
     assert "pip install 'wyoming-fish[zeroconf]'" in capsys.readouterr().err

@@ -71,7 +71,7 @@ def test_nothing_heavy(demo_server: str) -> None:
         ("tcp://127.0.0.1:1", "Connection refused"),
         ("unix:///no/such/socket", "No such file"),
         ("stdio://", "has one client alone"),
-        ("http://127.0.0.1", "none of tcp://HOST:PORT"),
+        ("http://127.0.0.1", "must be tcp://HOST:PORT"),
         ("tcp://no-such-host.invalid:10210", "not known|resolution|No address"),
     ],
 )

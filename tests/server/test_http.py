@@ -10,15 +10,25 @@ from decimal import Decimal
 
 import aiohttp
 import pytest
+from aiohttp import ClientSession
 from wyoming.tts import Synthesize
 
-from wyoming_fish.emulator import EmulatorSettings, Fault, decode_code_voice
+from wyoming_fish.emulator import EmulatorSettings, Fault, FishSpeechEmulator, decode_code_voice
+from wyoming_fish.fish.errors import KeyRefusedError
 from wyoming_fish.fish.settings import Endpoint
 from wyoming_fish.options import Options
 from wyoming_fish.server import Server
 
-from .conftest import Serving, receive
+from .conftest import Served, Serving, receive
 from .visiting import HEADER, HTTP, TEXT, ready, visitor, wanted
+
+
+def _name(served: Served) -> str:
+    return f"The server 127.0.0.1:{served.emulator.port}"
+
+
+def _no_connection(served: Served) -> str:
+    return f"{_name(served)} answers, but no connection for speech is open yet.\n"
 
 
 async def test_off_by_default(serving: Serving) -> None:
@@ -49,7 +59,7 @@ async def test_alive_and_ready(serving: Serving) -> None:
     ("settings", "status", "said"),
     [
         (EmulatorSettings(key="another"), 503, "Check the API key"),
-        (EmulatorSettings(faults=[Fault("rest", 503, times=None)]), 503, "status page"),
+        (EmulatorSettings(faults=[Fault("rest", 503, times=None)]), 503, "Try again in a moment"),
         (EmulatorSettings(faults=[Fault("rest", "drop", times=None)]), 503, "network"),
         (EmulatorSettings(credit=Decimal(0)), 200, "credit is used up"),
     ],
@@ -64,6 +74,29 @@ async def test_what_is_wrong_is_said(
         assert said in answer[1]
         async with session.get("/healthz") as response:
             assert response.status == 200
+
+
+async def test_a_self_hosted_server_tells_nothing_of_a_key() -> None:
+    """A server without wallets is ready once it answers; a key that it refuses is told."""
+    async with FishSpeechEmulator(key="mine") as fish_speech:
+        for key, expected in (
+            ("mine", (200, f"The server 127.0.0.1:{fish_speech.port} answers.\n")),
+            (
+                "yours",
+                (
+                    503,
+                    f"{KeyRefusedError('The server refused the API key (401: Invalid token).')}\n",
+                ),
+            ),
+        ):
+            flags = [f"--base-url={fish_speech.url}", f"--api-key={key}", HTTP, "--warm=0"]
+            options = Options.parse(["--uri=tcp://127.0.0.1:0", *flags], {})
+            assert options.endpoint is not None
+            async with (
+                Server(options, options.endpoint) as server,
+                ClientSession(server.url) as web,
+            ):
+                assert await ready(web) == expected
 
 
 async def test_ready_by_the_fallback_voice(serving: Serving) -> None:
@@ -92,7 +125,7 @@ async def test_fish_that_hangs(serving: Serving, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("wyoming_fish.web.readiness.PATIENCE", 0.02)
     settings = EmulatorSettings(faults=[Fault("rest", "stall", times=None)])
     async with serving(settings, HTTP) as served, visitor(served) as session:
-        assert await ready(session) == (503, "Fish Audio has not answered yet.\n")
+        assert await ready(session) == (503, f"{_name(served)} has not answered yet.\n")
 
 
 async def test_a_failure_is_looked_at_again(
@@ -111,7 +144,7 @@ async def test_before_the_first_socket(serving: Serving) -> None:
     """While the first socket is being opened it is not ready, though nothing has failed."""
     settings = EmulatorSettings(faults=[Fault("upgrade", "stall", times=None)])
     async with serving(settings, HTTP, "--warm=1") as served, visitor(served) as session:
-        assert await ready(session) == (503, "No socket to Fish Audio could be opened yet.\n")
+        assert await ready(session) == (503, _no_connection(served))
 
 
 async def test_a_socket_that_failed_is_tried_again(
@@ -122,7 +155,7 @@ async def test_a_socket_that_failed_is_tried_again(
     settings = EmulatorSettings(faults=[Fault("upgrade", 503, times=2)])
     async with serving(settings, HTTP, "--warm=1") as served, visitor(served) as session:
         await served.emulator.wait_for(lambda e: len(e.struck) == 1)
-        assert await ready(session) == (503, "No socket to Fish Audio could be opened yet.\n")
+        assert await ready(session) == (503, _no_connection(served))
         while (await ready(session))[0] != 200:
             pass
         assert len(served.emulator.struck) == 2
@@ -175,7 +208,12 @@ async def test_every_address_of_the_machine(serving: Serving, host: str) -> None
     """The wildcard means IPv4 and IPv6 alike."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    async with serving(EmulatorSettings(), f"--http={host}:{port}"), aiohttp.ClientSession() as web:
+    async with (
+        serving(EmulatorSettings(), f"--http={host}:{port}") as served,
+        aiohttp.ClientSession() as web,
+    ):
+        # An address that a browser can open.
+        assert served.server.url == f"http://localhost:{port}/"
         for own in ("127.0.0.1", "[::1]"):
             async with web.get(f"http://{own}:{port}/healthz") as response:
                 assert response.status == 200

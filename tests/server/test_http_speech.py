@@ -49,7 +49,7 @@ async def test_by_a_voice_of_the_accounts(serving: Serving) -> None:
 @pytest.mark.parametrize(
     ("settings", "voice", "said"),
     [
-        (EmulatorSettings(credit=Decimal(0)), None, "API credit is a wallet"),
+        (EmulatorSettings(credit=Decimal(0)), None, "Add API credit"),
         (EmulatorSettings(key="another"), None, "Check the API key"),
         (EmulatorSettings(), "nobody", "no voice named"),
     ],

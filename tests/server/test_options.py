@@ -9,11 +9,13 @@ from wyoming_fish.fish.settings import FISH_URL, Backend, Latency
 from wyoming_fish.options import Options
 
 KEY = {"FISH_API_KEY": "secret-key"}
+VOICE = "0123456789abcdef" * 2
 
 
-def _refused(
+def refused(
     capsys: pytest.CaptureFixture[str], arguments: list[str], environ: dict[str, str]
 ) -> str:
+    """What a start with these is refused with."""
     with pytest.raises(SystemExit) as caught:
         Options.parse(arguments, environ)
     assert caught.value.code == 2
@@ -80,46 +82,78 @@ def test_flag_and_variable_say_the_same(flag: str, variable: str, value: str) ->
 
 
 def test_blank_is_unset() -> None:
-    """A variable that is there but blank, as Compose files leave them, changes nothing."""
+    """A blank variable or flag, as Compose files and scripts leave them, changes nothing."""
     blank = {"FISH_BACKEND": "", "FISH_VOICE": " ", "FISH_SPEED": "\n", "WYOMING_FISH_DEMO": ""}
     assert Options.parse([], {**KEY, **blank}) == Options.parse([], KEY)
+    flags = ["--voice=", "--backend= ", "--log-format=", "--cache=", "--http=", "--speed="]
+    assert Options.parse(flags, KEY) == Options.parse([], KEY)
 
 
 @pytest.mark.parametrize(
     ("arguments", "environ", "said"),
     [
         ([], {}, "FISH_API_KEY"),
-        (["--backend", "s3"], KEY, "s2.1-pro, s2.1-pro-free"),
-        ([], {**KEY, "FISH_LATENCY": "fast"}, "low, balanced, normal"),
-        (["--sample-rate", "22050"], KEY, "8000, 16000, 24000, 32000, 44100"),
-        (["--sample-rate", "44.1"], KEY, "no number"),
+        (["--backend", "s3"], KEY, "--backend must be one of s2.1-pro, s2.1-pro-free"),
+        ([], {**KEY, "FISH_LATENCY": "fast"}, "FISH_LATENCY must be one of low, balanced, normal"),
+        (["--sample-rate", "22050"], KEY, "one of 8000, 16000, 24000, 32000, 44100 (got '22050')"),
+        (["--sample-rate", "44.1k"], KEY, "--sample-rate must be one of"),
         (["--voice", "a, ,b"], KEY, "blank"),
         (["--voice", "a,b", "--backend", "s1"], KEY, "one voice"),
-        (["--text", "tidy"], KEY, "clean, raw"),
+        (["--voice", "Sarah"], KEY, "got 'Sarah'). It is the last part of the address"),
+        (["--voice", f"{'a' * 31}"], KEY, "--voice must be a voice ID"),
+        (["--voice", f"{'a' * 33}"], KEY, "--voice must be a voice ID"),
+        (["--voice", "https://fish.audio/discovery/"], KEY, "the address of a voice's page"),
+        ([], {**KEY, "FISH_VOICE": f"{'a' * 32},Bob"}, "got 'Bob'"),
+        (["--text", "tidy"], KEY, "--text must be one of clean, raw"),
         (["--emoji", "say"], KEY, "drop, name"),
         ([], {**KEY, "FISH_URLS": "all"}, "host, drop"),
         (["--style", "[1]"], KEY, "no style"),
-        (["--style", "floating", "--backend", "s1"], KEY, "the backend s1 has no style"),
-        (["--speed", "3"], KEY, "between 0.5 and 2"),
-        (["--volume", "loud"], KEY, "no number"),
-        (["--concurrency", "0"], KEY, "from 1 up"),
-        (["--concurrency", "many"], KEY, "no number"),
-        (["--warm", "-1"], KEY, "from 0 up"),
-        (["--bridge", "-1"], KEY, "from 0 up"),
-        (["--quiet-time", "inf"], KEY, "from 0 up"),
-        (["--write-timeout", "0"], KEY, "from 0.1 up"),
-        (["--fallback-uri", "piper:10200"], KEY, "tcp://HOST:PORT"),
-        (["--fallback-uri", "stdio://"], KEY, "tcp://HOST:PORT"),
+        (["--style", "floating", "--backend", "s1"], KEY, "--style: the backend s1 has no style"),
+        (["--speed", "3"], KEY, "--speed must be a number between 0.5 and 2 (got '3')"),
+        (["--speed", "nan"], KEY, "between 0.5 and 2"),
+        (["--speed", "1,5"], KEY, "between 0.5 and 2"),
+        (["--volume", "loud"], KEY, "--volume must be a number between -20 and 20"),
+        (["--concurrency", "0"], KEY, "--concurrency must be a whole number of 1 or more"),
+        (["--concurrency", "many"], KEY, "1 or more (got 'many')"),
+        (["--concurrency", "inf"], KEY, "1 or more (got 'inf')"),
+        (["--warm", "-1"], KEY, "0 or more"),
+        (["--warm", "1.5"], KEY, "0 or more"),
+        (["--bridge", "-1"], KEY, "0 or more"),
+        (["--bridge", "2.5 s"], KEY, "a number of seconds, 0 or more (got '2.5 s')"),
+        (["--quiet-time", "inf"], KEY, "0 or more"),
+        (["--write-timeout", "0"], KEY, "0.1 or more"),
+        (["--fallback-uri", "piper:10200"], KEY, "must be tcp://HOST:PORT or unix://PATH"),
+        (["--fallback-uri", "http://piper:10200"], KEY, "must be tcp://HOST:PORT or unix://PATH"),
+        (["--fallback-uri", "stdio://"], KEY, "must be tcp://HOST:PORT or unix://PATH"),
         (["--http", "localhost"], KEY, "HOST:PORT"),
         (["--http", ":10280"], KEY, "HOST:PORT"),
+        (["--http", "80:80"], KEY, "--http must be PORT, or HOST:PORT with an address of this"),
         (["--http", "99999"], KEY, "HOST:PORT"),
+        (["--http", "::1:80"], KEY, "HOST:PORT"),
         (["--uri", "http://x:1"], KEY, "tcp://HOST:PORT"),
+        (["--uri", "10210"], KEY, "tcp://HOST:PORT"),
+        (["--uri", "localhost:10210"], KEY, "tcp://HOST:PORT"),
         (["--uri", "tcp://x"], KEY, "tcp://HOST:PORT"),
-        (["--uri", "tcp://x:99999"], KEY, "0-65535"),
-        (["--base-url", "fish.local"], KEY, "http://"),
-        (["--cache-size", "0"], KEY, "from 1 up"),
-        (["--log-format", "%(nonsense"], KEY, "--log-format"),
-        ([], {**KEY, "WYOMING_FISH_DEBUG": "maybe"}, "WYOMING_FISH_DEBUG"),
+        (["--uri", "tcp://:10210"], KEY, "tcp://HOST:PORT"),
+        (["--uri", "tcp://80:80"], KEY, "tcp://HOST:PORT"),
+        (["--uri", "tcp://::1:10210"], KEY, "an IPv6 address in brackets"),
+        (["--uri", "tcp://[::1:10210"], KEY, "an IPv6 address in brackets"),
+        (["--uri", "tcp://x:99999"], KEY, "--uri must be tcp://HOST:PORT"),
+        (["--base-url", "fish.local"], KEY, "is not an http:// or https:// address"),
+        (["--base-url", "http://user:secret-key@fish.local"], KEY, "must not have a user name"),
+        (["--base-url", "http://api.fish.audio"], KEY, "would send the API key unencrypted"),
+        (["--base-url", "https://api.fish.audio/v1"], KEY, "without a path"),
+        (["--api-key", "Bearer secret-key"], {}, "Copy it again"),
+        (["--cache-size", "0"], KEY, "1 or more"),
+        (["--cache-size", "200MB"], KEY, "1 or more (got '200MB')"),
+        (["--cache", "/etc/passwd"], KEY, "--cache must be a folder that this user can write to"),
+        (["--cache", "/etc/passwd/x"], KEY, "/etc/passwd is not"),
+        (["--log-format", "%(nonsense"], KEY, "--log-format must be a format"),
+        (["--log-format", "%(nope)s"], KEY, "nope"),
+        (["--log-format", "{message}"], KEY, "--log-format must be a format"),
+        (["--log-format", "%(message)d"], KEY, "--log-format must be a format"),
+        (["--zeroconf", "x" * 64], KEY, "at most 63 bytes"),
+        ([], {**KEY, "WYOMING_FISH_DEBUG": "maybe"}, "WYOMING_FISH_DEBUG must be 1 or 0"),
         (["--dem"], KEY, "--dem"),
     ],
 )
@@ -127,9 +161,12 @@ def test_bad_values_are_refused(
     capsys: pytest.CaptureFixture[str], arguments: list[str], environ: dict[str, str], said: str
 ) -> None:
     """What is wrong is said at start, with what is allowed, and never with the key."""
-    message = _refused(capsys, arguments, environ)
+    message = refused(capsys, arguments, environ)
     assert said in message
     assert "secret-key" not in message
+    first, last = message.splitlines()
+    assert first.startswith("wyoming-fish: ")
+    assert last == "To see all options, run: wyoming-fish --help"
 
 
 @pytest.mark.parametrize("flag", ["resume", "trusted", "debug"])
@@ -148,6 +185,20 @@ def test_demo_needs_no_key() -> None:
     assert Options.parse([], {"WYOMING_FISH_DEMO": "1"}).endpoint is None
 
 
+def test_demo_ignores_a_persons_own_account() -> None:
+    """Whatever is set for one, its voices are not those of the emulator."""
+    own = {
+        "FISH_API_KEY": "a key",
+        "FISH_API_KEY_FILE": "/nowhere",
+        "FISH_BASE_URL": "nonsense",
+        "FISH_VOICE": "d" * 32,
+    }
+    assert Options.parse(["--demo"], own) == Options.parse(["--demo"], {})
+    assert Options.parse([], {**own, "WYOMING_FISH_DEMO": "1"}) == Options.parse(["--demo"], {})
+    # What is asked for by a flag is meant.
+    assert Options.parse(["--demo", f"--voice={VOICE}"], own).speech.voice == VOICE
+
+
 def test_key_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A key file's blanks are trimmed; one that is missing, empty or no text is refused."""
     file = tmp_path / "key"
@@ -156,10 +207,25 @@ def test_key_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert options.endpoint is not None
     assert options.endpoint.api_key == "from-file"
     file.write_text("\n")
-    assert "empty" in _refused(capsys, ["--api-key-file", str(file)], {})
+    assert "empty" in refused(capsys, ["--api-key-file", str(file)], {})
     file.write_bytes(b"\xff\xfe secret")
-    assert "no text" in _refused(capsys, ["--api-key-file", str(file)], {})
-    assert "cannot be read" in _refused(capsys, ["--api-key-file", str(tmp_path / "none")], {})
+    assert "not a text file" in refused(capsys, ["--api-key-file", str(file)], {})
+    assert "cannot be read" in refused(capsys, ["--api-key-file", str(tmp_path / "none")], {})
+
+
+def test_a_key_as_a_flag_overrides_a_file_in_the_environment(tmp_path: Path) -> None:
+    """Flags override variables, also those that name the key in the other way."""
+    file = tmp_path / "key"
+    file.write_text("from-file")
+    environ = {"FISH_API_KEY": "variable", "FISH_API_KEY_FILE": str(file)}
+    for flags, key in (
+        (["--api-key=flag"], "flag"),
+        ([f"--api-key-file={file}"], "from-file"),
+        ([], "from-file"),
+    ):
+        endpoint = Options.parse(flags, environ).endpoint
+        assert endpoint is not None
+        assert endpoint.api_key == key
 
 
 def test_pronunciations_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,13 +236,13 @@ def test_pronunciations_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     (word,) = Options.parse([], environ).text_settings.pronunciations
     assert (word.word, word.spoken) == ("Hass", "Home Assistant")
     file.write_text("Hass: Home Assistant\nGIF\n")
-    assert "Line 2" in _refused(capsys, [], environ)
+    assert "Line 2" in refused(capsys, [], environ)
     file.write_bytes(b"\xff")
-    assert "no text" in _refused(capsys, [], environ)
+    assert "not a text file" in refused(capsys, [], environ)
     file.write_bytes(b"# " + b"x" * 2**22)
-    assert "too large" in _refused(capsys, [], environ)
+    assert "too large" in refused(capsys, [], environ)
     file.unlink()
-    assert "cannot be read" in _refused(capsys, [], environ)
+    assert "cannot be read" in refused(capsys, [], environ)
 
 
 def test_text_is_trusted_on_demand() -> None:

@@ -12,14 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from .. import __version__
 from ..demo import demo
-from ..fish.errors import FishError, KeyMissingError
+from ..fish.errors import FishError, SettingsError
+from ..fish.proxies import proxy_for
 from ..fish.settings import Endpoint, SpeechSettings
-from ..flags import FLAGS, Flag, read_flags, switch
-from ..options import SPEECH_FLAGS, endpoint_of
+from ..flags import FLAGS, Flag, read_flags
+from ..options import SPEECH_FLAGS, endpoint_of, speech_of
+from ..values import switch
 from .doctor import Doctor, Finding, State
 
 __all__ = ["main"]
@@ -47,9 +48,9 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         environ,
     )
     try:
-        speech = SpeechSettings(**{name: values[name] for name in SPEECH_FLAGS})
         endpoint, keyless = _endpoint(values)
-    except FishError as error:
+        speech = speech_of(values, None if values["demo"] else endpoint)
+    except (FishError, ValueError) as error:
         parser.error(str(error))
     # What a server's answer has in it may be more than the terminal can show.
     if hasattr(sys.stdout, "reconfigure"):
@@ -79,14 +80,18 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
 
 
 def _endpoint(values: Mapping[str, Any]) -> tuple[Endpoint, FishError | None]:
-    """The server, and why it has no key that could be used. Raises FishError for its address."""
+    """The server, and why it has no key that could be used.
+
+    Raises FishError for an address of it, or of the proxy on the way, that is not valid.
+    """
     keyless = Endpoint("none", values["base_url"])
+    proxy_for(keyless.base_url)
     try:
         return endpoint_of(values), None
     except FishError as error:
         return keyless, error
     except ValueError as error:
-        return keyless, KeyMissingError(f"There is no key: {error}.")
+        return keyless, SettingsError(str(error))
 
 
 async def _examine(
@@ -111,11 +116,8 @@ async def _examine(
 
 
 def _server(values: Mapping[str, Any]) -> str:
-    """The server's address, without the password that may be in it."""
-    if values["demo"]:
-        return "demo"
-    parts = urlsplit(values["base_url"])
-    return str(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl())
+    """The server's address. There is no password in it: Endpoint has refused one."""
+    return "demo" if values["demo"] else str(values["base_url"])
 
 
 def _print(finding: Finding, *, coloured: bool) -> None:

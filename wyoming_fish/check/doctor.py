@@ -90,7 +90,7 @@ class Doctor:
         self._speech = speech
         self._ssl = ssl_context
         self._keyless = keyless
-        self._way = Way(endpoint.base_url)
+        self._way = Way(endpoint)
         self._account = Account(endpoint)
         self._sockets = Sockets(endpoint, ssl_context=ssl_context, timestamps=timestamps)
         self._credit: Credit | None = None
@@ -168,7 +168,11 @@ class Doctor:
             self._own = True
             # A server without wallets asks for its key here, if it has one.
             await self._account.voices()
-        said = "It is accepted." if self._endpoint.api_key else "None is set, and none is needed."
+        if not self._endpoint.api_key:
+            said = "None is set, and none is needed."
+        else:
+            # Not every server of one's own asks for its key here.
+            said = "It is not refused." if self._own else "It is accepted."
         return _Said(said, _now() - began)
 
     async def _look_at_credit(self) -> _Said | None:
@@ -178,9 +182,11 @@ class Doctor:
         text = f"{amount:.2f} US dollars of API credit are left."
         if amount >= LOW_CREDIT or self._speech.backend is Backend.S2_1_PRO_FREE:
             return _Said(text)
+        error = NoCreditError(text)
+        error.is_fish = self._endpoint.is_fish
         if amount <= 0:
-            raise NoCreditError(text)
-        return _Said(f"{text} {NoCreditError.cure}", state=State.WARNING)
+            raise error
+        return _Said(str(error), state=State.WARNING)
 
     async def _look_at_backend(self) -> _Said | None:
         backend = self._speech.backend
@@ -209,9 +215,9 @@ class Doctor:
             socket = await open_socket(self._endpoint, self._speech.backend, ssl_context=self._ssl)
         except NoWebsocketError as error:
             if self._own:
-                return _Said(f"{error.happened} A fish-speech has none: speech goes by REST.")
+                return _Said(f"{error.happened} A fish-speech has none: it speaks by REST.")
             return _Said(
-                f"{error} Until then speech goes by REST, a sentence at a time.",
+                f"{error} Until then, it speaks by REST, one sentence at a time.",
                 state=State.WARNING,
             )
         await socket.close()

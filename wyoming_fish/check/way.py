@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -13,7 +12,8 @@ from urllib.parse import urlsplit
 
 from ..fish.errors import FishConnectionError
 from ..fish.proxies import proxy_for
-from ..fish.websocket import refused
+from ..fish.refusals import from_os_error
+from ..fish.settings import Endpoint
 
 __all__ = ["Way"]
 
@@ -22,22 +22,19 @@ STEP_LIMIT: Final = 5.0
 
 
 class Way:
-    """The connections that lead to ``base_url``."""
+    """The connections that lead to ``endpoint``."""
 
-    def __init__(self, base_url: str) -> None:
-        proxy = proxy_for(base_url)
-        parts = urlsplit(proxy or base_url)
+    def __init__(self, endpoint: Endpoint) -> None:
+        proxy = proxy_for(endpoint.base_url)
+        parts = urlsplit(proxy.url if proxy else endpoint.base_url)
         self.host = parts.hostname or ""
         self.port = parts.port or (443 if parts.scheme == "https" else 80)
         self.proxied = proxy is not None
         """Whether the environment names a proxy: then it is what the steps lead to."""
+        self.name = proxy.name if proxy else endpoint.host
+        """Where the steps lead to, to begin a sentence."""
         self.secure = parts.scheme == "https"
         self._addresses: list[str] = []
-
-    @property
-    def name(self) -> str:
-        """Where the steps lead to, for a person."""
-        return f"{'The proxy ' if self.proxied else ''}{self.host}:{self.port}"
 
     async def look_up(self) -> list[str]:
         """The addresses of the host, in the order in which they are tried."""
@@ -100,17 +97,5 @@ class Way:
             raise FishConnectionError(
                 f"{self.name} does not answer within {STEP_LIMIT:.0f} s."
             ) from error
-        except ssl.SSLError as error:
-            raise refused(error) from error
         except (OSError, UnicodeError) as error:
-            raise FishConnectionError(
-                f"{self.name} cannot be reached: {_reason(error)}."
-            ) from error
-
-
-def _reason(error: OSError | UnicodeError) -> str:
-    # asyncio's own words repeat the address; the look-up's numbers are not the system's.
-    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
-        return os.strerror(error.errno)
-    # A name with an empty part, or one that is too long, is a UnicodeError.
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise from_os_error(error, self.name) from error

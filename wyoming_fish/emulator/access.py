@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from .errors import status_error
 from .request import FREE_BACKEND
@@ -51,6 +51,14 @@ def headers_without_key(request: web.Request) -> dict[str, str]:
         for name, value in request.headers.items()
         if name.lower() != "authorization"
     }
+
+
+def send_in_pieces(request: web.Request, response: web.StreamResponse) -> None:
+    """Prepare an answer whose length is not known: over HTTP/1.0 its end is the connection's."""
+    if request.version >= HttpVersion11:
+        response.enable_chunked_encoding()
+    else:
+        response.force_close()
 
 
 def cut_off(request: web.Request) -> None:

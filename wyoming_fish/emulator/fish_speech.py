@@ -2,11 +2,14 @@
 
 True to `tools/api_server.py` of the open-source fishaudio/fish-speech (at commit 3dd1f85) on the
 framework and server that it uses: `POST /v1/tts`, health and references, and nothing else. It
-streams raw samples, and an upgrade to a websocket is answered 403.
+streams raw samples, and an upgrade to a websocket is answered 403. A text is spoken in one go, and
+ends silently where the model has made as many tokens as it was allowed to.
 """
 
 import asyncio
 import json
+import re
+import unicodedata
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
@@ -14,9 +17,9 @@ from typing import Any, Self
 import ormsgpack
 from aiohttp import web
 
-from .access import cut_off, may_leave, stall
-from .chunks import TextBuffer
-from .formats import wav_header
+from .access import cut_off, may_leave, send_in_pieces, stall
+from .errors import ApiError
+from .formats import encoder_for, wav_header
 from .request import SpeechRequest
 from .settings import EmulatorSettings, VoiceName
 from .voices import check_voice, synthesise
@@ -24,8 +27,15 @@ from .voices import check_voice, synthesise
 RATE = 44100
 """Hz: its codec's."""
 
+TOKENS_PER_S = RATE / 2048
+"""The model's tokens for one second of speech."""
+# Seconds of speech for a character: of Chinese, Japanese or Korean, and of any other script.
+_WIDE_S, _NARROW_S = 0.2, 0.07
+_SPEAKER = re.compile(r"(<\|speaker:\d+\|>)")
+MAX_SPEAKERS = 5
+"""Turns that are spoken in one go."""
+
 _RANGES = {
-    "chunk_length": (100, 1000),
     "top_p": (0.1, 1.0),
     "temperature": (0.1, 1.0),
     "repetition_penalty": (0.9, 2.0),
@@ -35,6 +45,10 @@ _CHOICES = {
     "latency": ("normal", "balanced"),
     "use_memory_cache": ("on", "off"),
 }
+
+
+_INTEGERS = ("chunk_length", "max_new_tokens", "seed")
+_CONTENT_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 
 
 class _RefusalError(Exception):
@@ -65,6 +79,12 @@ class FishSpeechEmulator:
         """What `--api-key` was given. None: everybody may ask."""
         self.host = host
         self.port = 0
+        self.health = 200
+        """The status of `/v1/health`."""
+        self.lists_references = True
+        """Whether it is new enough to list them."""
+        self.asked: list[str] = []
+        """The paths of all requests but websockets."""
         self.delay = 0.0
         """Seconds before the first block."""
         self.breaks_after: int | None = None
@@ -110,13 +130,18 @@ class FishSpeechEmulator:
             # The application closes the socket before it is open, which uvicorn answers so.
             self.upgrades += 1
             return web.Response(status=403)
+        self.asked.append(request.path)
         try:
             match request.method, request.path:
                 case (("GET" | "POST"), "/v1/health"):
                     self._check_key(request)
+                    if self.health != 200:
+                        raise _RefusalError(self.health)
                     return web.json_response({"status": "ok"})
                 case "GET", "/v1/references/list":
                     self._check_key(request)
+                    if not self.lists_references:
+                        raise _RefusalError(404)
                     return _formatted(
                         request,
                         {
@@ -129,7 +154,7 @@ class FishSpeechEmulator:
                     self._check_key(request)
                     return await self._speech(request)
                 case _, ("/v1/health" | "/v1/references/list" | "/v1/tts"):
-                    raise _RefusalError(405)
+                    return web.Response(status=405)
                 case _:
                     raise _RefusalError(404)
         except _RefusalError as refusal:
@@ -153,32 +178,30 @@ class FishSpeechEmulator:
         streaming = body.get("streaming", False)
         if streaming and audio_format != "wav":
             raise _RefusalError(400, "Streaming only supports WAV format")
-        if not streaming and audio_format != "wav":
-            # They are no names of its library for sound files.
+        if not streaming and audio_format not in _CONTENT_TYPES:
+            # The others are not names of its library for sound files.
             raise _RefusalError(500, "Failed to generate speech")
         response = web.StreamResponse(
             headers={
-                "Content-Type": "audio/wav",
+                "Content-Type": _CONTENT_TYPES[audio_format],
                 "Content-Disposition": f"attachment; filename=audio.{audio_format}",
             }
         )
-        buffer = TextBuffer(body.get("chunk_length", 200), 0, "length")
-        texts = [text for text in (*buffer.add(body["text"]), buffer.take()) if text is not None]
+        tokens = body.get("max_new_tokens", 1024)
+        texts = [_within(text, tokens) for text in _batches(body)]
+        send_in_pieces(request, response)
         if not streaming:
-            blocks = [await self._block(text) for text in texts]
-            response.enable_chunked_encoding()
+            pcm = b"".join([await self._block(text) for text in texts])
             await response.prepare(request)
-            await response.write(wav_header(RATE, sum(map(len, blocks))) + b"".join(blocks))
+            await response.write(_file(pcm, audio_format))
             return response
-        response.enable_chunked_encoding()
         await response.prepare(request)
         await asyncio.sleep(self.delay)
         for number, text in enumerate(texts):
             if number == self.breaks_after:
                 await self._break_off(request)
             await response.write(await self._block(text))
-        if not texts or self.breaks_after == len(texts):
-            # An error once it has begun: «No audio generated, please check the input text.»
+        if self.breaks_after == len(texts):
             await self._break_off(request)
         return response
 
@@ -189,19 +212,65 @@ class FishSpeechEmulator:
 
     async def _block(self, text: str) -> bytes:
         """A chunk of the text as the codec gives it; every reference sounds the same."""
-        speech = SpeechRequest(
-            text=text,
-            backend="s2-pro",
-            format="pcm",
-            sample_rate=RATE,
-            mp3_bitrate=128,
-            speed=1.0,
-            volume=0.0,
-            chunk_length=200,
-            min_chunk_length=0,
-            voice=None,
-        )
-        return await synthesise(text, speech, self.settings)
+        speech = _speech_request("pcm", text)
+        # It makes something of an empty text, too.
+        return await synthesise(text, speech, self.settings) if text else bytes(RATE // 5)
+
+
+def _speech_request(audio_format: str, text: str = "") -> SpeechRequest:
+    return SpeechRequest(
+        text=text,
+        backend="s2-pro",
+        format=audio_format,
+        sample_rate=RATE,
+        mp3_bitrate=128,
+        speed=1.0,
+        volume=0.0,
+        chunk_length=200,
+        min_chunk_length=0,
+        voice=None,
+    )
+
+
+def _file(pcm: bytes, audio_format: str) -> bytes:
+    if audio_format == "wav":
+        return wav_header(RATE, len(pcm)) + pcm
+    try:
+        encoder = encoder_for(_speech_request(audio_format))
+    except ApiError as error:
+        raise _RefusalError(500, error.message) from None
+    return encoder.encode(pcm) + encoder.finish()
+
+
+def _batches(body: dict[str, Any]) -> list[str]:
+    """What is spoken in one go: all of a text without speakers.
+
+    What stands before the first speaker is dropped (its `split_text_by_speaker` and
+    `group_turns_into_batches`).
+    """
+    parts = _SPEAKER.split(body["text"])
+    if len(parts) == 1:
+        return parts
+    batches: list[list[str]] = []
+    for tag, said in zip(parts[1::2], parts[2::2], strict=True):
+        turn = f"{tag}{said}".strip()
+        last = batches[-1] if batches else []
+        size = sum(len(other.encode()) for other in (*last, turn))
+        if not last or len(last) == MAX_SPEAKERS or size > body.get("chunk_length", 200):
+            batches.append([turn])
+        else:
+            last.append(turn)
+    return ["\n".join(batch) for batch in batches]
+
+
+def _within(text: str, tokens: int) -> str:
+    """As much of the text as so many tokens are enough for; 0: all."""
+    left = tokens / TOKENS_PER_S if tokens else float("inf")
+    for place, character in enumerate(text):
+        left -= _WIDE_S if unicodedata.east_asian_width(character) in "WF" else _NARROW_S
+        if left < 0:
+            return text[:place]
+    return text
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
@@ -233,6 +302,10 @@ def _check(body: dict[str, Any]) -> None:
         value = body.get(name, least)
         if not isinstance(value, int | float) or not least <= value <= most:
             wrong.append(_wrong([name], f"Input should be from {least} to {most}"))
+    for name in _INTEGERS:
+        value = body.get(name, 0)
+        if not isinstance(value, int) and not (name == "seed" and value is None):
+            wrong.append(_wrong([name], "Input should be a valid integer"))
     reference = body.get("reference_id")
     if reference is not None and not isinstance(reference, str):
         wrong.append(_wrong(["reference_id"], "Input should be a valid string"))

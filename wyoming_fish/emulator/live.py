@@ -237,6 +237,8 @@ class LiveSocket:
         self._over = after != "keep"
         reason = "error" if outcome == "finish-error" else "stop"
         await self._send(event="finish", reason=reason, time=session.elapsed, **more)
+        if self._state.settings.log_events:
+            await self._send(event="log", message="session finished")
         if after == "close":
             await self._websocket.close()
         elif after == "drop":

@@ -8,7 +8,7 @@ from typing import Any
 import ormsgpack
 from aiohttp import web
 
-from .access import check_credit, check_key, cut_off, headers_without_key, stall
+from .access import check_credit, check_key, cut_off, headers_without_key, send_in_pieces, stall
 from .account import EmulatedVoice, api_credit, list_models, model_entity, package, sample_text
 from .chunks import TextBuffer
 from .errors import ApiError, status_error
@@ -99,7 +99,7 @@ async def _speech(request: web.Request, state: EmulatorState, body: Any) -> web.
         raise status_error(429)
     response = web.StreamResponse(headers={"Content-Type": generation.content_type})
     try:
-        response.enable_chunked_encoding()
+        send_in_pieces(request, response)
         await response.prepare(request)
         silent = False
         outcome: Outcome = "finish"

@@ -93,6 +93,8 @@ class EmulatorSettings:
     after_finish: AfterFinish = "keep"
     """What becomes of the socket: open for another start, closed with 1000, or the TCP connection
     ended without a close frame."""
+    log_events: bool = False
+    """Whether a `log` event, which clients are to ignore, follows each `finish`."""
     timestamps: bool = True
     """Whether `/v1/tts/live/with-timestamp` exists. Without it, it is answered 404."""
     reading: Reading = "written"

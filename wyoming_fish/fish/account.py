@@ -5,32 +5,35 @@ A fish-speech server of one's own has no account, only references: they are its 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
-import aiohttp
-
+from . import fish_speech
 from .errors import (
     FishConnectionError,
     FishError,
     ProtocolError,
     UnsupportedError,
     VoiceNotFoundError,
-    from_status,
 )
-from .proxies import proxy_for
+from .http import Http
 from .settings import Endpoint
+
+if TYPE_CHECKING:
+    import aiohttp
 
 __all__ = ["LOW_CREDIT", "Account", "Credit", "Voice"]
 
-# Seconds for one answer, which is a few kilobytes.
-TIMEOUT: Final = aiohttp.ClientTimeout(total=15, connect=10)
+# For one whole answer. It is a few kilobytes; a page of 100 voices is below a megabyte.
+TIMEOUT_S: Final = 15.0
+MAX_ANSWER_BYTES: Final = 8 * 2**20
 
 # The most that Fish gives in one page (documentation).
 PAGE_SIZE: Final = 100
@@ -38,6 +41,8 @@ PAGE_SIZE: Final = 100
 # Pages after which a list is taken to have no end: 10,000 voices.
 PAGE_LIMIT: Final = 100
 
+
+_JSON: Final = {"Accept": "application/json"}
 
 # US dollars of API credit below which a warning is due: at 15 dollars for a million bytes of text,
 # three quarters of an hour of English speech.
@@ -78,8 +83,7 @@ class Account:
 
     def __init__(self, endpoint: Endpoint, session: aiohttp.ClientSession | None = None) -> None:
         self._endpoint = endpoint
-        self._session = session
-        self._own: aiohttp.ClientSession | None = None
+        self._http = Http(endpoint, session)
 
     async def __aenter__(self) -> Self:
         return self
@@ -94,9 +98,7 @@ class Account:
 
     async def close(self) -> None:
         """Close the session if it is its own."""
-        if self._own is not None:
-            await self._own.close()
-            self._own = None
+        await self._http.close()
 
     async def credit(self) -> Credit:
         """The API credit and whose it is; the cheapest way to see whether a key is good.
@@ -159,32 +161,25 @@ class Account:
         try:
             voice = _voice(await self._get(f"/model/{quote(voice_id, safe='')}"))
         except FishError as error:
-            if error.status not in (400, 403, 404):
+            if error.status not in (400, 403, 404) or isinstance(error, FishConnectionError):
                 raise
             known = await self._references() if self._is_missing(error) else []
             if (reference := next((v for v in known if v.id == voice_id), None)) is not None:
                 return reference
-            raise VoiceNotFoundError(f"Fish Audio has no voice {voice_id}.") from error
+            raise VoiceNotFoundError(f"{self._endpoint.name} has no voice {voice_id}.") from error
         if voice is None:
             raise VoiceNotFoundError(f"{voice_id} is not a voice that can speak.")
         return voice
 
     def _is_missing(self, error: FishError) -> bool:
         """Whether it means that a server of one's own does not have what was asked for."""
-        return error.status == 404 and not self._endpoint.is_fish
+        is_answer = not isinstance(error, FishConnectionError)
+        return error.status == 404 and is_answer and not self._endpoint.is_fish
 
     async def _references(self) -> list[Voice]:
-        """The references of a fish-speech server; none where it is too old to list them."""
-        try:
-            answer = _mapping(await self._get("/v1/references/list"))
-        except FishError as error:
-            if not self._is_missing(error):
-                raise
-            return []
-        ids = answer.get("reference_ids")
-        if not isinstance(ids, list):
-            raise ProtocolError("The server's list of references cannot be read.")
-        return [Voice(name, name) for name in ids if isinstance(name, str) and name]
+        """The references of a fish-speech server; none if it is too old to list them."""
+        names = await fish_speech.references(self._http, TIMEOUT_S) or ()
+        return [Voice(name, name) for name in names]
 
     async def _pages(self, query: dict[str, str]) -> AsyncGenerator[Voice]:
         seen: set[str] = set()
@@ -202,31 +197,26 @@ class Account:
                 return
 
     async def _get(self, path: str, query: dict[str, str] | None = None) -> object:
-        session = self._session or self._own
-        if session is None:
-            session = self._own = aiohttp.ClientSession()
         try:
-            async with session.get(
-                self._endpoint.url(path),
-                params=query,
-                # A fish-speech answers MessagePack else.
-                headers={**self._endpoint.headers, "Accept": "application/json"},
-                timeout=TIMEOUT,
-                # The key is for this address alone.
-                allow_redirects=False,
-                proxy=proxy_for(self._endpoint.base_url),
-            ) as response:
-                body = await response.read()
+            async with (
+                asyncio.timeout(TIMEOUT_S),
+                self._http.request(
+                    "GET", path, read_timeout_s=TIMEOUT_S, query=query, headers=_JSON
+                ) as response,
+            ):
+                if response.status != 200:
+                    raise await self._http.refusal(response)
+                body = bytearray()
+                async for data in response.content.iter_any():
+                    body += data
+                    if len(body) > MAX_ANSWER_BYTES:
+                        raise ProtocolError("The server's answer is too large.")
         except TimeoutError as error:
-            raise FishConnectionError("Fish Audio did not answer in time.") from error
-        except aiohttp.ClientError as error:
-            raise FishConnectionError(f"Fish Audio cannot be reached: {error}.") from error
-        if response.status != 200:
-            raise from_status(response.status, body)
+            raise FishConnectionError(f"{self._endpoint.name} did not answer in time.") from error
         try:
             answer: object = json.loads(body)
-        except ValueError as error:
-            raise ProtocolError("The server's answer is no JSON.") from error
+        except (ValueError, RecursionError) as error:
+            raise ProtocolError("The server's answer is not JSON.") from error
         return answer
 
 

@@ -1,24 +1,25 @@
-"""Everything that can go wrong with Fish Audio.
+"""Every failure of Fish Audio, a self-hosted server, or the network between.
 
 ::
 
     FishError
-    ├── SettingsError           a setting that Fish would refuse, or silently bill otherwise
+    ├── SettingsError           a setting that the server would refuse, or silently read as another
     ├── KeyMissingError         no API key
     ├── KeyRefusedError         401, 403
     ├── NoCreditError           402
-    ├── VoiceNotFoundError      400, 404 «Reference not found»
+    ├── VoiceNotFoundError      400, 404 "Reference not found"; no such reference on fish-speech
     ├── RequestRefusedError     any other 4xx, or an `error` event
-    ├── LimitError              429, or «Concurrency limit exceeded»
+    ├── LimitError              429, or "Concurrency limit exceeded"
     │   └── QueueTimeoutError   no session became free in time
     ├── UnavailableError        5xx
-    ├── FishConnectionError     Fish cannot be reached
-    │   ├── CertificateError    who answers cannot prove to be Fish
-    │   └── NoWebsocketError    it can, but not by a websocket: REST is the way round
-    ├── UnsupportedError        a server of one's own does not have what was asked for
-    ├── ProtocolError           what came, or what was asked for, is against the protocol
+    ├── FishConnectionError     the server cannot be reached
+    │   ├── CertificateError    the server cannot prove that it is the one that was asked for
+    │   ├── ProxyError          a proxy does not let the connection through
+    │   └── NoWebsocketError    the server can be reached, but not by websocket: REST is used
+    ├── UnsupportedError        a self-hosted server does not have what was asked for
+    ├── ProtocolError           an answer that breaks the protocol, or a step out of order
     ├── BrokenStreamError       the speech ended before all of the text was spoken
-    ├── NoAudioError            Fish ended as if all were well, and had said nothing
+    ├── NoAudioError            the speech ended normally without any audio
     └── TextTimeoutError        the text of the reply did not go on, and was not ended either
 
 ``str(error)`` says what happened and what a person can do about it.
@@ -26,8 +27,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import ClassVar, Final
+from typing import ClassVar
 
 __all__ = [
     "BrokenStreamError",
@@ -41,6 +41,7 @@ __all__ = [
     "NoCreditError",
     "NoWebsocketError",
     "ProtocolError",
+    "ProxyError",
     "QueueTimeoutError",
     "RequestRefusedError",
     "SettingsError",
@@ -48,91 +49,95 @@ __all__ = [
     "UnavailableError",
     "UnsupportedError",
     "VoiceNotFoundError",
-    "from_refusal",
-    "from_status",
 ]
-
-# What the text of an `error` event has where the server, and not the request, is at fault.
-_PASSING_WORDS: Final = ("internal", "unavailable", "overload", "timeout", "timed out", "try again")
-
-# A message of Fish's is quoted up to this many characters: they are a sentence long,
-# but a proxy may answer with a whole page.
-MESSAGE_LIMIT = 300
 
 
 class FishError(Exception):
     """The root of the tree.
 
-    ``code`` names the kind for machines and stays the same between versions; ``cure`` says what
-    a person can do; ``passing`` is true where the same request may well succeed a little later;
-    ``status`` is the HTTP status, where Fish answered with one.
+    ``code`` names the kind for machines and stays the same between versions. ``happened`` is one
+    sentence, ``cure`` says what a person can do about it. ``passing`` is true if the same request
+    may succeed a little later. ``status`` is the HTTP status, if there was an answer.
     """
 
     code: ClassVar[str] = "fish-error"
     cure: ClassVar[str] = ""
+    cure_at_fish: ClassVar[str] = ""
+    """What a person can do at fish.audio: told in addition if ``is_fish``."""
     passing: ClassVar[bool] = False
     status: int | None = None
+    is_fish: bool = False
+    """Whether the error is about Fish Audio's own service, and not a self-hosted server."""
 
     def __init__(self, happened: str) -> None:
+        super().__init__(happened)
         self.happened = happened
-        super().__init__(f"{happened} {self.cure}".rstrip())
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.happened, self.advice)))
+
+    @property
+    def advice(self) -> str:
+        """All that a person can do about it."""
+        cures = (self.cure, self.cure_at_fish if self.is_fish else "")
+        return " ".join(filter(None, cures))
 
 
 class SettingsError(FishError):
-    """A setting that Fish would refuse, or silently read as another."""
+    """A setting that the server would refuse, or silently read as another."""
 
     code = "bad-setting"
 
 
 class KeyMissingError(FishError):
-    """Fish Audio was to be used without an API key."""
+    """There is no API key. Only Fish Audio's own service always needs one."""
 
     code = "key-missing"
-    cure = "Make one under «API keys» at fish.audio and set FISH_API_KEY."
+    cure = "Create one under API keys at fish.audio and set FISH_API_KEY."
 
 
 class KeyRefusedError(FishError):
-    """Fish answered 401 or 403: the key is wrong, deleted or not allowed to do this."""
+    """401 or 403: the key is wrong, deleted, or not allowed to do this."""
 
     code = "key-refused"
-    cure = "Check the API key under «API keys» at fish.audio: it may be mistyped or deleted."
+    cure = "Check the API key: it may be mistyped or deleted."
+    cure_at_fish = "Your keys are under API keys at fish.audio."
 
 
 class NoCreditError(FishError):
-    """Fish answered 402: the API wallet is empty."""
+    """402: the API wallet is empty."""
 
     code = "no-credit"
-    cure = (
-        "API credit is a wallet apart from the website's credits and plans: top it up under «API» "
-        "at fish.audio, or choose the backend s2.1-pro-free."
+    cure = "Add API credit, or select the backend s2.1-pro-free."
+    cure_at_fish = (
+        "API credit is separate from the website's credits and plans. Add it under Billing at "
+        "fish.audio."
     )
 
 
 class VoiceNotFoundError(FishError):
-    """The voice does not exist, or belongs privately to somebody else."""
+    """The voice does not exist, or belongs privately to someone else."""
 
     code = "voice-not-found"
-    cure = (
-        "Check the voice's id: it may have been deleted, be private to another account, or not be "
-        "trained yet."
-    )
+    cure = "Check the voice ID: the voice may be deleted, private, or not trained yet."
 
 
 class RequestRefusedError(FishError):
-    """Fish does not accept the request as it is; sending it again would change nothing."""
+    """The server does not accept the request. Sending it again would change nothing."""
 
     code = "request-refused"
-    cure = "Check the settings of the voice; the message above names the one that Fish refuses."
+    cure = "Check the settings of the voice."
 
 
 class LimitError(FishError):
-    """The account speaks as often at once as it may.
+    """The account has all the sessions that it may have at the same time.
 
-    ``limit`` is the number of sessions allowed at once, where Fish named it.
+    ``limit`` is the number of sessions allowed at the same time, if the server named it.
     """
 
     code = "limit"
-    cure = "Try again in a moment; a larger top-up of API credit raises the limit."
+    cure = "Try again in a moment."
+    cure_at_fish = "A larger top-up of API credit raises the limit."
     passing = True
 
     def __init__(self, happened: str, limit: int | None = None) -> None:
@@ -147,46 +152,63 @@ class QueueTimeoutError(LimitError):
 
 
 class UnavailableError(FishError):
-    """Fish answered with a 5xx status: it is overloaded or being repaired."""
+    """A 5xx status: the server is overloaded or under repair."""
 
     code = "unavailable"
-    cure = "Try again in a moment; if it lasts, see Fish Audio's status page."
+    cure = "Try again in a moment."
+    cure_at_fish = "If it persists, see Fish Audio's status page."
     passing = True
 
 
 class FishConnectionError(FishError):
-    """No connection to Fish could be made, or it was lost before anything was said."""
+    """The server cannot be reached, or the connection was lost before any speech."""
 
     code = "connection"
-    cure = "Check this machine's network, its name lookup and any firewall or proxy."
+    cure = "Check this machine's network, its name lookup, and any firewall or proxy."
     passing = True
 
 
 class CertificateError(FishConnectionError):
-    """Who answers cannot prove to be Fish: its certificate is not one that this machine trusts."""
+    """The server's certificate is not one that this machine trusts."""
 
     cure = (
-        "Check this machine's clock, and whether a proxy or a virus scanner reads along: then its "
-        "certificate has to be trusted here (SSL_CERT_FILE names a file of them)."
+        "Check this machine's clock. If a proxy or a virus scanner reads the traffic, this machine "
+        "has to trust its certificate: SSL_CERT_FILE names a file of trusted certificates."
     )
+    passing = False
+
+
+class ProxyError(FishConnectionError):
+    """A proxy does not let the connection through. Trying again would change nothing."""
+
+    cure = (
+        "If the proxy needs a user name and a password, put them in its address: "
+        "http://USER:PASSWORD@HOST:PORT. If not, ask its administrator to allow this server."
+    )
+    passing = False
 
 
 class NoWebsocketError(FishConnectionError):
-    """The server, or a proxy on the way to it, has no websocket there.
+    """The server, or a proxy in front of it, has no websocket at this address.
 
-    ``speak`` then goes by REST, so nobody gets to see it.
+    ``speak`` then uses REST, so it does not reach a client.
     """
+
+    cure = (
+        "A firewall or proxy on the way lets no websocket through. A reverse proxy has to pass on "
+        "the headers Upgrade and Connection."
+    )
 
 
 class UnsupportedError(FishError):
-    """The server does not have what was asked for: it is one's own, and has no wallets."""
+    """A self-hosted server does not have what was asked for. Never raised for Fish Audio's own."""
 
     code = "unsupported"
-    cure = "Only Fish Audio's own service has it; speech does without."
+    cure = "Only Fish Audio's own service has it. Speech works without it."
 
 
 class ProtocolError(FishError):
-    """A frame that is none, or a step out of order: a bug here, or not a Fish server there."""
+    """An answer that breaks the protocol, or a step out of order."""
 
     code = "protocol"
     cure = "Check that the base URL is that of a Fish Audio server."
@@ -196,18 +218,18 @@ class BrokenStreamError(FishError):
     """The speech ended before all of the text was spoken."""
 
     code = "broken-stream"
-    cure = "Ask again; if it lasts, choose another voice or backend."
+    cure = "Ask again. If it persists, select another voice or backend."
     passing = True
 
 
 class NoAudioError(FishError):
-    """Fish ended as if all were well, and had said nothing.
+    """The speech ended normally without any audio.
 
-    Users met it with voices that were private to somebody else, or made for another backend.
+    Users met it with voices that were private to someone else, or made for another backend.
     """
 
     code = "no-audio"
-    cure = "Choose another voice: this one may be private, or not be made for this backend."
+    cure = "Select another voice: this one may be private, or not made for this backend."
 
 
 class TextTimeoutError(FishError):
@@ -215,85 +237,3 @@ class TextTimeoutError(FishError):
 
     code = "text-timeout"
     cure = "The program that writes the text must end it, also when it gives the reply up."
-
-
-def from_status(status: int, body: bytes = b"") -> FishError:
-    """The error for an HTTP answer of ``status`` other than the one wanted, and its body.
-
-    Fish's body is ``{"status": …, "message": …}``; a proxy's may be anything.
-    """
-    error = _from_status(status, _message(body))
-    error.status = status
-    return error
-
-
-def _from_status(status: int, message: str) -> FishError:
-    said = _quoted(message)
-    if status in (401, 403):
-        return KeyRefusedError(f"Fish Audio refused the API key ({status}{said}).")
-    if status == 402:
-        return NoCreditError("The API credit is used up, or the account has none (402).")
-    if status == 429:
-        return LimitError(f"Fish Audio's limit is reached (429{said}).")
-    if status >= 500:
-        return UnavailableError(f"Fish Audio cannot answer now ({status}{said}).")
-    if status in (400, 404) and "reference" in message.lower():
-        return VoiceNotFoundError(f"Fish Audio does not know the voice ({status}{said}).")
-    if status == 408:
-        return FishConnectionError(f"The request took too long to reach Fish Audio ({status}).")
-    if status < 400:
-        return ProtocolError(f"The server answered {status}, which Fish Audio never does.")
-    return RequestRefusedError(f"Fish Audio refused the request ({status}{said}).")
-
-
-def from_refusal(message: str, limit: int | None = None) -> FishError:
-    """The error for the text of an `error` event, or of a `finish` with an error.
-
-    ``limit`` is the event's `max_concurrency`. The event has no status; Fish's texts are told
-    apart by the words that its documentation and its users have seen.
-    """
-    words = message.lower()
-    said = _quoted(message).removeprefix(": ") or "no reason given"
-    if limit is not None or "concurren" in words or "rate limit" in words:
-        return LimitError(f"Fish Audio's limit is reached ({said}).", limit)
-    if "reference" in words and "not found" in words:
-        return VoiceNotFoundError(f"Fish Audio does not know the voice ({said}).")
-    if "insufficient" in words:
-        return NoCreditError("The API credit is used up, or the account has none.")
-    if any(word in words for word in _PASSING_WORDS):
-        return UnavailableError(f"Fish Audio cannot answer now ({said}).")
-    if "invalid token" in words or "unauthorized" in words:
-        return KeyRefusedError(f"Fish Audio refused the API key ({said}).")
-    return RequestRefusedError(f"Fish Audio refused the request ({said}).")
-
-
-def _message(body: bytes) -> str:
-    text = body.decode(errors="replace")
-    try:
-        answer = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    if isinstance(answer, dict):
-        # «error» is what a fish-speech server adds where it has nothing to say.
-        said = [answer.get("message"), answer.get("error")]
-    else:
-        # A list of what is wrong with the fields (422).
-        items = answer if isinstance(answer, list) else []
-        said = ["; ".join(_wrong_field(item) for item in items)]
-    return next((each for each in said if isinstance(each, str) and each), text)
-
-
-def _wrong_field(item: object) -> str:
-    if not isinstance(item, dict):
-        return str(item)
-    place = item.get("loc")
-    names = ".".join(map(str, place)) if isinstance(place, list) else ""
-    return f"{names}: {item.get('msg')}" if names else str(item.get("msg"))
-
-
-def _quoted(message: str) -> str:
-    """«: message» on one line and no longer than MESSAGE_LIMIT, or nothing."""
-    line = " ".join(message.split())
-    if len(line) > MESSAGE_LIMIT:
-        line = f"{line[:MESSAGE_LIMIT]}…"
-    return f": {line}" if line else ""

@@ -1,30 +1,55 @@
-"""A server of one's own: `tools/api_server.py` of the open-source fishaudio/fish-speech.
+"""A self-hosted server: `tools/api_server.py` of the open-source fishaudio/fish-speech.
 
-It has `POST /v1/tts` and no websocket, no account and no backends. Where it streams, it sends the
-samples of its codec, s16le mono at 44100 Hz without a header, a block for each chunk of the text.
+It has `POST /v1/tts` and no websocket, no account and no backends. If it streams, it sends the
+samples of its codec, s16le mono at 44100 Hz without a header, in one block for each request.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 from typing import Any, Final
 
-from .errors import SettingsError
+from .errors import ProtocolError, SettingsError
+from .http import Http
 from .settings import SpeechSettings
 
-__all__ = ["CODEC_RATE", "HEALTH", "Resampler", "is_healthy", "request"]
+__all__ = [
+    "CODEC_RATE",
+    "HEALTH",
+    "MAX_HEALTH_BYTES",
+    "Resampler",
+    "is_healthy",
+    "references",
+    "request",
+]
 
 _LOGGER = logging.getLogger(__name__)
 
 HEALTH: Final = "/v1/health"
 """Where it says that it is one; Fish Audio's service has no such address."""
 
+MAX_HEALTH_BYTES: Final = 8192
+MAX_LIST_BYTES: Final = 2**20
+
 # Hertz of its codec, which cannot be asked for.
 CODEC_RATE: Final = 44100
 
+# Tokens of the model for one second of speech: its codec's 44100 Hz by 2048 samples a token.
+TOKENS_PER_S: Final = CODEC_RATE / 2048
+
+# A request ends silently at this many tokens, whatever text is left. It reserves 2048 of its
+# context for what it generates (its `generate_long`), so that more need not fit.
+MAX_NEW_TOKENS: Final = 2048
+
+# Without a reference, each request would speak in a voice drawn by chance. Any number does.
+SEED: Final = 1
+
 # It refuses smaller ones (its schema).
 LEAST_SHARE: Final = 0.1
+
+_SPEAKER: Final = re.compile(r"<\|speaker:\d+\|>")
 
 
 def is_healthy(body: bytes) -> bool:
@@ -34,6 +59,30 @@ def is_healthy(body: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(answer, dict) and answer.get("status") == "ok"
+
+
+async def references(http: Http, read_timeout_s: float) -> tuple[str, ...] | None:
+    """The names of its voices; None if it is too old to list them. Raises FishError."""
+    # It answers MessagePack if JSON is not asked for.
+    async with http.request(
+        "GET",
+        "/v1/references/list",
+        read_timeout_s=read_timeout_s,
+        headers={"Accept": "application/json"},
+    ) as response:
+        if response.status == 404:
+            return None
+        if response.status != 200:
+            raise await http.refusal(response)
+        body = await response.content.read(MAX_LIST_BYTES)
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    ids = answer.get("reference_ids") if isinstance(answer, dict) else None
+    if not isinstance(ids, list):
+        raise ProtocolError("The server's list of references cannot be read.")
+    return tuple(name for name in ids if isinstance(name, str) and name)
 
 
 def request(text: str, settings: SpeechSettings) -> dict[str, Any]:
@@ -46,16 +95,22 @@ def request(text: str, settings: SpeechSettings) -> dict[str, Any]:
         raise SettingsError("A fish-speech server takes one voice, and not several speakers.")
     if (settings.speed, settings.volume) != (1.0, 0.0):
         _LOGGER.debug("A fish-speech server has no speed and no volume: they are left out")
+    if (tag := _SPEAKER.search(text)) and tag.start():
+        # It drops the text before the first tag.
+        text = f"<|speaker:0|>{text}"
     body: dict[str, Any] = {
         "text": text,
         "format": "wav",  # the only one that it streams
         "streaming": True,
+        "max_new_tokens": MAX_NEW_TOKENS,
         "chunk_length": settings.chunk_length,
         "normalize": settings.normalize,
         # Else it encodes the voice's recordings anew for each sentence.
         "use_memory_cache": "on",
     }
-    if settings.voice is not None:
+    if settings.voice is None:
+        body["seed"] = SEED
+    else:
         body["reference_id"] = settings.voice
     for name, value in (("temperature", settings.temperature), ("top_p", settings.top_p)):
         if value is not None:

@@ -126,6 +126,10 @@ class LiveReply:
         """How many characters were spoken, with nothing heard of the others; None: not known."""
         return self._progress.spoken() if self.heard else 0
 
+    @property
+    def _name(self) -> str:
+        return self._sockets.endpoint.name
+
     async def _receive(
         self, socket: Socket, session: Session, sending: asyncio.Task[None]
     ) -> Audio | Finish:
@@ -211,18 +215,18 @@ class LiveReply:
     def _check_patience(self, now: float) -> None:
         waiting = self._schedule.waiting(now)
         if waiting and waiting >= self._answer_limit:
-            raise BrokenStreamError(f"Fish Audio has not answered for {waiting:.0f} s.")
+            raise BrokenStreamError(f"{self._name} has not answered for {waiting:.0f} s.")
         limit = PARK_TIMEOUT_S if self._parked else SILENCE_LIMIT
         if self._owed_since is not None and now - self._owed_since >= limit:
-            raise BrokenStreamError(f"Fish Audio fell silent for {limit:.0f} s.")
+            raise BrokenStreamError(f"{self._name} fell silent for {limit:.0f} s.")
 
     def _check_finish(self) -> None:
         """Raise if Fish ended as if all were well, and has certainly not spoken all."""
         if not self.heard:
-            raise NoAudioError("Fish Audio said nothing.")
+            raise NoAudioError(f"{self._name} said nothing.")
         # Words that were sent after the last audio cannot have been in it.
         if self._unanswered or self._progress.left():
-            raise BrokenStreamError("Fish Audio ended without speaking the last of the text.")
+            raise BrokenStreamError(f"{self._name} ended without speaking the last of the text.")
 
     async def _send(self, socket: Socket, session: Session) -> None:
         """Send the text by the schedule. A failure here ends the connection, and so the wait."""

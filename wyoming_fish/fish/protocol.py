@@ -24,9 +24,9 @@ from .errors import (
     ProtocolError,
     RequestRefusedError,
     UnavailableError,
-    from_refusal,
 )
 from .pcm import Pcm
+from .refusals import from_refusal
 
 __all__ = ["Alignment", "Audio", "Finish", "Segment", "Session", "State", "Timing"]
 
@@ -95,10 +95,14 @@ class Finish:
 
 
 class Session:
-    """One session: makes its frames, reads the answers, and refuses what is out of order."""
+    """One session: makes its frames, reads the answers, and refuses what is out of order.
 
-    def __init__(self) -> None:
+    ``is_fish`` says whether Fish Audio's own service is the server, for the words of an error.
+    """
+
+    def __init__(self, *, is_fish: bool = False) -> None:
         self.state = State.NEW
+        self._is_fish = is_fish
         self._pcm = Pcm()
 
     @property
@@ -169,6 +173,7 @@ class Session:
                 raise from_refusal(
                     _text(message, "error") or _text(message, "message"),
                     limit if isinstance(limit, int) else None,
+                    is_fish=self._is_fish,
                 )
             case _:
                 # `log`, and whatever is added later: Fish asks clients to ignore it.
@@ -178,7 +183,7 @@ class Session:
         reason = _text(message, "reason") or "stop"
         said = _text(message, "message") or _text(message, "error")
         if reason == "error":
-            refusal = from_refusal(said)
+            refusal = from_refusal(said, is_fish=self._is_fish)
             # Without a known cause it is an accident, which may not happen again.
             if isinstance(refusal, RequestRefusedError | UnavailableError):
                 raise BrokenStreamError(f"Fish Audio broke off ({said or 'no reason given'}).")

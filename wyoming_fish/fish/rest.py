@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import json
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Final
 
 from . import fish_speech
-from .errors import (
-    FishConnectionError,
-    ProtocolError,
-    RequestRefusedError,
-    from_status,
-)
+from .errors import ProtocolError, RequestRefusedError, VoiceNotFoundError
+from .http import KEEPALIVE_S, Http
 from .pcm import Pcm
-from .proxies import proxy_for
 from .settings import Endpoint, SpeechSettings
 from .slots import Slots
 
@@ -25,9 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Rest"]
 
-# Seconds for name, TCP and TLS together.
-CONNECT_TIMEOUT: Final = 10.0
-
 # Seconds without a byte, before the answer or amid it, after which it is given up: Fish's slowest
 # mode was seen to take 2.5 s.
 PATIENCE: Final = 10.0
@@ -35,12 +27,12 @@ PATIENCE: Final = 10.0
 # by whatever machine it runs on.
 OWN_PATIENCE: Final = 120.0
 
-# Seconds for which a connection without use is kept, for the next sentence: servers close one after
-# a minute or so.
-KEEP_TIME: Final = 30.0
+# Seconds until a server that did not say that it is a fish-speech is asked again: it may have been
+# starting, or a proxy in front of it may have answered.
+ASK_AGAIN_S: Final = 5.0
 
-# Bytes of a refusal that are read.
-REFUSAL_LIMIT: Final = 8192
+# Voices that an error names.
+MAX_NAMED_VOICES: Final = 20
 
 
 class Rest:
@@ -57,24 +49,19 @@ class Rest:
         slots: Slots,
         ssl_context: ssl.SSLContext | None = None,
         session: aiohttp.ClientSession | None = None,
-        quiet_time: float = KEEP_TIME,
+        quiet_time: float = KEEPALIVE_S,
     ) -> None:
-        self._endpoint = endpoint
+        self._http = Http(endpoint, session, ssl_context, quiet_time)
         self._slots = slots
-        self._keep_time = min(quiet_time, KEEP_TIME)
-        self._ssl: ssl.SSLContext | bool = ssl_context or True
-        self._session = session
-        self._own: aiohttp.ClientSession | None = None
-        self._closed = False
-        self._is_fish_speech: bool | None = False if endpoint.is_fish else None
-        """None until it has been asked."""
+        self._is_fish_speech = False
+        """Only a yes is remembered."""
+        self._ask_at = float("inf") if endpoint.is_fish else float("-inf")
+        self._references: tuple[str, ...] | None = ()
+        """The voices of a fish-speech, as far as they are known; None if it does not list them."""
 
     async def close(self) -> None:
         """Close the session if it is its own."""
-        self._closed = True
-        if self._own is not None:
-            await self._own.close()
-            self._own = None
+        await self._http.close()
 
     async def speak(
         self, text: str, settings: SpeechSettings, patience: float = PATIENCE
@@ -84,12 +71,12 @@ class Rest:
         Fish is given up after ``patience`` seconds without a byte, PATIENCE at the most. Raises
         FishError; where it ends without one, all of the text has been spoken.
         """
-        if self._is_fish_speech is None:
-            self._is_fish_speech = await self._ask()
+        await self._detect()
         resampler = None
         if self._is_fish_speech:
             # It sends nothing until it has made a whole piece, on a machine that may be slow.
             body, patience = fish_speech.request(text, settings), OWN_PATIENCE
+            await self._check_voice(settings.voice)
             if settings.sample_rate != fish_speech.CODEC_RATE:
                 resampler = fish_speech.Resampler(settings.sample_rate)
         else:
@@ -98,7 +85,9 @@ class Rest:
             patience = min(PATIENCE, max(patience, 0.01))
         headers = {"Content-Type": "application/json", "model": str(settings.backend)}
         pcm = Pcm()
-        async with self._answer("POST", "/v1/tts", patience, _json(body), headers) as response:
+        async with self._http.request(
+            "POST", "/v1/tts", read_timeout_s=patience, body=_json(body), headers=headers
+        ) as response:
             await self._check(response)
             async for data in response.content.iter_any():
                 samples = pcm.feed(data)
@@ -108,13 +97,29 @@ class Rest:
             if samples := resampler.feed(samples) if resampler else samples:
                 yield samples
 
-    async def _ask(self) -> bool:
-        """Whether the server is a fish-speech."""
-        async with self._answer("GET", fish_speech.HEALTH, PATIENCE) as response:
-            body = await response.content.read(REFUSAL_LIMIT)
+    async def _detect(self) -> None:
+        """Ask whether the server is a fish-speech, unless that is known or was asked just now."""
+        if self._is_fish_speech or _now() < self._ask_at:
+            return
+        async with self._http.request(
+            "GET", fish_speech.HEALTH, read_timeout_s=PATIENCE
+        ) as response:
             if response.status >= 500:
-                raise from_status(response.status, body)
-            return response.status == 200 and fish_speech.is_healthy(body)
+                raise await self._http.refusal(response)
+            body = await response.content.read(fish_speech.MAX_HEALTH_BYTES)
+            self._is_fish_speech = response.status == 200 and fish_speech.is_healthy(body)
+        self._ask_at = _now() + ASK_AGAIN_S
+
+    async def _check_voice(self, voice: object) -> None:
+        """Refuse what is not a reference of the fish-speech: it would speak in a random voice."""
+        if voice is None or self._references is None or voice in self._references:
+            return
+        # It answers nothing while it speaks.
+        self._references = await fish_speech.references(self._http, OWN_PATIENCE)
+        if self._references is None or voice in self._references:
+            return
+        named = ", ".join(self._references[:MAX_NAMED_VOICES]) or "none"
+        raise VoiceNotFoundError(f"The server has no reference {voice!r}. Its references: {named}.")
 
     async def _check(self, response: aiohttp.ClientResponse) -> None:
         """Learn the account's limit, and raise what the server refuses."""
@@ -123,52 +128,18 @@ class Rest:
             self._slots.learn(int(limit))
         if response.status == 200:
             return
-        error = from_status(response.status, await response.content.read(REFUSAL_LIMIT))
-        if response.status in (404, 405) and isinstance(error, RequestRefusedError):
-            error = ProtocolError(f"The server has no POST /v1/tts ({response.status}).")
+        error = await self._http.refusal(response)
+        if response.status in (404, 405) and isinstance(error, RequestRefusedError | ProtocolError):
+            error = ProtocolError(
+                f"This server has no POST /v1/tts ({response.status}), which Fish Audio and "
+                "fish-speech have."
+            )
             error.status = response.status
         raise error
 
-    @contextlib.asynccontextmanager
-    async def _answer(
-        self,
-        method: str,
-        path: str,
-        patience: float,
-        body: bytes | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The server's answer, its body not yet read. Raises FishConnectionError, also amid it."""
-        # It takes a third of a second, and few go this way.
-        import aiohttp  # noqa: PLC0415
 
-        if self._closed:
-            raise FishConnectionError("The way to Fish Audio is closed.")
-        session = self._session or self._own
-        if session is None:
-            connector = aiohttp.TCPConnector(keepalive_timeout=self._keep_time)
-            session = self._own = aiohttp.ClientSession(connector=connector)
-        try:
-            async with session.request(
-                method,
-                self._endpoint.url(path),
-                data=body,
-                headers={**self._endpoint.headers, "User-Agent": "wyoming-fish", **(headers or {})},
-                timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=CONNECT_TIMEOUT, sock_read=patience
-                ),
-                # The key is for this address alone.
-                allow_redirects=False,
-                proxy=proxy_for(self._endpoint.base_url),
-                ssl=self._ssl,
-            ) as response:
-                yield response
-        except TimeoutError as error:
-            raise FishConnectionError("Fish Audio did not answer in time.") from error
-        except aiohttp.ClientPayloadError as error:
-            raise FishConnectionError("Fish Audio broke off its answer.") from error
-        except aiohttp.ClientError as error:
-            raise FishConnectionError(f"Fish Audio cannot be reached: {error}.") from error
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _json(body: dict[str, Any]) -> bytes:

@@ -71,7 +71,7 @@ class RestReply:
                 self._written.opening.spoke(text)
                 text = ""
         if not self.heard:
-            raise NoAudioError("Fish Audio said nothing.")
+            raise NoAudioError(f"{self._sockets.endpoint.name} said nothing.")
 
     def spoken(self) -> int | None:
         """How many characters were spoken, with nothing heard of the others; None: not known."""
@@ -93,5 +93,5 @@ class RestReply:
                 self._written.story.hear(seconds)
                 yield pcm
         if not self._within and words(text):
-            raise NoAudioError("Fish Audio said nothing.")
+            raise NoAudioError(f"{self._sockets.endpoint.name} said nothing.")
         self._within = self.pending = False

@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
-from .errors import KeyMissingError, SettingsError
+from .errors import FishError, KeyMissingError, SettingsError
+from .refusals import from_status
 
 __all__ = [
     "FISH_URL",
@@ -29,9 +30,13 @@ __all__ = [
     "Latency",
     "SpeechSettings",
     "VoiceIds",
+    "voice_id_in",
 ]
 
 FISH_URL: Final = "https://api.fish.audio"
+
+# They have no API.
+_WEBSITES: Final = ("fish.audio", "www.fish.audio", "docs.fish.audio")
 
 # Fish answers 400 to 22050 and 48000 for PCM (documentation, and seen by users).
 SAMPLE_RATES: Final = (8000, 16000, 24000, 32000, 44100)
@@ -45,6 +50,7 @@ VoiceIds: TypeAlias = str | tuple[str, ...] | None
 
 # A voice's id as Fish writes it: 32 hexadecimal digits.
 VOICE_ID: Final = re.compile(r"[0-9a-f]{32}")
+_VOICE_ID_IN: Final = re.compile(rf"(?<![0-9a-z]){VOICE_ID.pattern}(?![0-9a-z])", re.IGNORECASE)
 
 
 class Backend(StrEnum):
@@ -110,34 +116,55 @@ class Endpoint:
     """A Fish Audio server and the key to it.
 
     ``base_url`` is its http or https address; a path in it is kept. ``api_key`` may be empty only
-    for a server of one's own. Raises SettingsError for an address that is none and
-    KeyMissingError for Fish's own service without a key.
+    for a self-hosted server. Raises SettingsError for an address or a key that is not valid, and
+    KeyMissingError for Fish Audio's own service without a key.
     """
 
     api_key: str = field(repr=False)
     base_url: str = FISH_URL
 
     def __post_init__(self) -> None:
-        try:
-            parts = urlsplit(self.base_url)
-            valid = parts.scheme in ("http", "https") and bool(parts.hostname)
-            valid = valid and parts.port != 0 and not parts.query and not parts.fragment
-        except ValueError:
-            valid = False
-        if not valid:
+        _check_url(self.base_url)
+        if self.is_fish and not self.base_url.lower().startswith("https:"):
             raise SettingsError(
-                f"The base URL {self.base_url!r} is no http:// or https:// address."
+                f"http:// would send the API key unencrypted. Use {FISH_URL} as the base URL."
             )
+        parts = urlsplit(self.base_url)
+        if (self.is_fish and parts.path.strip("/")) or parts.hostname in _WEBSITES:
+            raise SettingsError(f"The base URL of Fish Audio is {FISH_URL}, without a path.")
         if not self.api_key and self.is_fish:
             raise KeyMissingError("Fish Audio needs an API key.")
         # A line end in a header would be an injection, and a key copied with one is common.
-        if not self.api_key.isascii() or any(c.isspace() for c in self.api_key):
-            raise SettingsError("The API key has a space, a line end or a letter that no key has.")
+        key = self.api_key
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise SettingsError(
+                "The API key has a space, a line end, or another character that no key has. Copy "
+                "it again."
+            )
 
     @property
     def is_fish(self) -> bool:
         """Whether this is Fish Audio's own service."""
-        return urlsplit(self.base_url).hostname == urlsplit(FISH_URL).hostname
+        host = urlsplit(self.base_url).hostname or ""
+        return host.rstrip(".") == urlsplit(FISH_URL).hostname
+
+    @property
+    def host(self) -> str:
+        """The host and port."""
+        parts = urlsplit(self.base_url)
+        host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+        return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+    @property
+    def name(self) -> str:
+        """What the server is called in a message, to begin a sentence."""
+        return "Fish Audio" if self.is_fish else f"The server {self.host}"
+
+    def refusal(self, status: int, body: bytes = b"") -> FishError:
+        """The error for an HTTP answer of this server. It never quotes the key."""
+        if self.api_key:
+            body = body.replace(self.api_key.encode(), b"***")
+        return from_status(status, body, is_fish=self.is_fish)
 
     def url(self, path: str) -> str:
         """The address of ``path`` (which begins with a slash)."""
@@ -229,6 +256,39 @@ class SpeechSettings:
         if (self.speed, self.volume) != (1.0, 0.0):
             request["prosody"] = {"speed": self.speed, "volume": self.volume}
         return request
+
+
+def _check_url(url: str) -> None:
+    """Raise SettingsError for what is not the address of a server; a password is not quoted."""
+    try:
+        parts = urlsplit(url)
+        has_user = parts.username is not None
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        valid = valid and not parts.query and not parts.fragment
+        # What no name lookup would take.
+        (parts.hostname or "").encode("idna")
+        valid = valid and url.isprintable() and " " not in url
+    except ValueError:
+        has_user, valid = False, False
+    if not valid:
+        shown = _WITHOUT_USER.sub("", url)
+        hint = " Put an IPv6 address in brackets." if "::" in shown and "[" not in shown else ""
+        raise SettingsError(f"The base URL {shown!r} is not an http:// or https:// address.{hint}")
+    if has_user:
+        raise SettingsError(
+            "The base URL must not have a user name or a password in it. The API key is set apart "
+            "from it."
+        )
+
+
+# All before the last @: a password may contain any other mark.
+_WITHOUT_USER: Final = re.compile(r"(?<=//).*@|^[^/]*@", re.DOTALL)
+
+
+def voice_id_in(text: str) -> str | None:
+    """The voice ID in ``text``, which is one or the address of a voice's page; None: neither."""
+    match = _VOICE_ID_IN.search(text)
+    return match[0].lower() if match else None
 
 
 def _choice(name: str, value: object, allowed: tuple[object, ...]) -> None:

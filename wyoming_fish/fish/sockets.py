@@ -70,6 +70,8 @@ class Sockets:
         timestamps: bool | None = None,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
+        self.endpoint = endpoint
+        """The server."""
         self.detour = Detour()
         self.slots = Slots(concurrency)
         self.lent = 0
@@ -208,7 +210,7 @@ class Sockets:
                 return await self._openings.take(backend)
         except TimeoutError as error:
             self.detour.failed()
-            raise FishConnectionError("Fish Audio did not answer in time.") from error
+            raise FishConnectionError(f"{self.endpoint.name} did not answer in time.") from error
 
     async def _stop_watching(self, socket: Socket) -> bool:
         """Take an idle connection for a session; false if it is of no more use."""

@@ -89,6 +89,7 @@ class Synthesizer:
                     retries.succeeded()
                     place = Place()
                 except FishError as error:
+                    error.is_fish = self._sockets.endpoint.is_fish
                     failure = _broken(error) if heard else error
                     spoken = attempt.spoken()
                     if spoken is None:
@@ -132,5 +133,7 @@ async def _whole(text: str) -> AsyncIterator[str]:
 def _broken(error: FishError) -> FishError:
     """What it means for a reply that has begun; what a person can mend stays as it is."""
     if isinstance(error, FishConnectionError):
-        return BrokenStreamError(f"The speech broke off: {error.happened}")
+        broken = BrokenStreamError(f"The speech broke off: {error.happened}")
+        broken.is_fish = error.is_fish
+        return broken
     return error

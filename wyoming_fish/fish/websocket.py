@@ -12,25 +12,19 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
-    InvalidProxy,
     InvalidProxyStatus,
     InvalidStatus,
     InvalidUpgrade,
 )
 from websockets.protocol import State as ConnectionState
 
-from .errors import (
-    CertificateError,
-    FishConnectionError,
-    FishError,
-    NoWebsocketError,
-    from_status,
-)
+from .errors import FishConnectionError, FishError, NoWebsocketError
 from .protocol import Session, State
-from .proxies import proxy_for
+from .proxies import Proxy, proxy_for
+from .refusals import from_os_error, says_fish
 from .settings import Backend, Endpoint
 
-__all__ = ["Socket", "open_socket", "refused"]
+__all__ = ["Socket", "open_socket"]
 
 # At DEBUG websockets logs the headers of the handshake, and so the key.
 _QUIET_LOGGER: Final = logging.getLogger(f"{__name__}.websockets")
@@ -68,7 +62,12 @@ class Socket:
     """One open websocket of one backend, carrying one session after another."""
 
     def __init__(
-        self, connection: _Connection, backend: Backend, *, timestamps: bool = False
+        self,
+        connection: _Connection,
+        backend: Backend,
+        *,
+        timestamps: bool = False,
+        is_fish: bool = False,
     ) -> None:
         self.backend = backend
         self.timestamps = timestamps
@@ -82,7 +81,8 @@ class Socket:
         self.answered = False
         """Whether the server has sent a frame in a session on it."""
         self._connection = connection
-        self._session = Session()
+        self._is_fish = is_fish
+        self._session = Session(is_fish=is_fish)
 
     @property
     def alive(self) -> bool:
@@ -100,7 +100,7 @@ class Socket:
     def begin(self) -> Session:
         """A new session, whose frames are to be sent here."""
         self.sessions += 1
-        self._session = Session()
+        self._session = Session(is_fish=self._is_fish)
         return self._session
 
     async def send(self, frame: bytes) -> None:
@@ -174,13 +174,14 @@ async def open_socket(
     # uvloop, under which somebody may run this, knows nothing of it.
     if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
         more["happy_eyeballs_delay"] = NEXT_ADDRESS
+    proxy = proxy_for(endpoint.base_url)
     try:
         connection = await _Connect(
             endpoint.live_url + ("/with-timestamp" if timestamps else ""),
             additional_headers={**endpoint.headers, "model": str(backend)},
             user_agent_header="wyoming-fish",
             create_connection=_Connection,
-            proxy=proxy_for(endpoint.base_url),
+            proxy=proxy.url if proxy else None,
             compression=None,  # audio hardly shrinks, and Fish offers none
             open_timeout=OPEN_TIMEOUT,
             close_timeout=CLOSE_TIMEOUT,
@@ -193,12 +194,12 @@ async def open_socket(
         )
     except TimeoutError as error:
         raise FishConnectionError(
-            f"Fish Audio did not answer within {OPEN_TIMEOUT:.0f} s."
+            f"{endpoint.name} did not answer within {OPEN_TIMEOUT:.0f} s."
         ) from error
-    except (OSError, InvalidHandshake, InvalidProxy) as error:
-        raise refused(error) from error
+    except (OSError, InvalidHandshake) as error:
+        raise _refused(error, endpoint, proxy) from error
     assert isinstance(connection, _Connection)  # noqa: S101 - as it was asked for
-    return Socket(connection, backend, timestamps=timestamps)
+    return Socket(connection, backend, timestamps=timestamps, is_fish=endpoint.is_fish)
 
 
 class _Connection(ClientConnection):
@@ -220,25 +221,43 @@ class _Connect(connect):
         return exc
 
 
-def refused(error: Exception) -> FishError:
-    """What it means that no websocket, or no connection to Fish at all, came about."""
+def _refused(
+    error: OSError | InvalidHandshake, endpoint: Endpoint, proxy: Proxy | None
+) -> FishError:
+    """Why no websocket, or no connection at all, came about."""
     if isinstance(error, InvalidStatus):
         status, body = error.response.status_code, bytes(error.response.body or b"")
-        # HTTP/2 on the way makes Fish answer 400 «invalid protocol»; a web page is answered 200.
-        if status in _NO_WEBSOCKET or status < 400 or (status == 400 and b"protocol" in body):
-            missing = NoWebsocketError(f"The server has no websocket there ({status}).")
-            missing.status = status
-            return missing
-        return from_status(status, body)
-    if isinstance(error, InvalidUpgrade | InvalidProxyStatus):
-        return NoWebsocketError(f"There is no way to a websocket: {error}.")
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return CertificateError(f"Fish Audio's certificate is not valid: {error.verify_message}.")
+        if status in _NO_WEBSOCKET or status < 400 or _is_no_upgrade(status, body):
+            return _missing(f"{endpoint.name} has no websocket ({status}).", status)
+        return endpoint.refusal(status, body)
+    if isinstance(error, InvalidProxyStatus) and proxy:
+        refusal = proxy.refusal(error.response.status_code, endpoint)
+        # A plain request may pass where a tunnel does not; REST tells if it does not.
+        return refusal if refusal.passing else _missing(refusal.happened, refusal.status)
+    if isinstance(error, InvalidUpgrade):
+        return _missing(f"{endpoint.name} answers, but opens no websocket.")
     if isinstance(error, OSError):
-        return FishConnectionError(f"Fish Audio cannot be reached: {error.strerror or error}.")
-    return FishConnectionError(f"Fish Audio's websocket could not be opened: {error}.")
+        # TLS is spoken with the server, within the proxy's tunnel.
+        is_proxys = not isinstance(error, ssl.SSLError)
+        return from_os_error(error, proxy.name if proxy and is_proxys else endpoint.name)
+    return FishConnectionError(f"{endpoint.name} opened no websocket: {error}.")
+
+
+def _is_no_upgrade(status: int, body: bytes) -> bool:
+    """Whether the server was asked for a plain page, since a proxy took the upgrade's headers away.
+
+    Fish Audio's own 400 tells in JSON what is wrong with the request. Over HTTP/2 it is
+    "invalid protocol".
+    """
+    return status == 400 and (not says_fish(body) or b"invalid protocol" in body)
+
+
+def _missing(happened: str, status: int | None = None) -> NoWebsocketError:
+    error = NoWebsocketError(happened)
+    error.status = status
+    return error
 
 
 def _closed(error: ConnectionClosed) -> FishConnectionError:
     how = f"{error.rcvd.code} {error.rcvd.reason}".rstrip() if error.rcvd else "without a word"
-    return FishConnectionError(f"Fish Audio closed the connection ({how}).")
+    return FishConnectionError(f"The server closed the connection ({how}).")

@@ -46,7 +46,7 @@ def content_policy(fish_url: str) -> str:
     Samples lie at addresses of Fish's choosing; those of a server without https, at its own.
     """
     parts = urlsplit(fish_url)
-    origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    origin = f"{parts.scheme}://{parts.netloc}"
     own = "script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:"
     none = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     return f"{none}; {own}; media-src https: {origin}"

@@ -58,21 +58,24 @@ class Readiness:
             return State(ready=True, says=f"The fallback voice speaks, since: {trouble}")
         if trouble:
             return State(ready=False, says=trouble)
+        if self.credit is None:
+            # Without a wallet there is nothing that tells whether a key is good.
+            return State(ready=True, says=f"{self._view.endpoint.name} answers.")
         free = self._view.options.speech.backend is Backend.S2_1_PRO_FREE
-        if self.credit is not None and self.credit <= 0 and not free:
+        if self.credit <= 0 and not free:
             # It answers all the same, and says what is wrong.
             return State(ready=True, says="Fish Audio answers, but the API credit is used up.")
         return State(ready=True, says="Fish Audio answers, and the key is good.")
 
     def _trouble(self) -> str:
         if self._known_until is None:
-            return "Fish Audio has not answered yet."
+            return f"{self._view.endpoint.name} has not answered yet."
         if self._failure is not None:
             return str(self._failure)
         if not self._view.sockets.ready:
-            # Nobody else may try: who asks here sends no one until it is ready.
+            # No client comes until it is ready, so that nothing else would try.
             self._view.speaker.warm()
-            return "No socket to Fish Audio could be opened yet."
+            return f"{self._view.endpoint.name} answers, but no connection for speech is open yet."
         return ""
 
     async def _renew(self) -> None:
@@ -88,13 +91,19 @@ class Readiness:
 
     async def _ask(self) -> None:
         try:
-            self.credit = (await self._view.account.credit()).amount
-            self._failure = None
-        except UnsupportedError:
+            self.credit = await self._credit()
             self._failure = None
         except FishError as error:
             self._failure = error
         self._known_until = _now() + (BAD_FOR if self._failure else GOOD_FOR)
+
+    async def _credit(self) -> Decimal | None:
+        try:
+            return (await self._view.account.credit()).amount
+        except UnsupportedError:
+            # A server without wallets asks for its key here, if it has one.
+            await self._view.account.voices()
+            return None
 
 
 def _now() -> float:

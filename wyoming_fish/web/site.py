@@ -106,8 +106,11 @@ class Site:
             await self._runner.cleanup()
             raise
         port = self._runner.addresses[0][1]
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-        _LOGGER.info("The page is at %s", self.url)
+        # Nobody can open the address that means all of them.
+        name = "localhost" if host in WILDCARDS else f"[{host}]" if ":" in host else host
+        self.url = f"http://{name}:{port}/"
+        others = " and at this machine's other addresses" if host in WILDCARDS else ""
+        _LOGGER.info("The page is at %s%s", self.url, others)
         return self
 
     async def __aexit__(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["fish_phonemes"]
+__all__ = ["are_phonemes", "fish_phonemes"]
 
 _VOWELS: Final = dict(
     pair.split("=")
@@ -31,8 +31,18 @@ _TIES: Final = dict.fromkeys(map(ord, "\u0361\u035c"))
 
 _ARPABET: Final = re.compile(r"[A-Z]{1,2}[0-2]?(?: [A-Z]{1,2}[0-2]?)*")
 _PINYIN: Final = re.compile(r"[a-zü]+[1-5](?: [a-zü]+[1-5])*")
+_SOUNDS: Final = frozenset((*_VOWELS.values(), *_CONSONANTS.values()))
+# Pinyin with tones, and romaji with the pitch of each sound.
+_SYLLABLES: Final = re.compile(r"(?: ?[a-zü]+[0-5])+")
 # Phonemes of more than a word or two are no correction of one.
 _LONGEST: Final = 200
+
+
+def are_phonemes(text: str) -> bool:
+    """Whether Fish knows them: Arpabet, pinyin with tones, or romaji with pitch."""
+    if _ARPABET.fullmatch(text):
+        return all(sound.rstrip("012") in _SOUNDS for sound in text.split())
+    return _SYLLABLES.fullmatch(text) is not None
 
 
 def fish_phonemes(alphabet: str, phonemes: str) -> str:

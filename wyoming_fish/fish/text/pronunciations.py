@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from ..errors import SettingsError
+from .phonemes import are_phonemes
 
 __all__ = ["Pronouncer", "Pronunciation", "parse_pronunciations"]
 
@@ -48,6 +49,12 @@ class Pronunciation:
             raise SettingsError(f"What is spoken for {self.word!r} is empty or too long.")
         if any(mark in self.word + self.spoken for mark in "<>[]|\n"):
             raise SettingsError(f"The pronunciation of {self.word!r} has a bracket in it.")
+
+        if self.is_phonemes and not are_phonemes(self.spoken):
+            raise SettingsError(
+                f"/{self.spoken}/ is not in phonemes that Fish Audio knows: Arpabet such as "
+                "/L AY1 V/, pinyin such as /chong2/, or romaji such as /ha0shi1/."
+            )
 
     @property
     def text(self) -> str:

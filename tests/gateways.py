@@ -1,0 +1,108 @@
+"""Proxies as people have them between this machine and a server."""
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import aiohttp
+from aiohttp import HttpVersion10, HttpVersion11, web
+
+# What a proxy does not pass on unless it is told to.
+_HOP_BY_HOP = ("connection", "upgrade", "host", "transfer-encoding", "content-length")
+
+PAGE = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
+
+
+@contextlib.asynccontextmanager
+async def without_upgrade(
+    url: str, http: Literal["1.0", "1.1"] = "1.1", refusal: int | None = None
+) -> AsyncIterator[str]:
+    """A reverse proxy in front of ``url`` that passes no upgrade on; its address.
+
+    It asks the server by HTTP/1.1 or, as nginx does by itself, by 1.0. With ``refusal`` it is what
+    answers an upgrade itself.
+    """
+    version = HttpVersion10 if http == "1.0" else HttpVersion11
+    async with aiohttp.ClientSession(version=version, auto_decompress=False) as client:
+
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP}
+            if refusal is not None and "Upgrade" in request.headers:
+                return web.Response(status=refusal, text=PAGE, content_type="text/html")
+            async with client.request(
+                request.method, url + request.path_qs, headers=headers, data=await request.read()
+            ) as behind:
+                kept = {k: v for k, v in behind.headers.items() if k.lower() not in _HOP_BY_HOP}
+                response = web.StreamResponse(status=behind.status, headers=kept)
+                await response.prepare(request)
+                async for data in behind.content.iter_any():
+                    await response.write(data)
+                await response.write_eof()
+                return response
+
+        runner = web.ServerRunner(web.Server(answer))
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
+
+
+@dataclass
+class ForwardProxy:
+    """What a forward proxy does, and what it was asked."""
+
+    tunnels: int = 200
+    """The status of its answer to CONNECT; with 200 there is a tunnel."""
+    plain: int = 200
+    """The status of its answer to a plain request; with 200 it is passed on."""
+    login: str = ""
+    """USER:PASSWORD that it wants, if any: else it answers 407."""
+    port: int = 0
+    asked: list[str] = field(default_factory=list)
+    """The first line of each request."""
+
+    def refusal(self, head: bytes) -> int:
+        """The status that it answers to the request; 200: it lets it pass."""
+        wanted = base64.b64encode(self.login.encode())
+        if self.login and b"Basic " + wanted not in head:
+            return 407
+        return self.tunnels if head.startswith(b"CONNECT ") else self.plain
+
+
+@contextlib.asynccontextmanager
+async def forward_proxy(target: int, proxy: ForwardProxy) -> AsyncIterator[ForwardProxy]:
+    """A proxy whose every host leads to port ``target`` of this machine."""
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            proxy.asked.append(head.split(b"\r\n", 1)[0].decode())
+            if (status := proxy.refusal(head)) != 200:
+                page = PAGE.encode()
+                more = f"Content-Type: text/html\r\nContent-Length: {len(page)}\r\n"
+                more += "Connection: close\r\n\r\n"
+                writer.write(f"HTTP/1.1 {status} No\r\n{more}".encode() + page)
+            else:
+                behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", target)
+                if head.startswith(b"CONNECT "):
+                    writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                else:
+                    behind_writer.write(head)
+                await asyncio.gather(copy(reader, behind_writer), copy(behind_reader, writer))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        proxy.port = server.sockets[0].getsockname()[1]
+        yield proxy
