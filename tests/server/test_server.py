@@ -71,7 +71,7 @@ async def test_what_takes_too_long_is_told(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who still waits when the time is over gets an error and an end, not silence."""
-    monkeypatch.setattr("wyoming_fish.server.DRAIN_TIMEOUT", 0.05)
+    monkeypatch.setattr("wyoming_fish.server.STOP_TIMEOUT_S", 2.05)
     async with contextlib.AsyncExitStack() as stack:
         async with serving(EmulatorSettings(voice="code")) as served:
             client = await stack.enter_async_context(AsyncTcpClient("127.0.0.1", served.port))
