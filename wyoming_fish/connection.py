@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections import deque
 from typing import Final
@@ -56,6 +57,10 @@ TEXT_PAUSE: Final = 900.0
 
 # Replies that one client may have waiting.
 WAITING_LIMIT: Final = 100
+
+# Events that are read until others have their turn, in about a millisecond: a client that writes
+# without pause would have all of the time.
+EVENTS_AT_ONCE: Final = 50
 
 # Seconds between two checks whether a client that has ended its direction has left altogether.
 HANG_UP_CHECK_S: Final = 0.25
@@ -225,12 +230,16 @@ class Connection:
         """
         try:
             async with self._idle_timeout:
-                while (event := await self._wire.read()) is not None:
+                for number in itertools.count(1):
+                    if (event := await self._wire.read()) is None:
+                        break
                     self.silent = False
                     await self._handle(event)
                     # Not to be in memory beside the next one.
                     del event
                     self._be_patient()
+                    if number % EVENTS_AT_ONCE == 0:
+                        await asyncio.sleep(0)
         except TimeoutError as error:
             if self._streaming is not None:
                 text = f"The text has not gone on for {TEXT_PAUSE:.0f} seconds."
