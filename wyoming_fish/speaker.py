@@ -11,7 +11,7 @@ from typing import ClassVar
 from .cache import Cache
 from .catalog import Catalog
 from .fallback import FISH_PATIENCE, FallbackError, speak_by
-from .fish.errors import FishError
+from .fish.errors import FishError, VoiceNotFoundError
 from .fish.settings import SpeechSettings
 from .fish.sockets import Sockets
 from .fish.speech import speak
@@ -93,7 +93,13 @@ class Speaker:
                 raise failure from error
 
     def _speak_by_fish(self, reply: Reply) -> AsyncGenerator[bytes]:
-        voice = self._catalog.resolve(reply.voice.name, reply.voice.speaker)
+        try:
+            voice = self._catalog.resolve(reply.voice.name, reply.voice.speaker)
+        except VoiceNotFoundError as error:
+            if not self._options.ignore_unknown_voices:
+                raise
+            self._warnings.warning("A client asks for an unknown voice; --voice speaks: %s", error)
+            voice = self._options.speech.voice
         settings = replace(self._options.speech, voice=voice)
         name = ",".join(voice) if isinstance(voice, tuple) else voice or "default"
         reply.record.spoken_by = f"voice {name}, backend {settings.backend}"

@@ -106,8 +106,9 @@ class Site:
             await self._runner.cleanup()
             raise
         port = self._runner.addresses[0][1]
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-        _LOGGER.info("The page is at %s", self.url)
+        urls = [f"http://{own.url_host}:{port}/" for own in self._address.to_open()]
+        self.url = urls[0]
+        _LOGGER.info("The page is at %s", " and, from other machines, at ".join(urls))
         return self
 
     async def __aexit__(
