@@ -230,7 +230,9 @@ async def say(arguments: argparse.Namespace) -> str:
         with _notice(f"Connecting to {arguments.uri}"):
             await client.connect()
     except OSError as error:
-        reason = error.strerror or str(error) or "no answer"
+        # asyncio's own text names the address once more, as Python writes it; names have no errno.
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror or str(error) or "no answer"
         raise SayError(f"Cannot connect to {arguments.uri}: {reason}.") from error
     try:
         with WavFile(arguments.output) as output:
