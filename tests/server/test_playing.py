@@ -84,7 +84,7 @@ def test_a_client_that_plays_as_it_reads(kind: str, rate: int, tmp_path: Path) -
     idle_clock.run(run())
 
 
-@pytest.mark.parametrize("kind", ["small", "unix"])
+@pytest.mark.parametrize("kind", ["tcp", "small"])
 def test_a_client_that_reads_slowly(kind: str, tmp_path: Path) -> None:
     """As long as it reads anything it is not let go, however long the server waits for room."""
 
@@ -110,4 +110,5 @@ def test_a_client_that_takes_nothing(kind: str, tmp_path: Path) -> None:
                 await _speak(wire, 8000)
             return asyncio.get_running_loop().time() - began
 
-    assert WRITE_TIMEOUT_S <= idle_clock.run(run()) <= 1.2 * WRITE_TIMEOUT_S
+    # The kernel, which knows nothing of this clock, may take a little more in the meantime.
+    assert WRITE_TIMEOUT_S <= idle_clock.run(run()) <= 2 * WRITE_TIMEOUT_S

@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import json
 import logging
-import socket
-import struct
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -117,3 +116,130 @@ async def test_too_many_connections(serving: Serving, address: str) -> None:
         heard = await asyncio.gather(*(_hears(streams, START) for streams in refused))
         assert heard == [["error"]] * CLIENTS
         writer.close()
+
+
+async def test_who_does_not_close_makes_room(serving: Serving) -> None:
+    """A client that is refused and stays holds no place that another one needs."""
+    async with serving(EmulatorSettings(voice="code"), "--max-connections=2") as served:
+        staying = [await _connect(served) for _ in range(2)]
+        for reader, writer in staying:
+            writer.write(b"rubbish\n")
+            assert await _types(reader) == ["error"]
+        async with served.client() as client, served.client() as other:
+            for each in (client, other):
+                await each.write_event(Synthesize(TEXT).event())
+                assert decode_code_voice((await receive(each, "audio-stop")).pcm) == TEXT
+        for _, writer in staying:
+            writer.close()
+
+
+@pytest.mark.parametrize(
+    ("bound", "least"),
+    [("wyoming_fish.connection.LINGER_TIMEOUT_S", 0.05), ("wyoming_fish.wire.LINGER_LIMIT_BYTES", 9)],
+)
+async def test_who_does_not_close_is_closed(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, bound: str, least: float
+) -> None:
+    """A client that is refused and goes on for long, or writes much, is cut off."""
+    monkeypatch.setattr(bound, least)
+    async with serving(EmulatorSettings()) as served:
+        reader, writer = await _connect(served)
+        writer.write(b"rubbish\n")
+        assert await _types(reader) == ["error"]
+        with pytest.raises(ConnectionError):
+            await _write(writer)
+        writer.close()
+
+
+async def test_a_thousand_refused(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that are too many and do not close are cut off by those that come later."""
+    monkeypatch.setattr("wyoming_fish.server.MAX_REFUSALS", 2)
+    async with serving(EmulatorSettings(), "--max-connections=1") as served, served.client() as one:
+        await one.write_event(Describe().event())
+        assert await one.read_event()
+        first, *others = [await _connect(served) for _ in range(4)]
+        for reader, _ in (first, *others):
+            assert await _types(reader) == ["error"]
+        with pytest.raises(ConnectionError):
+            await _write(first[1])
+        for _, writer in (first, *others):
+            writer.close()
+
+
+async def test_refused_clients_do_not_delay_the_end(serving: Serving) -> None:
+    """A client that is refused and stays is not waited for when the server stops."""
+    async with serving(EmulatorSettings()) as served:
+        reader, writer = await _connect(served)
+        writer.write(b"rubbish\n")
+        assert await _types(reader) == ["error"]
+        began = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - began < 2
+    writer.close()
+
+
+async def _bug(*_: object, **__: object) -> AsyncIterator[bytes]:
+    raise RuntimeError("a bug")
+    yield b""
+
+
+async def _bug_amid(*_: object, **__: object) -> AsyncIterator[bytes]:
+    yield bytes(100)
+    raise KeyError("a bug")
+
+
+@pytest.mark.parametrize("bug", [_bug, _bug_amid])
+async def test_a_bug(
+    serving: Serving,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    bug: object,
+) -> None:
+    """What nobody has foreseen is told to the client, and once to the log with its traceback."""
+    monkeypatch.setattr("wyoming_fish.speaker.speak", bug)
+    async with serving(EmulatorSettings()) as served, served.client() as client:
+        await client.write_event(SynthesizeStart().event())
+        reply = await receive(client, "no such event")
+        assert reply.types[-2:] == ["error", "synthesize-stopped"]
+        assert reply.error.code == "internal"
+    (traceback,) = [record for record in caplog.records if record.exc_info]
+    assert "please report this" in traceback.message
+
+
+async def test_a_bug_in_an_answer(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So is what goes wrong with any other event."""
+    monkeypatch.setattr("wyoming_fish.connection.text_of", lambda _: 1 / 0)
+    async with serving(EmulatorSettings()) as served, served.client() as client:
+        await client.write_event(Synthesize(TEXT).event())
+        assert (await receive(client, "no such event")).error.code == "internal"
+    (traceback,) = [record for record in caplog.records if record.exc_info]
+    assert "please report this" in traceback.message
+
+
+UNREACHABLE = [
+    OSError(errno.EHOSTUNREACH, "No route to host"),
+    OSError(errno.ENETUNREACH, "Network is unreachable"),
+    OSError(errno.ETIMEDOUT, "Connection timed out"),
+    OSError(errno.ECONNRESET, "Connection reset by peer"),
+]
+
+
+@pytest.mark.parametrize("error", UNREACHABLE, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("speaking", [False, True])
+async def test_a_client_that_has_vanished(
+    serving: Serving, caplog: pytest.LogCaptureFixture, error: OSError, speaking: bool
+) -> None:
+    """Whatever the kernel calls it, it is no bug: its session ends, and the log stays quiet."""
+    caplog.set_level(logging.INFO)
+    async with serving(EmulatorSettings(pace=1, frame=0.02)) as served:
+        reader, writer = await _connect(served)
+        writer.write(_event("synthesize", text=TEXT) if speaking else _event("ping"))
+        await reader.readline()
+        (task, client), *_ = served.server._connections.items()  # noqa: SLF001 - no other way
+        # As the kernel does when a host is gone.
+        client.connection._wire._writer.transport._fatal_error(error)  # type: ignore[attr-defined] # noqa: SLF001
+        await asyncio.wait((task,))
+        await served.emulator.wait_for(lambda e: e.sessions_open == 0)
+        writer.close()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
