@@ -135,7 +135,10 @@ async def test_who_does_not_close_makes_room(serving: Serving) -> None:
 
 @pytest.mark.parametrize(
     ("bound", "least"),
-    [("wyoming_fish.connection.LINGER_TIMEOUT_S", 0.05), ("wyoming_fish.wire.LINGER_LIMIT_BYTES", 9)],
+    [
+        ("wyoming_fish.connection.LINGER_TIMEOUT_S", 0.05),
+        ("wyoming_fish.wire.LINGER_LIMIT_BYTES", 9),
+    ],
 )
 async def test_who_does_not_close_is_closed(
     serving: Serving, monkeypatch: pytest.MonkeyPatch, bound: str, least: float
