@@ -280,11 +280,12 @@ class Server:
 
     async def _drain(self) -> None:
         """Listen no more, let what is being said finish, then end what is left."""
-        _LOGGER.info("Stopping when what is being said is finished; Ctrl-C stops immediately")
         if self._listener is not None:
             self._listener.close()
             if self._options.uri.scheme == "unix":
                 Path(self._options.uri.path).unlink(missing_ok=True)  # noqa: ASYNC240 - one
+        if self._connections:
+            _LOGGER.info("Stopping when what is being said is finished; Ctrl-C stops immediately")
         if any(client.connection.silent for client in self._connections.values()):
             await asyncio.sleep(ASKING_TIME)
         speaking: set[asyncio.Task[Any]] = self._site.drain() if self._site is not None else set()

@@ -1,6 +1,7 @@
 """Clients that play as they read: the kernel's buffers are real, and the clock leaps."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -112,3 +113,24 @@ def test_a_client_that_takes_nothing(kind: str, tmp_path: Path) -> None:
 
     # The kernel, which knows nothing of this clock, may take a little more in the meantime.
     assert WRITE_TIMEOUT_S <= idle_clock.run(run()) <= 2 * WRITE_TIMEOUT_S
+
+
+@pytest.mark.parametrize("kind", ["tcp", "small", "unix"])
+def test_what_it_has_not_taken_is_not_kept(kind: str, tmp_path: Path) -> None:
+    """A client that is cut off gets what the kernel has, and the server keeps nothing for it."""
+
+    async def run() -> None:
+        async with _connected(kind, tmp_path / "fish.sock") as (wire, reader, _):
+            event = encode_audio(8000, 0, bytes(8 * 2**20))
+            with pytest.raises(ClientStalledError):
+                await wire.write(event)
+            closing = asyncio.create_task(wire.close())
+            await asyncio.sleep(2 * WRITE_TIMEOUT_S)
+            assert closing.done()
+            heard = 0
+            with contextlib.suppress(ConnectionError):
+                while data := await reader.read(65536):
+                    heard += len(data)
+            assert heard < len(event)
+
+    idle_clock.run(run())
