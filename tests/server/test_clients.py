@@ -11,9 +11,10 @@ from wyoming.error import Error
 from wyoming.event import async_read_event
 from wyoming.info import Describe
 from wyoming.ping import Ping
-from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart
+from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeVoice
 
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
+from wyoming_fish.reply import Reply
 
 from .conftest import Served, Serving, receive, stream
 
@@ -131,6 +132,15 @@ async def test_a_text_without_end(serving: Serving) -> None:
             assert reply.error.code == "bad-event"
             assert "100 characters" in reply.error.text
         assert await _is_served(served)
+
+
+async def test_pieces_of_nothing() -> None:
+    """Empty pieces, which no bound on characters would end, are not kept."""
+    reply = Reply(SynthesizeVoice(), 10, streamed=True)
+    for piece in ("", "Hi", "", ""):
+        reply.add(piece)
+    reply.end()
+    assert [piece async for piece in reply.text()] == ["Hi"]
 
 
 async def test_texts_without_end(serving: Serving) -> None:

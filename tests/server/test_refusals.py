@@ -157,6 +157,7 @@ async def test_who_does_not_close_is_closed(
 async def test_a_thousand_refused(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that are too many and do not close are cut off by those that come later."""
     monkeypatch.setattr("wyoming_fish.server.MAX_REFUSALS", 2)
+    monkeypatch.setattr("wyoming_fish.wire.LINGER_LIMIT_BYTES", 2**60)
     async with serving(EmulatorSettings(), "--max-connections=1") as served, served.client() as one:
         await one.write_event(Describe().event())
         assert await one.read_event()
@@ -164,7 +165,8 @@ async def test_a_thousand_refused(serving: Serving, monkeypatch: pytest.MonkeyPa
         for reader, _ in (first, *others):
             assert await _types(reader) == ["error"]
         with pytest.raises(ConnectionError):
-            await _write(first[1])
+            async with asyncio.timeout(5):
+                await _write(first[1])
         for _, writer in (first, *others):
             writer.close()
 
