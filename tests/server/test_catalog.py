@@ -119,7 +119,7 @@ async def test_no_failure_ends_the_looking(
         monkeypatch.setattr(account, "voices", voices)
         keeping = asyncio.create_task(catalog.keep_fresh())
         async with asyncio.timeout(5):
-            while not catalog.voices:
+            while not catalog.voices:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0)
         keeping.cancel()
         await asyncio.wait((keeping,))

@@ -90,10 +90,9 @@ async def test_one_that_has_left_is_noticed(serving: Serving, asked: bytes, rese
 
 async def test_one_that_asked_nothing(serving: Serving) -> None:
     """A client that ends its direction and has asked for nothing is closed immediately."""
-    async with serving(EmulatorSettings()) as served:
-        async with AsyncTcpClient("127.0.0.1", served.port):
-            reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
-            writer.write_eof()
-            async with asyncio.timeout(1):
-                assert await reader.read() == b""
-            writer.close()
+    async with serving(EmulatorSettings()) as served, AsyncTcpClient("127.0.0.1", served.port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write_eof()
+        async with asyncio.timeout(1):
+            assert await reader.read() == b""
+        writer.close()

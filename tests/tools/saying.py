@@ -5,7 +5,6 @@ import sys
 
 from tests.processes import ENVIRONMENT, ROOT
 
-
 # A program started in the background ignores Ctrl-C, and so do those that it starts.
 PROGRAM = """
 import signal
