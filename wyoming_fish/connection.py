@@ -146,9 +146,8 @@ class Connection:
             self._end_with(error)
         finally:
             self.ending = True
-            warming.cancel()
-            reading.cancel()
-            speaking.cancel()
+            for pending in (warming, reading, speaking):
+                pending.cancel()
             try:
                 await asyncio.wait((reading, speaking))
                 for task in (reading, speaking):
@@ -172,10 +171,8 @@ class Connection:
     async def _serve(self, reading: asyncio.Task[None], speaking: asyncio.Task[None]) -> None:
         """Wait until the client is served. Raises what ended it before that."""
         done, _ = await asyncio.wait((reading, speaking), return_when=asyncio.FIRST_COMPLETED)
-        # The first error is the one to report, and the other task's is a consequence of it.
-        errors = [error for task in done if (error := task.exception()) is not None]
-        if errors:
-            raise errors[0]
+        for task in done:
+            task.result()
         if speaking.done():
             return
         # The client has ended its direction: it may still read, or it may have closed.
@@ -241,11 +238,7 @@ class Connection:
                     if number % EVENTS_AT_ONCE == 0:
                         await asyncio.sleep(0)
         except TimeoutError as error:
-            if self._streaming is not None:
-                text = f"The text has not gone on for {TEXT_PAUSE:.0f} seconds."
-            else:
-                text = "Nothing was asked for in time. Connect again."
-            raise _RefusedError("idle", text) from error
+            raise _RefusedError("idle", "Nothing has come for too long. Connect again.") from error
         finally:
             self._reading = False
 
@@ -253,12 +246,10 @@ class Connection:
         """Wait for the next event, but not for ever."""
         if not self._reading or self._idle_timeout.expired():
             return
-        idle: float | None = self._options.idle_time or None
+        idle = 0.0 if self._unanswered else self._options.idle_time
         if self._streaming is not None:
             idle = TEXT_PAUSE
-        elif self._unanswered:
-            idle = None
-        if idle is None:
+        if not idle:
             self._idle_timeout.reschedule(None)
             return
         when, before = _now() + idle, self._idle_timeout.when()
@@ -348,11 +339,7 @@ class Connection:
             await self._wire.write(encode(AudioStart(rate, WIDTH, CHANNELS, 0).event()))
 
     def _refuse(self, code: str, text: str) -> None:
-        """Tell the client what is wrong; the connection ends after it.
-
-        Home Assistant reads a streamed reply until `synthesize-stopped`, and would wait for it
-        for ever.
-        """
+        """Tell the client what is wrong: Home Assistant reads until `synthesize-stopped`."""
         self._wire.write_last(encode(Error(text, code).event()))
         if any(reply.streamed for reply in self._unanswered):
             self._wire.write_last(encode(SynthesizeStopped().event()))

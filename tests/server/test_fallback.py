@@ -199,8 +199,9 @@ async def test_a_bug_in_the_engine(
     """The fallback voice speaks whatever it is that Fish's speech fails with."""
 
     async def bug(*_: object, **__: object) -> AsyncIterator[bytes]:
+        for piece in list[bytes]():
+            yield piece
         raise RuntimeError("a bug")
-        yield b""
 
     monkeypatch.setattr("wyoming_fish.speaker.speak", bug)
     async with (

@@ -183,8 +183,9 @@ async def test_refused_clients_do_not_delay_the_end(serving: Serving) -> None:
 
 
 async def _bug(*_: object, **__: object) -> AsyncIterator[bytes]:
+    for piece in list[bytes]():
+        yield piece
     raise RuntimeError("a bug")
-    yield b""
 
 
 async def _bug_amid(*_: object, **__: object) -> AsyncIterator[bytes]:
