@@ -156,8 +156,7 @@ class Connection:
                         _LOGGER.error("A reply ended badly; please report this", exc_info=late)
                 # What nobody will speak is not kept while the client closes.
                 self._unanswered.clear()
-                self._replies = asyncio.Queue()
-                self._streaming = None
+                self._replies, self._streaming = asyncio.Queue(), None
                 await self._wire.close(STOP_LINGER_S if self._draining else LINGER_TIMEOUT_S)
             finally:
                 self._wire.abort()
@@ -177,10 +176,12 @@ class Connection:
             return
         # The client has ended its direction: it may still read, or it may have closed.
         self._replies.put_nowait(None)
+        if self._unanswered:
+            # TCP cannot tell the two apart until something is sent: what comes next, or a no-op.
+            if self._audio_started:
+                await self._wire.write(encode(Pong().event()))
+            await self._start_audio()
         while not speaking.done():
-            if self._unanswered:
-                # TCP cannot tell the two apart until something is sent, and this comes next anyway.
-                await self._start_audio()
             await asyncio.wait((speaking,), timeout=HANG_UP_CHECK_S)
             if not speaking.done() and self._wire.has_hung_up():
                 raise ClientLostError("the client has hung up")

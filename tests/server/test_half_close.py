@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from wyoming.client import AsyncTcpClient
 from wyoming.event import Event, async_read_event
+from wyoming.tts import Synthesize
 
-from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
+from wyoming_fish.emulator import EmulatorSettings, Fault, decode_code_voice
 
-from .conftest import Reply, Served, Serving, check_envelope
+from .conftest import Reply, Served, Serving, check_envelope, receive
 
 TEXT = "Good night. The doors are locked."
 
@@ -86,6 +87,17 @@ async def test_one_that_has_left_is_noticed(serving: Serving, asked: bytes, rese
             await served.emulator.wait_for(lambda e: e.sockets_open == 0)
         (session,) = served.emulator.sessions
         assert session.outcome == "left"
+
+
+async def test_one_that_leaves_amid_a_pause(serving: Serving) -> None:
+    """One that leaves while no audio comes is noticed, too."""
+    stalling = EmulatorSettings(frame=0.01, faults=[Fault("audio", "stall", at=2, times=None)])
+    async with serving(stalling) as served:
+        async with served.client() as client:
+            await client.write_event(Synthesize(TEXT).event())
+            await receive(client, "audio-chunk")
+        async with asyncio.timeout(2):
+            await served.emulator.wait_for(lambda e: e.sessions[0].outcome == "left")
 
 
 async def test_one_that_asked_nothing(serving: Serving) -> None:
