@@ -5,16 +5,21 @@ It imports little: the health check, which needs it, is started every half minut
 
 from __future__ import annotations
 
+import socket
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-__all__ = ["DEFAULT_URI", "URI_VARIABLE", "WILDCARDS", "Address"]
+__all__ = ["DEFAULT_URI", "URI_VARIABLE", "WILDCARDS", "Address", "own_address"]
 
 URI_VARIABLE: Final = "WYOMING_FISH_URI"
 DEFAULT_URI: Final = "tcp://0.0.0.0:10210"
 
 # «Every address of this machine», and it has some of each kind: either means both.
 WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104
+
+# Addresses far away, to which nothing is sent (RFC 5737, RFC 3849): the route there is the route to
+# the rest of the network.
+_FAR_AWAY: Final = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 
 
 class Address(NamedTuple):
@@ -47,3 +52,28 @@ class Address(NamedTuple):
             f"must be tcp://HOST:PORT, unix://PATH, or stdio://, with an IPv6 address in brackets "
             f"(got {uri!r})"
         )
+
+    @property
+    def url_host(self) -> str:
+        """The host as it is written in a URL."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    def to_open(self) -> tuple[Address, ...]:
+        """Return the addresses that can be opened of one to listen at: this machine's first.
+
+        A wildcard cannot be opened: it stands for localhost, and for this machine on its network.
+        """
+        if self.scheme != "tcp" or self.host not in WILDCARDS:
+            return (self,)
+        network = own_address(socket.AF_INET) or own_address(socket.AF_INET6)
+        return tuple(self._replace(host=host) for host in ("127.0.0.1", network) if host)
+
+
+def own_address(family: socket.AddressFamily) -> str | None:
+    """Return this machine's address on the route to the rest of the network, if there is one."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((_FAR_AWAY[family], 9))
+        except OSError:
+            return None
+        return str(probe.getsockname()[0])

@@ -34,6 +34,25 @@ RETRY_DELAY: Final = 5.0
 # The name of Fish's own default voice, which has no id.
 DEFAULT_NAME: Final = "default"
 
+# Regional tags of the languages that most people speak: clients set up for another service
+# ask for these, and Home Assistant refuses a tag that is not offered. A voice of a language speaks
+# them as it speaks the language.
+REGIONS: Final = {
+    "ar": ("AE", "EG", "SA"),
+    "de": ("AT", "CH", "DE"),
+    "en": ("AU", "CA", "GB", "IE", "IN", "NZ", "US", "ZA"),
+    "es": ("AR", "ES", "MX", "US"),
+    "fr": ("BE", "CA", "CH", "FR"),
+    "it": ("IT",),
+    "ja": ("JP",),
+    "ko": ("KR",),
+    "nl": ("BE", "NL"),
+    "pl": ("PL",),
+    "pt": ("BR", "PT"),
+    "ru": ("RU",),
+    "zh": ("CN", "HK", "TW"),
+}
+
 _ATTRIBUTION: Final = Attribution(name="Fish Audio", url="https://fish.audio")
 
 
@@ -77,14 +96,16 @@ class Catalog:
         """Follow the account's voices until cancelled."""
         delay = RETRY_DELAY
         while True:
+            # The voices known so far go on being offered when it fails.
             try:
                 await self.refresh()
-            except FishError as error:
-                # The voices known so far go on being offered.
-                _LOGGER.warning("The voices could not be listed: %s", error)
-                pause, delay = delay, min(delay * 2, REFRESH_INTERVAL)
-            else:
                 pause, delay = REFRESH_INTERVAL, RETRY_DELAY
+            except Exception as error:
+                if isinstance(error, FishError):
+                    _LOGGER.warning("The voices could not be listed: %s", error)
+                else:
+                    _LOGGER.exception("The voices could not be listed; please report this")
+                pause, delay = delay, min(delay * 2, REFRESH_INTERVAL)
             # Servers that were started together need not ask together.
             await asyncio.sleep(pause * random.uniform(0.9, 1.1))  # noqa: S311
 
@@ -169,5 +190,7 @@ def _tts_voice(name: str, description: str, languages: list[str]) -> TtsVoice:
 
 
 def _codes(languages: Iterable[str]) -> list[str]:
-    """The codes that Home Assistant has for Fish's, each once, in an order that stays."""
-    return sorted({HOME_ASSISTANT_CODES.get(code, code) for code in languages})
+    """Return Home Assistant's codes for Fish's, and their regional tags, in a stable order."""
+    codes = {HOME_ASSISTANT_CODES.get(code, code) for code in languages}
+    tags = {f"{code}-{region}" for code in codes for region in REGIONS.get(code, ())}
+    return sorted(codes | tags)

@@ -1,29 +1,36 @@
 """One client: its events on one side, its speech on the other.
 
 Reading goes on while speech is made, so that a client that leaves is noticed and its session
-freed at once. Replies are spoken one after another, in the order of their asking.
+freed immediately. Replies are spoken one after another, in the order in which they were requested.
+
+However a connection ends, the client is told why: ``Connection.run`` is the one place where an
+error becomes an event.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
+from collections import deque
 from typing import Final
 
 from wyoming.audio import AudioStart, AudioStop
 from wyoming.error import Error
 from wyoming.event import Event
 from wyoming.ping import Pong
-from wyoming.tts import SynthesizeStopped
+from wyoming.tts import SynthesizeStopped, SynthesizeVoice
 
 from .catalog import Catalog
 from .fish.errors import FishError
 from .options import Options
 from .reply import Reply
 from .seldom import Seldom
-from .speaker import Speaker
+from .speaker import InternalError, Speaker
 from .wire import (
+    LINGER_TIMEOUT_S,
+    ClientLostError,
     ClientStalledError,
     Wire,
     WireError,
@@ -38,11 +45,11 @@ __all__ = ["Connection"]
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds to the first event: whoever connects knows what he wants.
+# Seconds to the first event: a client that connects knows what it wants.
 FIRST_EVENT: Final = 10.0
 
 # Seconds after which a client that has connected and asked nothing is one that will speak: Home
-# Assistant, which looks in every 30 s, says at once that this is all it wants.
+# Assistant, which looks in every 30 s, says immediately that this is all it wants.
 LOOKING_IN: Final = 0.05
 
 # Seconds between two pieces of a text: an agent may use its tools for minutes.
@@ -51,9 +58,33 @@ TEXT_PAUSE: Final = 900.0
 # Replies that one client may have waiting.
 WAITING_LIMIT: Final = 100
 
+# Events that are read until others have their turn, in about a millisecond: a client that writes
+# without pause would have all of the time.
+EVENTS_AT_ONCE: Final = 50
+
+# Seconds between two checks whether a client that has ended its direction has left altogether.
+HANG_UP_CHECK_S: Final = 0.25
+
+# Seconds to wait until the client closes its side when the server stops: it does as soon as it has
+# read the end, and the server has little time.
+STOP_LINGER_S: Final = 0.5
+
+STOPPING: Final = "The server is stopping. Try again in a moment."
+
 # Bytes of one sample, and channels: Fish speaks s16le mono.
 WIDTH: Final = 2
 CHANNELS: Final = 1
+
+
+class _RefusedError(Exception):
+    """The client is refused; ``code`` says why to a program, the text to a person."""
+
+    def __init__(self, code: str, text: str) -> None:
+        self.code = code
+        super().__init__(text)
+
+
+_FORESEEN: Final = (ClientLostError, FishError, WireError, _RefusedError)
 
 
 class Connection:
@@ -67,54 +98,68 @@ class Connection:
         self._catalog = catalog
         self._options = options
         self._complaints = complaints
+        self._unanswered: deque[Reply] = deque()
+        """The replies that are not yet spoken; the first one is being spoken."""
         self._replies: asyncio.Queue[Reply | None] = asyncio.Queue()
+        """Those of them that wait; None after the last one."""
         self._streaming: Reply | None = None
         """The reply whose text is coming in."""
-        self._speaking: Reply | None = None
+        self._audio_started = False
+        """Whether the reply that is being spoken has sent its `audio-start`."""
         self._unspoken = 0
         """Characters of the replies that are not yet spoken."""
         self._draining = False
-        self._patience = asyncio.timeout(FIRST_EVENT)
-        """Runs out where the client neither asks for anything nor gets anything."""
+        self._idle_timeout = asyncio.timeout(FIRST_EVENT)
+        """Expires when the client neither asks for anything nor gets anything."""
         self._reading = True
         self.silent = True
         """Whether nothing has been asked of it yet."""
+        self.ending = False
+        """Whether it has been refused, or has what it asked for, and is only being closed."""
         self.sent_away: str | None = None
-        """Why, where the client was: «bad-event», «idle» or «stalled»."""
+        """Why, if the client was: «bad-event», «idle» or «stalled»."""
 
-    async def run(self, *, linger: bool = False) -> None:
-        """Serve the client until it leaves; with ``linger``, until what it asked for is spoken.
+    @property
+    def busy(self) -> bool:
+        """Whether the client waits for speech."""
+        return bool(self._unanswered) and not self.ending
 
-        When cancelled, a client that still waits is told so.
+    async def run(self) -> None:
+        """Serve the client until it leaves, or ends its direction and has what it asked for.
+
+        When cancelled, a client that still waits is told so; cancelled again, it ends immediately.
         """
         warming = asyncio.get_running_loop().call_later(LOOKING_IN, self._warm_if_silent)
         reading = asyncio.create_task(self._read())
         speaking = asyncio.create_task(self._speak())
-        both = (reading, speaking)
+        failure: Exception | None = None
         try:
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            if linger and reading.done() and reading.result():
-                if self._streaming is not None:
-                    self._streaming.end()
-                self.drain()
-                await asyncio.wait((speaking,))
+            await self._serve(reading, speaking)
         except asyncio.CancelledError:
-            if self._speaking is not None or self._streaming is not None:
-                self._refuse("stopping", "The server is stopping.")
+            if self._unanswered:
+                self._refuse("stopping", STOPPING)
+            else:
+                self._wire.abort()
             raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client must be told
+            failure = error
+            self._end_with(error)
         finally:
-            warming.cancel()
-            for task in both:
-                task.cancel()
-            await asyncio.wait(both)
-            await self._wire.close()
-            for task in both:
-                if not task.cancelled():
-                    task.result()
-
-    def _warm_if_silent(self) -> None:
-        if self.silent:
-            self._speaker.warm()
+            self.ending = True
+            for pending in (warming, reading, speaking):
+                pending.cancel()
+            try:
+                await asyncio.wait((reading, speaking))
+                for task in (reading, speaking):
+                    late = None if task.cancelled() else task.exception()
+                    if late not in (None, failure) and not isinstance(late, _FORESEEN):
+                        _LOGGER.error("A reply ended badly; please report this", exc_info=late)
+                # What nobody will speak is not kept while the client closes.
+                self._unanswered.clear()
+                self._replies, self._streaming = asyncio.Queue(), None
+                await self._wire.close(STOP_LINGER_S if self._draining else LINGER_TIMEOUT_S)
+            finally:
+                self._wire.abort()
 
     def drain(self) -> None:
         """Finish what has been asked for, then end the connection."""
@@ -122,47 +167,96 @@ class Connection:
             self._draining = True
             self._replies.put_nowait(None)
 
-    async def _read(self) -> bool:
-        """Take in events until the client leaves (true) or sends what is none."""
+    async def _serve(self, reading: asyncio.Task[None], speaking: asyncio.Task[None]) -> None:
+        """Wait until the client is served. Raises what ended it before that."""
+        done, _ = await asyncio.wait((reading, speaking), return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        if speaking.done():
+            return
+        # The client has ended its direction: it may still read, or it may have closed.
+        self._replies.put_nowait(None)
+        if self._unanswered:
+            # TCP cannot tell the two apart until something is sent: what comes next, or a no-op.
+            if self._audio_started:
+                await self._wire.write(encode(Pong().event()))
+            await self._start_audio()
+        while not speaking.done():
+            await asyncio.wait((speaking,), timeout=HANG_UP_CHECK_S)
+            if not speaking.done() and self._wire.has_hung_up():
+                raise ClientLostError("the client has hung up")
+            if self._streaming is not None:
+                # Only now: for a client that has closed it would be spoken in vain.
+                self._streaming.end()
+        speaking.result()
+
+    def _end_with(self, error: Exception) -> None:
+        """Tell the client what has happened, and the log, if it is news for a person."""
+        match error:
+            case ClientStalledError():
+                self.sent_away = "stalled"
+                self._complaints.warning("A reply was not heard to its end: %s", error)
+                self._wire.abort()
+            case ClientLostError():
+                _LOGGER.debug("A client was lost: %s", error)
+                self._wire.abort()
+            case WireError():
+                self.sent_away = "bad-event"
+                self._complaints.warning("A client was sent away: %s", error)
+                self._refuse("bad-event", f"This cannot be read: {error}.")
+            case _RefusedError():
+                if error.code == "idle":
+                    self.sent_away = "idle"
+                _LOGGER.debug("A client was sent away: %s", error)
+                self._refuse(error.code, str(error))
+            case FishError():
+                _LOGGER.error("A reply failed: %s", error)
+                self._refuse(error.code, str(error))
+            case _:
+                _LOGGER.error("A connection failed; please report this", exc_info=error)
+                internal = InternalError()
+                self._refuse(internal.code, str(internal))
+
+    def _warm_if_silent(self) -> None:
+        if self.silent:
+            self._speaker.warm()
+
+    async def _read(self) -> None:
+        """Take in events until the client ends its direction.
+
+        Raises WireError, _RefusedError and ClientLostError.
+        """
         try:
-            async with self._patience:
-                while (event := await self._wire.read()) is not None:
+            async with self._idle_timeout:
+                for number in itertools.count(1):
+                    if (event := await self._wire.read()) is None:
+                        break
                     self.silent = False
                     await self._handle(event)
                     # Not to be in memory beside the next one.
                     del event
                     self._be_patient()
-            return True
-        except WireError as error:
-            self.sent_away = "bad-event"
-            self._complaints.warning("A client was sent away: %s", error)
-            self._refuse("bad-event", f"This cannot be read: {error}.")
-        except TimeoutError:
-            self.sent_away = "idle"
-            _LOGGER.debug("A client that wanted nothing was sent away")
-        except (ConnectionError, ClientStalledError) as error:
-            self._lost(error)
-            _LOGGER.debug("A client was lost: %s", error)
+                    if number % EVENTS_AT_ONCE == 0:
+                        await asyncio.sleep(0)
+        except TimeoutError as error:
+            raise _RefusedError("idle", "Nothing has come for too long. Connect again.") from error
         finally:
             self._reading = False
-        return False
 
     def _be_patient(self) -> None:
         """Wait for the next event, but not for ever."""
-        if not self._reading:
+        if not self._reading or self._idle_timeout.expired():
             return
-        idle: float | None = self._options.idle_time or None
+        idle = 0.0 if self._unanswered else self._options.idle_time
         if self._streaming is not None:
             idle = TEXT_PAUSE
-        elif self._speaking is not None or not self._replies.empty():
-            idle = None
-        if idle is None:
-            self._patience.reschedule(None)
+        if not idle:
+            self._idle_timeout.reschedule(None)
             return
-        when, before = _now() + idle, self._patience.when()
+        when, before = _now() + idle, self._idle_timeout.when()
         # Not for each word, which would cost a timer each time: to a hundredth it is the same.
         if before is None or not 0 <= when - before < idle / 100:
-            self._patience.reschedule(when)
+            self._idle_timeout.reschedule(when)
 
     async def _handle(self, event: Event) -> None:
         match event.type:
@@ -192,15 +286,15 @@ class Connection:
                 _LOGGER.debug("Passed over: %s", event.type)
 
     def _begin(self, event: Event, *, streamed: bool) -> Reply:
-        if self._draining:
-            raise WireError("the server is stopping")
-        if self._replies.qsize() >= WAITING_LIMIT:
+        reply = Reply(SynthesizeVoice(), self._options.max_text, streamed=streamed)
+        # First, since whatever is wrong with it, this reply is then the one to be refused.
+        self._unanswered.append(reply)
+        if len(self._unanswered) > WAITING_LIMIT + 1:
             raise WireError(f"more than {WAITING_LIMIT} replies are waiting")
-        reply = Reply(
-            voice_of(event), self._options.max_text, streamed=streamed, ssml=is_ssml(event)
-        )
-        self._speaker.warm()
+        reply.voice, reply.ssml = voice_of(event), is_ssml(event)
+        # Behind the end of the others it is refused when they are spoken.
         self._replies.put_nowait(reply)
+        self._speaker.warm()
         return reply
 
     def _add(self, reply: Reply, event: Event) -> None:
@@ -212,53 +306,43 @@ class Connection:
         reply.add(text)
 
     async def _speak(self) -> None:
-        """Speak what is asked for, in order, until one reply fails or no more is wanted."""
+        """Speak what is asked for, in order, until no more is wanted.
+
+        Raises FishError, _RefusedError and ClientLostError.
+        """
         while (reply := await self._replies.get()) is not None:
-            self._speaking = reply
-            try:
-                await self._say(reply)
-            except FishError as error:
-                _LOGGER.error("A reply failed: %s", error)
-                self._refuse(error.code, str(error))
-                return
-            except (ConnectionError, ClientStalledError) as error:
-                self._lost(error)
-                self._complaints.warning("A reply was not heard to its end: %s", error)
-                return
+            await self._say(reply)
+            self._unanswered.popleft()
+            self._audio_started = False
             self._unspoken -= reply.record.characters
-            self._speaking = None
             self._be_patient()
+        if self._unanswered:
+            raise _RefusedError("stopping", STOPPING)
 
     async def _say(self, reply: Reply) -> None:
         rate = self._options.speech.sample_rate
         samples = 0
         async with contextlib.aclosing(self._speaker.speak(reply)) as audio:
             async for pcm in audio:
-                if not samples:
-                    await self._start(rate)
+                await self._start_audio()
                 await self._wire.write(encode_audio(rate, samples * 1000 // rate, pcm))
                 samples += len(pcm) // WIDTH
-        if not samples:
-            await self._start(rate)
+        await self._start_audio()
         await self._wire.write(encode(AudioStop(samples * 1000 // rate).event()))
         if reply.streamed:
             await self._wire.write(encode(SynthesizeStopped().event()))
 
-    async def _start(self, rate: int) -> None:
-        await self._wire.write(encode(AudioStart(rate, WIDTH, CHANNELS, 0).event()))
-
-    def _lost(self, error: ConnectionError | ClientStalledError) -> None:
-        if isinstance(error, ClientStalledError):
-            self.sent_away = "stalled"
+    async def _start_audio(self) -> None:
+        """Send the `audio-start` of the reply that is being spoken, if it has not been sent."""
+        if not self._audio_started:
+            self._audio_started = True
+            rate = self._options.speech.sample_rate
+            await self._wire.write(encode(AudioStart(rate, WIDTH, CHANNELS, 0).event()))
 
     def _refuse(self, code: str, text: str) -> None:
-        """Tell the client what is wrong; the connection ends after it.
-
-        Home Assistant reads a streamed reply until `synthesize-stopped`, and would wait for it
-        for ever.
-        """
+        """Tell the client what is wrong: Home Assistant reads until `synthesize-stopped`."""
         self._wire.write_last(encode(Error(text, code).event()))
-        if any(reply and reply.streamed for reply in (self._speaking, self._streaming)):
+        if any(reply.streamed for reply in self._unanswered):
             self._wire.write_last(encode(SynthesizeStopped().event()))
 
 

@@ -17,7 +17,7 @@ import ifaddr
 import zeroconf
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
-from .address import WILDCARDS
+from .address import WILDCARDS, own_address
 from .seldom import Seldom
 
 __all__ = ["DiscoveryError", "check_reachable", "keep_announced", "reachable"]
@@ -28,10 +28,6 @@ SERVICE: Final = "_wyoming._tcp.local."
 
 # Seconds between two looks at the machine's addresses: a new one is announced within these.
 LOOK_INTERVAL: Final = 10.0
-
-# Addresses far away, which nothing is sent to (RFC 5737, RFC 3849): the way there is the way to
-# the rest of the network.
-_FAR_AWAY: Final = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 
 
 class DiscoveryError(OSError):
@@ -110,17 +106,9 @@ def _of_this_machine() -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
         }
         for adapter in ifaddr.get_adapters()
     ]
-    ways = {way for family, far_away in _FAR_AWAY if (way := _way_to(family, far_away))}
+    ways = {
+        ipaddress.ip_address(own)
+        for family in (socket.AF_INET, socket.AF_INET6)
+        if (own := own_address(family))
+    }
     return set().union(*([own for own in adapters if own & ways] or adapters))
-
-
-def _way_to(
-    family: socket.AddressFamily, address: str
-) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The own address that is used to get there; None where there is no way."""
-    with socket.socket(family, socket.SOCK_DGRAM) as way:
-        try:
-            way.connect((address, 9))
-        except OSError:
-            return None
-        return ipaddress.ip_address(way.getsockname()[0])

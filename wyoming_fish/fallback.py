@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from typing import Final
 
 from wyoming.audio import AudioChunk, AudioChunkConverter, AudioStop
@@ -25,6 +26,9 @@ FISH_PATIENCE: Final = 4.0
 # Seconds to connect: it is on the same machine, or in the same house.
 CONNECT_TIMEOUT: Final = 3.0
 
+# Seconds to close the connection once it is not needed any more.
+CLOSE_TIMEOUT_S: Final = 1.0
+
 # Seconds between two events: a small computer may think for long about a long text.
 SILENCE_LIMIT: Final = 30.0
 
@@ -44,31 +48,43 @@ async def speak_by(
     """
     written = "".join([piece async for piece in text])
     whole = await asyncio.to_thread(plain, written, text_settings)
-    client = AsyncClient.from_uri(uri)
-    converter = AudioChunkConverter(rate=rate, width=2, channels=1)
     heard = False
     try:
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                await client.connect()
-            await client.write_event(Synthesize(whole).event())
+        async with _connected(uri) as client:
+            async with asyncio.timeout(SILENCE_LIMIT):
+                await client.write_event(Synthesize(whole).event())
+            converter = AudioChunkConverter(rate=rate, width=2, channels=1)
             while not AudioStop.is_type((event := await _read(client)).type):
                 if AudioChunk.is_type(event.type):
                     chunk = converter.convert(AudioChunk.from_event(event))
                     if chunk.audio:
                         heard = True
                         yield chunk.audio
-            if not heard:
-                raise FallbackError("it said nothing")
-        except TimeoutError as error:
-            raise FallbackError("it does not answer") from error
-        except (OSError, EOFError) as error:
-            raise FallbackError(str(error) or "the connection was lost") from error
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            # The package checks no field: any of these is an event that is none.
-            raise FallbackError(f"it sent what is no Wyoming event: {error!r}") from error
+        if not heard:
+            raise FallbackError("it said nothing")
+    except FallbackError:
+        raise
+    except TimeoutError as error:
+        raise FallbackError("it does not answer") from error
+    except (OSError, EOFError) as error:
+        raise FallbackError(str(error) or "the connection was lost") from error
+    except Exception as error:
+        # The package checks no field: an event that is none may raise anything.
+        raise FallbackError(f"it sent what is no Wyoming event: {error!r}") from error
+
+
+@contextlib.asynccontextmanager
+async def _connected(uri: str) -> AsyncIterator[AsyncClient]:
+    """A connection to the server at ``uri``. How it is closed does not matter any more."""
+    client = AsyncClient.from_uri(uri)
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            await client.connect()
+        yield client
     finally:
-        await client.disconnect()
+        with contextlib.suppress(OSError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await client.disconnect()
 
 
 async def _read(client: AsyncClient) -> Event:

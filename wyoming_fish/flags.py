@@ -150,6 +150,14 @@ FLAGS: Final = (
         switch,
     ),
     Flag(
+        "--ignore-unknown-voices",
+        "WYOMING_FISH_IGNORE_UNKNOWN_VOICES",
+        "0",
+        "speak with --voice when a client asks for a voice that is not listed, such as one of "
+        "Piper's",
+        switch,
+    ),
+    Flag(
         "--fallback-uri",
         "WYOMING_FISH_FALLBACK_URI",
         None,

@@ -53,6 +53,8 @@ class Options:
     """Seconds without audio amid a streamed reply until it gets a little silence; 0: never."""
     resume: bool
     """Whether replies go by the socket with timestamps, so that one that breaks off goes on."""
+    ignore_unknown_voices: bool
+    """Whether a client that asks for an unknown voice gets the configured one and no error."""
     fallback_uri: str | None
     """A Wyoming voice that speaks where Fish does not."""
     cache: Path | None

@@ -36,8 +36,10 @@ class Reply:
 
     def add(self, text: str) -> None:
         """Add text to the end. Raises WireError where the reply grows too long."""
-        if text:
-            self.record.write()
+        if not text:
+            # Not even a bound on characters would stop these.
+            return
+        self.record.write()
         self.record.characters += len(text)
         if self.record.characters > self._limit:
             raise WireError(f"a reply has more than {self._limit} characters")

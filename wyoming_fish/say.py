@@ -5,13 +5,14 @@ A server that takes text while it is being written gets it so; another gets the 
 
 import argparse
 import asyncio
+import os
 import re
 import sys
 import threading
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import Final
+from typing import Final, NoReturn
 
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncClient
@@ -35,6 +36,8 @@ DEFAULT_URI: Final = "tcp://127.0.0.1:10210"
 
 # Seconds to connect, and again to answer the first question: neither needs the cloud.
 CONNECT_LIMIT: Final = 10.0
+# Seconds after which it says what it is waiting for: people begin to wonder.
+NOTICE_AFTER_S: Final = 0.8
 # Seconds without any event once the server has the whole text: longer than any model thinks.
 SILENCE_LIMIT: Final = 60.0
 
@@ -54,6 +57,7 @@ class Reply:
         self._text_ended: float | None = None
         self._first_audio: float | None = None
         self._patience = asyncio.timeout(None)
+        self._notice: asyncio.TimerHandle | None = None
 
     async def speak(self, text: AsyncIterator[str], voice: str | None) -> None:
         """Send the text as it comes and write the audio as it comes. Raises SayError."""
@@ -67,6 +71,8 @@ class Reply:
             raise group.exceptions[0] from None
         except TimeoutError:
             raise SayError(f"The server has been silent for {SILENCE_LIMIT:.0f} seconds.") from None
+        finally:
+            self._end_notice()
 
     def timeline(self) -> str:
         """Return what happened when, in ms from the first text on: a line each, in order."""
@@ -84,8 +90,9 @@ class Reply:
         await self._client.write_event(Describe().event())
         try:
             async with asyncio.timeout(CONNECT_LIMIT):
-                while (event := await self._read()) and not Info.is_type(event.type):
-                    pass
+                with _notice("Waiting for the server to say what it is"):
+                    while (event := await self._read()) and not Info.is_type(event.type):
+                        pass
         except TimeoutError:
             event = None
         if event is None:
@@ -114,6 +121,8 @@ class Reply:
                 raise SayError("There is nothing to say.")
             self._text_ended = monotonic()
             self._be_patient()
+            if self._first_audio is None:
+                self._notice = _notice_later("Waiting for the first audio")
             # To a streaming server this is for the sake of older readers only.
             await self._client.write_event(Synthesize(text=whole, voice=voice).event())
             if streaming:
@@ -160,17 +169,25 @@ class Reply:
         if not chunk.audio:
             return
         self._first_audio = self._first_audio or monotonic()
+        self._end_notice()
+        # It is the player that is waited for now.
+        self._patience.reschedule(None)
         # In a thread, since a player that reads slowly must not hold up the text.
         try:
             await asyncio.to_thread(self._output.write, chunk)
         except WavError as error:
             raise SayError(str(error)) from error
+        self._be_patient()
         if sys.stderr.isatty():
             print(f"\r{self._output.seconds:6.1f} s of speech", end="", file=sys.stderr, flush=True)
 
     def _be_patient(self) -> None:
         if self._text_ended is not None:
             self._patience.reschedule(asyncio.get_running_loop().time() + SILENCE_LIMIT)
+
+    def _end_notice(self) -> None:
+        if self._notice is not None:
+            self._notice.cancel()
 
 
 async def from_standard_input() -> AsyncIterator[str]:
@@ -210,9 +227,12 @@ async def say(arguments: argparse.Namespace) -> str:
 
     client = AsyncClient.from_uri(arguments.uri, connect_timeout=CONNECT_LIMIT)
     try:
-        await client.connect()
+        with _notice(f"Connecting to {arguments.uri}"):
+            await client.connect()
     except OSError as error:
-        reason = error.strerror or str(error) or "no answer"
+        # asyncio's own text names the address once more, as Python writes it; names have no errno.
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror or str(error) or "no answer"
         raise SayError(f"Cannot connect to {arguments.uri}: {reason}.") from error
     try:
         with WavFile(arguments.output) as output:
@@ -224,6 +244,18 @@ async def say(arguments: argparse.Namespace) -> str:
             async with asyncio.timeout(1):
                 await client.disconnect()
     return f"{timeline}\n{output.seconds:.2f} s of speech in {output.name}"
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    """Speak, and print what happened when, or exit with what went wrong."""
+    try:
+        _print_last(await say(arguments))
+    except SayError as error:
+        _print_last(str(error))
+        _exit(1)
+    except asyncio.CancelledError:
+        # By Ctrl-C.
+        _exit(130)
 
 
 def main() -> None:
@@ -250,14 +282,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.output == "-" and sys.stdout.isatty():
         parser.error("--output - is for a player or a file, not for a terminal")
-    try:
-        timeline = asyncio.run(say(arguments))
-    except SayError as error:
-        _print_last(str(error))
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    _print_last(timeline)
+    asyncio.run(run(arguments))
 
 
 def _uri(value: str) -> str:
@@ -275,6 +300,26 @@ def _pace(value: str) -> float:
         if (words_per_second := float(value)) > 0:
             return words_per_second
     raise argparse.ArgumentTypeError("it is a number above 0")
+
+
+@contextmanager
+def _notice(text: str) -> Iterator[None]:
+    """Print ``text`` if what is done within ``with`` takes long."""
+    timer = _notice_later(text)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _notice_later(text: str) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(NOTICE_AFTER_S, _print_last, f"{text} …")
+
+
+def _exit(status: int) -> NoReturn:
+    """Exit now: Python would wait for a name that cannot be looked up, or a player that hangs."""
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _print_last(text: str) -> None:

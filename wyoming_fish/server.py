@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
-import signal
-import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -16,19 +13,21 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from wyoming.error import Error
 
-from .address import WILDCARDS, Address
+from .address import Address
 from .cache import Cache
 from .catalog import Catalog
-from .connection import Connection
+from .connection import STOP_LINGER_S, Connection
 from .demo import demo
 from .fish.account import Account
 from .fish.settings import Endpoint
 from .fish.sockets import Sockets
 from .history import History
+from .listening import host_of, listen
 from .options import Options
 from .seldom import Seldom
+from .signals import STOP_TIMEOUT_S, stop_on_signal
 from .speaker import Speaker
-from .wire import LINE_LIMIT, Wire, encode
+from .wire import Wire, encode
 
 if TYPE_CHECKING:
     from .web import Site
@@ -37,12 +36,16 @@ __all__ = ["Server", "serve"]
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds that what is being said may take to finish when the server is stopped: Docker and
-# Home Assistant's Supervisor kill after 10 s, and who still waits then has to be told.
-DRAIN_TIMEOUT: Final = 8.0
+# Seconds of STOP_TIMEOUT_S that are left when what is still being said is cut off: one to tell its
+# clients, and one to close everything else.
+CLOSE_TIME_S: Final = 2.0
 
 # Seconds that are left to a client which has just connected, to say what it wants.
 ASKING_TIME: Final = 0.25
+
+# Clients that are being told that there are too many; one more cuts the first of them short. Each
+# is gone as soon as it has read that, and may hold 128 KB until then.
+MAX_REFUSALS: Final = 50
 
 Background = Coroutine[Any, Any, None]
 
@@ -55,13 +58,13 @@ async def serve(options: Options, announce: Callable[[], Background] | None = No
     """
     where = contextlib.nullcontext(options.endpoint) if options.endpoint else demo()
     async with where as endpoint, Server(options, endpoint) as server:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, server.stopping.set)
-        _LOGGER.info("Ready on %s", server.uri)
+        stop_on_signal(server.stop)
+        here, *elsewhere = server.uris
+        _LOGGER.info(" and, from other machines, on ".join((f"Ready on {here}", *elsewhere)))
         async with contextlib.AsyncExitStack() as announcements:
             for announcing in _announcements(options, server, announce):
-                task = asyncio.create_task(announcing)
-                announcements.push_async_callback(_cancelled, task)
+                task = asyncio.create_task(_logged(announcing))
+                announcements.push_async_callback(server.within_stop, _cancelled(task))
             await server.stopping.wait()
 
 
@@ -111,23 +114,45 @@ class Server:
         self._speaker = Speaker(self._sockets, self._catalog, options, self._history, self._cache)
         self._connections: dict[asyncio.Task[None], _Client] = {}
         """In the order of their coming."""
+        self._refusals: list[asyncio.Task[None]] = []
+        """Clients that are being told that there are too many, likewise."""
         self._complaints = Seldom(_LOGGER)
         self._listener: asyncio.Server | None = None
         self._site: Site | None = None
         self._resources = contextlib.AsyncExitStack()
+        self._stop_by = float("inf")
+        """The loop's time at which everything is to have stopped."""
         self.stopping = asyncio.Event()
-        """Set to ask for the end; over stdio, set when its one client has left."""
+        """Set by ``stop``; over stdio, when its one client has left."""
+
+    def stop(self) -> None:
+        """Begin to stop: from now on STOP_TIMEOUT_S runs."""
+        if not self.stopping.is_set():
+            self._stop_by = asyncio.get_running_loop().time() + STOP_TIMEOUT_S
+            self.stopping.set()
+
+    async def within_stop(self, closing: Awaitable[object]) -> None:
+        """Wait for what closes something, as long as there is time to stop."""
+        try:
+            async with asyncio.timeout_at(self._stop_by):
+                await closing
+        except TimeoutError:
+            _LOGGER.warning("Not everything could be closed in time")
 
     @property
     def uri(self) -> str:
-        """Where it listens, with the port that it really has."""
+        """Where this machine reaches it, with the port that it really has."""
+        return self.uris[0]
+
+    @property
+    def uris(self) -> list[str]:
+        """The same, and then where other machines reach it."""
         address = self._options.uri
         if address.scheme == "stdio":
-            return "stdio://"
+            return ["stdio://"]
         if address.scheme == "unix":
-            return f"unix://{address.path}"
-        host = f"[{address.host}]" if ":" in address.host else address.host
-        return f"tcp://{host}:{self.port}"
+            return [f"unix://{address.path}"]
+        return [f"tcp://{own.url_host}:{self.port}" for own in address.to_open()]
 
     @property
     def url(self) -> str | None:
@@ -151,16 +176,22 @@ class Server:
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
-            stack.push_async_callback(self._account.close)
+
+            def at_the_end(close: Callable[[], Awaitable[object]]) -> None:
+                stack.push_async_callback(lambda: self.within_stop(close()))
+
+            at_the_end(self._account.close)
             if self._cache is not None:
-                stack.push_async_callback(self._cache.close)
-            stack.push_async_callback(self._sockets.close)
+                at_the_end(self._cache.close)
+            at_the_end(self._sockets.close)
             if self._options.http is not None:
-                self._site = await stack.enter_async_context(self._new_site(self._options.http))
-            await self._listen(self._options.uri)
+                self._site = self._new_site(self._options.http)
+                await self._site.__aenter__()
+                at_the_end(partial(self._site.__aexit__, None, None, None))
+            self._listener = await listen(self._options.uri, self._connected)
             stack.push_async_callback(self._drain)
             refreshing = asyncio.create_task(self._catalog.keep_fresh())
-            stack.push_async_callback(_cancelled, refreshing)
+            at_the_end(partial(_cancelled, refreshing))
             self._sockets.warm(self._options.speech.backend)
             self._resources = stack.pop_all()
         return self
@@ -171,6 +202,7 @@ class Server:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.stop()
         await self._resources.aclose()
 
     def _new_site(self, address: Address) -> Site:
@@ -187,38 +219,38 @@ class Server:
         )
         return Site(view, address)
 
-    async def _listen(self, address: Address) -> None:
-        if address.scheme == "stdio":
-            self._connected(*await _standard_streams(), linger=True)
-        elif address.scheme == "unix":
-            await _check_free(address.path)
-            self._listener = await asyncio.start_unix_server(
-                self._connected, path=address.path, limit=LINE_LIMIT
-            )
-        else:
-            self._listener = await _listen_tcp(self._connected, address.host, address.port)
-
-    def _connected(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, linger: bool = False
-    ) -> None:
-        host = _host(writer)
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        host = host_of(writer)
+        wire = Wire(reader, writer, write_timeout=self._options.write_timeout)
         if not self._make_room(host):
             self._history.refused["too-many"] += 1
             self._complaints.warning("A client at %s was refused: too many connections", host)
-            writer.write(encode(Error("There are too many connections.", "too-many").event()))
-            writer.close()
+            self._refuse(wire)
             return
-        wire = Wire(reader, writer, patience=self._options.write_timeout)
         connection = Connection(wire, self._speaker, self._catalog, self._options, self._complaints)
-        task = asyncio.create_task(connection.run(linger=linger))
+        task = asyncio.create_task(connection.run())
         self._connections[task] = _Client(connection, host)
         self._history.clients = len(self._connections)
         task.add_done_callback(self._disconnected)
 
-    def _make_room(self, host: str) -> bool:
-        """Whether there may be one more connection, if need be in place of a silent one.
+    def _refuse(self, wire: Wire) -> None:
+        if len(self._refusals) >= MAX_REFUSALS:
+            self._refusals.pop(0).cancel()
+        text = "There are too many connections. Try again in a moment."
+        wire.write_last(encode(Error(text, "too-many").event()))
+        task = asyncio.create_task(wire.close())
+        self._refusals.append(task)
+        task.add_done_callback(self._refused)
 
-        So a thousand that connect and say nothing keep no one out who has something to say.
+    def _refused(self, task: asyncio.Task[None]) -> None:
+        if task in self._refusals:
+            self._refusals.remove(task)
+
+    def _make_room(self, host: str) -> bool:
+        """Whether there may be one more connection, if need be in place of one that has no use.
+
+        So a thousand that connect and say nothing, or that do not close when they are refused, keep
+        out no client that has something to say.
         """
         here = {t: client for t, client in self._connections.items() if not t.cancelling()}
         same = {t: client for t, client in here.items() if client.host == host}
@@ -227,10 +259,12 @@ class Server:
             (here, self._options.max_connections),
         ):
             if len(clients) >= most:
-                silent = (t for t, client in clients.items() if client.connection.silent)
-                if (oldest := next(silent, None)) is None:
+                useless = (t for t, c in clients.items() if c.connection.ending)
+                silent = (t for t, c in clients.items() if c.connection.silent)
+                if (oldest := next(useless, None) or next(silent, None)) is None:
                     return False
-                self._history.refused["silent"] += 1
+                if not here[oldest].connection.ending:
+                    self._history.refused["silent"] += 1
                 oldest.cancel()
                 here.pop(oldest)
         return True
@@ -242,7 +276,7 @@ class Server:
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOGGER.error("A connection failed; please report this", exc_info=error)
         if self._listener is None:
-            self.stopping.set()
+            self.stop()
 
     async def _drain(self) -> None:
         """Listen no more, let what is being said finish, then end what is left."""
@@ -250,56 +284,31 @@ class Server:
             self._listener.close()
             if self._options.uri.scheme == "unix":
                 Path(self._options.uri.path).unlink(missing_ok=True)  # noqa: ASYNC240 - one
+        if self._connections:
+            _LOGGER.info("Stopping when what is being said is finished; Ctrl-C stops immediately")
         if any(client.connection.silent for client in self._connections.values()):
             await asyncio.sleep(ASKING_TIME)
-        tasks: set[asyncio.Task[Any]] = set(self._connections)
-        if self._site is not None:
-            tasks |= self._site.drain()
-        if not tasks:
-            return
-        for client in self._connections.values():
+        speaking: set[asyncio.Task[Any]] = self._site.drain() if self._site is not None else set()
+        for task, client in self._connections.items():
             client.connection.drain()
-        _LOGGER.info("Stopping when what is being said is finished")
-        _, late = await asyncio.wait(tasks, timeout=DRAIN_TIMEOUT)
-        for task in late:
+            if client.connection.busy:
+                speaking.add(task)
+        if speaking:
+            await _wait(speaking, self._stop_by - CLOSE_TIME_S)
+            # They are told, and then have as much time as the others to close.
+            for task in speaking:
+                task.cancel()
+        rest = {*speaking, *self._connections, *self._refusals}
+        await _wait(rest, min(_now() + STOP_LINGER_S, self._stop_by))
+        for task in rest:
             task.cancel()
-        if late:
-            await asyncio.wait(late)
+        await _wait(rest, self._stop_by)
 
 
-async def _listen_tcp(
-    connected: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None], host: str, port: int
-) -> asyncio.Server:
-    start = partial(asyncio.start_server, connected, port=port, limit=LINE_LIMIT)
-    if host not in WILDCARDS:
-        return await start(host=host)
-    try:
-        return await start(host=WILDCARDS)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise
-        # A machine without IPv6.
-        return await start(host="0.0.0.0")  # noqa: S104
-
-
-async def _check_free(path: str) -> None:
-    """Raise OSError where somebody listens at ``path``: asyncio would take it away from him."""
-    try:
-        _, writer = await asyncio.open_unix_connection(path)
-    except OSError:
-        return
-    writer.close()
-    raise OSError(errno.EADDRINUSE, f"{path} is in use by another server")
-
-
-async def _standard_streams() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=LINE_LIMIT)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    transport, protocol = await loop.connect_write_pipe(
-        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), sys.stdout
-    )
-    return reader, asyncio.StreamWriter(transport, protocol, None, loop)
+async def _wait(tasks: Iterable[asyncio.Task[Any]], until: float) -> None:
+    """Wait for what is not done of the tasks, at most until the loop's time ``until``."""
+    if left := [task for task in tasks if not task.done()]:
+        await asyncio.wait(left, timeout=max(0, until - _now()))
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
@@ -307,7 +316,13 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.wait((task,))
 
 
-def _host(writer: asyncio.StreamWriter) -> str:
-    """The address of a client; those of a unix socket, or of stdio, share one."""
-    peer = writer.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) else "this machine"
+async def _logged(work: Background) -> None:
+    """Do ``work``, which nobody waits for: an error is logged."""
+    try:
+        await work
+    except Exception:
+        _LOGGER.exception("The server is not announced; please report this")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -6,11 +6,12 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from typing import ClassVar
 
 from .cache import Cache
 from .catalog import Catalog
 from .fallback import FISH_PATIENCE, FallbackError, speak_by
-from .fish.errors import FishError
+from .fish.errors import FishError, VoiceNotFoundError
 from .fish.settings import SpeechSettings
 from .fish.sockets import Sockets
 from .fish.speech import speak
@@ -19,9 +20,19 @@ from .options import Options
 from .reply import Reply
 from .seldom import Seldom
 
-__all__ = ["Speaker"]
+__all__ = ["InternalError", "Speaker"]
 
 _LOGGER = logging.getLogger(__name__)
+
+
+class InternalError(FishError):
+    """A bug in this server."""
+
+    code: ClassVar[str] = "internal"
+    cure: ClassVar[str] = "See the server's log, and please report it."
+
+    def __init__(self) -> None:
+        super().__init__("An internal error occurred.")
 
 
 class Speaker:
@@ -54,15 +65,19 @@ class Speaker:
         """
         uri, record = self._options.fallback_uri, reply.record
         with self._history.telling(record):
+            failure: FishError
             try:
                 async with contextlib.aclosing(self._speak_by_fish(reply)) as audio:
                     async for pcm in audio:
                         yield pcm
                 return
             except FishError as error:
-                if record.audio or not uri:
-                    raise
                 failure = error
+            except Exception as error:
+                _LOGGER.error("A reply failed; please report this", exc_info=error)
+                failure = InternalError()
+            if record.audio or not uri:
+                raise failure
             self._warnings.warning("The fallback voice speaks, since Fish does not: %s", failure)
             record.source = "fallback"
             record.spoken_by = f"fallback voice at {uri}"
@@ -78,7 +93,13 @@ class Speaker:
                 raise failure from error
 
     def _speak_by_fish(self, reply: Reply) -> AsyncGenerator[bytes]:
-        voice = self._catalog.resolve(reply.voice.name, reply.voice.speaker)
+        try:
+            voice = self._catalog.resolve(reply.voice.name, reply.voice.speaker)
+        except VoiceNotFoundError as error:
+            if not self._options.ignore_unknown_voices:
+                raise
+            self._warnings.warning("A client asks for an unknown voice; --voice speaks: %s", error)
+            voice = self._options.speech.voice
         settings = replace(self._options.speech, voice=voice)
         name = ",".join(voice) if isinstance(voice, tuple) else voice or "default"
         reply.record.spoken_by = f"voice {name}, backend {settings.backend}"

@@ -9,7 +9,10 @@ package's: a line of JSON, then ``data_length`` bytes of JSON that add to its ``
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import select
+import socket
 from typing import Any, Final
 
 from wyoming import version
@@ -18,6 +21,7 @@ from wyoming.tts import SynthesizeTextFormat, SynthesizeVoice
 
 __all__ = [
     "LINE_LIMIT",
+    "ClientLostError",
     "ClientStalledError",
     "Wire",
     "WireError",
@@ -40,8 +44,21 @@ DATA_LIMIT: Final = 200 * 1024
 # Bytes of a payload. Nothing that is said to a voice has one; what has is passed over.
 PAYLOAD_LIMIT: Final = 2**20
 
-# Seconds to send what is left when the connection is closed.
-CLOSE_TIMEOUT: Final = 1.0
+# Bytes of the kernel's buffer for what is sent; Linux doubles them. Linux reports room only when a
+# third of the buffer is free, and grows it to megabytes: a client that plays as it reads takes
+# minutes to read a third of those.
+SEND_BUFFER_BYTES: Final = 64 * 1024
+
+# How often the progress of a client is checked within its write timeout.
+STALL_CHECKS: Final = 10
+
+# Seconds to wait until a client closes its side: a client that reads only after it has written its
+# text may still be writing, as fast as a language model.
+LINGER_TIMEOUT_S: Final = 10.0
+
+# Bytes that are read and dropped meanwhile: more than a client can write before an error reaches
+# it, and a tenth of a second of work.
+LINGER_LIMIT_BYTES: Final = 64 * 2**20
 
 
 _AUDIO_HEAD: Final = (
@@ -54,27 +71,42 @@ class WireError(Exception):
     """What came is no Wyoming event, or one whose fields make no sense."""
 
 
-class ClientStalledError(Exception):
+class ClientLostError(Exception):
+    """The client has left: nothing reaches it any more."""
+
+
+class ClientStalledError(ClientLostError):
     """The client does not read what it is sent."""
 
 
 class Wire:
     """One client's two directions.
 
-    ``patience`` is the seconds in which a client has to make room for what it is sent.
+    ``write_timeout`` is the seconds in which a client must take some of what it is sent.
     """
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, patience: float = 30.0
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        write_timeout: float = 30.0,
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._patience = patience
+        self._write_timeout = write_timeout
+        self._written = 0
+        """Bytes."""
+        self._socket: socket.socket | None = writer.get_extra_info("socket")
+        if self._socket is not None:
+            # A client that has already left is noticed when it is read.
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     async def read(self) -> Event | None:
-        """The next event, or None when the client has left between two.
+        """Return the next event, or None when the client has ended its direction.
 
-        An event's payload is read and dropped. Raises WireError.
+        An event's payload is read and dropped. Raises WireError and ClientLostError.
         """
         try:
             line = await self._reader.readline()
@@ -94,8 +126,8 @@ class Wire:
                 left -= len(await self._reader.readexactly(min(left, LINE_LIMIT)))
         except asyncio.IncompleteReadError as error:
             raise WireError("the connection ended amid an event") from error
-        except ConnectionError:
-            return None
+        except OSError as error:
+            raise ClientLostError(str(error)) from error
         except ValueError as error:
             # readline's own, for a line over the stream's limit.
             raise WireError("the event's first line is too long") from error
@@ -104,36 +136,97 @@ class Wire:
     async def write(self, event: bytes) -> None:
         """Send an encoded event, and wait while the client has too much unread.
 
-        Raises ClientStalledError, and ConnectionError where the client has left.
+        Raises ClientLostError; ClientStalledError if the client takes nothing for the write
+        timeout.
         """
+        self._written += len(event)
         self._writer.write(event)
-        if not self._writer.transport.get_write_buffer_size():
-            # All of it is on its way: this does not wait, and a timeout would cost more.
-            await self._writer.drain()
+        if self._writer.transport.get_write_buffer_size():
+            await self._wait_for_room()
             return
+        # All of it is on its way: this does not wait, and a timeout would cost more.
         try:
-            async with asyncio.timeout(self._patience):
-                await self._writer.drain()
-        except TimeoutError as error:
-            raise ClientStalledError(
-                f"the client has read nothing for {self._patience:.0f} s"
-            ) from error
+            await self._writer.drain()
+        except OSError as error:
+            raise ClientLostError(str(error)) from error
 
     def write_last(self, event: bytes) -> None:
         """Send an encoded event without waiting, before closing."""
         if not self._writer.is_closing():
+            self._written += len(event)
             self._writer.write(event)
 
-    async def close(self) -> None:
-        """Close, giving the client CLOSE_TIMEOUT to read what it has been sent."""
-        self._writer.close()
+    def has_hung_up(self) -> bool:
+        """Return whether the client receives nothing more, after it has ended its direction.
+
+        TCP knows only once something has been sent after that.
+        """
+        if self._writer.is_closing():
+            return True
+        if self._socket is None:
+            return False
+        poll = select.poll()
+        # No event is asked for: a hang-up and an error are always reported.
+        poll.register(self._socket.fileno(), 0)
+        return bool(poll.poll(0))
+
+    async def close(self, linger_s: float = LINGER_TIMEOUT_S) -> None:
+        """Send what is left, then end the connection so that the client can read all of it.
+
+        To close while input is unread resets the connection, and a reset destroys what the client
+        has not read yet. So input is read and dropped until the client closes its side too, for at
+        most ``linger_s`` seconds and LINGER_LIMIT_BYTES. Cancel it to close immediately.
+        """
+        dropping = asyncio.create_task(self._drop())
         try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await self._writer.wait_closed()
-        except (TimeoutError, ConnectionError):
+            # With this, room means that nothing is left.
+            self._writer.transport.set_write_buffer_limits(0)
+            await self._wait_for_room()
+            self._writer.write_eof()
+            await asyncio.wait((dropping,), timeout=linger_s)
+        except (ClientLostError, OSError):
             pass
         finally:
-            self._writer.transport.abort()
+            dropping.cancel()
+            self.abort()
+            await asyncio.wait((dropping,))
+            with contextlib.suppress(OSError):
+                await self._writer.wait_closed()
+
+    def abort(self) -> None:
+        """End the connection now; what is not sent yet is lost."""
+        self._writer.transport.abort()
+
+    async def _drop(self) -> None:
+        left = LINGER_LIMIT_BYTES
+        with contextlib.suppress(OSError):
+            while left > 0 and (dropped := await self._reader.read(LINE_LIMIT)):
+                left -= len(dropped)
+
+    async def _wait_for_room(self) -> None:
+        """Wait as long as the client takes something. Raises as ``write`` does."""
+        now = asyncio.get_running_loop().time
+        taken, give_up_at = self._taken(), now() + self._write_timeout
+        while True:
+            check = asyncio.timeout(self._write_timeout / STALL_CHECKS)
+            try:
+                async with check:
+                    await self._writer.drain()
+                return
+            except OSError as error:
+                # A TimeoutError may be the kernel's own, too.
+                if not check.expired():
+                    raise ClientLostError(str(error)) from error
+            if self._taken() > taken:
+                taken, give_up_at = self._taken(), now() + self._write_timeout
+            elif now() >= give_up_at:
+                raise ClientStalledError(
+                    f"the client has read nothing for {self._write_timeout:.0f} s"
+                )
+
+    def _taken(self) -> int:
+        """Bytes that the kernel has taken: it takes more only as the client reads."""
+        return self._written - self._writer.transport.get_write_buffer_size()
 
 
 def encode(event: Event) -> bytes:

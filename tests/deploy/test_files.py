@@ -14,7 +14,7 @@ from wyoming_fish.address import DEFAULT_URI, Address
 from wyoming_fish.connection import TEXT_PAUSE
 from wyoming_fish.flags import FLAGS
 from wyoming_fish.options import Options
-from wyoming_fish.server import DRAIN_TIMEOUT
+from wyoming_fish.signals import STOP_TIMEOUT_S
 
 COMPOSE = load("deploy/compose.yaml")
 MANIFESTS = {manifest["kind"]: manifest for manifest in load_all("deploy/kubernetes.yaml")}
@@ -97,7 +97,7 @@ def test_kubernetes_waits() -> None:
     """A pod has the time to be left by new clients, and then to finish what it has begun."""
     pod = MANIFESTS["Deployment"]["spec"]["template"]["spec"]
     pause = _container()["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert pod["terminationGracePeriodSeconds"] > pause + DRAIN_TIMEOUT
+    assert pod["terminationGracePeriodSeconds"] > pause + STOP_TIMEOUT_S
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert _container()[probe]["exec"]["command"] == ["wyoming-fish-health"]
 

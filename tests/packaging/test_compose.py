@@ -5,7 +5,7 @@ import re
 from tests.processes import ROOT
 from wyoming_fish.flags import FLAGS
 from wyoming_fish.options import Options
-from wyoming_fish.server import DRAIN_TIMEOUT
+from wyoming_fish.signals import STOP_TIMEOUT_S
 
 from .documents import IMAGE, check_compose, load
 
@@ -58,4 +58,4 @@ def test_versions() -> None:
 def test_there_is_time_to_finish() -> None:
     """It is not killed before what is being said is finished."""
     assert "stop_grace_period" not in SERVER
-    assert DRAIN_TIMEOUT < GRACE_PERIOD
+    assert STOP_TIMEOUT_S < GRACE_PERIOD

@@ -130,7 +130,7 @@ def serving() -> Serving:
             )
             assert options.endpoint is not None
             async with Server(options, options.endpoint) as server:
-                yield Served(emulator, server, int(server.uri.rpartition(":")[2]))
+                yield Served(emulator, server, server.port)
 
     return start
 

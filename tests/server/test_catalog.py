@@ -1,5 +1,6 @@
 """The voices on offer."""
 
+import asyncio
 import json
 
 import pytest
@@ -8,7 +9,7 @@ from wyoming.info import Info
 
 from wyoming_fish.catalog import Catalog
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
-from wyoming_fish.fish.account import Account
+from wyoming_fish.fish.account import Account, Voice
 from wyoming_fish.fish.errors import UnavailableError, VoiceNotFoundError
 from wyoming_fish.fish.settings import Endpoint, SpeechSettings
 
@@ -38,18 +39,23 @@ async def test_own_voices_are_listed() -> None:
 
 
 async def test_languages() -> None:
-    """A voice has its own languages; without any, and the first one in any case, all of them."""
+    """A voice has its own languages; without any, and the first one in any case, all of them.
+
+    Each comes with its regional tags.
+    """
     async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
         voices = {v.id: v for v in emulator.settings.voices}
         catalog = Catalog(account, SpeechSettings())
         await catalog.refresh()
     first, *others = _info(catalog).tts[0].voices
     assert first.name == "default"
-    assert {"en", "de", "ja", "nb"} <= set(first.languages)
+    assert {"en", "en-US", "de", "de-DE", "ja", "ja-JP", "nb"} <= set(first.languages)
     assert any(not voices[voice.name].languages for voice in others)
     for voice in others:
-        expected = set(voices[voice.name].languages) or set(first.languages)
-        assert set(voice.languages) == expected
+        own = set(voices[voice.name].languages)
+        spoken = {language.partition("-")[0] for language in voice.languages}
+        assert spoken == own if own else voice.languages == first.languages
+        assert ("en-GB" in voice.languages) == ("en" in voice.languages)
 
 
 async def test_the_answer_is_stable() -> None:
@@ -93,3 +99,29 @@ async def test_names_are_resolved() -> None:
     assert catalog.resolve("a" * 32) == "a" * 32
     with pytest.raises(VoiceNotFoundError, match="nobody"):
         catalog.resolve("nobody")
+
+
+async def test_no_failure_ends_the_looking(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever a look at the account fails with, it is logged, and the next one is made."""
+    monkeypatch.setattr("wyoming_fish.catalog.RETRY_DELAY", 0.01)
+    async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
+        catalog = Catalog(account, SpeechSettings())
+        failures = [RecursionError("a bug"), UnavailableError("Fish Audio is away.")]
+        listed = account.voices
+
+        async def voices() -> list[Voice]:
+            if failures:
+                raise failures.pop(0)
+            return await listed()
+
+        monkeypatch.setattr(account, "voices", voices)
+        keeping = asyncio.create_task(catalog.keep_fresh())
+        async with asyncio.timeout(5):
+            while not catalog.voices:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0)
+        keeping.cancel()
+        await asyncio.wait((keeping,))
+    assert [bool(record.exc_info) for record in caplog.records] == [True, False]
+    assert "please report this" in caplog.messages[0]

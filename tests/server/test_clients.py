@@ -7,11 +7,14 @@ import logging
 from collections.abc import AsyncIterator
 
 import pytest
+from wyoming.error import Error
+from wyoming.event import async_read_event
 from wyoming.info import Describe
 from wyoming.ping import Ping
-from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart
+from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeVoice
 
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
+from wyoming_fish.reply import Reply
 
 from .conftest import Served, Serving, receive, stream
 
@@ -68,32 +71,38 @@ async def test_too_many_that_are_served(serving: Serving, flag: str) -> None:
 
 
 async def test_silence_has_an_end(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who connects and says nothing is sent away, also when he says it very slowly."""
+    """A client that connects and says nothing, or says it very slowly, is told and sent away."""
     monkeypatch.setattr("wyoming_fish.connection.FIRST_EVENT", 0.05)
     async with serving(EmulatorSettings()) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         writer.write(b'{"type":')
+        event = await async_read_event(reader)
+        assert event is not None
+        assert Error.from_event(event).code == "idle"
         assert await reader.read() == b""
         writer.close()
 
 
 async def test_idleness_has_an_end(serving: Serving) -> None:
-    """Who has been served and wants nothing more is sent away, but not amid a reply."""
+    """A client that has been served and wants nothing more is sent away, but not amid a reply."""
     settings = EmulatorSettings(voice="code", first_audio=0.1)
     async with serving(settings, "--idle-time=0.05") as served, served.client() as client:
         await client.write_event(Synthesize(TEXT).event())
         assert decode_code_voice((await receive(client, "audio-stop")).pcm) == TEXT
-        assert await client.read_event() is None
+        reply = await receive(client, "no such event")
+        assert reply.types == ["error"]
+        assert reply.error.code == "idle"
 
 
 async def test_a_text_that_never_goes_on(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who begins a text and never ends it does not hold a session for ever."""
+    """A client that begins a text and never ends it is told, and does not keep its session."""
     monkeypatch.setattr("wyoming_fish.connection.TEXT_PAUSE", 0.05)
     async with serving(EmulatorSettings(voice="code")) as served, served.client() as client:
         await client.write_event(SynthesizeStart().event())
         await client.write_event(SynthesizeChunk("Once upon").event())
-        while await client.read_event() is not None:
-            pass
+        reply = await receive(client, "no such event")
+        assert reply.types == ["error", "synthesize-stopped"]
+        assert reply.error.code == "idle"
         await served.emulator.wait_for(lambda e: e.sockets_open == 0)
 
 
@@ -125,6 +134,15 @@ async def test_a_text_without_end(serving: Serving) -> None:
         assert await _is_served(served)
 
 
+async def test_pieces_of_nothing() -> None:
+    """Empty pieces, which no bound on characters would end, are not kept."""
+    reply = Reply(SynthesizeVoice(), 10, streamed=True)
+    for piece in ("", "Hi", "", ""):
+        reply.add(piece)
+    reply.end()
+    assert [piece async for piece in reply.text()] == ["Hi"]
+
+
 async def test_texts_without_end(serving: Serving) -> None:
     """Nor may all that a client has asked for, and has not heard yet, be longer."""
     settings = EmulatorSettings(voice="code", first_audio=0.05)
@@ -145,8 +163,7 @@ async def test_stopping_does_not_wait_for_who_does_not_read(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server ends in its time, whoever has not read what he was sent, and tells who reads."""
-    monkeypatch.setattr("wyoming_fish.server.DRAIN_TIMEOUT", 0.1)
-    monkeypatch.setattr("wyoming_fish.wire.CLOSE_TIMEOUT", 0.1)
+    monkeypatch.setattr("wyoming_fish.server.STOP_TIMEOUT_S", 2.1)
     long = json.dumps({"type": "synthesize", "data": {"text": "x" * 50_000}}).encode() + b"\n"
     async with contextlib.AsyncExitStack() as stack:
         async with serving(EmulatorSettings(voice="code", code_samples=255)) as served:

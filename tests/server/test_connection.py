@@ -16,7 +16,7 @@ from wyoming.tts import (
     SynthesizeVoice,
 )
 
-from wyoming_fish.emulator import EmulatorSettings, Fault, decode_code_voice
+from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
 
 from .conftest import Serving, check_envelope, receive, stream
 
@@ -197,6 +197,44 @@ async def test_voices(serving: Serving) -> None:
         assert used == [own.id, own.id, public.id]
 
 
+async def test_unknown_voices(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
+    """By request a client that names another service's voice hears the configured one."""
+    flag = "--ignore-unknown-voices"
+    async with serving(EmulatorSettings(voice="code"), flag) as served, served.client() as client:
+        for name in ("en_US-amy-medium", "de_DE-thorsten-high"):
+            await stream(client, [TEXT], SynthesizeVoice(name=name))
+            reply = await receive(client, "synthesize-stopped")
+            check_envelope(reply, 44100, streamed=True)
+            assert decode_code_voice(reply.pcm) == CLEAN
+        used = [session.request.get("reference_id") for session in served.emulator.sessions]
+        assert used == [None, None]
+    # Once, and not for every reply.
+    assert len([message for message in caplog.messages if "en_US-amy-medium" in message]) == 1
+    assert not [message for message in caplog.messages if "de_DE-thorsten-high" in message]
+
+
+@pytest.mark.parametrize("language", ["en", "en-US", "de-DE", "xx"])
+async def test_a_language_alone(serving: Serving, language: str) -> None:
+    """Any voice speaks any language: a client that names only one hears the configured voice."""
+    async with serving(EmulatorSettings(voice="code")) as served, served.client() as client:
+        await stream(client, [TEXT], SynthesizeVoice(language=language))
+        assert decode_code_voice((await receive(client, "synthesize-stopped")).pcm) == CLEAN
+
+
+async def test_each_piece_goes_on_immediately(serving: Serving) -> None:
+    """No piece of a text waits for the next one, nor for the text's end."""
+    async with serving(EmulatorSettings(voice="code")) as served, served.client() as client:
+        await client.write_event(SynthesizeStart().event())
+        # What follows begins the next sentence, so that this one has certainly ended.
+        for piece, sentences in (("It is late. A", 1), ("ll is well. S", 2)):
+            await client.write_event(SynthesizeChunk(piece).event())
+
+            def is_sent(emulator: Emulator, sentences: int = sentences) -> bool:
+                return any("".join(s.texts).count(".") == sentences for s in emulator.sessions)
+
+            await served.emulator.wait_for(is_sent)
+
+
 @pytest.mark.parametrize(
     "events",
     [
@@ -222,8 +260,8 @@ async def test_events_that_make_no_sense(
                 await client.write_event(event)
             reply = await receive(client, "no such event")
             assert reply.error.code == "bad-event"
-            # Who has begun to stream waits for it.
-            streaming = len(events) > 1
+            # A client that has begun to stream waits for it.
+            streaming = events[0].type == "synthesize-start"
             assert reply.types == ["error", *(["synthesize-stopped"] if streaming else [])]
         async with served.client() as client:
             await client.write_event(Synthesize(TEXT).event())

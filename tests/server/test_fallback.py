@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import socket
 import struct
 from collections.abc import AsyncIterator, Callable
 
@@ -117,14 +118,18 @@ async def test_amid_the_audio_it_does_not(serving: Serving) -> None:
     "events",
     [
         [],
+        [Event("audio-chunk", {"rate": 0, "width": 2, "channels": 1}, b"ab")],
+        [Event("audio-chunk", {"rate": 22050, "width": 2.5, "channels": 1}, b"ab")],
         [Error("out of order").event()],
         [AudioStart(22050, 2, 1).event()],
         [AudioStart(22050, 2, 1).event(), AudioStop().event()],
         [Event("audio-chunk", {"rate": "x"}, b"ab")],
     ],
 )
-async def test_both_are_down(serving: Serving, events: list[Event]) -> None:
-    """Where neither can speak, the error is that of Fish."""
+async def test_both_are_down(
+    serving: Serving, events: list[Event], caplog: pytest.LogCaptureFixture
+) -> None:
+    """If neither can speak, the client gets Fish's error, and the log the other one's."""
     settings = EmulatorSettings(faults=[Fault("upgrade", 402, times=None)])
     async with (
         _other(lambda _: events) as (uri, _),
@@ -135,6 +140,80 @@ async def test_both_are_down(serving: Serving, events: list[Event]) -> None:
         reply = await receive(client, "no such event")
         assert reply.types == ["error", "synthesize-stopped"]
         assert reply.error.code == "no-credit"
+    assert [m for m in caplog.messages if m.startswith(f"The fallback voice at {uri} failed: ")]
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_the_fallback_resets(serving: Serving, streamed: bool) -> None:
+    """A fallback voice whose server dies amid the question costs the client no error."""
+
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        connection = writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    settings = EmulatorSettings(faults=[Fault("upgrade", 402, times=None)])
+    async with await asyncio.start_server(reset, "127.0.0.1", 0) as other:
+        uri = f"tcp://127.0.0.1:{other.sockets[0].getsockname()[1]}"
+        async with serving(settings, f"--fallback-uri={uri}") as served, served.client() as client:
+            if streamed:
+                await stream(client, [TEXT])
+            else:
+                await client.write_event(Synthesize(TEXT).event())
+            reply = await receive(client, "no such event")
+    assert reply.types == ["error", *(["synthesize-stopped"] if streamed else [])]
+    assert reply.error.code == "no-credit"
+
+
+async def test_the_fallback_takes_nothing(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fallback voice that does not read a long text is not waited for without end."""
+    monkeypatch.setattr("wyoming_fish.fallback.SILENCE_LIMIT", 0.1)
+    done = asyncio.Event()
+
+    async def take_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await done.wait()
+        writer.transport.abort()
+
+    settings = EmulatorSettings(faults=[Fault("upgrade", 402, times=None)])
+    listening = await asyncio.start_server(take_nothing, "127.0.0.1", 0, limit=1024)
+    async with listening as other:
+        uri = f"tcp://127.0.0.1:{other.sockets[0].getsockname()[1]}"
+        flags = (f"--fallback-uri={uri}", "--text=raw", "--max-text=10000000")
+        async with serving(settings, *flags) as served, served.client() as client:
+            await client.write_event(SynthesizeStart().event())
+            for _ in range(80):
+                await client.write_event(SynthesizeChunk("x" * 100_000).event())
+            await client.write_event(SynthesizeStop().event())
+            async with asyncio.timeout(10):
+                assert (await receive(client, "error")).error.code == "no-credit"
+        done.set()
+
+
+async def test_a_bug_in_the_engine(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The fallback voice speaks whatever it is that Fish's speech fails with."""
+
+    async def bug(*_: object, **__: object) -> AsyncIterator[bytes]:
+        for piece in list[bytes]():
+            yield piece
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("wyoming_fish.speaker.speak", bug)
+    async with (
+        _other(lambda _: _spoken(44100)) as (uri, asked),
+        serving(EmulatorSettings(), f"--fallback-uri={uri}") as served,
+        served.client() as client,
+    ):
+        await stream(client, [TEXT])
+        check_envelope(await receive(client, "synthesize-stopped"), 44100, streamed=True)
+        assert asked == [TEXT]
+    (traceback,) = [record for record in caplog.records if record.exc_info]
+    assert "please report this" in traceback.message
 
 
 async def test_the_fallback_is_not_there(serving: Serving) -> None:

@@ -121,6 +121,21 @@ async def test_another_answers(
     assert reason in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_nobody_answers(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that hangs, so that it does not even accept, is not waited for."""
+    monkeypatch.setattr("wyoming_fish.health.PATIENCE", 0.05)
+    path = tmp_path / "fish.sock"
+    with socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET) as hanging:
+        hanging.bind(str(path) if kind == "unix" else ("127.0.0.1", 0))
+        hanging.listen()
+        uri = f"unix://{path}" if kind == "unix" else f"tcp://127.0.0.1:{hanging.getsockname()[1]}"
+        assert main([uri], {}) == 1
+    assert capsys.readouterr().err == f"Unhealthy: {uri}: no answer in time\n"
+
+
 async def test_busy(serving: Serving) -> None:
     """A server that has as many clients as it may is well: nobody should start it anew."""
     async with (

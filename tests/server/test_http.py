@@ -208,12 +208,10 @@ async def test_every_address_of_the_machine(serving: Serving, host: str) -> None
     """The wildcard means IPv4 and IPv6 alike."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    async with (
-        serving(EmulatorSettings(), f"--http={host}:{port}") as served,
-        aiohttp.ClientSession() as web,
-    ):
-        # An address that a browser can open.
-        assert served.server.url == f"http://localhost:{port}/"
+    flag = f"--http={host}:{port}"
+    async with serving(EmulatorSettings(), flag) as served, aiohttp.ClientSession() as web:
+        # Not the wildcard, which nobody can open.
+        assert served.server.url == f"http://127.0.0.1:{port}/"
         for own in ("127.0.0.1", "[::1]"):
             async with web.get(f"http://{own}:{port}/healthz") as response:
                 assert response.status == 200

@@ -113,7 +113,7 @@ async def test_a_client_that_leaves(serving: Serving) -> None:
     settings = EmulatorSettings(voice="code", pace=5, frame=0.05)
     async with serving(settings, HTTP) as served:
         async with served.client() as client:
-            await client.write_event(Synthesize(TEXT).event())
+            await client.write_event(Synthesize(TEXT * 20).event())
             await receive(client, "audio-chunk")
         await served.emulator.wait_for(lambda e: e.sessions_open == 0)
         while not (numbers := await _numbers(served))["replies_total left"]:
@@ -161,7 +161,7 @@ async def test_connections(serving: Serving) -> None:
                 assert (await receive(another, "error")).error.code == "too-many"
             numbers = await _numbers(served)
             assert numbers["connections_refused_total too-many"] == 1
-            assert await client.read_event() is None
+            assert (await receive(client, "no such event")).error.code == "idle"
         while (numbers := await _numbers(served))["connections"]:
             pass
         assert numbers["connections_refused_total idle"] == 1
@@ -174,3 +174,33 @@ async def test_connections(serving: Serving) -> None:
         while (numbers := await _numbers(served))["connections"]:
             pass
         assert numbers["connections_refused_total bad-event"] == 1
+
+
+async def test_displaced_clients(serving: Serving) -> None:
+    """Each silent client that made room for another one counts, and none that did not."""
+    async with serving(EmulatorSettings(), HTTP, "--max-connections=3") as served:
+        pairs = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(5)]
+        # The first two are closed.
+        for reader, _ in pairs[:2]:
+            assert await reader.read() == b""
+        numbers = await _numbers(served)
+        assert numbers["connections_refused_total silent"] == 2
+        assert numbers["connections"] == 3
+        assert "connections_refused_total too-many" not in numbers
+        for _, writer in pairs:
+            writer.close()
+
+
+async def test_refused_clients_are_displaced_uncounted(serving: Serving) -> None:
+    """One that was refused has been counted: to make room counts for nothing more."""
+    async with serving(EmulatorSettings(), HTTP, "--max-connections=1") as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(b"nonsense\n")
+        await reader.read()
+        async with served.client() as client:
+            await client.write_event(Describe().event())
+            assert await client.read_event()
+            numbers = await _numbers(served)
+        assert numbers["connections_refused_total bad-event"] == 1
+        assert "connections_refused_total silent" not in numbers
+        writer.close()

@@ -81,6 +81,13 @@ def test_flag_and_variable_say_the_same(flag: str, variable: str, value: str) ->
     assert by_flag != Options.parse([], KEY)
 
 
+def test_a_switch_and_its_variable_say_the_same() -> None:
+    """A switch is off unless its flag is given or its variable is on."""
+    on = Options.parse(["--ignore-unknown-voices"], KEY)
+    assert on == Options.parse([], {**KEY, "WYOMING_FISH_IGNORE_UNKNOWN_VOICES": "1"})
+    assert (on.ignore_unknown_voices, Options.parse([], KEY).ignore_unknown_voices) == (True, False)
+
+
 def test_blank_is_unset() -> None:
     """A blank variable or flag, as Compose files and scripts leave them, changes nothing."""
     blank = {"FISH_BACKEND": "", "FISH_VOICE": " ", "FISH_SPEED": "\n", "WYOMING_FISH_DEMO": ""}

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -71,7 +72,7 @@ async def test_what_takes_too_long_is_told(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who still waits when the time is over gets an error and an end, not silence."""
-    monkeypatch.setattr("wyoming_fish.server.DRAIN_TIMEOUT", 0.05)
+    monkeypatch.setattr("wyoming_fish.server.STOP_TIMEOUT_S", 2.05)
     async with contextlib.AsyncExitStack() as stack:
         async with serving(EmulatorSettings(voice="code")) as served:
             client = await stack.enter_async_context(AsyncTcpClient("127.0.0.1", served.port))
@@ -95,9 +96,16 @@ async def test_resume(serving: Serving, flags: list[str]) -> None:
 
 
 async def test_every_address_of_the_machine() -> None:
-    """The wildcard means IPv4 and IPv6 alike."""
-    async with _running(EmulatorSettings(), f"--uri=tcp://0.0.0.0:{_free_port()}") as (_, _, uri):
-        port = int(uri.rpartition(":")[2])
+    """The wildcard means IPv4 and IPv6 alike, and the log names addresses that can be opened."""
+    port = _free_port()
+    wildcard = f"--uri=tcp://0.0.0.0:{port}"
+    async with _running(EmulatorSettings(), wildcard) as (_, program, uri):
+        assert uri == f"tcp://127.0.0.1:{port}"
+        assert "0.0.0.0" not in program.log  # noqa: S104
+        if others := re.search(r"from other machines, on (\S+)", program.log):
+            async with AsyncClient.from_uri(others[1]) as client:
+                await client.write_event(Describe().event())
+                assert await client.read_event()
         for host in ("127.0.0.1", "::1"):
             async with AsyncTcpClient(host, port) as client:
                 await client.write_event(Describe().event())

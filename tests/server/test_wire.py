@@ -33,6 +33,9 @@ class _NoWriter(asyncio.StreamWriter):
     def __del__(self) -> None:
         """Nothing to close."""
 
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return default
+
 
 async def _read(data: bytes) -> list[Event]:
     reader = asyncio.StreamReader(limit=LINE_LIMIT)

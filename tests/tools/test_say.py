@@ -14,7 +14,8 @@ from wyoming.error import Error
 from wyoming.event import Event
 from wyoming.tts import SynthesizeStopped
 
-from tests.processes import ENVIRONMENT, ROOT
+from tests.processes import ROOT
+from tests.tools.saying import start_say
 from tests.tools.scripted_server import RATE, START, STOP, Client, Script, audio, wyoming_server
 
 
@@ -25,19 +26,8 @@ class Said:
     errors: str
 
 
-async def _start_say(*arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "wyoming_fish.say", *arguments),
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
 async def _say(*arguments: str, text: bytes = b"") -> Said:
-    process = await _start_say(*arguments)
+    process = await start_say(*arguments)
     output, errors = await process.communicate(text)
     assert process.returncode is not None
     return Said(process.returncode, output, errors.decode())
@@ -118,7 +108,7 @@ async def test_lines_of_standard_input(tmp_path: Path) -> None:
         await client.send(START, audio(b"\1\0"), STOP, SynthesizeStopped())
 
     async with wyoming_server(script) as uri:
-        process = await _start_say("--uri", uri, "--output", str(tmp_path / "a.wav"))
+        process = await start_say("--uri", uri, "--output", str(tmp_path / "a.wav"))
         assert process.stdin
         process.stdin.write(b"One.\n")
         await first_line.wait()
@@ -137,7 +127,7 @@ async def test_standard_output() -> None:
         await client.send(audio(b"\2\0"), STOP, SynthesizeStopped())
 
     async with wyoming_server(script) as uri:
-        process = await _start_say("One.", "--uri", uri, "--output", "-")
+        process = await start_say("One.", "--uri", uri, "--output", "-")
         assert process.stdout
         header = await process.stdout.readexactly(44)
         samples = await process.stdout.readexactly(2)
@@ -164,7 +154,7 @@ async def test_error(text: list[str], last_event: str, tmp_path: Path) -> None:
 
     wav = tmp_path / "a.wav"
     async with wyoming_server(script) as uri:
-        process = await _start_say("--uri", uri, "--output", str(wav), *text)
+        process = await start_say("--uri", uri, "--output", str(wav), *text)
         assert process.stdin
         assert process.stderr
         # Standard input stays open all the while.
@@ -221,7 +211,7 @@ async def test_end_amid_text(script: Script, tmp_path: Path) -> None:
     """A server that ends before the text does has failed, whatever it calls that."""
     wav = tmp_path / "a.wav"
     async with wyoming_server(script) as uri:
-        process = await _start_say("--uri", uri, "--output", str(wav))
+        process = await start_say("--uri", uri, "--output", str(wav))
         assert process.stdin
         assert process.stderr
         process.stdin.write(b"One.\n")
@@ -293,7 +283,7 @@ async def test_unwritable_output(tmp_path: Path) -> None:
 
     async def script(client: Client) -> None:
         await client.until("synthesize-stop")
-        await client.send(START, audio(b"\1\0"), STOP, SynthesizeStopped())
+        await client.send(START, audio(b"\1\0"))
 
     async with wyoming_server(script) as uri:
         said = await _say("One.", "--uri", uri, "--output", str(tmp_path))

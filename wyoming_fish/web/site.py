@@ -106,11 +106,9 @@ class Site:
             await self._runner.cleanup()
             raise
         port = self._runner.addresses[0][1]
-        # Nobody can open the address that means all of them.
-        name = "localhost" if host in WILDCARDS else f"[{host}]" if ":" in host else host
-        self.url = f"http://{name}:{port}/"
-        others = " and at this machine's other addresses" if host in WILDCARDS else ""
-        _LOGGER.info("The page is at %s%s", self.url, others)
+        urls = [f"http://{own.url_host}:{port}/" for own in self._address.to_open()]
+        self.url = urls[0]
+        _LOGGER.info("The page is at %s", " and, from other machines, at ".join(urls))
         return self
 
     async def __aexit__(

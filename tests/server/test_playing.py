@@ -1,0 +1,136 @@
+"""Clients that play as they read: the kernel's buffers are real, and the clock leaps."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests import idle_clock
+from wyoming_fish.fish.settings import SAMPLE_RATES
+from wyoming_fish.wire import ClientStalledError, Wire, encode_audio
+
+# Seconds of audio: without a bound, the kernel's buffer alone holds two minutes.
+LENGTH_S: Final = 300
+# Seconds that the client plays between two reads.
+STEP_S: Final = 2
+WRITE_TIMEOUT_S: Final = 30.0
+
+
+@asynccontextmanager
+async def _connected(
+    kind: str, path: Path
+) -> AsyncIterator[tuple[Wire, asyncio.StreamReader, asyncio.StreamWriter]]:
+    """The server's end of a connection, and the client's."""
+    wires: asyncio.Queue[Wire] = asyncio.Queue()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        wires.put_nowait(Wire(reader, writer, write_timeout=WRITE_TIMEOUT_S))
+
+    if kind == "unix":
+        server = await asyncio.start_unix_server(accept, path)
+        reader, writer = await asyncio.open_unix_connection(str(path), limit=1024)
+    else:
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        client = socket.socket()
+        if kind == "small":
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(client, server.sockets[0].getsockname())
+        reader, writer = await asyncio.open_connection(sock=client, limit=1024)
+    wire = await wires.get()
+    yield wire, reader, writer
+    writer.transport.abort()
+    await wire.close()
+    server.close()
+
+
+async def _play(reader: asyncio.StreamReader, rate: int) -> int:
+    """Read as a player does, and return the bytes that were heard."""
+    heard = 0
+    while data := await reader.read(1024):
+        heard += len(data)
+        if heard % (2 * rate * STEP_S) < len(data):
+            await asyncio.sleep(STEP_S)
+    return heard
+
+
+async def _speak(wire: Wire, rate: int, length: int = LENGTH_S) -> int:
+    """Write so many seconds of audio as fast as there is room, and return its bytes."""
+    written = 0
+    for second in range(length):
+        event = encode_audio(rate, second * 1000, bytes(2 * rate))
+        await wire.write(event)
+        written += len(event)
+    await wire.close()
+    return written
+
+
+@pytest.mark.parametrize("rate", SAMPLE_RATES)
+@pytest.mark.parametrize("kind", ["tcp", "small", "unix"])
+def test_a_client_that_plays_as_it_reads(kind: str, rate: int, tmp_path: Path) -> None:
+    """It hears a long reply to its end, however much of it lies in buffers."""
+
+    async def run() -> None:
+        async with _connected(kind, tmp_path / "fish.sock") as (wire, reader, writer):
+            playing = asyncio.create_task(_play(reader, rate))
+            playing.add_done_callback(lambda _: writer.close())
+            written = await _speak(wire, rate)
+            assert await playing == written
+
+    idle_clock.run(run())
+
+
+@pytest.mark.parametrize("kind", ["tcp", "small"])
+def test_a_client_that_reads_slowly(kind: str, tmp_path: Path) -> None:
+    """As long as it reads anything it is not let go, however long the server waits for room."""
+
+    async def run() -> None:
+        async with _connected(kind, tmp_path / "fish.sock") as (wire, reader, writer):
+            # An eighth of what it would have to read to play.
+            playing = asyncio.create_task(_play(reader, 1000))
+            playing.add_done_callback(lambda _: writer.close())
+            written = await _speak(wire, 8000, length=30)
+            assert await playing == written
+
+    idle_clock.run(run())
+
+
+@pytest.mark.parametrize("kind", ["tcp", "small", "unix"])
+def test_a_client_that_takes_nothing(kind: str, tmp_path: Path) -> None:
+    """It is let go after the write timeout, and not long after it."""
+
+    async def run() -> float:
+        async with _connected(kind, tmp_path / "fish.sock") as (wire, _, _):
+            began = asyncio.get_running_loop().time()
+            with pytest.raises(ClientStalledError):
+                await _speak(wire, 8000)
+            return asyncio.get_running_loop().time() - began
+
+    # The kernel, which knows nothing of this clock, may take a little more in the meantime.
+    assert WRITE_TIMEOUT_S <= idle_clock.run(run()) <= 2 * WRITE_TIMEOUT_S
+
+
+@pytest.mark.parametrize("kind", ["tcp", "small", "unix"])
+def test_what_it_has_not_taken_is_not_kept(kind: str, tmp_path: Path) -> None:
+    """A client that is cut off gets what the kernel has, and the server keeps nothing for it."""
+
+    async def run() -> None:
+        async with _connected(kind, tmp_path / "fish.sock") as (wire, reader, _):
+            event = encode_audio(8000, 0, bytes(8 * 2**20))
+            with pytest.raises(ClientStalledError):
+                await wire.write(event)
+            closing = asyncio.create_task(wire.close())
+            await asyncio.sleep(2 * WRITE_TIMEOUT_S)
+            assert closing.done()
+            heard = 0
+            with contextlib.suppress(ConnectionError):
+                while data := await reader.read(65536):
+                    heard += len(data)
+            assert heard < len(event)
+
+    idle_clock.run(run())

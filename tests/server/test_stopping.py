@@ -1,0 +1,130 @@
+"""The server's end, also when nothing else ends."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from wyoming.client import AsyncClient, AsyncTcpClient
+from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart
+
+from tests.processes import READY, Program, server
+from wyoming_fish.cache import Cache
+from wyoming_fish.emulator import Emulator, EmulatorSettings
+from wyoming_fish.options import Options
+from wyoming_fish.signals import EXIT_TIMEOUT_S, STOP_TIMEOUT_S
+
+from .conftest import Serving, receive
+
+TEXT = "Good night. The doors are locked."
+
+# The server with less time: a tenth of it, so that the test takes little.
+PROGRAM = f"""
+import sys
+import wyoming_fish.signals as signals
+signals.STOP_TIMEOUT_S = {STOP_TIMEOUT_S / 10}
+signals.EXIT_TIMEOUT_S = {EXIT_TIMEOUT_S / 10}
+from wyoming_fish.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_the_second_signal(number: signal.Signals) -> None:
+    """A second Ctrl-C, or SIGTERM, does not wait for what is being said."""
+    async with Emulator(EmulatorSettings(pace=1, frame=0.1)) as emulator:
+        with server(
+            "--api-key=key", f"--base-url={emulator.url}", "--uri=tcp://127.0.0.1:0"
+        ) as run:
+            uri = (await asyncio.to_thread(run.wait_for, READY))[1]
+            async with AsyncClient.from_uri(uri) as client:
+                await client.write_event(Synthesize(TEXT * 20).event())
+                await receive(client, "audio-chunk")
+                run.signal(number)
+                await asyncio.to_thread(run.wait_for, "Stopping")
+                began = time.monotonic()
+                run.signal(number)
+                assert await asyncio.to_thread(run.wait) == 128 + number
+                assert time.monotonic() - began < 1
+            assert "Traceback" not in run.log
+
+
+async def test_everything_hangs(tmp_path: Path) -> None:
+    """Clients that do not read, text without end, and a disk that stands still cost no more time.
+
+    Every client that reads is told.
+    """
+    async with Emulator(EmulatorSettings(voice="code", code_samples=255)) as emulator:
+        flags = [
+            f"--base-url={emulator.url}",
+            "--api-key=key",
+            "--uri=tcp://127.0.0.1:0",
+            "--http=127.0.0.1:0",
+            f"--cache={tmp_path}",
+        ]
+        options = Options.parse(flags, {})
+        cache = Cache(tmp_path, 1, emulator.url)
+        # To open it is to wait for a writer that never comes.
+        os.mkfifo(tmp_path / cache.key(options.speech, options.text_settings, False, TEXT))
+        await cache.close()
+        program = Program(sys.executable, "-c", PROGRAM, *flags)
+        try:
+            uri = (await asyncio.to_thread(program.wait_for, READY))[1]
+            port = int(uri.rpartition(":")[2])
+            async with contextlib.AsyncExitStack() as stack:
+                long = json.dumps({"type": "synthesize", "data": {"text": "x" * 50_000}})
+                for asked in (long, "rubbish", ""):
+                    silent = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+                    silent.sendall(asked.encode() + b"\n")
+                # The disk is asked, and does not answer.
+                client = await stack.enter_async_context(AsyncTcpClient("127.0.0.1", port))
+                await client.write_event(Synthesize(TEXT).event())
+                await receive(client, "audio-stop")
+                await client.write_event(SynthesizeStart().event())
+                await client.write_event(SynthesizeChunk("And then").event())
+                await emulator.wait_for(lambda e: e.sessions_open == 2)
+                listening = asyncio.create_task(receive(client, "no such event"))
+                began = time.monotonic()
+                program.signal(signal.SIGTERM)
+                status = await asyncio.to_thread(program.wait)
+                took = time.monotonic() - began
+                reply = await listening
+        finally:
+            await asyncio.to_thread(program.end)
+    assert reply.types[-2:] == ["error", "synthesize-stopped"]
+    assert reply.error.code == "stopping"
+    assert status == 1
+    assert took == pytest.approx(EXIT_TIMEOUT_S / 10, abs=0.5)
+    assert "Traceback" not in program.log
+
+
+def test_the_time_is_enough() -> None:
+    """The server stops before Docker and the Supervisor kill it, and ends in order before that."""
+    assert STOP_TIMEOUT_S < EXIT_TIMEOUT_S < 10
+
+
+async def test_a_request_while_stopping(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
+    """What is asked for after that is refused, and what was asked for before is spoken."""
+    caplog.set_level(logging.INFO)
+    settings = EmulatorSettings(frame=0.02, pace=0.5)
+    async with contextlib.AsyncExitStack() as stack:
+        async with serving(settings) as served:
+            client = await stack.enter_async_context(AsyncTcpClient("127.0.0.1", served.port))
+            await client.write_event(Synthesize(TEXT).event())
+            await receive(client, "audio-chunk")
+            served.server.stop()
+            stopping = asyncio.create_task(served.server.__aexit__(None, None, None))
+            while "Stopping" not in caplog.text:  # noqa: ASYNC110 - only the log tells
+                await asyncio.sleep(0)
+            await client.write_event(SynthesizeStart().event())
+            reply = await receive(client, "no such event")
+            await stopping
+        assert reply.types == ["audio-chunk", "audio-stop", "error", "synthesize-stopped"]
+        assert reply.error.code == "stopping"

@@ -1,0 +1,49 @@
+"""Stopping on SIGTERM and Ctrl-C: in order on the first signal, immediately on the second."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Final, NoReturn
+
+__all__ = ["STOP_TIMEOUT_S", "stop_on_signal"]
+
+# Seconds in which the server stops in order: Docker and Home Assistant's Supervisor kill it after
+# 10 s.
+STOP_TIMEOUT_S: Final = 9.0
+
+# Seconds after which the process ends whatever it is doing: Python waits without end for a thread
+# that hangs, such as one that reads from a disk that does not answer.
+EXIT_TIMEOUT_S: Final = 9.5
+
+
+def stop_on_signal(stop: Callable[[], None]) -> None:
+    """Call ``stop`` in the running loop on the first SIGTERM or SIGINT (Ctrl-C).
+
+    The second one ends the process immediately, and so does EXIT_TIMEOUT_S. These are handlers of
+    Python's own and not of the loop's, since they are for a loop that hangs, too; and no default
+    actions, since the kernel ignores those for the first process of a container.
+    """
+    loop = asyncio.get_running_loop()
+
+    def first(number: int, frame: FrameType | None) -> None:
+        if loop.is_closed():
+            _exit(number, frame)
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, _exit)
+        signal.signal(signal.SIGALRM, _exit)
+        signal.setitimer(signal.ITIMER_REAL, EXIT_TIMEOUT_S)
+        loop.call_soon_threadsafe(stop)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, first)
+
+
+def _exit(number: int, frame: FrameType | None) -> NoReturn:
+    late = number == signal.SIGALRM
+    # Without the logging module, whose lock may be taken.
+    os.write(2, b"Stopped before everything was closed.\n" if late else b"Stopped.\n")
+    os._exit(1 if late else 128 + number)
