@@ -27,8 +27,9 @@ REQUIRED_KEYS: Final = MANIFEST_KEYS - {
 }
 HACS_KEYS: Final = {"name", "filename", "hide_default_branch", "homeassistant", "zip_release"}
 
-# What comes with Home Assistant and need not be asked for.
-WITH_HOME_ASSISTANT: Final = {"aiohttp"}
+# What comes with Home Assistant and need not be asked for. Python 3.13 has no `audioop` any more:
+# it is Home Assistant's `audioop-lts`.
+WITH_HOME_ASSISTANT: Final = {"aiohttp", "audioop"}
 
 LANGUAGES: Final = {"de", "en", "es", "fr", "ja", "nb", "nl", "zh-Hans"}
 TRANSLATION_KEY: Final = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")

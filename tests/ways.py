@@ -17,6 +17,7 @@ from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.event import async_read_event, async_write_event
 from wyoming.tts import Synthesize
 
+from tests.listening import listening
 from tests.processes import READY, Program, server
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, FishSpeechEmulator
 from wyoming_fish.emulator.settings import FaultKind, FaultPoint
@@ -209,18 +210,13 @@ async def _other_voice() -> AsyncIterator[str]:
     """The address of another Wyoming voice, which encodes the text too."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            if (event := await async_read_event(reader)) is not None:
-                pcm = encode_code_voice(Synthesize.from_event(event).text, CODE_SAMPLES)
-                await async_write_event(AudioStart(RATE, 2, 1).event(), writer)
-                for at in range(0, len(pcm), 4096):
-                    chunk = AudioChunk(RATE, 2, 1, pcm[at : at + 4096])
-                    await async_write_event(chunk.event(), writer)
-                await async_write_event(AudioStop().event(), writer)
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
+        if (event := await async_read_event(reader)) is not None:
+            pcm = encode_code_voice(Synthesize.from_event(event).text, CODE_SAMPLES)
+            await async_write_event(AudioStart(RATE, 2, 1).event(), writer)
+            for at in range(0, len(pcm), 4096):
+                chunk = AudioChunk(RATE, 2, 1, pcm[at : at + 4096])
+                await async_write_event(chunk.event(), writer)
+            await async_write_event(AudioStop().event(), writer)
 
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with listener:
-        yield f"tcp://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    async with listening(serve) as port:
+        yield f"tcp://127.0.0.1:{port}"

@@ -15,6 +15,7 @@ from benchmarks.speakers import wyoming_server
 from benchmarks.table import verdict
 from benchmarks.texts import AT_ONCE, TEXTS, THREE_SENTENCES, Text, written
 from tests.e2e.home_assistant import has_audio
+from tests.listening import listening
 from tests.processes import ENVIRONMENT, ROOT
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 
@@ -141,11 +142,10 @@ async def test_crowd() -> None:
 async def test_crowd_without_a_server() -> None:
     """A server that goes away is an error, not a fast one."""
 
-    async def leave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
+    async def leave(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        pass
 
-    async with await asyncio.start_server(leave, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with listening(leave) as port:
         with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="closed the connection")):
             await crowd(port, 1, THREE_SENTENCES, AT_ONCE, 0.0)
 

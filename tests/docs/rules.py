@@ -202,7 +202,7 @@ RULES = (
         _LONG,
     ),
     Rule(
-        r"(?:HOME_ASSISTANT|SCREENSHOTS)=\S+ (?P<script>script/test) (?P<arguments>.*)",
+        r"(?:HOME_ASSISTANT|PYTHON|SCREENSHOTS)=\S+ (?P<script>script/test) (?P<arguments>.*)",
         tests,
         _LONG,
     ),

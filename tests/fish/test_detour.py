@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.fish.replies import TEXT, fish, speech
+from tests.listening import listening
 from wyoming_fish.emulator import Emulator, Fault
 from wyoming_fish.emulator.settings import FaultKind
 from wyoming_fish.fish import Backend, Endpoint
@@ -105,14 +106,10 @@ async def test_answers_that_are_no_websocket(answer: bytes) -> None:
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
-        writer.close()
-        await writer.wait_closed()
 
-    server = await asyncio.start_server(reply, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server:
+    async with listening(reply) as port:
         with pytest.raises(NoWebsocketError):
-            await open_socket(Endpoint("key", url), Backend.S2_1_PRO)
+            await open_socket(Endpoint("key", f"http://127.0.0.1:{port}"), Backend.S2_1_PRO)
 
 
 async def test_a_proxy_that_lets_no_websocket_through(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,14 +118,10 @@ async def test_a_proxy_that_lets_no_websocket_through(monkeypatch: pytest.Monkey
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
-        writer.close()
-        await writer.wait_closed()
 
-    proxy = await asyncio.start_server(reply, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
-    monkeypatch.setenv("http_proxy", url)
     monkeypatch.setenv("no_proxy", "")
-    async with proxy:
+    async with listening(reply) as port:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
         with pytest.raises(NoWebsocketError, match="403"):
             await open_socket(Endpoint("key", "http://fish.invalid"), Backend.S2_1_PRO)
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.listening import listening
 from wyoming_fish.emulator import Emulator, EmulatorSettings, FishSpeechEmulator, decode_code_voice
 from wyoming_fish.emulator.voices.tone import speak_tones
 from wyoming_fish.fish import Endpoint, Latency, Sockets, SpeechSettings, TextSettings, speak
@@ -286,17 +287,15 @@ async def test_a_server_that_is_neither() -> None:
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno.")
-        writer.close()
-        await writer.wait_closed()
 
-    server = await asyncio.start_server(reply, "127.0.0.1", 0)
-    endpoint = Endpoint("", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    async with server, Account(endpoint) as account:
-        sockets = Sockets(endpoint)
-        with pytest.raises(ProtocolError, match="no POST /v1/tts"):
-            await _speak(sockets)
-        assert await account.voices() == []
-        await sockets.close()
+    async with listening(reply) as port:
+        endpoint = Endpoint("", f"http://127.0.0.1:{port}")
+        async with Account(endpoint) as account:
+            sockets = Sockets(endpoint)
+            with pytest.raises(ProtocolError, match="no POST /v1/tts"):
+                await _speak(sockets)
+            assert await account.voices() == []
+            await sockets.close()
 
 
 async def test_fish_itself_is_not_asked() -> None:

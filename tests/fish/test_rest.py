@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from tests.fish.replies import RAW, SENTENCES, SETTINGS, TEXT, fish, speech, words
+from tests.idle_clock import run
 from wyoming_fish.emulator import Fault, decode_code_voice
 from wyoming_fish.emulator.settings import FaultKind
 from wyoming_fish.emulator.voices.code import encode_code_voice
@@ -47,23 +48,28 @@ async def test_the_request_carries_the_settings() -> None:
 
 
 @pytest.mark.parametrize("riff", [False, True])
-async def test_each_sentence_is_streamed_as_it_is_written(riff: bool) -> None:
+def test_each_sentence_is_streamed_as_it_is_written(riff: bool) -> None:
     """A sentence is heard while the next one is not yet written, header or none."""
-    heard = asyncio.Event()
     out = b""
 
-    async def text() -> AsyncIterator[str]:
-        for sentence in SENTENCES:
-            yield sentence
-            heard.clear()
-            await heard.wait()
+    async def hear() -> None:
+        nonlocal out
+        heard = asyncio.Event()
 
-    async with fish(MISSING, riff=riff) as (emulator, sockets):
-        async for pcm in speak(sockets, text(), SETTINGS, RAW):
-            out += pcm
-            if out in [encode_code_voice("".join(SENTENCES[:n])) for n in range(1, 5)]:
-                heard.set()
-        assert [session.texts[0] for session in emulator.sessions] == list(SENTENCES)
+        async def text() -> AsyncIterator[str]:
+            for sentence in SENTENCES:
+                yield sentence
+                heard.clear()
+                await heard.wait()
+
+        async with fish(MISSING, riff=riff) as (emulator, sockets):
+            async for pcm in speak(sockets, text(), SETTINGS, RAW):
+                out += pcm
+                if out in [encode_code_voice("".join(SENTENCES[:n])) for n in range(1, 5)]:
+                    heard.set()
+            assert [session.texts[0] for session in emulator.sessions] == list(SENTENCES)
+
+    run(hear())
     assert decode_code_voice(out) == TEXT
 
 

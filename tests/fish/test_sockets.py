@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 from aiohttp import web
 
+from tests.listening import listening
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
 from wyoming_fish.fish import Backend, Endpoint, Sockets, SpeechSettings, speak
 from wyoming_fish.fish.errors import FishConnectionError, FishError, ProtocolError, UnavailableError
@@ -262,12 +263,8 @@ async def test_a_server_that_is_no_fish(answer: bytes) -> None:
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
-        writer.close()
-        await writer.wait_closed()
 
-    server = await asyncio.start_server(reply, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server:
+    async with listening(reply) as port:
         sockets = Sockets(Endpoint("key", f"http://127.0.0.1:{port}"))
         with pytest.raises(FishError):
             await _speak(sockets)

@@ -41,7 +41,7 @@ def _set_up(project: Path, path: str | Path, **env: str) -> list[str]:
     """Run a set-up that must fail, and return the lines that it printed."""
     done = subprocess.run(
         [project / "script" / "setup", "run"],
-        env=os.environ | {"PATH": str(path)} | env,
+        env=os.environ | {"PATH": str(path), "PYTHON": ""} | env,
         capture_output=True,
         text=True,
         check=False,
@@ -64,6 +64,32 @@ def test_old_python(project: Path, programs: Path) -> None:
     python.chmod(0o755)
     sentence = "Python 3.11 or later is needed, and there is none on the PATH."
     assert _set_up(project, programs) == [sentence]
+
+
+def test_another_python(project: Path, programs: Path) -> None:
+    """The Python that PYTHON names is taken and no other, whatever is on the PATH."""
+    (programs / "python3").symlink_to(sys.executable)
+    sentence = "Python 3.11 or later is needed, and /no/python is not that."
+    assert _set_up(project, programs, PYTHON="/no/python") == [sentence]
+
+
+def test_another_python_than_before(project: Path, tmp_path: Path, programs: Path) -> None:
+    """A virtualenv of another Python than PYTHON names is made again."""
+    for program in ("rm", "env"):
+        (programs / program).unlink(missing_ok=True)
+        (programs / program).symlink_to(shutil.which(program) or "")
+    stale = project / ".venv" / "bin"
+    stale.mkdir(parents=True)
+    (stale / "python").symlink_to(sys.executable)
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\n[ "$2" = "import sys; print(sys.version)" ] && echo 3.99 && exit\n'
+        f'[ "$2" != venv ] && exec {sys.executable} "$@"\n'
+    )
+    python.chmod(0o755)
+    *_, sentence = _set_up(project, programs, PYTHON=str(python))
+    assert sentence.startswith(f"{python} cannot make a virtualenv")
+    assert not stale.exists()
 
 
 def test_no_venv_module(project: Path, programs: Path) -> None:

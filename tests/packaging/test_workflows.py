@@ -54,7 +54,7 @@ def test_every_python() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     classifier = re.compile(r"Programming Language :: Python :: (3\.\d+)")
     said = [found[1] for found in map(classifier.fullmatch, project["classifiers"]) if found]
-    assert matrix == said
+    assert [".".join(python.split(".")[:2]) for python in matrix] == said
     assert project["requires-python"] == f">={said[0]}"
 
 

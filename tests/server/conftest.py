@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -106,6 +107,28 @@ def check_envelope(reply: Reply, rate: int, *, streamed: bool) -> None:
             samples += len(chunk.audio) // 2
         elif AudioStop.is_type(event.type):
             assert AudioStop.from_event(event).timestamp == samples * 1000 // rate
+
+
+# Connections of a crowd that are open at the same time. Both ends of each may lie in this process,
+# which has no more than 1,024 open files where nobody raised the usual limit.
+OPEN_CONNECTIONS = 400
+
+
+@contextlib.asynccontextmanager
+async def crowd(port: int, size: int) -> AsyncIterator[list[asyncio.StreamReader]]:
+    """So many connections that say nothing, the oldest of which the server closes."""
+    pairs = deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]]()
+    try:
+        for _ in range(size):
+            pairs.append(await asyncio.open_connection("127.0.0.1", port))
+            if len(pairs) > OPEN_CONNECTIONS:
+                reader, writer = pairs.popleft()
+                assert await reader.read() == b""
+                writer.close()
+        yield [reader for reader, _ in pairs]
+    finally:
+        for _, writer in pairs:
+            writer.close()
 
 
 Serving = Callable[..., AbstractAsyncContextManager[Served]]

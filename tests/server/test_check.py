@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.gateways import without_upgrade
+from tests.listening import listening
 from tests.processes import ENVIRONMENT, ROOT
 from wyoming_fish.emulator import VOICES, Emulator, EmulatorSettings, Fault, FishSpeechEmulator
 from wyoming_fish.flags import FLAGS
@@ -236,11 +237,8 @@ async def test_what_is_no_fish(check: Check) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
-        writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with listening(answer) as port:
         status, findings = await check(f"--base-url=http://127.0.0.1:{port}")
     assert (status, wrong_in(findings)) == (1, ["key"])
     assert "Check that the base URL is that of a Fish Audio server" in findings["key"]["text"]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.certificates import self_signed
+from tests.listening import listening
 from tests.processes import ENVIRONMENT, ROOT
 from wyoming_fish.emulator import Emulator, EmulatorSettings
 from wyoming_fish.fish.websocket import OPEN_TIMEOUT
@@ -97,9 +98,8 @@ async def _encrypted(port: int, context: ssl.SSLContext) -> AsyncIterator[int]:
         behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(copy(reader, behind_writer), copy(behind_reader, writer))
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    async with listening(serve, context) as encrypted:
+        yield encrypted
 
 
 async def test_a_certificate_that_is_not_trusted(check: Check, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
 
 import pytest
 from wyoming.error import Error
@@ -16,20 +15,9 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, Synthesize
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
 from wyoming_fish.reply import Reply
 
-from .conftest import Served, Serving, receive, stream
+from .conftest import Served, Serving, crowd, receive, stream
 
 TEXT = "Good night. The doors are locked."
-
-
-@contextlib.asynccontextmanager
-async def _crowd(served: Served, size: int) -> AsyncIterator[list[asyncio.StreamReader]]:
-    """So many connections that say nothing."""
-    pairs = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(size)]
-    try:
-        yield [reader for reader, _ in pairs]
-    finally:
-        for _, writer in pairs:
-            writer.close()
 
 
 async def _is_served(served: Served) -> bool:
@@ -47,7 +35,7 @@ async def test_a_thousand_that_say_nothing(serving: Serving) -> None:
     ):
         await early.write_event(Ping().event())
         assert await early.read_event()
-        async with _crowd(served, 1000) as readers:
+        async with crowd(served.port, 1000) as readers:
             assert await _is_served(served)
             # Who has said something is not sent away for them.
             await early.write_event(Synthesize(TEXT).event())

@@ -14,6 +14,7 @@ from wyoming.error import Error
 from wyoming.event import Event, async_read_event, async_write_event
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
+from tests.listening import listening
 from wyoming_fish.emulator import EmulatorSettings, Fault, decode_code_voice
 
 from .conftest import Serving, check_envelope, receive, stream
@@ -50,12 +51,9 @@ async def _other(answer: Callable[[str], list[Event]]) -> AsyncIterator[tuple[st
         asked.append(Synthesize.from_event(event).text)
         for answered in answer(asked[-1]):
             await async_write_event(answered, writer)
-        writer.close()
-        await writer.wait_closed()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+    async with listening(serve) as port:
+        yield f"tcp://127.0.0.1:{port}", asked
 
 
 @pytest.mark.parametrize("streamed", [False, True])

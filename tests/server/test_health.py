@@ -12,6 +12,7 @@ import pytest
 from wyoming.client import AsyncTcpClient
 from wyoming.tts import Synthesize
 
+from tests.listening import listening
 from tests.processes import ENVIRONMENT, READY, ROOT, server
 from wyoming_fish.emulator import EmulatorSettings
 from wyoming_fish.health import main
@@ -113,10 +114,8 @@ async def test_another_answers(
         if answer is None:
             await reader.read()
         writer.write(answer or b"")
-        writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as other:
-        port = other.sockets[0].getsockname()[1]
+    async with listening(serve) as port:
         assert await asyncio.to_thread(main, [f"tcp://127.0.0.1:{port}"], {}) == 1
     assert reason in capsys.readouterr().err
 

@@ -16,7 +16,7 @@ from wyoming.tts import Synthesize
 from tests.processes import READY, Program, server
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 
-from .conftest import receive, stream
+from .conftest import crowd, receive, stream
 from .hostile import CORPUS, LARGE
 
 TEXT = "Good night. The doors are locked."
@@ -119,10 +119,7 @@ async def test_hostile_input(running: _Running, name: str) -> None:
 
 async def test_a_thousand_that_say_nothing(running: _Running) -> None:
     """Silent connections cost little, however many there are."""
-    async with contextlib.AsyncExitStack() as stack, running.watched():
-        for _ in range(1000):
-            _, writer = await asyncio.open_connection("127.0.0.1", running.port)
-            stack.callback(writer.close)
+    async with running.watched(), crowd(running.port, 1000):
         await running.serves()
 
 

@@ -14,6 +14,7 @@ from wyoming.error import Error
 from wyoming.event import Event
 from wyoming.tts import SynthesizeStopped
 
+from tests.listening import listening
 from tests.processes import ROOT
 from tests.tools.saying import start_say
 from tests.tools.scripted_server import RATE, START, STOP, Client, Script, audio, wyoming_server
@@ -258,10 +259,8 @@ async def test_no_wyoming_server() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
-        port = listening.sockets[0].getsockname()[1]
+    async with listening(serve) as port:
         said = await _say("One.", "--uri", f"tcp://127.0.0.1:{port}")
     assert (said.status, said.errors) == (1, "What answers there is no Wyoming server.\n")
 

@@ -1,5 +1,7 @@
 """SSML, as far as Fish can do what it asks for."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -168,6 +170,24 @@ def test_never_raises(text: str) -> None:
             assert 0.5 <= part.speed <= 2
             assert -20 <= part.volume <= 20
             part.text.encode()
+
+
+@pytest.mark.parametrize(
+    "pattern", ["<", "<a ", "<!DOCTYPE", "<!DOCTYPE[", "<!DOCTYPE[] ", "&", "&a", "<p>", "<break/>"]
+)
+def test_time_is_linear(pattern: str) -> None:
+    """A document that is four times as long takes no more time for each of its characters."""
+    # Twice is what a busy machine makes of it; what grows with the length is four.
+    least = min(_seconds(pattern, LONGEST_SSML // 4) for _ in range(3))
+    assert min(_seconds(pattern, LONGEST_SSML) for _ in range(2)) < 2.5 * max(least, 1e-7)
+
+
+def _seconds(pattern: str, length: int) -> float:
+    """Seconds of the processor for each character."""
+    text = ("<speak>" + pattern * length)[:length]
+    started = time.process_time()
+    _parts(text)
+    return (time.process_time() - started) / length
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ LETTERS: Final = "hHfFmMwW"
 
 _COMMENT: Final = "<!--"
 # Nothing is a tag in which another begins.
-_ALONE: Final = re.compile(r"<[^<>]{0,499}+(?:>|\Z)")
+_ALONE: Final = re.compile(r"<[^<>]{0,499}(?:>|\Z)")
 _HEART: Final = re.compile(r"<3(?!\w|[.,]\d)")
 _AUTOLINK: Final = Construct(
-    rf"<((?:{links.ADDRESS_START.pattern})[^<>\s]*+)>",
-    rf"<{links.POSSIBLE_ADDRESS}[^<>\s]*+",
+    rf"<((?:{links.ADDRESS_START.pattern})[^<>\s]*)>",
+    rf"<{links.POSSIBLE_ADDRESS}[^<>\s]*",
     limit=500,
     flags=re.IGNORECASE,
 )

@@ -23,18 +23,18 @@ _DISPLAYED: Final = r"\$\$(?:(?<=\n\$\$)\s{0,9})"
 
 # A formula between dollars, or doubled dollars.
 _DOLLARS: Final = Construct(
-    rf"\$(?P<inline>(?:{_BEGINS})[^$\n]{{0,200}}+)\$"
-    rf"|{_DISPLAYED}?(?P<displayed>[A-Za-z0-9\\({{-][^$]{{0,300}}+)\$\$",
-    rf"\$(?:(?:{_BEGINS})[^$\n]{{0,200}}+|[A-Za-z]?[ ]|[A-Za-z]{{0,8}}|\\|\d[\d.,]{{0,9}}\$?)"
-    rf"|{_DISPLAYED}?(?:[A-Za-z0-9\\({{-][^$]{{0,300}}+\$?)?",
+    rf"\$(?P<inline>(?:{_BEGINS})[^$\n]{{0,200}})\$"
+    rf"|{_DISPLAYED}?(?P<displayed>[A-Za-z0-9\\({{-][^$]{{0,300}})\$\$",
+    rf"\$(?:(?:{_BEGINS})[^$\n]{{0,200}}|[A-Za-z]?[ ]|[A-Za-z]{{0,8}}|\\|\d[\d.,]{{0,9}}\$?)"
+    rf"|{_DISPLAYED}?(?:[A-Za-z0-9\\({{-][^$]{{0,300}}\$?)?",
     limit=320,
 )
 
 # A formula between parentheses or brackets that have a backslash.
 _PARENTHESES: Final = Construct(
-    r"\\\((?P<inline>(?:[^\\\n]|\\[^()\n]){1,200}+)\\\)"
-    r"|\\\[(?P<displayed>(?:[^\\]|\\[^\[\]]){1,300}+)\\\]",
-    r"\\\((?:[^\\\n]|\\[^()\n]){0,200}+\\?|\\\[(?:[^\\]|\\[^\[\]]){0,300}+\\?",
+    r"\\\((?P<inline>(?:[^\\\n]|\\[^()\n]){1,200})\\\)"
+    r"|\\\[(?P<displayed>(?:[^\\]|\\[^\[\]]){1,300})\\\]",
+    r"\\\((?:[^\\\n]|\\[^()\n]){0,200}\\?|\\\[(?:[^\\]|\\[^\[\]]){0,300}\\?",
     limit=310,
 )
 
@@ -66,8 +66,8 @@ _SIGNS: Final = {
 
 # A command with what it is given, in the midst of text.
 _COMMAND: Final = Construct(
-    r"\\(?P<name>[A-Za-z]{2,12})(?![A-Za-z])(?:\{[^{}\n]{0,60}\}){0,2}+(?=[^{])",
-    r"\\[A-Za-z]{0,12}(?:\{[^{}\n]{0,60}\}){0,2}+(?:\{[^{}\n]{0,60})?",
+    r"\\(?P<name>[A-Za-z]{2,12})(?![A-Za-z])(?:\{[^{}\n]{0,60}\}){0,2}(?=[^{])",
+    r"\\[A-Za-z]{0,12}(?:\{[^{}\n]{0,60}\}){0,2}(?:\{[^{}\n]{0,60})?",
     limit=160,
 )
 

@@ -34,25 +34,20 @@ class CodeBlock:
         self.open = True
         """Whether there is more of it."""
 
-    def skip(self, text: str, at: int, *, complete: bool) -> int:
-        """Where it goes on after ``text``, or where it ends and is not ``open`` any more."""
-        while at < len(text):
-            if self._in_line:
-                end = text.find("\n", at)
-                if end < 0:
-                    return len(text)
-                at, self._in_line = end + 1, False
-                continue
+    def skip(self, text: str, at: int, *, complete: bool) -> int | Wait:
+        """Where the next part begins, or where all of it ends and ``open`` is unset."""
+        if not self._in_line:
             # The end of the text ends a line too.
             line = text + "\n" if complete else text
             match = _CLOSING_FENCE.read(line, at, complete=complete)
             if match is WAIT:
-                return at
+                return WAIT
             if match and self._closes(match["fence"]):
                 self.open = False
                 return min(match.end(), len(text))
-            self._in_line = True
-        return at
+        end = text.find("\n", at)
+        self._in_line = end < 0
+        return len(text) if self._in_line else end + 1
 
     def _closes(self, fence: str) -> bool:
         return fence[0] == self._fence[0] and len(fence) >= len(self._fence)

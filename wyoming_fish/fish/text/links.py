@@ -23,10 +23,10 @@ __all__ = [
     "is_number",
 ]
 
-_INNER: Final = r"(?:[^\[\]\n\\]++|\\[^\n]|\[[^\[\]\n]*+\])*+"
+_INNER: Final = r"[^\[\]\n\\]*(?:(?:\\[^\n]|\[[^\[\]\n]*\])[^\[\]\n\\]*)*"
 
 # «[text]», with one more pair of brackets in it at the most. Longer texts of links are rare.
-BRACKETS: Final = Construct(rf"\[({_INNER})\]", rf"\[{_INNER}(?:\\|\[[^\[\]\n]*+)?", limit=200)
+BRACKETS: Final = Construct(rf"\[({_INNER})\]", rf"\[{_INNER}(?:\\|\[[^\[\]\n]*)?", limit=200)
 
 # What may follow a link's text: «[Home Assistant][ha]».
 REFERENCE: Final = Construct(r"\[([^\[\]\n]*)\]", r"\[[^\[\]\n]*", limit=60)
@@ -64,7 +64,7 @@ scripts have spaces."""
 
 _HOST: Final = r"0-9A-Za-z\u00a1-\u024f\u0370-\u058f._~%:@-"
 # A host is 253 characters at the most.
-HOST: Final = Construct(rf"([{_HOST}]++)(?=[^{_HOST}])", rf"[{_HOST}]*+", limit=260)
+HOST: Final = Construct(rf"([{_HOST}]+)(?=[^{_HOST}])", rf"[{_HOST}]*", limit=260)
 """A host, with all that may stand before and after it in an address."""
 
 
@@ -120,12 +120,7 @@ class Destination:
         """Whether there is more of it."""
 
     def skip(self, text: str, at: int, *, complete: bool) -> int:
-        """Where it goes on after ``text``, or where it ends and is not ``open`` any more."""
-        while self.open and at < len(text):
-            at = self._skip_one(text, at)
-        return at
-
-    def _skip_one(self, text: str, at: int) -> int:
+        """Where the next part begins, or where all of it ends and ``open`` is unset."""
         character = text[at]
         if character == "\n":
             self.open = False
@@ -165,26 +160,22 @@ class Address:
         self.open = True
         """Whether there is more of it."""
 
-    def skip(self, text: str, at: int, *, complete: bool) -> int:
-        """Where it goes on after ``text``, or where it ends and is not ``open`` any more."""
-        while at < len(text):
-            if match := self._PLAIN.match(text, at):
-                at = match.end()
-                continue
-            match = self._MARKS.match(text, at)
-            if match is None:
-                self.open = False
-                return at
-            if match.end() == len(text) and len(match[0]) < 16 and not complete:
-                return at
-            if self._PLAIN.match(text, match.end()) is None and len(match[0]) < 16:
+    def skip(self, text: str, at: int, *, complete: bool) -> int | Wait:
+        """Where the next part begins, or where all of it ends and ``open`` is unset."""
+        if match := self._PLAIN.match(text, at):
+            return match.end()
+        match = self._MARKS.match(text, at)
+        if match is None:
+            self.open = False
+            return at
+        if len(match[0]) < 16:
+            if match.end() == len(text) and not complete:
+                return WAIT
+            if self._PLAIN.match(text, match.end()) is None:
                 self.open = False
                 return at + self._closing(match[0])
-            self._depth += match[0].count("(") - match[0].count(")")
-            at = match.end()
-        if complete:
-            self.open = False
-        return at
+        self._depth += match[0].count("(") - match[0].count(")")
+        return match.end()
 
     def _closing(self, marks: str) -> int:
         """How many of the last marks close what was opened within the address."""

@@ -27,13 +27,13 @@ __all__ = ["Markup"]
 # What needs no look: all but the marks that may mean something where they stand, and the letters
 # with which an address may begin.
 _PLAIN: Final = re.compile(
-    rf"(?:[^\n*_~=`\[\](<>&|#\\!:;•·【\-+^${angles.LETTERS}{EMOJI}{marks.ARROWS}]"
+    rf"(?:[^\n*_~=`\[\](<>&|#\\!:;•·【\-+^${angles.LETTERS}{EMOJI}{marks.ARROWS}]+"
     rf"|(?<=[{links.LETTERS}])[{angles.LETTERS}]|(?!{links.POSSIBLE_ADDRESS})[{angles.LETTERS}]"
     r"|-(?=[^->])|\+(?=[^+])|>(?=[^>])|\^(?=[^^])|=(?=[^=>])|(?<![~A-Za-z])~(?=[\d$€£¥])"
     r"|(?<=[^\s\[])!|!(?=[^\[])|(?<=\S)[:;]|[:;](?=[^')(/|\\*A-Za-z-])|&(?=[^#A-Za-z])"
     r"|\$(?=[^$\w\\(\[{-]|\d[\d.,]{0,9}(?:[^\d.,^\\_$]|\$\d))|<(?=[^\w/|｜!?<])"
     r"|\((?=[^A-Za-z]|[A-Za-z][^A-Za-z])"
-    r"|(?<=[^\W_])_(?=[^\W_])|(?<=[^\W\d_])·(?=[^\W\d_]))++"
+    r"|(?<=[^\W_])_(?=[^\W_])|(?<=[^\W\d_])·(?=[^\W\d_])){1,256}"
 )
 
 _HANDLERS: Final[dict[str, Handler]] = (
@@ -43,8 +43,14 @@ _HANDLERS: Final[dict[str, Handler]] = (
 _MARKS: Final = frozenset("\n*`[]|#\\")
 # After so many marks without a letter, a number or a space between them, more of them say nothing.
 MOST_MARKS: Final = 16
-_NOISE: Final = re.compile(r"[!-/:-@\[-`{-~]++")
+_NOISE: Final = re.compile(r"[!-/:-@\[-`{-~]+")
 _LITERAL_IN_CODE: Final = _HANDLERS.keys() - {"`", "\n", *angles.LETTERS}
+
+# Characters that may wait for what follows them: more than the longest construct has, a tag of 500.
+MAX_HELD_CHARACTERS: Final = 512
+# Steps in a row that change the state but read no character. Two are needed: hidden text ends, and
+# then the marks that begin a line do.
+_MAX_IDLE_STEPS: Final = 4
 
 
 class Markup:
@@ -70,34 +76,46 @@ class Markup:
         self._text = text[at - 1 :]
 
     def _read(self, text: str, at: int, complete: bool) -> int:
-        """Read ``text`` from ``at`` on, and give where what waits begins."""
-        reading, end = self._reading, len(text)
+        """Read ``text`` from ``at`` on, and give where what waits begins.
+
+        Every step reads on or waits for more text. One that does neither reads one character as
+        text, so no text and no handler can hold up this loop.
+        """
+        end, idle_steps = len(text), 0
         while at < end:
-            place: int | Wait
-            if reading.skipping:
-                place = self._skip(reading.skipping, text, at, complete)
-            elif reading.line_starts:
-                handler = lines.HANDLERS.get(text[at], lines.begin_text)
-                place = handler(reading, text, at, complete)
-            elif self._marks > MOST_MARKS and (noise := _NOISE.match(text, at)):
-                place = noise.end()
-            elif text[at] not in _MARKS and (plain := _PLAIN.match(text, at)):
-                place = plain.end()
-                if self._marks and not _NOISE.fullmatch(plain[0]):
-                    self._marks = 0
-                if reading.code:
-                    self._spoken.literal(plain[0])
-                else:
-                    self._spoken.text(plain[0])
-            elif reading.code and text[at] in _LITERAL_IN_CODE:
-                place = at + 1
-                self._spoken.literal(text[at])
-            else:
-                place = self._mark(text, at, complete)
+            place = self._step(text, at, complete)
             if place is WAIT:
-                break
-            at = place
+                if not complete and end - at <= MAX_HELD_CHARACTERS:
+                    break
+            elif place > at:
+                at, idle_steps = place, 0
+                continue
+            elif place == at and idle_steps < _MAX_IDLE_STEPS:
+                idle_steps += 1
+                continue
+            self._spoken.literal(text[at])
+            at, idle_steps = at + 1, 0
         return at
+
+    def _step(self, text: str, at: int, complete: bool) -> int | Wait:
+        """Read what begins at ``at``, and give where it ends."""
+        reading = self._reading
+        if reading.skipping:
+            return self._skip(reading.skipping, text, at, complete)
+        if reading.line_starts:
+            handler = lines.HANDLERS.get(text[at], lines.begin_text)
+            return handler(reading, text, at, complete)
+        if self._marks > MOST_MARKS and (noise := _NOISE.match(text, at)):
+            return noise.end()
+        if text[at] not in _MARKS and (plain := _PLAIN.match(text, at)):
+            if self._marks and not _NOISE.fullmatch(plain[0]):
+                self._marks = 0
+            (self._spoken.literal if reading.code else self._spoken.text)(plain[0])
+            return plain.end()
+        if reading.code and text[at] in _LITERAL_IN_CODE:
+            self._spoken.literal(text[at])
+            return at + 1
+        return self._mark(text, at, complete)
 
     def _mark(self, text: str, at: int, complete: bool) -> int | Wait:
         handler = _HANDLERS.get(text[at], marks.read_symbol)
@@ -110,7 +128,8 @@ class Markup:
         reading = self._reading
         line_starts, reading.line_starts = reading.line_starts, False
         self._read("[" + text, 1, True)
-        reading.line_starts, reading.code = line_starts, 0
+        # What the text hides is hidden to its end at most.
+        reading.line_starts, reading.code, reading.skipping = line_starts, 0, None
 
     def _skip(self, skipping: Skipping, text: str, at: int, complete: bool) -> int | Wait:
         place = skipping.skip(text, at, complete=complete)
@@ -118,6 +137,4 @@ class Markup:
             self._reading.skipping = None
             self._marks = 0
             self._reading.line_starts = isinstance(skipping, lines.CodeBlock)
-        elif place == at:
-            return WAIT
         return place

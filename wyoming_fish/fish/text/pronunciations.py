@@ -110,7 +110,8 @@ class Pronouncer:
         parts: list[str] = []
         given = at = 1
         while (match := words.begins.search(text, at)) and match.start() < stop:
-            at = match.end()
+            # It reads on, whatever matched.
+            at = max(match.end(), match.start() + 1)
             if match["token"] is None and (word := words.at(text, match.start())):
                 parts += text[given : match.start()], words.texts[_key(word)]
                 given = at = match.start() + len(word)

@@ -19,10 +19,10 @@ class Skipping(Protocol):
     open: bool
     """Whether there is more of it."""
 
-    def skip(self, text: str, at: int, *, complete: bool) -> int:
-        """Where it goes on after ``text``, or where it ends and is not ``open`` any more.
+    def skip(self, text: str, at: int, *, complete: bool) -> int | Wait:
+        """Where the next part of ``text`` begins, or where all of it ends and ``open`` is unset.
 
-        At ``at`` itself where more has to be known first.
+        Reads at least one character while it is ``open``.
         """
 
 

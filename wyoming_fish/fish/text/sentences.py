@@ -141,7 +141,8 @@ class Sentences:
         """Find the cuts that the text by now makes certain."""
         text = self.text
         self._open = False
-        while self._scanned < AHEAD and (place := _PLACE.search(text, self._scanned)):
+        stop = min(len(text), AHEAD)
+        while self._scanned < stop and (place := _PLACE.search(text, self._scanned)):
             start, end = place.span()
             self._scanned = start
             if place["bracket"]:
@@ -157,7 +158,8 @@ class Sentences:
             kind = _kind(text, place)
             if kind is not None:
                 self.cuts.append(Cut(end, kind))
-            self._scanned = end
+            # It reads on, whatever matched.
+            self._scanned = max(end, start + 1)
         else:
             # Nothing but the last letter can be the start of a place.
             self._scanned = max(self._scanned, min(len(text) - 1, AHEAD))
@@ -169,8 +171,9 @@ class Sentences:
 
 def sentence_ends(text: str, at: int) -> Iterator[int]:
     """Where sentences end in ``text``, whose cues are whole, from ``at`` on and before its end."""
-    while place := _PLACE.search(text, at):
-        at = place.end()
+    while at < len(text) and (place := _PLACE.search(text, at)):
+        # It reads on, whatever matched.
+        at = max(place.end(), place.start() + 1)
         if place["bracket"]:
             if place["bracket"] != "(":
                 at = _after_cue(text, place.start()) or at

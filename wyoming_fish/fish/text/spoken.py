@@ -30,9 +30,12 @@ _SYMBOLS: Final = "\"'`*_~=+^<>|#/\\-–—&@%‚‘’¡¿{}[]"
 _JOINTS: Final = re.escape(_CLAUSE_MARKS + _SENTENCE_MARKS + _SYMBOLS)
 _MARKS: Final = re.escape(_OPENING + _CLOSING + _CLAUSE_MARKS + _SENTENCE_MARKS + _SYMBOLS)
 
-# Words with at most a mark and a space between them need no further look.
+_REST: Final = f"[^{_MARKS}{_SPACES}]"
+
+# Words with at most a mark and a space between them need no further look; so many at a
+# time that they cost no memory.
 _TOKEN: Final = re.compile(
-    rf"""(?P<words>[^\W_][^{_MARKS}{_SPACES}]*+(?:[{_JOINTS}]?\ ?[^{_MARKS}{_SPACES}]++)*+)
+    rf"""(?P<words>[^\W_]{_REST}*(?:(?:[{_JOINTS}]\ ?|\ ){_REST}+){{0,256}})
     | (?P<space>[{_SPACES}]+)
     | (?P<mark>[{_MARKS}])
     | (?P<symbol>.)""",

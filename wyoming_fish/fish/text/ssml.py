@@ -39,7 +39,8 @@ _SPEEDS: Final = (0.5, 2.0)
 _VOLUMES: Final = (-20.0, 20.0)
 
 _START: Final = "<speak"
-_TAG: Final = re.compile(r"<!DOCTYPE[^<>\[]*\[[^\]]*\]\s*>|<[^<>]*(?:>|$)")
+# A tag, and a document type with no more declarations than anyone writes by hand.
+_TAG: Final = re.compile(r"<!DOCTYPE[^<>\[]*\[[^\]]{0,2000}\]\s*>|<[^<>]*(?:>|$)")
 _ENTITY: Final = re.compile(r"&\w{1,32};")
 _AMPERSAND: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9A-Fa-f]{1,6});)")
 _NAMED: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)[A-Za-z][A-Za-z0-9]{1,31};")

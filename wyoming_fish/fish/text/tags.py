@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from .grammar import Construct
+from .grammar import WAIT, Construct, Wait
 
 __all__ = [
     "BREAKS",
@@ -25,29 +25,29 @@ __all__ = [
 ]
 
 _NAME: Final = r"[A-Za-z][A-Za-z0-9:_-]{0,30}"
-_SPACE: Final = r"[ \n]"
+# Spaces within a tag: as deep as a line of it may be indented.
+_SPACE: Final = r"[ \n]{1,40}"
+_SPACES: Final = r"[ \n]{0,40}"
+_ATTRIBUTE_NAME: Final = r"[\w:.@-]{1,40}"
 _LONE: Final = "open|disabled|checked|selected|controls|hidden|async|defer|loop|muted|autoplay"
 _ATTRIBUTE: Final = (
-    rf"{_SPACE}++(?:[\w:.@-]{{1,40}}+{_SPACE}*+={_SPACE}*+(?:\"[^\"]*+\"|'[^']*+'|[^\s\"'=<>`]++)"
-    rf"|(?:{_LONE})(?={_SPACE}|/|>))"
+    rf"{_SPACE}(?:{_ATTRIBUTE_NAME}{_SPACES}={_SPACES}(?:\"[^\"]*\"|'[^']*'|[^\s\"'=<>`]+)"
+    rf"|(?:{_LONE})(?=[ \n/>]))"
 )
 _BEGUN_ATTRIBUTE: Final = (
-    rf"{_SPACE}*+(?:[\w:.@-]{{1,40}}+(?:{_SPACE}*+={_SPACE}*+(?:\"[^\"]*+|'[^']*+|[^\s\"'=<>`]*+)"
-    rf"|{_SPACE}*+)?)?"
+    rf"{_SPACE}(?:{_ATTRIBUTE_NAME}{_SPACES}(?:={_SPACES}(?:\"[^\"]*|'[^']*|[^\s\"'=<>`]*))?)?"
 )
 
 TAG: Final = Construct(
-    rf"<(?P<end>/?)(?P<name>{_NAME})(?P<attributes>(?:{_ATTRIBUTE})*+){_SPACE}*+/?>"
-    r"|<(?P<declared>[!?])[A-Za-z][^<>]*+>",
-    rf"<(?:/?(?:{_NAME}(?:{_ATTRIBUTE})*+(?:{_BEGUN_ATTRIBUTE}|{_SPACE}*+/)?)?"
-    r"|[!?](?:[A-Za-z][^<>]*+)?)?",
+    rf"<(?P<end>/?)(?P<name>{_NAME})(?P<attributes>(?:{_ATTRIBUTE})*){_SPACES}/?>"
+    r"|<(?P<declared>[!?])[A-Za-z][^<>]*>",
+    rf"<(?:/?(?:{_NAME}(?:{_ATTRIBUTE})*(?:{_BEGUN_ATTRIBUTE}|{_SPACES}/)?)?"
+    r"|[!?](?:[A-Za-z][^<>]*)?)?",
     limit=500,
 )
 """A tag with its attributes, or a declaration."""
 
-PLACEHOLDER: Final = Construct(
-    r"<([^\W\d_][\w .'+@/-]*+)>", r"<(?:[^\W\d_][\w .'+@/-]*+)?", limit=50
-)
+PLACEHOLDER: Final = Construct(r"<([^\W\d_][\w .'+@/-]*)>", r"<(?:[^\W\d_][\w .'+@/-]*)?", limit=50)
 """Words between angle brackets, of which nobody knows whether they are a tag: «<your name>»."""
 
 TOKEN: Final = Construct(
@@ -72,12 +72,13 @@ class Hidden:
         self.open = True
         """Whether there is more of it."""
 
-    def skip(self, text: str, at: int, *, complete: bool) -> int:
-        """Where it goes on after ``text``, or where it ends and is not ``open`` any more."""
+    def skip(self, text: str, at: int, *, complete: bool) -> int | Wait:
+        """Where the next part begins, or where all of it ends and ``open`` is unset."""
         if match := self._closing.search(text, at):
             self.open = False
             return match.end()
-        return len(text) if complete else max(at, len(text) - LONGEST_CLOSING)
+        place = len(text) if complete else len(text) - LONGEST_CLOSING
+        return place if place > at else WAIT
 
 
 # Characters of the longest of what closes them.
