@@ -27,6 +27,7 @@ VOICE = VOICES[0]
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails is not tried again."""
     monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", -1.0)
+    monkeypatch.setattr("wyoming_fish.fish.slots.QUEUE_TIMEOUT_S", 0.05)
 
 
 async def test_all_is_well(check: Check) -> None:

@@ -87,11 +87,11 @@ async def test_a_text_that_never_goes_on(serving: Serving, monkeypatch: pytest.M
     monkeypatch.setattr("wyoming_fish.connection.TEXT_PAUSE", 0.05)
     async with serving(EmulatorSettings(voice="code")) as served, served.client() as client:
         await client.write_event(SynthesizeStart().event())
-        await client.write_event(SynthesizeChunk("Once upon").event())
+        await client.write_event(SynthesizeChunk("Once upon a time. And").event())
         reply = await receive(client, "no such event")
         assert reply.types == ["error", "synthesize-stopped"]
         assert reply.error.code == "idle"
-        await served.emulator.wait_for(lambda e: e.sockets_open == 0)
+        await served.emulator.wait_for(lambda e: e.sessions_open == 0)
 
 
 async def test_a_client_that_reads_nothing(serving: Serving) -> None:
@@ -162,7 +162,7 @@ async def test_stopping_does_not_wait_for_who_does_not_read(
             await served.emulator.wait_for(lambda e: e.sessions_open == 4)
             client = await stack.enter_async_context(served.client())
             await client.write_event(SynthesizeStart().event())
-            await client.write_event(SynthesizeChunk("And then").event())
+            await client.write_event(SynthesizeChunk("And then. So").event())
             await served.emulator.wait_for(lambda e: e.sessions_open == 5)
             listening = asyncio.create_task(receive(client, "no such event"))
             began = asyncio.get_running_loop().time()
