@@ -1,10 +1,17 @@
 """Audio as a file that grows."""
 
+import contextlib
 import struct
+from collections.abc import AsyncGenerator
+from typing import Final
 
 # What stands in a WAV header for a length that is not known yet: Home Assistant and ffmpeg read
 # on to the end of the stream.
 _UNKNOWN_LENGTH = 0xFFFFFFFF
+
+# A reply without a word is this long: a player cannot play a file without a sample, and an MP3
+# encoder needs some frames.
+SILENCE_S: Final = 0.3
 
 
 def wav_header(rate: int) -> bytes:
@@ -32,3 +39,18 @@ def caf_header(rate: int) -> bytes:
         # A length that is not known, and no edits.
         *(b"data", -1, 0),
     )
+
+
+async def audio_file(
+    header: bytes, rate: int, speech: AsyncGenerator[bytes]
+) -> AsyncGenerator[bytes]:
+    """Yield ``header`` and the PCM of ``speech``; a short silence if there is none.
+
+    Nothing comes before the first sample, so that Home Assistant answers with an error, and not
+    with an empty file, if ``speech`` fails before that.
+    """
+    async with contextlib.aclosing(speech):
+        silence = bytes(2 * round(SILENCE_S * rate))
+        yield header + await anext(speech, silence)
+        async for pcm in speech:
+            yield pcm

@@ -29,7 +29,7 @@ from .const import (
     CONF_SPEED,
     CONF_VOICE,
 )
-from .containers import caf_header, wav_header
+from .containers import audio_file, caf_header, wav_header
 from .coordinator import FishConfigEntry
 from .entity import voice_device
 from .errors import translated
@@ -150,9 +150,10 @@ class FishTextToSpeech(TextToSpeechEntity):
         ssml = options[ATTR_TEXT_FORMAT] == "ssml"
         speech = self._speech(request, settings, text, ssml=ssml)
         # What is asked for as WAV needs no conversion; all else is heard sooner from CAF.
+        rate = settings.sample_rate
         if options.get(ATTR_PREFERRED_FORMAT) == "wav":
-            return TTSAudioResponse("wav", _behind(wav_header(settings.sample_rate), speech))
-        return TTSAudioResponse("caf", _behind(caf_header(settings.sample_rate), speech))
+            return TTSAudioResponse("wav", audio_file(wav_header(rate), rate, speech))
+        return TTSAudioResponse("caf", audio_file(caf_header(rate), rate, speech))
 
     async def _speech(
         self, request: TTSAudioRequest, settings: SpeechSettings, text: TextSettings, *, ssml: bool
@@ -199,11 +200,3 @@ class FishTextToSpeech(TextToSpeechEntity):
             issues.voice_is_gone(self.hass, self._entry, self._voice)
         elif self._is_as_chosen(settings) and isinstance(error, NoAudioError):
             issues.voice_is_silent(self.hass, self._entry, self._voice)
-
-
-async def _behind(header: bytes, speech: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    # At once: it starts the conversion that most players ask for.
-    yield header
-    async with contextlib.aclosing(speech):
-        async for pcm in speech:
-            yield pcm

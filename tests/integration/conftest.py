@@ -1,6 +1,9 @@
 """Home Assistant with the integration, and a Fish Audio on localhost."""
 
+import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +31,12 @@ type AddEntry = Callable[..., Awaitable[MockConfigEntry]]
 @pytest.fixture(autouse=True)
 def _ours(enable_custom_integrations: None, mock_tts_cache_dir: None) -> None:
     """The integration is found, and audio is kept in a folder of the test's own."""
+
+
+@pytest.fixture(autouse=True)
+def _ffmpeg(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has no ffmpeg, one lies beside Home Assistant's Python."""
+    monkeypatch.setenv("PATH", f"{os.environ['PATH']}:{Path(sys.executable).parent}")
 
 
 @pytest.fixture

@@ -67,9 +67,10 @@ async def test_speech_begins_while_text_is_written(
 
 
 async def test_nothing_to_say(hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator) -> None:
-    """A blank reply is a WAV without a sample, and no session; a style does not change that."""
+    """A blank reply is a short silence, and no session; a style does not change that."""
     engine = entity_id(hass, await add_entry(), "tts")
-    assert text_in(await speak(hass, engine, [" ", "\n"], style="whisper")) == ""
+    wav = await speak(hass, engine, [" ", "\n"], style="whisper")
+    assert wav[44:] == bytes(2 * round(0.3 * 44100))
     assert emulator.sessions == []
 
 
@@ -329,8 +330,7 @@ async def test_leaving_frees_the_session(
         TTSAudioRequest("en", options, written_in([TEXT * 40]))
     )
     assert response.extension == "caf"
-    assert len(await anext(response.data_gen)) == 68
-    await anext(response.data_gen)
+    assert len(await anext(response.data_gen)) > 68
     assert emulator.sessions_open == 1
     await response.data_gen.aclose()
     await emulator.wait_for(lambda state: state.sessions_open == 0)
