@@ -5,7 +5,7 @@ from homeassistant.core import Event, HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util.ssl import get_default_context
 
-from . import issues, warmth
+from . import issues
 from .const import CONF_BASE_URL
 from .coordinator import CreditCoordinator, FishConfigEntry, FishData, VoicesCoordinator
 from .fish import Endpoint, Sockets
@@ -38,7 +38,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: FishConfigEntry) -> bool
     entry.async_on_unload(sockets.close)
     entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
     entry.async_on_unload(entry.add_update_listener(_reload))
-    entry.async_on_unload(warmth.follow_satellites(hass, entry))
     issues.check_backends(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     return True

@@ -1,8 +1,8 @@
 """Speech: a text-to-speech entity for each voice."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
-from typing import Any, override
+from collections.abc import AsyncGenerator
+from typing import override
 
 import voluptuous as vol
 from homeassistant.components.tts import (
@@ -45,6 +45,7 @@ from .fish.speech import BRIDGE
 from .fish.story import Story
 from .text_options import DEFAULTS, text_options, text_settings
 from .voices import backend_languages, listed_voices, voice_named
+from .warmth import on_awake_satellite
 
 # The engine itself waits for the account's limit.
 PARALLEL_UPDATES = 0
@@ -95,7 +96,7 @@ class FishTextToSpeech(TextToSpeechEntity):
         self._attr_supported_languages = backend_languages(self._backend)
         self._attr_supported_options = [str(option) for option in _OPTIONS.schema]
         # All that changes the audio: Home Assistant keeps plain messages by it.
-        self._defaults = {
+        self._attr_default_options = {
             ATTR_VOICE: voice.data[CONF_VOICE],
             CONF_BACKEND: self._backend.value,
             CONF_LATENCY: voice.data[CONF_LATENCY],
@@ -113,16 +114,17 @@ class FishTextToSpeech(TextToSpeechEntity):
         language = self.hass.config.language
         return language if language in self.supported_languages else "en"
 
-    @property
     @override
-    def default_options(self) -> Mapping[str, Any]:
-        """Return what holds where a message says nothing else.
+    async def async_added_to_hass(self) -> None:
+        """Follow the satellites that may speak with this voice."""
+        await super().async_added_to_hass()
+        self.async_on_remove(on_awake_satellite(self.hass, self._prewarm_if_it_speaks))
 
-        Home Assistant asks for it as soon as something may have to be spoken: when a pipeline
-        starts and when a message arrives. So a socket is opened now.
-        """
-        self._data.sockets.warm(self._backend)
-        return self._defaults
+    @callback
+    def _prewarm_if_it_speaks(self, engine: str) -> None:
+        """Open a connection if ``engine`` is this voice."""
+        if engine == self.entity_id:
+            self._data.sockets.warm(self._backend)
 
     @callback
     @override
@@ -147,6 +149,8 @@ class FishTextToSpeech(TextToSpeechEntity):
             raise translated(ServiceValidationError, SettingsError(f"{error}.")) from error
         except SettingsError as error:
             raise translated(ServiceValidationError, error) from error
+        # The first text may be a while yet; Home Assistant has to start ffmpeg first, too.
+        self._data.sockets.warm(settings.backend)
         ssml = options[ATTR_TEXT_FORMAT] == "ssml"
         speech = self._speech(request, settings, text, ssml=ssml)
         # What is asked for as WAV needs no conversion; all else is heard sooner from CAF.

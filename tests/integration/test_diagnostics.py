@@ -13,6 +13,7 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.wyoming_fish.const import DOMAIN
+from custom_components.wyoming_fish.fish import Backend
 from tests.integration.conftest import KELP, KEY, USER_ID, AddEntry, entity_id, voice_subentry
 from tests.integration.speech import speak
 from wyoming_fish.emulator import Emulator, Fault
@@ -53,7 +54,7 @@ async def test_system_health(hass: HomeAssistant, add_entry: AddEntry, emulator:
     """It tells whether Fish can be reached and how many sockets are open."""
     assert await async_setup_component(hass, "system_health", {})
     entry = await add_entry()
-    hass.states.async_set("assist_satellite.kitchen", "listening")
+    entry.runtime_data.sockets.warm(Backend.S2_1_PRO)
     # The emulator may know of it first.
     while not entry.runtime_data.sockets.idle:  # noqa: ASYNC110
         await asyncio.sleep(0)
