@@ -7,6 +7,9 @@ from typing import override
 import voluptuous as vol
 from homeassistant.components.tts import (
     ATTR_PREFERRED_FORMAT,
+    ATTR_PREFERRED_SAMPLE_BYTES,
+    ATTR_PREFERRED_SAMPLE_CHANNELS,
+    ATTR_PREFERRED_SAMPLE_RATE,
     ATTR_VOICE,
     TextToSpeechEntity,
     TTSAudioResponse,
@@ -29,7 +32,7 @@ from .const import (
     CONF_SPEED,
     CONF_VOICE,
 )
-from .containers import audio_file, caf_header, wav_header
+from .containers import AudioFile
 from .coordinator import FishConfigEntry
 from .entity import voice_device
 from .errors import translated
@@ -54,6 +57,9 @@ PARALLEL_UPDATES = 0
 _OPTIONS = vol.Schema(
     {
         ATTR_PREFERRED_FORMAT: cv.string,
+        ATTR_PREFERRED_SAMPLE_RATE: vol.Any(None, vol.Coerce(int)),
+        ATTR_PREFERRED_SAMPLE_CHANNELS: vol.Any(None, vol.Coerce(int)),
+        ATTR_PREFERRED_SAMPLE_BYTES: vol.Any(None, vol.Coerce(int)),
         ATTR_VOICE: vol.Any(None, cv.string),
         CONF_BACKEND: cv.string,
         CONF_LATENCY: cv.string,
@@ -137,12 +143,14 @@ class FishTextToSpeech(TextToSpeechEntity):
         """Speak the message while it is being written, as PCM in WAV or CAF."""
         try:
             options = _OPTIONS(request.options)
+            file = AudioFile.for_options(options)
             settings = SpeechSettings(
                 backend=options[CONF_BACKEND],
                 voice=options[ATTR_VOICE],
                 latency=options[CONF_LATENCY],
                 speed=options[CONF_SPEED],
                 volume=options[ATTR_VOLUME],
+                sample_rate=file.sample_rate,
             )
             text = text_settings(options, settings.backend)
         except vol.Invalid as error:
@@ -153,11 +161,7 @@ class FishTextToSpeech(TextToSpeechEntity):
         self._data.sockets.warm(settings.backend)
         ssml = options[ATTR_TEXT_FORMAT] == "ssml"
         speech = self._speech(request, settings, text, ssml=ssml)
-        # What is asked for as WAV needs no conversion; all else is heard sooner from CAF.
-        rate = settings.sample_rate
-        if options.get(ATTR_PREFERRED_FORMAT) == "wav":
-            return TTSAudioResponse("wav", audio_file(wav_header(rate), rate, speech))
-        return TTSAudioResponse("caf", audio_file(caf_header(rate), rate, speech))
+        return TTSAudioResponse(file.extension, file.filled(speech))
 
     async def _speech(
         self, request: TTSAudioRequest, settings: SpeechSettings, text: TextSettings, *, ssml: bool

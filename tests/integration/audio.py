@@ -25,18 +25,30 @@ async def fetch(
         return response.status, await response.read()
 
 
-async def decode(audio: bytes, rate: int = RATE) -> NDArray[np.float64]:
-    """Return the samples that ffmpeg makes of ``audio``; anything that it complains of fails."""
-    process = await asyncio.create_subprocess_exec(
-        *("ffmpeg", "-v", "error", "-i", "pipe:", "-f", "s16le", "-ac", "1", "-ar", str(rate)),
-        "pipe:",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    samples, complaints = await process.communicate(audio)
-    assert (process.returncode, complaints) == (0, b"")
+async def decode(audio: bytes, rate: int = RATE, *, strict: bool = True) -> NDArray[np.float64]:
+    """Return the samples that ffmpeg makes of ``audio``.
+
+    Anything that it complains of is a failure, unless ``audio`` is only the start of a file.
+    """
+    to_pcm = ("-f", "s16le", "-ac", "1", "-ar", str(rate), "pipe:")
+    status, samples, complaints = await _ffmpeg("-v", "error", "-i", "pipe:", *to_pcm, given=audio)
+    assert (status, complaints) == (0, b"") or not strict
     return np.frombuffer(samples, "<i2").astype(float)
+
+
+async def described(audio: bytes) -> str:
+    """Return what ffmpeg says of the form of ``audio``."""
+    _, _, told = await _ffmpeg("-hide_banner", "-i", "pipe:", given=audio)
+    return told.decode()
+
+
+async def _ffmpeg(*arguments: str, given: bytes) -> tuple[int | None, bytes, bytes]:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        "ffmpeg", *arguments, stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    output, complaints = await process.communicate(given)
+    return process.returncode, output, complaints
 
 
 def likeness(heard: NDArray[np.float64], spoken: NDArray[np.float64]) -> float:
