@@ -11,6 +11,7 @@ from homeassistant.components import tts
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigSubentryData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity import Entity
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.wyoming_fish.const import DOMAIN
@@ -46,6 +47,12 @@ def mock_tts_cache_dir(
     """Keep audio in a folder of the test's own."""
     folder = tmp_path_factory.mktemp("tts")
     monkeypatch.setattr(tts, "_init_tts_cache_dir", lambda _hass, _folder: str(folder))
+
+
+@pytest.fixture
+def entity_registry_enabled_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enable what is disabled until a person enables it."""
+    monkeypatch.setattr(Entity, "entity_registry_enabled_default", True)
 
 
 @pytest.fixture

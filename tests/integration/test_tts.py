@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
+from homeassistant.components import tts
 from homeassistant.components.tts.const import DATA_COMPONENT, DATA_TTS_MANAGER
 from homeassistant.components.tts.entity import TextToSpeechEntity, TTSAudioRequest
 from homeassistant.core import HomeAssistant
@@ -14,6 +15,7 @@ from tests.integration.conftest import CORAL, KELP, STARFISH, AddEntry, entity_i
 from tests.integration.speech import TEXT, speak, stream, text_in
 from tests.integration.speech import written as written_in
 from wyoming_fish.emulator import Emulator
+from wyoming_fish.emulator.fish_speech import FishSpeechEmulator
 
 
 def entity_of(hass: HomeAssistant, engine: str) -> TextToSpeechEntity:
@@ -198,38 +200,51 @@ async def test_ssml_with_a_voice_that_is_not_there(
     assert ("".join(session.texts), session.request["reference_id"]) == ("Me too.", KELP)
 
 
+ALLOWED = "option_not_allowed"
+INVALID = "option_invalid"
+
+
 @pytest.mark.parametrize(
-    "options",
+    ("options", "key", "facts"),
     [
-        {"backend": "s9"},
-        {"latency": "late"},
-        {"speed": 3},
-        {"speed": "quick"},
-        {"volume": -50},
-        {"voice": " "},
-        {"style": "[a] <|speaker:1|>"},
-        {"text": "neat"},
-        {"emoji": "sing"},
-        {"urls": "all"},
-        {"code": 5, "pronunciations": "HACS"},
-        {"text_format": "html"},
-        {"trusted": "perhaps"},
+        ({"backend": "s9"}, ALLOWED, ["backend", "s9", "s2.1-pro, s2.1-pro-free"]),
+        ({"latency": "late"}, ALLOWED, ["latency", "late", "low, balanced, normal"]),
+        ({"speed": 3}, ALLOWED, ["speed", "3", "0.5 – 2"]),
+        ({"speed": "quick"}, ALLOWED, ["speed", "quick", "0.5 – 2"]),
+        ({"speed": "nan"}, ALLOWED, ["speed", "nan", "0.5 – 2"]),
+        ({"volume": -50}, ALLOWED, ["volume", "-50", "-20 – 20"]),
+        ({"text": "neat"}, ALLOWED, ["text", "neat", "clean, raw"]),
+        ({"emoji": "sing"}, ALLOWED, ["emoji", "sing", "drop, name"]),
+        ({"urls": "all"}, ALLOWED, ["urls", "all", "host, drop"]),
+        ({"text_format": "html"}, ALLOWED, ["text_format", "html", "text, ssml"]),
+        ({"voice": " "}, INVALID, ["voice"]),
+        ({"voice": 257 * "a"}, INVALID, ["voice"]),
+        ({"code": ["Code."]}, INVALID, ["code"]),
+        ({"trusted": "perhaps"}, INVALID, ["trusted", "perhaps"]),
+        ({"voice": "Nobody"}, "voice_unknown", ["Nobody"]),
+        ({"style": "[a] <|speaker:1|>"}, "style_unknown", ["S2.1 Pro", "[a] <|speaker:1|>"]),
+        ({"style": "odd", "backend": "s1"}, "style_unknown", ["S1", "odd"]),
+        ({"pronunciations": "a: b\n\nHACS"}, "pronunciation_invalid", ["3"]),
+        ({"pronunciations": 5001 * "a: b\n"}, "pronunciation_invalid", ["5001"]),
     ],
 )
-async def test_options_that_fish_would_refuse(
+async def test_options_that_fish_would_refuse(  # noqa: PLR0917
     hass: HomeAssistant,
     add_entry: AddEntry,
     emulator: Emulator,
     caplog: pytest.LogCaptureFixture,
     options: dict[str, Any],
+    key: str,
+    facts: list[str],
 ) -> None:
     """They are refused in words, before anything is spoken."""
     engine = entity_id(hass, await add_entry(), "tts")
     with pytest.raises(HomeAssistantError) as raised:
         await speak(hass, engine, TEXT, **options)
-    assert raised.value.translation_key == "bad_setting"
-    assert "Check the options of the message" in str(raised.value)
-    assert "Check the options of the message" in caplog.text
+    assert raised.value.translation_key == key
+    for value in facts:
+        assert value in str(raised.value)
+    assert str(raised.value) in caplog.text
     assert emulator.sessions == []
 
 
@@ -296,13 +311,91 @@ async def test_languages_and_voices(hass: HomeAssistant, add_entry: AddEntry) ->
 async def test_default_language_follows_the_household(
     hass: HomeAssistant, add_entry: AddEntry
 ) -> None:
-    """It is the household's where the backend speaks it, else English."""
+    """It is the household's, without its region, where the backend speaks it, else English."""
     entry = await add_entry(voice_subentry(backend="s1"))
     entity = entity_of(hass, entity_id(hass, entry, "tts"))
-    hass.config.language = "de"
-    assert entity.default_language == "de"
-    hass.config.language = "nb"
-    assert entity.default_language == "en"
+    for household, language in (
+        ("de", "de"),
+        ("zh-Hans", "zh"),
+        ("pt-BR", "pt"),
+        ("es-419", "es"),
+        ("en-GB", "en"),
+        ("nb", "en"),
+    ):
+        hass.config.language = household
+        assert entity.default_language == language
+
+
+@pytest.mark.parametrize("language", ["en-US", "de-DE", "zh_CN", "nb-NO", "no", "pt-BR", "EN"])
+async def test_regional_languages(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, language: str
+) -> None:
+    """A language with a region is spoken as the language."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    result = tts.async_create_stream(hass, engine, language, {"preferred_format": "wav"})
+    result.async_set_message(TEXT)
+    wav = b"".join([chunk async for chunk in result.async_stream_result()])
+    assert text_in(wav).strip() == TEXT
+
+
+@pytest.mark.parametrize("language", ["tlh", "xx-DE", ""])
+async def test_languages_that_are_not_spoken(
+    hass: HomeAssistant, add_entry: AddEntry, language: str
+) -> None:
+    """Another language is refused as before."""
+    entity = entity_of(hass, entity_id(hass, await add_entry(), "tts"))
+    assert language not in entity.supported_languages
+
+
+async def test_voices_of_a_region(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """A language with a region has the voices of the language."""
+    entity = entity_of(hass, entity_id(hass, await add_entry(), "tts"))
+    voices = entity.async_get_supported_voices
+    assert voices("de-AT") == voices("de") != voices("ja")
+
+
+@pytest.mark.parametrize("title", ["Coral", "coral", f"Coral ({CORAL[:8]})"])
+async def test_voice_by_its_title(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, title: str
+) -> None:
+    """A message may name a voice by its title, as it stands in the list."""
+    of_the_same_title = voice_subentry(voice="f4a90e7d21bc4c3bb6d5e1837a92c6fe")
+    engine = entity_id(hass, await add_entry(of_the_same_title), "tts")
+    await speak(hass, engine, TEXT, voice=title)
+    assert emulator.sessions[0].request["reference_id"] == CORAL
+
+
+async def test_voice_of_a_server_of_ones_own(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """A self-hosted server is asked for any voice that a message or a voice's settings name."""
+    async with FishSpeechEmulator() as server:
+        voice = voice_subentry("Butler", voice="captain kelp")
+        entry = await add_entry(voice, unique_id=server.url, base_url=server.url, api_key="")
+        engine = entity_id(hass, entry, "tts")
+        for options in ({}, {"voice": "unlisted"}, {"voice": "CORAL_2"}):
+            await speak(hass, engine, TEXT, **options)
+        spoken = list(dict.fromkeys(request["reference_id"] for request in server.requests))
+        assert spoken == ["captain kelp", "unlisted", "coral_2"]
+
+
+@pytest.mark.parametrize(
+    ("options", "spoken"),
+    [
+        ({"backend": "s1"}, "The lamps are on."),
+        ({"backend": "s1", "style": "happy"}, "(happy) The lamps are on."),
+        ({"backend": "s2-pro"}, "[like a pirate] The lamps are on."),
+    ],
+)
+async def test_style_of_a_voice_and_another_model(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    options: dict[str, Any],
+    spoken: str,
+) -> None:
+    """A voice's own style does not make a message fail that is spoken by another model."""
+    engine = entity_id(hass, await add_entry(voice_subentry(style="like a pirate")), "tts")
+    await speak(hass, engine, "The lamps are on.", **options)
+    assert "".join(emulator.sessions[0].texts) == spoken
 
 
 async def test_two_voices_of_one_title_do_not_look_the_same(

@@ -17,6 +17,7 @@
     ├── UnsupportedError        a server of one's own does not have what was asked for
     ├── ProtocolError           what came, or what was asked for, is against the protocol
     ├── BrokenStreamError       the speech ended before all of the text was spoken
+    ├── TextTimeoutError        the text of a reply stopped coming and was never completed
     └── NoAudioError            Fish ended as if all were well, and had said nothing
 
 ``str(error)`` says what happened and what a person can do about it.
@@ -41,6 +42,7 @@ __all__ = [
     "ProtocolError",
     "RequestRefusedError",
     "SettingsError",
+    "TextTimeoutError",
     "UnavailableError",
     "UnsupportedError",
     "VoiceNotFoundError",
@@ -188,6 +190,13 @@ class BrokenStreamError(FishError):
     code = "broken-stream"
     cure = "Ask again; if it lasts, choose another voice or backend."
     passing = True
+
+
+class TextTimeoutError(FishError):
+    """No text has come for minutes, and it was never said that there is no more."""
+
+    code = "text-timeout"
+    cure = "Try again."
 
 
 class NoAudioError(FishError):
