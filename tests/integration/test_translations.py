@@ -26,7 +26,7 @@ LANGUAGES = sorted(path.stem for path in FOLDER.iterdir())
 FACTS = {"allowed", "line", "model", "option", "style", "value", "voice"}
 
 # English words that are no names, and none of another of the languages.
-ENGLISH = re.compile(r"\b(?:the|are|of|and|not|this|your|check|select|again)\b", re.IGNORECASE)
+ENGLISH = re.compile(r"\b(?:the|are|and|not|this|your|check|select|again)\b", re.IGNORECASE)
 
 TEXTS = json.loads((FOLDER / "en.json").read_text())
 
