@@ -5,13 +5,18 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from homeassistant.components import tts
 from homeassistant.components.tts.const import DATA_TTS_MANAGER
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.wyoming_fish.const import DOMAIN
 from custom_components.wyoming_fish.containers import AudioFile
+from custom_components.wyoming_fish.fish.errors import TextTimeoutError
 from tests.integration.audio import RATE, decode, described, fetch, likeness
 from tests.integration.conftest import AddEntry, entity_id
 from tests.integration.speech import TEXT, speak
@@ -118,6 +123,26 @@ async def test_short_phrase_is_heard_at_once(
     assert likeness(await decode(audio), spoken) > 0.99
 
 
+async def test_pause_is_bridged(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """Players get a little silence while the text pauses: they give up without a byte."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    bridged = asyncio.Event()
+
+    async def reply() -> AsyncGenerator[str]:
+        yield "Sure. "
+        await bridged.wait()
+        yield "It is nine o'clock."
+
+    result = tts.async_create_stream(hass, engine, options={"preferred_format": "wav"})
+    result.async_set_message_stream(reply())
+    async for chunk in result.async_stream_result():
+        if not any(chunk):
+            bridged.set()
+    assert len(emulator.sessions) == 1
+
+
 @pytest.mark.parametrize(("rate", "asked"), [(16000, 16000), (8000, 8000), (22050, 44100)])
 async def test_rate_is_asked_for(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, rate: int, asked: int
@@ -165,3 +190,37 @@ async def test_nothing_to_say(
     assert 0.2 < len(samples) / RATE < 0.5
     assert not samples.any()
     assert emulator.sessions == []
+
+
+async def test_abandoned_reply(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """A reply whose text is given up leaves no session, no converter, and no repair."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    heard = asyncio.Event()
+
+    async def reply() -> AsyncGenerator[str]:
+        yield TEXT
+        await heard.wait()
+        raise TextTimeoutError("No text for minutes.")
+
+    result = tts.async_create_stream(hass, engine, options={"preferred_format": "mp3"})
+    result.async_set_message_stream(reply())
+    converters: set[psutil.Process] = set()
+
+    async def play() -> None:
+        async for _ in result.async_stream_result():
+            converters.update(psutil.Process().children())
+            heard.set()
+
+    with pytest.raises(HomeAssistantError) as raised:
+        await play()
+    assert raised.value.translation_key == "text_timeout"
+    await emulator.wait_for(lambda state: state.sessions_open == 0)
+    _, alive = await hass.async_add_executor_job(psutil.wait_procs, converters, 5)
+    assert (len(converters), alive) == (1, [])
+    assert not [issue for issue in issue_registry.issues if issue[0] == DOMAIN]
+    assert kept(hass) == []
