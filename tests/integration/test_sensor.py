@@ -12,8 +12,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from tests.integration.conftest import AddEntry, entity_id, voice_subentry
-from tests.integration.speech import speak
-from tests.integration.test_tts import entity_of
+from tests.integration.speech import entity_of, speak
 from wyoming_fish.emulator import VOICES, Emulator, Fault
 
 TEXT = "Grüß Gott."

@@ -8,8 +8,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from tests.integration.conftest import CORAL, AddEntry, entity_id, voice_subentry
 from tests.integration.house import add_pipeline, add_satellite, prefer
-from tests.integration.speech import TEXT, speak, stream
-from tests.integration.test_tts import entity_of
+from tests.integration.speech import TEXT, entity_of, speak, stream
 from wyoming_fish.emulator import Emulator
 
 # Requests during which a connection that was begun before them is open.
