@@ -242,12 +242,13 @@ def constants(calls: Iterable[ast.Call], name: str) -> Iterator[str]:
 
 
 def returned_keys(path: Path, function: str) -> Iterator[str]:
-    """Yield the strings that a function returns, by themselves or as a dictionary's values."""
+    """Yield the strings that a function returns: alone, by a condition, or in a dictionary."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef) and node.name == function:
             for each in ast.walk(node):
                 values = [each.value] if isinstance(each, ast.Return) else []
                 values += each.values if isinstance(each, ast.Dict) else []
+                values += [each.body, each.orelse] if isinstance(each, ast.IfExp) else []
                 for value in values:
                     if isinstance(value, ast.Constant):
                         yield str(value.value)

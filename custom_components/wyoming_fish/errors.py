@@ -11,7 +11,7 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .const import DOMAIN
 from .fish import Endpoint, FishError
-from .fish.errors import KeyMissingError, KeyRefusedError, ProtocolError, SettingsError
+from .fish.errors import KeyMissingError, KeyRefusedError, SettingsError
 
 
 class OptionError(Exception):
@@ -70,6 +70,4 @@ def form_error(error: FishError) -> str:
     """Return the key of what a form says of ``error``."""
     if isinstance(error, KeyRefusedError):
         return "invalid_auth"
-    if isinstance(error, ProtocolError) or not error.passing:
-        return "not_fish"
-    return "cannot_connect"
+    return "cannot_connect" if error.passing else "not_fish"

@@ -115,6 +115,8 @@ async def test_silent_voice_becomes_a_repair(
     emulator.settings.faults.append(Fault("start", "silent", times=None))
     with pytest.raises(HomeAssistantError, match="returned no audio"):
         await speak(hass, engine, TEXT, voice=CORAL)
+    with pytest.raises(HomeAssistantError, match="returned no audio"):
+        await speak(hass, engine, TEXT, backend="s2-pro")
     assert issue_registry.async_get_issue(DOMAIN, issue_id) is None
     with pytest.raises(HomeAssistantError, match="returned no audio"):
         await speak(hass, engine, TEXT)

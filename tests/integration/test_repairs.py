@@ -142,6 +142,10 @@ async def test_retiring_backend(
     s1 = voice_subentry(backend="s1", style="happy", speed=1.5)
     entry = await add_entry(s1, voice_subentry("Other", backend="s2-pro"))
     issue_id = f"backend_{entry.entry_id}"
+    issue = issue_registry.async_get_issue(DOMAIN, issue_id)
+    assert issue is not None
+    assert issue.translation_placeholders is not None
+    assert issue.translation_placeholders["names"] == "Kelp"
     client = await hass_client()
     flow = await post(client, FIX, handler=DOMAIN, issue_id=issue_id)
     assert flow["step_id"] == "confirm"

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant, State
+from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
     mock_restore_cache_with_extra_data,
@@ -129,6 +130,18 @@ async def test_voices_are_looked_at_hourly(
     assert [voice.name for voice in entity.async_get_supported_voices("en") or ()] == [
         "Captain Kelp"
     ]
+
+
+async def test_what_broke_off_is_counted(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A reply of which something was heard is billed, and so counted."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    emulator.settings.voice = "tone"
+    emulator.settings.faults.append(Fault("audio", "drop", at=1))
+    with pytest.raises(HomeAssistantError):
+        await speak(hass, engine, TEXT)
+    assert value(hass, "kelp_text_spoken") == str(len(TEXT.encode()))
 
 
 @pytest.mark.parametrize(("stored", "expected"), [(1234, "1234"), (None, "0")])

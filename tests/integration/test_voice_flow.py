@@ -13,7 +13,7 @@ from custom_components.wyoming_fish.text_options import DEFAULTS
 from tests.integration.conftest import CORAL, KELP, STARFISH, AddEntry, voice_data, voice_subentry
 from tests.integration.flows import SETTINGS, chosen, listed
 from tests.integration.speech import speak
-from wyoming_fish.emulator import Emulator, Fault
+from wyoming_fish.emulator import EmulatedVoice, Emulator, Fault
 from wyoming_fish.emulator.fish_speech import FishSpeechEmulator
 
 
@@ -196,7 +196,7 @@ async def test_voice_of_a_server_of_ones_own(hass: HomeAssistant, add_entry: Add
         voice = voice_subentry("Butler", voice="butler")
         entry = await add_entry(voice, unique_id=server.url, base_url=server.url, api_key="")
         flow = await submit(hass, await change(hass, entry), next_step_id="voice")
-        flow = await submit(hass, flow, voice="coral_2", **SETTINGS)
+        flow = await submit(hass, flow, voice=" coral_2 ", **SETTINGS)
         assert flow["reason"] == "reconfigure_successful"
         await hass.async_block_till_done()
         (changed,) = entry.subentries.values()
@@ -210,3 +210,27 @@ async def test_voice_of_fish_audio_cannot_be_typed_in(
     flow = await submit(hass, await begin(hass, await add_entry()))
     with pytest.raises(InvalidData):
         await submit(hass, flow, voice="anything", **SETTINGS)
+
+
+@pytest.mark.parametrize(("speed", "fits"), [(0.4, False), (0.5, True), (2, True), (2.1, False)])
+async def test_speeds(hass: HomeAssistant, add_entry: AddEntry, speed: float, fits: bool) -> None:
+    """A voice can be set to the speeds that Fish Audio has."""
+    entry = await add_entry()
+    flow = await submit(hass, await change(hass, entry), next_step_id="voice")
+    answer = {"voice": KELP, **SETTINGS, "speed": speed}
+    if not fits:
+        with pytest.raises(InvalidData):
+            await submit(hass, flow, **answer)
+        return
+    flow = await submit(hass, flow, **answer)
+    assert flow["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+
+
+async def test_long_list(hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator) -> None:
+    """The list has as many voices as a person looks through."""
+    emulator.settings.voices = tuple(
+        EmulatedVoice(f"{number:032x}", f"Voice {number}", ("en",)) for number in range(40)
+    )
+    flow = await submit(hass, await begin(hass, await add_entry()))
+    assert len(listed(flow)) == 30

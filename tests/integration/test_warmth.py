@@ -1,5 +1,7 @@
 """Connections that are open before they are needed, and those that are not opened at all."""
 
+import asyncio
+
 import pytest
 from homeassistant.components.assist_satellite.entity import AssistSatelliteState
 from homeassistant.const import EVENT_STATE_CHANGED
@@ -89,7 +91,9 @@ async def test_voice_of_the_pipeline(
     satellite = await add_satellite(hass)
     prefer(hass, await add_pipeline(hass, "Fish", "tts.coral_speech"))
     satellite.wake(LISTENING)
-    await emulator.wait_for(lambda now: now.sockets_open == 1)
+    # The emulator may know of it first.
+    while not entry.runtime_data.sockets.idle:  # noqa: ASYNC110
+        await asyncio.sleep(0)
     await speak(hass, "tts.coral_speech", TEXT)
     assert (emulator.sessions[0].backend, entry.runtime_data.sockets.lent_warm) == ("s1", 1)
 
