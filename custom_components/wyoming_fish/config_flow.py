@@ -139,8 +139,6 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
         """Choose one and set it up."""
         errors = {} if user_input is None else self._form.choose(user_input)
         if user_input is not None and not errors:
-            # It may have been set up meanwhile by another flow.
-            self._abort_if_unique_id_configured()
             voice = ConfigSubentryData(
                 subentry_type=SUBENTRY_VOICE,
                 title=self._form.title,
@@ -224,7 +222,8 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
             unique_id = self._data[CONF_BASE_URL]
         except FishError as error:
             return None, {"base": form_error(error)}
-        # A flow that a person has left open must not keep the account from being set up.
+        # A flow that a person has left open must not keep the account from being set up. It ends
+        # when another one has set the account up.
         await self.async_set_unique_id(unique_id, raise_on_progress=False)
         return credit, {}
 

@@ -144,7 +144,8 @@ def check_backends(hass: HomeAssistant, entry: ConfigEntry) -> None:
 def forget_outdated(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Take back what was told of voices of ``entry`` that have been removed or changed.
 
-    All else stays, since a person may have ignored it: who looks next takes it back.
+    All else stays, since a person may have ignored it, and is taken back by the next look. What was
+    ignored before a restart stays too: only its id is left.
     """
     current = {
         _voice_id(entry, voice, kind): _voice_data(voice)
@@ -154,7 +155,6 @@ def forget_outdated(hass: HomeAssistant, entry: ConfigEntry) -> None:
     for issue in list(ir.async_get(hass).issues.values()):
         if (
             issue.domain == DOMAIN
-            and issue.active
             and issue.translation_key in VOICE_ISSUES
             and entry.entry_id in issue.issue_id
             and issue.data != current.get(issue.issue_id)
