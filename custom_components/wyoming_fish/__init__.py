@@ -5,18 +5,18 @@ from homeassistant.core import Event, HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util.ssl import get_default_context
 
-from . import issues, warmth
+from . import issues
 from .const import CONF_BASE_URL
 from .coordinator import CreditCoordinator, FishConfigEntry, FishData, VoicesCoordinator
 from .fish import Endpoint, Sockets
 from .fish.account import Account
-from .meter import Meter
 
 PLATFORMS = [Platform.SENSOR, Platform.TTS]
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: FishConfigEntry) -> bool:
     """Set up an account and its voices."""
+    issues.forget_outdated(hass, entry)
     endpoint = Endpoint(entry.data[CONF_API_KEY], entry.data[CONF_BASE_URL])
     session = async_get_clientsession(hass)
     account = Account(endpoint, session)
@@ -27,18 +27,14 @@ async def async_setup_entry(hass: HomeAssistant, entry: FishConfigEntry) -> bool
     await voices.async_config_entry_first_refresh()
 
     sockets = Sockets(endpoint, ssl_context=get_default_context(), session=session)
-    meters = {voice.subentry_id: Meter() for voice in entry.subentries.values()}
-    entry.runtime_data = FishData(account, sockets, credit, voices, meters)
+    entry.runtime_data = FishData(account, sockets, credit, voices)
 
     async def stop(_event: Event) -> None:
         await sockets.close()
 
-    # A coordinator that nobody listens to does not ask, and a voice may be deleted any day.
-    entry.async_on_unload(voices.async_add_listener(lambda: None))
     entry.async_on_unload(sockets.close)
     entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
     entry.async_on_unload(entry.add_update_listener(_reload))
-    entry.async_on_unload(warmth.follow_satellites(hass, entry))
     issues.check_backends(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     return True
@@ -55,6 +51,5 @@ async def async_remove_entry(hass: HomeAssistant, entry: FishConfigEntry) -> Non
 
 
 async def _reload(hass: HomeAssistant, entry: FishConfigEntry) -> None:
-    """Start anew with what has been changed, be it the key or a voice."""
-    issues.forget(hass, entry)
+    """Start again with what has been changed, be it the key or a voice."""
     hass.config_entries.async_schedule_reload(entry.entry_id)

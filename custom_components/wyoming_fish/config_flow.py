@@ -32,9 +32,10 @@ from .const import (
     SUBENTRY_VOICE,
 )
 from .coordinator import FishConfigEntry
-from .errors import form_error
+from .errors import account_errors, form_error
 from .fish import Endpoint, FishError
 from .fish.account import Account, Credit
+from .fish.errors import UnsupportedError
 from .fish.settings import FISH_URL
 from .voice_form import VoiceForm
 
@@ -42,6 +43,16 @@ SECTION_ADVANCED = "advanced"
 
 _KEY = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))
 _URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
+
+# A self-hosted server need not have a key.
+_ACCOUNT_SCHEMA = vol.Schema(
+    {
+        vol.Optional(CONF_API_KEY): _KEY,
+        vol.Required(SECTION_ADVANCED): section(
+            vol.Schema({vol.Optional(CONF_BASE_URL, default=FISH_URL): _URL}), {"collapsed": True}
+        ),
+    }
+)
 
 
 class FishConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -52,7 +63,7 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
 
     def __init__(self) -> None:
         """Begin."""
-        self._placeholders = {"keys_url": KEYS_URL, "billing_url": BILLING_URL, "reason": ""}
+        self._placeholders = {"keys_url": KEYS_URL, "billing_url": BILLING_URL}
         self._data: dict[str, str] = {}
         self._own_server = False
         self._form: VoiceForm
@@ -72,7 +83,7 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         if user_input is not None:
             self._data = {
-                CONF_API_KEY: user_input[CONF_API_KEY].strip(),
+                CONF_API_KEY: user_input.get(CONF_API_KEY, "").strip(),
                 CONF_BASE_URL: _base_url(user_input),
             }
             credit, errors = await self._check()
@@ -85,7 +96,7 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_show_form(
             step_id="user",
             data_schema=self.add_suggested_values_to_schema(
-                _account_schema(vol.Required(CONF_API_KEY)),
+                _ACCOUNT_SCHEMA,
                 user_input or {SECTION_ADVANCED: {CONF_BASE_URL: FISH_URL}},
             ),
             errors=errors,
@@ -106,7 +117,7 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
     async def _search(self, values: dict[str, Any]) -> ConfigFlowResult:
-        self._form = VoiceForm(self._account(), values, own_server=self._own_server)
+        self._form = VoiceForm(self._account(), values, known={}, own_server=self._own_server)
         return await self.async_step_search()
 
     async def async_step_search(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -183,7 +194,7 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_show_form(
             step_id="reconfigure",
             data_schema=self.add_suggested_values_to_schema(
-                _account_schema(vol.Optional(CONF_API_KEY)),
+                _ACCOUNT_SCHEMA,
                 user_input or {SECTION_ADVANCED: {CONF_BASE_URL: entry.data[CONF_BASE_URL]}},
             ),
             errors=errors,
@@ -191,25 +202,29 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
     def _account(self) -> Account:
-        """Return the account that the data are of. Raises SettingsError for what cannot be one."""
+        """Return the account that the data are of."""
         endpoint = Endpoint(self._data[CONF_API_KEY], self._data[CONF_BASE_URL])
         return Account(endpoint, async_get_clientsession(self.hass))
 
     async def _check(self) -> tuple[Credit | None, dict[str, str]]:
         """Ask whose the key is, which becomes the flow's unique id.
 
-        Return the credit, where there is such a thing, and what is wrong.
+        Return the credit, if there is such a thing, and what is wrong.
         """
+        if errors := account_errors(self._data[CONF_API_KEY], self._data[CONF_BASE_URL]):
+            return None, errors
+        credit = None
         try:
             credit = await self._account().credit()
+            unique_id = credit.user_id
+        except UnsupportedError:
+            # A self-hosted server has no wallets: it is known by its address.
+            unique_id = self._data[CONF_BASE_URL]
         except FishError as error:
-            if error.status != 404:
-                self._placeholders["reason"] = error.happened
-                return None, {"base": form_error(error)}
-            # A server of one's own without wallets: it is known by its address.
-            await self.async_set_unique_id(self._data[CONF_BASE_URL])
-            return None, {}
-        await self.async_set_unique_id(credit.user_id)
+            return None, {"base": form_error(error)}
+        # A flow that a person has left open must not keep the account from being set up. It ends
+        # when another one has set the account up.
+        await self.async_set_unique_id(unique_id, raise_on_progress=False)
         return credit, {}
 
     @callback
@@ -220,12 +235,12 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
             if not (_is_address(self.unique_id) and _is_address(entry.unique_id)):
                 return self.async_abort(reason="wrong_account")
             self._abort_if_unique_id_configured()
-        # An entry that is set up starts anew by itself when it has changed.
-        follows = bool(entry.update_listeners)
+        # An entry that is set up reloads by itself when it has changed.
+        reloads = entry.state is ConfigEntryState.LOADED
         changed = self.hass.config_entries.async_update_entry(
             entry, data=self._data, unique_id=self.unique_id
         )
-        if not (changed and follows):
+        if not (changed and reloads):
             self.hass.config_entries.async_schedule_reload(entry.entry_id)
         return self.async_abort(reason=reason)
 
@@ -255,7 +270,12 @@ class VoiceSubentryFlow(ConfigSubentryFlow):
         if entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="entry_not_loaded")
         data = entry.runtime_data
-        self._form = VoiceForm(data.account, values, own_server=data.credit.data is None)
+        self._form = VoiceForm(
+            data.account,
+            {CONF_NAME: "", **values},
+            known=data.voices.data,
+            own_server=data.voices.own_server,
+        )
         return None
 
     async def async_step_search(
@@ -300,13 +320,6 @@ class VoiceSubentryFlow(ConfigSubentryFlow):
             title=form.title,
             data=form.data,
         )
-
-
-def _account_schema(key: vol.Marker) -> vol.Schema:
-    address = vol.Schema({vol.Optional(CONF_BASE_URL, default=FISH_URL): _URL})
-    return vol.Schema(
-        {key: _KEY, vol.Required(SECTION_ADVANCED): section(address, {"collapsed": True})}
-    )
 
 
 def _base_url(user_input: Mapping[str, Any]) -> str:

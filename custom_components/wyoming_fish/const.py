@@ -5,6 +5,10 @@ from typing import Final
 from .fish.settings import Backend, Latency
 
 DOMAIN: Final = "wyoming_fish"
+
+SIGNAL_REPLY: Final = f"{DOMAIN}_reply_{{}}"
+"""Sent for each reply of the voice whose subentry has this id, with the seconds to its first audio
+and the bytes of its text (UTF-8, as billed)."""
 MANUFACTURER: Final = "Fish Audio"
 
 # The type of the subentries that are voices.
@@ -49,6 +53,8 @@ RETIRING_BACKEND: Final = Backend.S1
 RETIREMENT_DATE: Final = "2026-12-31"
 SUCCESSOR_BACKEND: Final = Backend.S2_1_PRO
 
+ACCOUNT_URL: Final = "https://fish.audio/app/"
 KEYS_URL: Final = "https://fish.audio/app/api-keys/"
 BILLING_URL: Final = "https://fish.audio/app/billing/"
 VOICES_URL: Final = "https://fish.audio/discovery/"
+VOICE_URL: Final = "https://fish.audio/m/{}/"

@@ -17,13 +17,15 @@ from .const import CONF_VOICE
 from .errors import translated
 from .fish import FishError, Sockets
 from .fish.account import Account, Credit, Voice
-from .fish.errors import KeyRefusedError, VoiceNotFoundError
-from .meter import Meter
+from .fish.errors import KeyRefusedError, UnsupportedError, VoiceNotFoundError
 
 _LOGGER = logging.getLogger(__name__)
 
 # Credit changes by speaking, which is followed up; voices change by a person's hand on the website.
 UPDATE_INTERVAL = timedelta(hours=1)
+
+# A failed look is repeated sooner: until then the credit is unavailable.
+RETRY_INTERVAL = timedelta(minutes=5)
 
 # Seconds from a reply to the look at what it cost: Fish books it 5 to 35 s later (users' notes).
 BOOKING_TIME = 60
@@ -37,8 +39,8 @@ class FishData:
     sockets: Sockets
     credit: "CreditCoordinator"
     voices: "VoicesCoordinator"
-    meters: dict[str, Meter] = field(default_factory=dict)
-    """By the id of the voice's subentry."""
+    first_audio: dict[str, float] = field(default_factory=dict)
+    """Seconds to the first audio of each voice's last reply, by the id of its subentry."""
 
 
 type FishConfigEntry = ConfigEntry[FishData]
@@ -63,12 +65,15 @@ class FishCoordinator[DataT](DataUpdateCoordinator[DataT]):
 
     @override
     async def _async_update_data(self) -> DataT:
+        self.update_interval = RETRY_INTERVAL
         try:
-            return await self._ask()
+            data = await self._ask()
         except KeyRefusedError as error:
             raise translated(ConfigEntryAuthFailed, error) from error
         except FishError as error:
             raise translated(UpdateFailed, error) from error
+        self.update_interval = UPDATE_INTERVAL
+        return data
 
     @abstractmethod
     async def _ask(self) -> DataT:
@@ -85,10 +90,8 @@ class CreditCoordinator(FishCoordinator[Credit | None]):
     async def _ask(self) -> Credit | None:
         try:
             credit = await self.account.credit()
-        except FishError as error:
-            if error.status == 404:
-                return None
-            raise
+        except UnsupportedError:
+            return None
         issues.check_credit(self.hass, self.config_entry, credit.amount)
         return credit
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_API_KEY
 from homeassistant.core import HomeAssistant
 
@@ -14,29 +15,39 @@ from .fish.settings import FISH_URL
 async def async_get_config_entry_diagnostics(
     hass: HomeAssistant, entry: FishConfigEntry
 ) -> dict[str, Any]:
-    """Return what is known of an entry. The address of a server of one's own is not told."""
-    data = entry.runtime_data
-    return {
+    """Return what is known of an entry. The address of a self-hosted server is not told."""
+    told: dict[str, Any] = {
         "entry": async_redact_data(dict(entry.data), {CONF_API_KEY, CONF_BASE_URL}),
         "own_server": entry.data[CONF_BASE_URL] != FISH_URL,
+        "state": entry.state.value,
+        "voices": [
+            {
+                **async_redact_data(dict(voice.data), {CONF_CODE, CONF_PRONUNCIATIONS}),
+                "title": voice.title,
+            }
+            for voice in entry.subentries.values()
+        ],
+    }
+    if entry.state is ConfigEntryState.LOADED:
+        told |= _account(entry)
+    return told
+
+
+def _account(entry: FishConfigEntry) -> dict[str, Any]:
+    """Return what is known while the entry is set up."""
+    data = entry.runtime_data
+    return {
         "credit": {
             "answered": data.credit.last_update_success,
             "error": _kind(data.credit.last_exception),
             "us_dollars": None if data.credit.data is None else str(data.credit.data.amount),
         },
-        "voices": {
+        "listed_voices": {
             "answered": data.voices.last_update_success,
             "error": _kind(data.voices.last_exception),
-            "listed": len(data.voices.data),
-            "set_up": [
-                {
-                    **async_redact_data(dict(voice.data), {CONF_CODE, CONF_PRONUNCIATIONS}),
-                    "title": voice.title,
-                    "last_first_audio": data.meters[voice.subentry_id].first_audio,
-                }
-                for voice in entry.subentries.values()
-            ],
+            "count": len(data.voices.data),
         },
+        "last_first_audio": [data.first_audio.get(voice) for voice in entry.subentries],
         "warm_sockets": data.sockets.idle,
     }
 

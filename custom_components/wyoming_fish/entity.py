@@ -3,7 +3,17 @@
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 
-from .const import BACKEND_NAMES, CONF_BACKEND, DOMAIN, MANUFACTURER
+from .const import (
+    ACCOUNT_URL,
+    BACKEND_NAMES,
+    CONF_BACKEND,
+    CONF_BASE_URL,
+    CONF_VOICE,
+    DOMAIN,
+    MANUFACTURER,
+    VOICE_URL,
+    VOICES_URL,
+)
 from .coordinator import FishConfigEntry
 from .fish import Backend
 
@@ -15,15 +25,25 @@ def account_device(entry: FishConfigEntry) -> DeviceInfo:
         entry_type=DeviceEntryType.SERVICE,
         manufacturer=MANUFACTURER,
         name=entry.title,
+        configuration_url=_own_url(entry) or ACCOUNT_URL,
     )
 
 
-def voice_device(voice: ConfigSubentry) -> DeviceInfo:
+def voice_device(entry: FishConfigEntry, voice: ConfigSubentry) -> DeviceInfo:
     """Return the device of a voice."""
+    voice_id = voice.data[CONF_VOICE]
     return DeviceInfo(
         identifiers={(DOMAIN, voice.subentry_id)},
         entry_type=DeviceEntryType.SERVICE,
         manufacturer=MANUFACTURER,
         model=BACKEND_NAMES[Backend(voice.data[CONF_BACKEND])],
         name=voice.title,
+        configuration_url=_own_url(entry)
+        or (VOICES_URL if voice_id is None else VOICE_URL.format(voice_id)),
     )
+
+
+def _own_url(entry: FishConfigEntry) -> str | None:
+    """Return the address of a self-hosted server, None for Fish Audio's service."""
+    url: str = entry.data[CONF_BASE_URL]
+    return url if entry.runtime_data.voices.own_server else None

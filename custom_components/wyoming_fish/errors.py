@@ -1,10 +1,30 @@
-"""Fish Audio's errors as Home Assistant tells them."""
+"""Fish Audio's errors as Home Assistant tells them.
 
-from homeassistant.exceptions import HomeAssistantError
+Every text is a translation. It names facts alone, such as numbers and names, and never quotes
+English.
+"""
+
+from urllib.parse import urlsplit
+
+from homeassistant.const import CONF_API_KEY
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .const import DOMAIN
-from .fish import FishError
-from .fish.errors import KeyMissingError, KeyRefusedError, ProtocolError, SettingsError
+from .fish import Endpoint, FishError
+from .fish.errors import KeyMissingError, KeyRefusedError, SettingsError
+
+
+class OptionError(Exception):
+    """An option with a value that it cannot have.
+
+    ``key`` is the translation's, in a form as in an exception, and ``facts`` are its placeholders.
+    """
+
+    def __init__(self, key: str, **facts: str) -> None:
+        """Take the translation's key and its placeholders."""
+        super().__init__(key)
+        self.key = key
+        self.facts = facts
 
 
 def translated(kind: type[HomeAssistantError], error: FishError) -> HomeAssistantError:
@@ -12,19 +32,42 @@ def translated(kind: type[HomeAssistantError], error: FishError) -> HomeAssistan
 
     There is a translation for each of the engine's codes.
     """
-    return kind(
+    return kind(translation_domain=DOMAIN, translation_key=error.code.replace("-", "_"))
+
+
+def translated_option(error: OptionError) -> ServiceValidationError:
+    """Return ``error`` as Home Assistant tells it of a message."""
+    return ServiceValidationError(
         translation_domain=DOMAIN,
-        translation_key=error.code.replace("-", "_"),
-        translation_placeholders={"happened": error.happened},
+        translation_key=error.key,
+        translation_placeholders=error.facts,
     )
+
+
+def account_errors(key: str, url: str) -> dict[str, str]:
+    """Return what is wrong with a key or an address before either is used, by the form's field."""
+    if not key.isascii() or not _is_unbroken(key):
+        return {CONF_API_KEY: "invalid_key"}
+    if not _is_unbroken(url):
+        return {"base": "invalid_url"}
+    try:
+        Endpoint(key, url)
+    except KeyMissingError:
+        return {CONF_API_KEY: "key_missing"}
+    except SettingsError:
+        return {"base": "invalid_url"}
+    parts = urlsplit(url)
+    # These would take the place of the key.
+    return {} if (parts.username, parts.password) == (None, None) else {"base": "invalid_url"}
+
+
+def _is_unbroken(text: str) -> bool:
+    """Return whether ``text`` has neither a space nor a control character."""
+    return text.isprintable() and " " not in text
 
 
 def form_error(error: FishError) -> str:
     """Return the key of what a form says of ``error``."""
-    if isinstance(error, KeyMissingError | KeyRefusedError):
+    if isinstance(error, KeyRefusedError):
         return "invalid_auth"
-    if isinstance(error, SettingsError):
-        return "invalid_setting"
-    if isinstance(error, ProtocolError) or not error.passing:
-        return "not_fish"
-    return "cannot_connect"
+    return "cannot_connect" if error.passing else "not_fish"

@@ -20,24 +20,30 @@ from .const import (
 )
 from .fish.account import LOW_CREDIT
 
+VOICE_ISSUES = ("voice_gone", "voice_silent")
+
 
 @callback
 def check_credit(hass: HomeAssistant, entry: ConfigEntry, amount: Decimal) -> None:
     """Warn of API credit (US dollars) that is gone or low, where a voice of ``entry`` needs it."""
-    issue_id = f"credit_{entry.entry_id}"
+    ids = {kind: f"{kind}_{entry.entry_id}" for kind in ("no_credit", "low_credit")}
     paid = any(voice.data[CONF_BACKEND] != FREE_BACKEND for voice in entry.subentries.values())
-    if amount >= LOW_CREDIT or not paid:
-        ir.async_delete_issue(hass, DOMAIN, issue_id)
-        return
     gone = amount <= 0
+    # Each has an id of its own: a person who ignores the one has not ignored the other.
+    told = None if amount >= LOW_CREDIT or not paid else "no_credit" if gone else "low_credit"
+    for kind, issue_id in ids.items():
+        if kind != told:
+            ir.async_delete_issue(hass, DOMAIN, issue_id)
+    if told is None:
+        return
     ir.async_create_issue(
         hass,
         DOMAIN,
-        issue_id,
+        ids[told],
         is_fixable=False,
         learn_more_url=BILLING_URL,
         severity=ir.IssueSeverity.ERROR if gone else ir.IssueSeverity.WARNING,
-        translation_key="no_credit" if gone else "low_credit",
+        translation_key=told,
         translation_placeholders={
             "account": entry.title,
             "amount": f"{amount:.2f}",
@@ -83,6 +89,7 @@ def _voice_issue(hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSubentry,
         hass,
         DOMAIN,
         _voice_id(entry, voice, kind),
+        data=_voice_data(voice),
         is_fixable=False,
         learn_more_url=VOICES_URL,
         severity=ir.IssueSeverity.ERROR,
@@ -93,6 +100,11 @@ def _voice_issue(hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSubentry,
             "voice": str(voice.data[CONF_VOICE]),
         },
     )
+
+
+def _voice_data(voice: ConfigSubentry) -> dict[str, str | int | float | None]:
+    """Return what an issue of the voice is about; it ends when this changes."""
+    return {name: voice.data[name] for name in (CONF_VOICE, CONF_BACKEND)}
 
 
 def _voice_id(entry: ConfigEntry, voice: ConfigSubentry, kind: str) -> str:
@@ -129,11 +141,30 @@ def check_backends(hass: HomeAssistant, entry: ConfigEntry) -> None:
 
 
 @callback
-def forget(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Take back all that was told of ``entry``, since it is removed or changed.
+def forget_outdated(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Take back what was told of voices of ``entry`` that have been removed or changed.
 
-    What still holds is told again by whoever looks next.
+    All else stays, since a person may have ignored it, and is taken back by the next look. What was
+    ignored before a restart stays too: only its id is left.
     """
+    current = {
+        _voice_id(entry, voice, kind): _voice_data(voice)
+        for voice in entry.subentries.values()
+        for kind in VOICE_ISSUES
+    }
+    for issue in list(ir.async_get(hass).issues.values()):
+        if (
+            issue.domain == DOMAIN
+            and issue.translation_key in VOICE_ISSUES
+            and entry.entry_id in issue.issue_id
+            and issue.data != current.get(issue.issue_id)
+        ):
+            ir.async_delete_issue(hass, DOMAIN, issue.issue_id)
+
+
+@callback
+def forget(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Take back all that was told of ``entry``, since it is removed."""
     for domain, issue_id in list(ir.async_get(hass).issues):
         if domain == DOMAIN and entry.entry_id in issue_id:
             ir.async_delete_issue(hass, DOMAIN, issue_id)

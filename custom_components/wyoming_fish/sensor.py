@@ -1,7 +1,7 @@
 """Sensors: the account's credit, and what each voice has spoken."""
 
 from abc import abstractmethod
-from typing import override
+from typing import Final, override
 
 from homeassistant.components.sensor import (
     RestoreSensor,
@@ -12,14 +12,21 @@ from homeassistant.components.sensor import (
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import EntityCategory, UnitOfInformation, UnitOfTime
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
+from .const import SIGNAL_REPLY
 from .coordinator import CreditCoordinator, FishConfigEntry
 from .entity import account_device, voice_device
 
 # Nothing is asked here: the coordinator asks, and the voices tell.
 PARALLEL_UPDATES = 0
+
+# In the entities' unique ids and translations.
+CREDIT: Final = "credit"
+FIRST_AUDIO: Final = "first_audio"
+SPOKEN: Final = "spoken"
 
 
 async def async_setup_entry(
@@ -41,7 +48,7 @@ class CreditSensor(CoordinatorEntity[CreditCoordinator], SensorEntity):
     """The API credit that is left."""
 
     _attr_has_entity_name = True
-    _attr_translation_key = "credit"
+    _attr_translation_key = CREDIT
     _attr_device_class = SensorDeviceClass.MONETARY
     _attr_state_class = SensorStateClass.TOTAL
     _attr_native_unit_of_measurement = "USD"
@@ -50,7 +57,7 @@ class CreditSensor(CoordinatorEntity[CreditCoordinator], SensorEntity):
     def __init__(self, entry: FishConfigEntry) -> None:
         """Take the account's entry."""
         super().__init__(entry.runtime_data.credit)
-        self._attr_unique_id = f"{entry.entry_id}_credit"
+        self._attr_unique_id = f"{entry.entry_id}_{CREDIT}"
         self._attr_device_info = account_device(entry)
 
     @property
@@ -66,18 +73,20 @@ class VoiceSensor(SensorEntity):
 
     _attr_has_entity_name = True
     _attr_should_poll = False
+    _key: str
 
     def __init__(self, entry: FishConfigEntry, voice: ConfigSubentry) -> None:
         """Take the voice's subentry."""
-        self._meter = entry.runtime_data.meters[voice.subentry_id]
-        self._attr_unique_id = f"{voice.subentry_id}_{self.translation_key}"
-        self._attr_device_info = voice_device(voice)
+        self._signal = SIGNAL_REPLY.format(voice.subentry_id)
+        self._attr_unique_id = f"{voice.subentry_id}_{self._key}"
+        self._attr_translation_key = self._key
+        self._attr_device_info = voice_device(entry, voice)
 
     @override
     async def async_added_to_hass(self) -> None:
         """Follow the replies."""
         await super().async_added_to_hass()
-        self.async_on_remove(self._meter.listen(self._spoken))
+        self.async_on_remove(async_dispatcher_connect(self.hass, self._signal, self._spoken))
 
     @callback
     @abstractmethod
@@ -88,7 +97,9 @@ class VoiceSensor(SensorEntity):
 class FirstAudioSensor(VoiceSensor):
     """How long the last reply was waited for."""
 
-    _attr_translation_key = "first_audio"
+    _key = FIRST_AUDIO
+    # It changes with each reply, and few people follow it.
+    _attr_entity_registry_enabled_default = False
     _attr_device_class = SensorDeviceClass.DURATION
     _attr_entity_category = EntityCategory.DIAGNOSTIC
     _attr_native_unit_of_measurement = UnitOfTime.SECONDS
@@ -105,7 +116,7 @@ class FirstAudioSensor(VoiceSensor):
 class SpokenSensor(VoiceSensor, RestoreSensor):
     """How much text has been spoken: what Fish bills."""
 
-    _attr_translation_key = "spoken"
+    _key = SPOKEN
     _attr_device_class = SensorDeviceClass.DATA_SIZE
     _attr_native_unit_of_measurement = UnitOfInformation.BYTES
     _attr_state_class = SensorStateClass.TOTAL_INCREASING

@@ -21,6 +21,6 @@ async def _info(hass: HomeAssistant) -> dict[str, Any]:
     url = entries[0].data[CONF_BASE_URL] if entries else FISH_URL
     return {
         "can_reach_server": system_health.async_check_can_reach_url(hass, url),
-        "voices": sum(len(entry.runtime_data.meters) for entry in entries),
+        "voices": sum(len(entry.subentries) for entry in entries),
         "warm_sockets": sum(entry.runtime_data.sockets.idle for entry in entries),
     }

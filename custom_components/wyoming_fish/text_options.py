@@ -1,6 +1,6 @@
 """What is made of a text before it is spoken: options of a voice, and of a message."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from homeassistant.helpers.selector import (
 
 from .const import (
     ATTR_TRUSTED,
+    BACKEND_NAMES,
     CONF_CODE,
     CONF_EMOJI,
     CONF_PRONUNCIATIONS,
@@ -23,10 +24,11 @@ from .const import (
     CONF_TEXT,
     CONF_URLS,
 )
-from .fish import Backend, TextSettings
-from .fish import parse_pronunciations as parse
+from .errors import OptionError
+from .fish import Backend, TextSettings, parse_pronunciations
 from .fish.errors import SettingsError
 from .fish.text.cues import Cues
+from .fish.text.pronunciations import Pronunciation
 
 DEFAULTS = {
     CONF_TEXT: "clean",
@@ -38,14 +40,37 @@ DEFAULTS = {
 }
 """Those of a voice that is set to nothing else, in the order in which a form asks for them."""
 
-_CHOICES = {
+CHOICES = {
     CONF_TEXT: ["clean", "raw"],
     CONF_EMOJI: ["drop", "name"],
     CONF_URLS: ["host", "drop"],
 }
 
+
 # Each message has the list of its voice.
-_pronunciations = lru_cache(8)(parse)
+@lru_cache(8)
+def _pronunciations(text: str) -> tuple[Pronunciation, ...]:
+    """Return the pronunciations in ``text``. Raises OptionError with the number of a bad line."""
+    try:
+        return parse_pronunciations(text)
+    except SettingsError as error:
+        line = _bad_line(text.splitlines())
+        raise OptionError("pronunciation_invalid", line=str(line)) from error
+
+
+def _bad_line(lines: Sequence[str]) -> int:
+    """Return the number of the first line that is wrong by itself, or of one too many."""
+    for number, line in enumerate(lines, 1):
+        try:
+            parse_pronunciations(line)
+        except SettingsError:
+            return number
+    return len(lines)
+
+
+def has_style(backend: Backend, style: str) -> bool:
+    """Return whether the model can speak in ``style``; in none, every one can."""
+    return not style or bool(Cues(backend).named(style))
 
 
 def text_options(values: Mapping[str, Any]) -> dict[str, str]:
@@ -54,10 +79,10 @@ def text_options(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def text_settings(options: Mapping[str, Any], backend: Backend) -> TextSettings:
-    """Return what the engine is to make of a text. Raises SettingsError."""
+    """Return what the engine makes of a text. Raises OptionError."""
     style = options[CONF_STYLE].strip()
-    if style and not Cues(backend).named(style):
-        raise SettingsError(f"The model {backend} cannot speak in the style {style!r}.")
+    if not has_style(backend, style):
+        raise OptionError("style_unknown", style=style, model=BACKEND_NAMES[backend])
     return TextSettings(
         mode=options[CONF_TEXT],
         emoji=options[CONF_EMOJI],
@@ -73,10 +98,10 @@ def text_section(values: Mapping[str, Any]) -> section:
     """Return the part of a voice's form that asks for them, filled with ``values``."""
     fields: dict[vol.Marker, Any] = {}
     for name, value in text_options(values).items():
-        if name in _CHOICES:
+        if name in CHOICES:
             fields[vol.Required(name, default=value)] = SelectSelector(
                 SelectSelectorConfig(
-                    options=_CHOICES[name],
+                    options=CHOICES[name],
                     mode=SelectSelectorMode.DROPDOWN,
                     translation_key=name,
                 )

@@ -1,23 +1,23 @@
 """Speech: a text-to-speech entity for each voice."""
 
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, override
 
-import voluptuous as vol
 from homeassistant.components.tts import (
-    ATTR_PREFERRED_FORMAT,
     ATTR_VOICE,
     TextToSpeechEntity,
     TTSAudioResponse,
     Voice,
 )
 from homeassistant.components.tts.entity import TTSAudioRequest
-from homeassistant.config_entries import ConfigSubentry
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers import config_validation as cv
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util import language as language_util
 
 from . import issues
 from .const import (
@@ -27,43 +27,32 @@ from .const import (
     CONF_BACKEND,
     CONF_LATENCY,
     CONF_SPEED,
+    CONF_STYLE,
     CONF_VOICE,
+    SIGNAL_REPLY,
 )
-from .containers import caf_header, wav_header
+from .containers import AudioFile
 from .coordinator import FishConfigEntry
 from .entity import voice_device
-from .errors import translated
+from .errors import OptionError, translated, translated_option
 from .fish import Backend, FishError, SpeechSettings, TextSettings, speak
 from .fish.errors import (
     KeyRefusedError,
     NoAudioError,
     NoCreditError,
-    SettingsError,
     VoiceNotFoundError,
 )
 from .fish.speech import BRIDGE
 from .fish.story import Story
-from .text_options import DEFAULTS, text_options, text_settings
+from .message_options import OPTIONS, message_options
+from .text_options import has_style, text_options, text_settings
 from .voices import backend_languages, listed_voices, voice_named
+from .warmth import on_awake_satellite
+
+_LOGGER = logging.getLogger(__name__)
 
 # The engine itself waits for the account's limit.
 PARALLEL_UPDATES = 0
-
-# A message's options are written by hand.
-_OPTIONS = vol.Schema(
-    {
-        ATTR_PREFERRED_FORMAT: cv.string,
-        ATTR_VOICE: vol.Any(None, cv.string),
-        CONF_BACKEND: cv.string,
-        CONF_LATENCY: cv.string,
-        CONF_SPEED: vol.Coerce(float),
-        ATTR_VOLUME: vol.Coerce(float),
-        **dict.fromkeys(DEFAULTS, cv.string),
-        ATTR_TEXT_FORMAT: vol.In(("text", "ssml")),
-        ATTR_TRUSTED: cv.boolean,
-    },
-    extra=vol.REMOVE_EXTRA,
-)
 
 
 async def async_setup_entry(
@@ -88,12 +77,11 @@ class FishTextToSpeech(TextToSpeechEntity):
         self._entry = entry
         self._voice = voice
         self._data = entry.runtime_data
-        self._meter = self._data.meters[voice.subentry_id]
         self._backend = Backend(voice.data[CONF_BACKEND])
         self._attr_unique_id = voice.subentry_id
-        self._attr_device_info = voice_device(voice)
+        self._attr_device_info = voice_device(entry, voice)
         self._attr_supported_languages = backend_languages(self._backend)
-        self._attr_supported_options = [str(option) for option in _OPTIONS.schema]
+        self._attr_supported_options = [str(option) for option in OPTIONS.schema]
         # All that changes the audio: Home Assistant keeps plain messages by it.
         self._defaults = {
             ATTR_VOICE: voice.data[CONF_VOICE],
@@ -105,24 +93,29 @@ class FishTextToSpeech(TextToSpeechEntity):
             ATTR_TEXT_FORMAT: "text",
             ATTR_TRUSTED: False,
         }
+        self._attr_default_options = self._defaults
 
     @property
     @override
     def default_language(self) -> str:
         """Return the household's language where the backend speaks it."""
-        language = self.hass.config.language
-        return language if language in self.supported_languages else "en"
+        config = self.hass.config
+        known = language_util.matches(config.language, self.supported_languages, config.country)
+        return next(iter(known), "en")
 
-    @property
     @override
-    def default_options(self) -> Mapping[str, Any]:
-        """Return what holds where a message says nothing else.
+    async def async_added_to_hass(self) -> None:
+        """Follow the satellites that may speak with this voice, and the account's voices."""
+        await super().async_added_to_hass()
+        voices = self._data.voices
+        self.async_on_remove(voices.async_add_listener(self.async_write_ha_state))
+        self.async_on_remove(on_awake_satellite(self.hass, self._prewarm_if_it_speaks))
 
-        Home Assistant asks for it as soon as something may have to be spoken: when a pipeline
-        starts and when a message arrives. So a socket is opened now.
-        """
-        self._data.sockets.warm(self._backend)
-        return self._defaults
+    @callback
+    def _prewarm_if_it_speaks(self, engine: str) -> None:
+        """Open a connection if ``engine`` is this voice."""
+        if engine == self.entity_id:
+            self._data.sockets.warm(self._backend)
 
     @callback
     @override
@@ -134,25 +127,54 @@ class FishTextToSpeech(TextToSpeechEntity):
     async def async_stream_tts_audio(self, request: TTSAudioRequest) -> TTSAudioResponse:
         """Speak the message while it is being written, as PCM in WAV or CAF."""
         try:
-            options = _OPTIONS(request.options)
-            settings = SpeechSettings(
-                backend=options[CONF_BACKEND],
-                voice=options[ATTR_VOICE],
-                latency=options[CONF_LATENCY],
-                speed=options[CONF_SPEED],
-                volume=options[ATTR_VOLUME],
-            )
-            text = text_settings(options, settings.backend)
-        except vol.Invalid as error:
-            raise translated(ServiceValidationError, SettingsError(f"{error}.")) from error
-        except SettingsError as error:
-            raise translated(ServiceValidationError, error) from error
+            options = message_options(request.options)
+            file = AudioFile.for_options(options)
+            settings = self._speech_settings(options, file.sample_rate)
+            text = self._text_settings(options, settings.backend)
+        except OptionError as error:
+            raise translated_option(error) from error
+        # The first text may be a while yet; Home Assistant has to start ffmpeg first, too.
+        self._data.sockets.warm(settings.backend)
         ssml = options[ATTR_TEXT_FORMAT] == "ssml"
         speech = self._speech(request, settings, text, ssml=ssml)
-        # What is asked for as WAV needs no conversion; all else is heard sooner from CAF.
-        if options.get(ATTR_PREFERRED_FORMAT) == "wav":
-            return TTSAudioResponse("wav", _behind(wav_header(settings.sample_rate), speech))
-        return TTSAudioResponse("caf", _behind(caf_header(settings.sample_rate), speech))
+        return TTSAudioResponse(file.extension, file.filled(speech))
+
+    def _speech_settings(self, options: Mapping[str, Any], sample_rate: int) -> SpeechSettings:
+        """Return how a message with these options is spoken. Raises OptionError."""
+        voice = options[ATTR_VOICE]
+        try:
+            voice_id = None if voice is None else self._voice_id(voice)
+        except VoiceNotFoundError as error:
+            raise OptionError("voice_unknown", voice=voice) from error
+        return SpeechSettings(
+            backend=options[CONF_BACKEND],
+            voice=voice_id,
+            latency=options[CONF_LATENCY],
+            sample_rate=sample_rate,
+            speed=options[CONF_SPEED],
+            volume=options[ATTR_VOLUME],
+        )
+
+    def _text_settings(self, options: Mapping[str, Any], backend: Backend) -> TextSettings:
+        """Return what is made of the text of a message with these options. Raises OptionError."""
+        own_style = self._defaults[CONF_STYLE]
+        if options[CONF_STYLE] == own_style and not has_style(backend, own_style):
+            # The message names another model, and not this style, which is the voice's own.
+            options = {**options, CONF_STYLE: ""}
+        return text_settings(options, backend)
+
+    def _voice_id(self, name: str) -> str:
+        """Return the id of the voice that a message or SSML names. Raises VoiceNotFoundError."""
+        voices = self._data.voices
+        if name == self._defaults[ATTR_VOICE]:
+            return name
+        try:
+            return voice_named(name, voices.data)
+        except VoiceNotFoundError:
+            # A self-hosted server need not list its voices.
+            if voices.own_server:
+                return name
+            raise
 
     async def _speech(
         self, request: TTSAudioRequest, settings: SpeechSettings, text: TextSettings, *, ssml: bool
@@ -166,7 +188,7 @@ class FishTextToSpeech(TextToSpeechEntity):
                     settings,
                     text,
                     ssml=ssml,
-                    voice=lambda name: voice_named(name, self._data.voices.data),
+                    voice=self._voice_id,
                     bridge=BRIDGE,
                     story=story,
                 )
@@ -177,33 +199,47 @@ class FishTextToSpeech(TextToSpeechEntity):
             self._failed(error, settings)
             raise translated(HomeAssistantError, error) from error
         finally:
-            if story.first_audio is not None:
-                self._meter.reply(story.first_audio, story.billed)
-                self._data.credit.spent()
-                if self._is_as_chosen(settings):
-                    issues.voice_speaks(self.hass, self._entry, self._voice)
+            self._finished(story, settings)
 
-    def _is_as_chosen(self, settings: SpeechSettings) -> bool:
-        """Whether it is the voice and the backend that were set up that speak."""
-        chosen = self._voice.data
-        return (settings.voice, settings.backend) == (chosen[CONF_VOICE], self._backend)
+    @callback
+    def _finished(self, story: Story, settings: SpeechSettings) -> None:
+        """Tell of a reply of which something was heard.
+
+        The entry may have been set up again, or removed, since the reply began.
+        """
+        if story.first_audio is None:
+            return
+        voice_id = self._voice.subentry_id
+        async_dispatcher_send(
+            self.hass, SIGNAL_REPLY.format(voice_id), story.first_audio, story.billed
+        )
+        if self._entry.state is ConfigEntryState.LOADED:
+            data = self._entry.runtime_data
+            data.first_audio[voice_id] = story.first_audio
+            data.credit.spent()
+            if self._is_as_set_up(settings):
+                issues.voice_speaks(self.hass, self._entry, self._voice)
+
+    def _is_as_set_up(self, settings: SpeechSettings) -> bool:
+        """Return whether the voice and the model that were set up speak, and still are set up."""
+        voice = self._entry.subentries.get(self._voice.subentry_id)
+        return voice is not None and (settings.voice, settings.backend) == (
+            voice.data[CONF_VOICE],
+            voice.data[CONF_BACKEND],
+        )
 
     @callback
     def _failed(self, error: FishError, settings: SpeechSettings) -> None:
-        """Ask the person for what only a person can mend."""
+        """Ask the person for what only a person can change, while the account is set up."""
+        # The text that Home Assistant logs is a translation, without Fish Audio's own words.
+        _LOGGER.warning("Fish Audio could not speak: %s", error.happened)
+        if self._entry.state is not ConfigEntryState.LOADED:
+            return
         if isinstance(error, KeyRefusedError):
             self._entry.async_start_reauth(self.hass)
         elif isinstance(error, NoCreditError):
             issues.no_credit(self.hass, self._entry)
-        elif self._is_as_chosen(settings) and isinstance(error, VoiceNotFoundError):
+        elif self._is_as_set_up(settings) and isinstance(error, VoiceNotFoundError):
             issues.voice_is_gone(self.hass, self._entry, self._voice)
-        elif self._is_as_chosen(settings) and isinstance(error, NoAudioError):
+        elif self._is_as_set_up(settings) and isinstance(error, NoAudioError):
             issues.voice_is_silent(self.hass, self._entry, self._voice)
-
-
-async def _behind(header: bytes, speech: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    # At once: it starts the conversion that most players ask for.
-    yield header
-    async with contextlib.aclosing(speech):
-        async for pcm in speech:
-            yield pcm

@@ -31,7 +31,7 @@ from .const import (
     MANUFACTURER,
     VOICES_URL,
 )
-from .errors import form_error
+from .errors import OptionError, form_error
 from .fish import Backend, FishError, Latency
 from .fish.account import Account, Voice
 from .fish.errors import VoiceNotFoundError
@@ -56,12 +56,21 @@ _ADDRESS = re.compile(r"https?://[^\s()<>]+")
 class VoiceForm:
     """What is asked of a person for a voice, and what has been answered so far."""
 
-    def __init__(self, account: Account, values: Mapping[str, Any], *, own_server: bool) -> None:
-        """Take the account to search, and a voice's values so far (its name is CONF_NAME).
+    def __init__(
+        self,
+        account: Account,
+        values: Mapping[str, Any],
+        *,
+        known: Mapping[str, Voice],
+        own_server: bool,
+    ) -> None:
+        """Take the account to search, and a voice's values so far.
 
-        A person's own server need not list its voices: there, one can be typed in.
+        ``known`` are the voices of which something is known already, by their ids. A name is asked
+        for if CONF_NAME is among the values. A self-hosted server need not list its voices: there,
+        one can be typed in.
         """
-        self.placeholders = {"voices_url": VOICES_URL, "samples": "–", "reason": ""}
+        self.placeholders = {"voices_url": VOICES_URL, "samples": "–"}
         """What the texts of both forms and their errors name."""
         self._account = account
         self._own_server = own_server
@@ -70,6 +79,7 @@ class VoiceForm:
             CONF_LATENCY: DEFAULT_LATENCY.value,
             CONF_SPEED: 1.0,
         } | dict(values)
+        self._known = dict(known)
         self._found: dict[str, Voice] = {}
 
     @property
@@ -100,9 +110,9 @@ class VoiceForm:
         except VoiceNotFoundError:
             voices = []
         except FishError as error:
-            self.placeholders["reason"] = error.happened
             return {"base": form_error(error)}
         self._found = {voice.id: voice for voice in voices}
+        self._known |= self._found
         if not voices:
             return {} if self._own_server else {"base": "no_voice_found"}
         self._values[CONF_VOICE] = voices[0].id
@@ -124,13 +134,25 @@ class VoiceForm:
         ]
         chosen = self._values.get(CONF_VOICE)
         if chosen is not None and chosen not in names:
-            options.insert(0, SelectOptionDict(value=chosen, label=self._values[CONF_NAME]))
-        choice = SelectSelectorConfig(options=options, mode=SelectSelectorMode.DROPDOWN)
+            options.insert(0, SelectOptionDict(value=chosen, label=self.title))
+        fields: dict[vol.Marker, Any] = {}
+        if options or self._own_server:
+            fields[vol.Optional(CONF_VOICE, description={"suggested_value": chosen})] = (
+                SelectSelector(
+                    SelectSelectorConfig(
+                        options=options,
+                        mode=SelectSelectorMode.DROPDOWN,
+                        custom_value=self._own_server,
+                    )
+                )
+            )
+        name: dict[vol.Marker, Any] = {}
+        if CONF_NAME in self._values:
+            suggested = {"suggested_value": self._values[CONF_NAME]}
+            name = {vol.Optional(CONF_NAME, description=suggested): TextSelector()}
         return vol.Schema(
             {
-                vol.Optional(CONF_VOICE, description={"suggested_value": chosen}): (
-                    SelectSelector(choice) if options else TextSelector()
-                ),
+                **fields,
                 vol.Required(CONF_BACKEND, default=self._values[CONF_BACKEND]): SelectSelector(
                     SelectSelectorConfig(
                         options=[
@@ -150,9 +172,7 @@ class VoiceForm:
                 vol.Required(CONF_SPEED, default=self._values[CONF_SPEED]): NumberSelector(
                     NumberSelectorConfig(min=0.5, max=2, step=0.05, mode=NumberSelectorMode.SLIDER)
                 ),
-                vol.Optional(
-                    CONF_NAME, description={"suggested_value": self._values.get(CONF_NAME)}
-                ): TextSelector(),
+                **name,
                 vol.Required(SECTION_TEXT): text_section(self._values),
             }
         )
@@ -163,20 +183,24 @@ class VoiceForm:
         Return what is wrong, by field.
         """
         values = {**answer, CONF_VOICE: answer.get(CONF_VOICE, "").strip() or None}
+        if CONF_NAME in self._values:
+            # A field that was cleared is not in the answer.
+            values[CONF_NAME] = answer.get(CONF_NAME, "").strip()
         self._values |= text_options(values.pop(SECTION_TEXT)) | values
         try:
             text_settings(self._values, Backend(self._values[CONF_BACKEND]))
-        except FishError as error:
-            self.placeholders["reason"] = error.happened
-            return {"base": form_error(error)}
+        except OptionError as error:
+            self.placeholders |= error.facts
+            return {"base": error.key}
         return {}
 
     @property
     def title(self) -> str:
-        """What the voice is to be called."""
-        name = self._values.get(CONF_NAME, "").strip()
-        voice = self._found.get(self._values[CONF_VOICE] or "")
-        return name or (voice.title if voice else MANUFACTURER)
+        """What the voice is to be called: its own name, unless it was given another."""
+        name: str = self._values.get(CONF_NAME) or ""
+        voice_id: str = self._values.get(CONF_VOICE) or ""
+        voice = self._known.get(voice_id)
+        return name or (voice.title if voice else voice_id) or MANUFACTURER
 
     @property
     def data(self) -> dict[str, Any]:
@@ -190,7 +214,8 @@ class VoiceForm:
 def _label(name: str, voice: Voice) -> str:
     """Return a voice's line in the list: its name, languages, and how often it has spoken."""
     codes = ", ".join(languages(voice.languages))
-    return " · ".join(part for part in (name, codes, f"{voice.uses:,} ×") if part)
+    uses = f"{voice.uses:,} ×" if voice.uses else ""
+    return " · ".join(part for part in (name, codes, uses) if part)
 
 
 def _escape(match: re.Match[str]) -> str:

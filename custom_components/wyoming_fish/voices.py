@@ -1,7 +1,9 @@
 """The voices of an entry, as Home Assistant lists them."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import override
 
 from homeassistant.components import tts
 from homeassistant.config_entries import ConfigSubentry
@@ -14,14 +16,32 @@ from .fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, VOICE_ID, Backend
 _FISH_CODES = {theirs: fish for fish, theirs in HOME_ASSISTANT_CODES.items()}
 
 
+class Languages(list[str]):
+    """Languages by Home Assistant's codes, in which each regional variant of them is, too.
+
+    Home Assistant looks here for a message's language: de-DE and zh-CN are spoken as de and zh.
+    """
+
+    @override
+    def __contains__(self, code: object) -> bool:
+        """Return whether ``code`` or the language that it is a variant of is listed."""
+        return super().__contains__(code) or super().__contains__(base_language(str(code)))
+
+
+def base_language(code: str) -> str:
+    """Return Home Assistant's code of the language of ``code``, which may name a region, too."""
+    base = re.split("[-_]", code)[0].lower()
+    return HOME_ASSISTANT_CODES.get(base, base)
+
+
 def languages(codes: Iterable[str]) -> list[str]:
     """Return Home Assistant's codes for these of Fish's, in their order."""
     return list(dict.fromkeys(HOME_ASSISTANT_CODES.get(code, code) for code in codes))
 
 
-def backend_languages(backend: Backend) -> list[str]:
+def backend_languages(backend: Backend) -> Languages:
     """Return the languages that the backend speaks, best first, by Home Assistant's codes."""
-    return languages(LANGUAGES[backend])
+    return Languages(languages(LANGUAGES[backend]))
 
 
 def fish_language(code: str) -> str:
@@ -49,6 +69,7 @@ def listed_voices(
     Any voice speaks any language, but each is listed only where its maker meant it to be, or
     everywhere where nothing is said of that.
     """
+    language = base_language(language)
     names = titles(voices.values())
     first = chosen.data[CONF_VOICE]
     others = sorted(
@@ -69,7 +90,8 @@ def voice_named(name: str, voices: Mapping[str, Voice]) -> str:
     """
     if VOICE_ID.fullmatch(name):
         return name
+    listed = titles(voices.values())
     for voice in voices.values():
-        if voice.title.casefold() == name.casefold():
+        if name.casefold() in (voice.title.casefold(), listed[voice.id].casefold()):
             return voice.id
     raise VoiceNotFoundError(f"The account has no voice named {name!r}.")

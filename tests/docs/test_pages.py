@@ -1,5 +1,6 @@
 """The documentation against the code: what it links to, names and was written from."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -121,6 +122,19 @@ def test_quoted_errors() -> None:
     assert len(quoted) > 5
     for words in quoted:
         assert any(words in source for source in sources), words
+
+
+def test_quoted_errors_of_the_integration() -> None:
+    """What the integration's page quotes is what the integration says."""
+    page = (ROOT / "docs" / "home-assistant.md").read_text()
+    _, _, table = page.partition("| what you see | what it is |")
+    quoted = re.findall(r"^\| \*(.+?)\* \|", table, re.MULTILINE)
+    translations = ROOT / "custom_components" / "wyoming_fish" / "translations" / "en.json"
+    exceptions = json.loads(translations.read_text())["exceptions"].values()
+    texts = [re.sub(r"{\w+}", "…", text["message"]) for text in exceptions]
+    assert len(quoted) > 5
+    for words in quoted:
+        assert any(words in text for text in texts), words
 
 
 def test_what_is_heard() -> None:

@@ -67,6 +67,11 @@ class HomeAssistant:
             async for piece in response.content.iter_any():
                 yield piece
 
+    async def status(self, path: str) -> int:
+        """Return the HTTP status of this address."""
+        async with self._session.get(path) as response:
+            return response.status
+
     async def call(self, command: str, **fields: Any) -> Any:
         """Send a websocket command and return its result."""
         self._last_id += 1

@@ -186,7 +186,7 @@ async def _look_at_device(house: House) -> None:
     devices = await house.home_assistant.call("config/device_registry/list")
     (device,) = [device["id"] for device in devices if device["name"] == "Étoile de mer"]
     await page.goto(f"{house.url}/config/devices/device/{device}")
-    await expect(page.get_by_text(re.compile(r"\d\.\d\d s"))).to_be_visible()
+    await expect(page.get_by_text(re.compile(r"\d\sB"))).to_be_visible()
     await house.show("device")
 
 

@@ -1,6 +1,9 @@
 """Home Assistant with the integration, and a Fish Audio on localhost."""
 
+import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +11,7 @@ from homeassistant.components import tts
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigSubentryData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity import Entity
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.wyoming_fish.const import DOMAIN
@@ -30,6 +34,12 @@ def _ours(enable_custom_integrations: None, mock_tts_cache_dir: None) -> None:
     """The integration is found, and audio is kept in a folder of the test's own."""
 
 
+@pytest.fixture(autouse=True)
+def _ffmpeg(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has no ffmpeg, one lies beside Home Assistant's Python."""
+    monkeypatch.setenv("PATH", f"{os.environ['PATH']}:{Path(sys.executable).parent}")
+
+
 @pytest.fixture
 def mock_tts_cache_dir(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
@@ -37,6 +47,12 @@ def mock_tts_cache_dir(
     """Keep audio in a folder of the test's own."""
     folder = tmp_path_factory.mktemp("tts")
     monkeypatch.setattr(tts, "_init_tts_cache_dir", lambda _hass, _folder: str(folder))
+
+
+@pytest.fixture
+def entity_registry_enabled_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enable what is disabled until a person enables it."""
+    monkeypatch.setattr(Entity, "entity_registry_enabled_default", True)
 
 
 @pytest.fixture

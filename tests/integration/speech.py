@@ -6,6 +6,8 @@ from io import BytesIO
 from typing import Any
 
 from homeassistant.components import tts
+from homeassistant.components.tts.const import DATA_COMPONENT
+from homeassistant.components.tts.entity import TextToSpeechEntity
 from homeassistant.core import HomeAssistant
 
 from wyoming_fish.emulator import decode_code_voice
@@ -41,3 +43,10 @@ def text_in(wav: bytes) -> str:
     with wave.open(BytesIO(wav)) as file:
         assert (file.getframerate(), file.getsampwidth(), file.getnchannels()) == (44100, 2, 1)
     return decode_code_voice(wav[44:])
+
+
+def entity_of(hass: HomeAssistant, engine: str) -> TextToSpeechEntity:
+    """Return the entity itself."""
+    entity = hass.data[DATA_COMPONENT].get_entity(engine)
+    assert entity is not None
+    return entity

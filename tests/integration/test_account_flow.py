@@ -7,7 +7,7 @@ from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
-from tests.integration.conftest import KEY, AddEntry, state_of
+from tests.integration.conftest import KEY, USER_ID, AddEntry, state_of
 from tests.integration.flows import submit
 from wyoming_fish.emulator import Emulator, Fault
 
@@ -116,3 +116,32 @@ async def test_server_of_ones_own_moves(
     flow = await other.start_reconfigure_flow(hass)
     flow = await submit(hass, flow, advanced={"base_url": emulator.url})
     assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "already_configured")
+
+
+async def test_account_does_not_become_a_server_of_ones_own(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """An account's entry stays the account's, even if a server without accounts answers."""
+    entry = await add_entry()
+    emulator.settings.faults.append(Fault("rest", 404, times=None))
+    flow = await entry.start_reconfigure_flow(hass)
+    flow = await submit(hass, flow, advanced={"base_url": emulator.url})
+    assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "wrong_account")
+    assert entry.unique_id == USER_ID
+
+
+async def test_changes_reload_once(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A new key is copied with spaces around it, and the account is set up again once."""
+    entry = await add_entry()
+    emulator.settings.key = "new"
+    flow = await entry.start_reconfigure_flow(hass)
+    emulator.requests.clear()
+    advanced = {"base_url": emulator.url}
+    flow = await submit(hass, flow, api_key=" new\n", advanced=advanced)
+    await hass.async_block_till_done()
+    assert entry.data["api_key"] == "new"
+    looks = [request for request in emulator.requests if request.path.startswith("/wallet")]
+    # One of the flow, and one of the set-up.
+    assert len(looks) == 2

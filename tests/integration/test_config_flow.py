@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.data_entry_flow import FlowResultType, UnknownFlow
+from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
 
 from custom_components.wyoming_fish.const import DOMAIN
 from custom_components.wyoming_fish.text_options import DEFAULTS
@@ -21,9 +22,10 @@ from tests.integration.conftest import (
     state_of,
     voice_data,
 )
-from tests.integration.flows import SETTINGS, chosen, listed, log_in, submit
+from tests.integration.flows import SETTINGS, begin, chosen, listed, log_in, submit
 from tests.integration.speech import speak, text_in
 from wyoming_fish.emulator import EmulatedVoice, Emulator, Fault
+from wyoming_fish.emulator.fish_speech import FishSpeechEmulator
 
 
 async def test_whole_set_up(hass: HomeAssistant, emulator: Emulator) -> None:
@@ -40,7 +42,6 @@ async def test_whole_set_up(hass: HomeAssistant, emulator: Emulator) -> None:
         backend="s2-pro",
         latency="low",
         speed=1.25,
-        name="Kitchen",
         reading={"style": "calm", "emoji": "name"},
     )
     assert flow["type"] is FlowResultType.CREATE_ENTRY
@@ -51,7 +52,7 @@ async def test_whole_set_up(hass: HomeAssistant, emulator: Emulator) -> None:
     assert (entry.title, entry.unique_id) == ("Fish Audio", USER_ID)
     assert entry.data == {"api_key": KEY, "base_url": emulator.url}
     (voice,) = entry.subentries.values()
-    assert (voice.subentry_type, voice.title) == ("voice", "Kitchen")
+    assert (voice.subentry_type, voice.title) == ("voice", "Coral")
     assert voice.data == DEFAULTS | voice_data(
         CORAL, backend="s2-pro", latency="low", speed=1.25, style="calm", emoji="name"
     )
@@ -74,9 +75,9 @@ async def test_what_is_read_out_must_make_sense(hass: HomeAssistant, emulator: E
     flow = await submit(hass, await log_in(hass, emulator.url))
     reading = {"pronunciations": "HACS hacks"}
     flow = await submit(hass, flow, voice=STARFISH, **SETTINGS | {"reading": reading, "speed": 1.5})
-    assert (flow["step_id"], flow["errors"]) == ("voice", {"base": "invalid_setting"})
+    assert (flow["step_id"], flow["errors"]) == ("voice", {"base": "pronunciation_invalid"})
     assert flow["description_placeholders"] is not None
-    assert "Line 1 of the pronunciations has no colon" in flow["description_placeholders"]["reason"]
+    assert flow["description_placeholders"]["line"] == "1"
     assert (chosen(flow, "voice"), chosen(flow, "speed")) == (STARFISH, 1.5)
     await set_up(hass, flow, voice=STARFISH)
 
@@ -156,8 +157,6 @@ async def test_errors_are_told_and_mended(
     flow = await log_in(hass, emulator.url)
     assert (flow["step_id"], flow["errors"]) == ("user", {"base": error})
     emulator.settings.faults.clear()
-    assert flow["description_placeholders"] is not None
-    assert flow["description_placeholders"]["reason"]
     flow = await submit(hass, flow, api_key=KEY, advanced={"base_url": emulator.url})
     assert flow["step_id"] == "search"
 
@@ -170,20 +169,36 @@ async def test_errors_are_told_and_mended(
 
 
 @pytest.mark.parametrize(
-    ("key", "url", "error"),
+    ("key", "url", "errors"),
     [
-        ("wrong", None, "invalid_auth"),
-        ("", "https://api.fish.audio", "invalid_auth"),
-        ("two words", None, "invalid_setting"),
-        (KEY, "fish.example", "invalid_setting"),
+        ("wrong", None, {"base": "invalid_auth"}),
+        ("", "https://api.fish.audio", {"api_key": "key_missing"}),
+        (None, "https://api.fish.audio", {"api_key": "key_missing"}),
+        ("two words", None, {"api_key": "invalid_key"}),
+        ("bell\a", None, {"api_key": "invalid_key"}),
+        ("clé", None, {"api_key": "invalid_key"}),
+        (KEY, "fish.example", {"base": "invalid_url"}),
+        (KEY, "http://user:password@127.0.0.1", {"base": "invalid_url"}),
+        (KEY, "http://:password@127.0.0.1", {"base": "invalid_url"}),
+        (KEY, "http://127.0.0.1:99999", {"base": "invalid_url"}),
+        (KEY, "http://\x00", {"base": "invalid_url"}),
+        (KEY, "http://127.0.0.1/a b", {"base": "invalid_url"}),
+        (KEY, "http://" + 64 * "ä", {"base": "cannot_connect"}),
     ],
 )
 async def test_wrong_key_or_address(
-    hass: HomeAssistant, emulator: Emulator, key: str, url: str | None, error: str
+    hass: HomeAssistant,
+    emulator: Emulator,
+    key: str | None,
+    url: str | None,
+    errors: dict[str, str],
 ) -> None:
-    """A key or an address that cannot be right is told, and asked for again."""
-    flow = await log_in(hass, url or emulator.url, key)
-    assert (flow["step_id"], flow["errors"]) == ("user", {"base": error})
+    """A key or an address that cannot be right is told at its field, and asked for again."""
+    answer: dict[str, Any] = {"advanced": {"base_url": url or emulator.url}}
+    if key is not None:
+        answer["api_key"] = key
+    flow = await submit(hass, await begin(hass), **answer)
+    assert (flow["step_id"], flow["errors"]) == ("user", errors)
     flow = await submit(hass, flow, api_key=KEY, advanced={"base_url": emulator.url})
     assert flow["step_id"] == "search"
 
@@ -213,8 +228,44 @@ async def test_server_of_ones_own(hass: HomeAssistant, emulator: Emulator) -> No
     assert flow["step_id"] == "search"
     flow = await submit(hass, flow)
     assert (flow["step_id"], flow["errors"]) == ("voice", {})
-    await set_up(hass, flow, voice="butler", name="Butler")
+    await set_up(hass, flow, voice="butler")
     (entry,) = hass.config_entries.async_entries(DOMAIN)
     assert entry.unique_id == emulator.url
     (voice,) = entry.subentries.values()
-    assert voice.data["voice"] == "butler"
+    assert (voice.title, voice.data["voice"]) == ("butler", "butler")
+
+
+@pytest.mark.usefixtures("socket_enabled")
+async def test_server_of_ones_own_without_a_key(hass: HomeAssistant) -> None:
+    """A self-hosted server needs no key, and a voice of its list can be chosen or typed in."""
+    async with FishSpeechEmulator() as server:
+        flow = await begin(hass)
+        flow = await submit(hass, flow, advanced={"base_url": server.url})
+        flow = await submit(hass, flow, title="kelp")
+        assert listed(flow) == ["captain kelp"]
+        await set_up(hass, flow, voice="typed in")
+        (entry,) = hass.config_entries.async_entries(DOMAIN)
+        assert entry.data == {"api_key": "", "base_url": server.url}
+        (voice,) = entry.subentries.values()
+        assert voice.data["voice"] == "typed in"
+
+
+async def test_fish_audio_is_never_a_server_of_ones_own(
+    hass: HomeAssistant, aioclient_mock: AiohttpClientMocker
+) -> None:
+    """A 404 from Fish Audio itself is an error, and not the sign of a server without wallets."""
+    aioclient_mock.get("https://api.fish.audio/wallet/self/api-credit", status=404)
+    flow = await log_in(hass, "https://api.fish.audio")
+    assert (flow["step_id"], flow["errors"]) == ("user", {"base": "not_fish"})
+
+
+async def test_abandoned_set_up(hass: HomeAssistant, emulator: Emulator) -> None:
+    """A set-up that was left open neither locks the account out nor adds it twice."""
+    abandoned = await submit(hass, await log_in(hass, emulator.url))
+    also_abandoned = await log_in(hass, emulator.url)
+    flow = await submit(hass, await log_in(hass, emulator.url))
+    await set_up(hass, flow, voice=STARFISH)
+    for left in (abandoned, also_abandoned):
+        with pytest.raises(UnknownFlow):
+            await submit(hass, left)
+    assert len(hass.config_entries.async_entries(DOMAIN)) == 1

@@ -13,12 +13,14 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.wyoming_fish.const import DOMAIN
+from custom_components.wyoming_fish.fish import Backend
 from tests.integration.conftest import KELP, KEY, USER_ID, AddEntry, entity_id, voice_subentry
 from tests.integration.speech import speak
 from wyoming_fish.emulator import Emulator, Fault
 
 SPOKEN = "The code of the alarm is one two three four."
 NICKNAME = "Snookums"
+CODE = "There is something for Snookums on the screen."
 
 
 async def test_diagnostics(
@@ -29,7 +31,7 @@ async def test_diagnostics(
 ) -> None:
     """They tell what is set up and how it fares, and neither secrets nor text."""
     assert await async_setup_component(hass, "diagnostics", {})
-    entry = await add_entry(voice_subentry(pronunciations=f"Erna: {NICKNAME}"))
+    entry = await add_entry(voice_subentry(pronunciations=f"Erna: {NICKNAME}", code=CODE))
     await speak(hass, entity_id(hass, entry, "tts"), SPOKEN)
     emulator.settings.faults.append(Fault("rest", 503, times=None))
     await entry.runtime_data.credit.async_refresh()
@@ -41,19 +43,36 @@ async def test_diagnostics(
         "error": "UnavailableError",
         "us_dollars": "10.00",
     }
-    (voice,) = told["voices"]["set_up"]
-    assert voice["voice"] == KELP
-    assert voice["last_first_audio"] > 0
+    (voice,) = told["voices"]
+    assert (voice["voice"], voice["title"]) == (KELP, "Kelp")
+    (first_audio,) = told["last_first_audio"]
+    assert first_audio > 0
+    assert (told["state"], told["own_server"]) == ("loaded", True)
     text = json.dumps(told)
-    for secret in (KEY, USER_ID, emulator.url, SPOKEN, NICKNAME):
+    for secret in (KEY, USER_ID, emulator.url, SPOKEN, NICKNAME, CODE):
         assert secret not in text
+
+
+async def test_diagnostics_of_an_account_that_is_not_set_up(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """They are there when they are needed most."""
+    assert await async_setup_component(hass, "diagnostics", {})
+    emulator.settings.faults.append(Fault("rest", 503, times=None))
+    entry = await add_entry(base_url=emulator.url)
+    told = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert told["state"] == "setup_retry"
+    assert [voice["title"] for voice in told["voices"]] == ["Kelp"]
 
 
 async def test_system_health(hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator) -> None:
     """It tells whether Fish can be reached and how many sockets are open."""
     assert await async_setup_component(hass, "system_health", {})
     entry = await add_entry()
-    hass.states.async_set("assist_satellite.kitchen", "listening")
+    entry.runtime_data.sockets.warm(Backend.S2_1_PRO)
     # The emulator may know of it first.
     while not entry.runtime_data.sockets.idle:  # noqa: ASYNC110
         await asyncio.sleep(0)

@@ -14,9 +14,9 @@ from wyoming_fish.emulator import Emulator, Fault
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        (400, "refused the request"),
-        (401, "Enter another one in the integration's settings"),
-        (402, "top it up under Billing"),
+        (400, "rejected the request"),
+        (401, "Enter another key in the settings of the integration"),
+        (402, "Top it up under Billing"),
     ],
 )
 async def test_failure_says_what_to_do(
@@ -34,6 +34,7 @@ async def test_failure_says_what_to_do(
     with pytest.raises(HomeAssistantError, match=message):
         await speak(hass, engine, TEXT)
     assert message in caplog.text
+    assert f"({status})" in caplog.text or f"({status}:" in caplog.text
     emulator.settings.faults.clear()
     assert text_in(await speak(hass, engine, TEXT)).strip() == TEXT
 
@@ -72,7 +73,7 @@ async def test_no_credit_becomes_a_repair(
     emulator.settings.faults.append(Fault("upgrade", 402, times=None))
     with pytest.raises(HomeAssistantError):
         await speak(hass, entity_id(hass, entry, "tts"), TEXT)
-    issue = issue_registry.async_get_issue(DOMAIN, f"credit_{entry.entry_id}")
+    issue = issue_registry.async_get_issue(DOMAIN, f"no_credit_{entry.entry_id}")
     assert issue is not None
     assert issue.translation_key == "no_credit"
 
@@ -112,10 +113,12 @@ async def test_silent_voice_becomes_a_repair(
     (subentry,) = entry.subentries
     issue_id = f"voice_silent_{entry.entry_id}_{subentry}"
     emulator.settings.faults.append(Fault("start", "silent", times=None))
-    with pytest.raises(HomeAssistantError, match="said nothing"):
+    with pytest.raises(HomeAssistantError, match="returned no audio"):
         await speak(hass, engine, TEXT, voice=CORAL)
+    with pytest.raises(HomeAssistantError, match="returned no audio"):
+        await speak(hass, engine, TEXT, backend="s2-pro")
     assert issue_registry.async_get_issue(DOMAIN, issue_id) is None
-    with pytest.raises(HomeAssistantError, match="said nothing"):
+    with pytest.raises(HomeAssistantError, match="returned no audio"):
         await speak(hass, engine, TEXT)
     assert issue_registry.async_get_issue(DOMAIN, issue_id) is not None
 

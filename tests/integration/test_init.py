@@ -8,6 +8,7 @@ from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import issue_registry as ir
+from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
 
 from custom_components.wyoming_fish.const import DOMAIN
 from tests.integration.conftest import CORAL, AddEntry, entity_id, state_of, voice_subentry
@@ -88,10 +89,7 @@ async def test_server_of_ones_own(
     entry = await add_entry(unique_id=emulator.url)
     assert state_of(entry) is ConfigEntryState.LOADED
     assert await speak(hass, entity_id(hass, entry, "tts"), "Hello there.")
-    assert {entity.split("_", 1)[1] for entity in hass.states.async_entity_ids("sensor")} == {
-        "first_audio",
-        "text_spoken",
-    }
+    assert hass.states.async_entity_ids("sensor") == ["sensor.kelp_text_spoken"]
     assert not [issue for issue in issue_registry.issues if issue[0] == DOMAIN]
 
 
@@ -109,3 +107,12 @@ async def test_removing_takes_repairs_back(
     await hass.config_entries.async_remove(entry.entry_id)
     await hass.async_block_till_done()
     assert not [issue for issue in issue_registry.issues if issue[0] == DOMAIN]
+
+
+async def test_fish_audio_without_an_answer_about_credit(
+    hass: HomeAssistant, add_entry: AddEntry, aioclient_mock: AiohttpClientMocker
+) -> None:
+    """A 404 from Fish Audio itself is a failure that passes, and no self-hosted server."""
+    aioclient_mock.get("https://api.fish.audio/wallet/self/api-credit", status=404)
+    entry = await add_entry(base_url="https://api.fish.audio")
+    assert state_of(entry) is ConfigEntryState.SETUP_RETRY

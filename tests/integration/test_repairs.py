@@ -1,21 +1,26 @@
 """Repair issues, and what mends them."""
 
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.repairs import DOMAIN as REPAIRS
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.wyoming_fish.const import DOMAIN
-from tests.integration.conftest import AddEntry, voice_subentry
+from tests.integration.conftest import AddEntry, entity_id, voice_data, voice_subentry
+from tests.integration.speech import speak
 from tests.integration.test_sensor import later
-from wyoming_fish.emulator import VOICES, Emulator
+from wyoming_fish.emulator import VOICES, Emulator, Fault
 
 FIX = "/api/repairs/issues/fix"
 
@@ -26,6 +31,25 @@ async def post(client: TestClient[Any, Any], path: str, **body: Any) -> dict[str
     assert response.status == 200, await response.text()
     answer: dict[str, Any] = await response.json()
     return answer
+
+
+def another(title: str, **data: Any) -> ConfigSubentry:
+    """Return a further voice."""
+    return ConfigSubentry(
+        subentry_type="voice",
+        title=title,
+        data=MappingProxyType(voice_data(**data)),
+        unique_id=None,
+    )
+
+
+def ours(issue_registry: ir.IssueRegistry) -> list[str]:
+    """Return the ids of the integration's issues that a person sees."""
+    return [
+        issue.issue_id
+        for issue in issue_registry.issues.values()
+        if issue.domain == DOMAIN and issue.active and issue.dismissed_version is None
+    ]
 
 
 @pytest.mark.parametrize(
@@ -43,12 +67,15 @@ async def test_credit(
     credit, key = told
     emulator.settings.credit = Decimal(credit)
     entry = await add_entry()
-    issue = issue_registry.async_get_issue(DOMAIN, f"credit_{entry.entry_id}")
+    issue = issue_registry.async_get_issue(DOMAIN, f"{key}_{entry.entry_id}")
     assert issue is not None
     assert issue.translation_key == key
-    emulator.settings.credit = Decimal(5)
+    severity = ir.IssueSeverity.ERROR if key == "no_credit" else ir.IssueSeverity.WARNING
+    assert (issue.severity, issue.is_fixable) == (severity, False)
+    assert ours(issue_registry) == [issue.issue_id]
+    emulator.settings.credit = Decimal(1)
     await later(hass, freezer, minutes=61)
-    assert issue_registry.async_get_issue(DOMAIN, f"credit_{entry.entry_id}") is None
+    assert ours(issue_registry) == []
 
 
 async def test_free_voices_need_no_credit(
@@ -60,7 +87,10 @@ async def test_free_voices_need_no_credit(
     """Nobody is bothered about credit that is not used."""
     emulator.settings.credit = Decimal(0)
     entry = await add_entry(voice_subentry(backend="s2.1-pro-free"))
-    assert issue_registry.async_get_issue(DOMAIN, f"credit_{entry.entry_id}") is None
+    assert ours(issue_registry) == []
+    hass.config_entries.async_add_subentry(entry, another("Paid"))
+    await hass.async_block_till_done()
+    assert ours(issue_registry) == [f"no_credit_{entry.entry_id}"]
 
 
 async def test_voice_is_gone(
@@ -109,8 +139,13 @@ async def test_retiring_backend(
 ) -> None:
     """Voices of a backend that retires are changed to its successor in one click."""
     assert await async_setup_component(hass, REPAIRS, {})
-    entry = await add_entry(voice_subentry(backend="s1"), voice_subentry("Other"))
+    s1 = voice_subentry(backend="s1", style="happy", speed=1.5)
+    entry = await add_entry(s1, voice_subentry("Other", backend="s2-pro"))
     issue_id = f"backend_{entry.entry_id}"
+    issue = issue_registry.async_get_issue(DOMAIN, issue_id)
+    assert issue is not None
+    assert issue.translation_placeholders is not None
+    assert issue.translation_placeholders["names"] == "Kelp"
     client = await hass_client()
     flow = await post(client, FIX, handler=DOMAIN, issue_id=issue_id)
     assert flow["step_id"] == "confirm"
@@ -118,7 +153,9 @@ async def test_retiring_backend(
     flow = await post(client, f"{FIX}/{flow['flow_id']}")
     assert flow["type"] == "create_entry"
     await hass.async_block_till_done()
-    assert {voice.data["backend"] for voice in entry.subentries.values()} == {"s2.1-pro"}
+    changed, other = entry.subentries.values()
+    assert changed.data == voice_data(backend="s2.1-pro", style="happy", speed=1.5)
+    assert other.data["backend"] == "s2-pro"
     assert issue_registry.async_get_issue(DOMAIN, issue_id) is None
 
 
@@ -135,3 +172,91 @@ async def test_retiring_backend_of_a_removed_account(
     await hass.config_entries.async_remove(entry.entry_id)
     flow = await post(client, f"{FIX}/{flow['flow_id']}")
     assert (flow["type"], flow["reason"]) == ("abort", "entry_gone")
+
+
+async def test_ignored_repairs_stay_ignored(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """What a person ignores does not come back with the next change of something else."""
+    emulator.settings.credit = Decimal("0.5")
+    emulator.settings.voices = ()
+    entry = await add_entry(voice_subentry(backend="s1"))
+    told = ours(issue_registry)
+    assert len(told) == 3
+    for issue_id in told:
+        ir.async_ignore_issue(hass, DOMAIN, issue_id, ignore=True)
+    hass.config_entries.async_add_subentry(entry, another("Other", voice=None))
+    await hass.async_block_till_done()
+    assert ours(issue_registry) == []
+    # That nothing is left is another thing than that little is.
+    emulator.settings.credit = Decimal(0)
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert ours(issue_registry) == [f"no_credit_{entry.entry_id}"]
+
+
+async def test_ignored_repair_after_a_restart(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """What was ignored before a restart is known from its id alone, and is ignored after it."""
+    entry = await add_entry()
+    (voice,) = entry.subentries
+    issue_id = f"voice_silent_{entry.entry_id}_{voice}"
+    issue_registry.issues[DOMAIN, issue_id] = ir.IssueEntry(
+        active=False,
+        breaks_in_ha_version=None,
+        created=dt_util.utcnow(),
+        data=None,
+        dismissed_version="2026.10.4",
+        domain=DOMAIN,
+        is_fixable=None,
+        is_persistent=False,
+        issue_domain=None,
+        issue_id=issue_id,
+        learn_more_url=None,
+        severity=None,
+        translation_key=None,
+        translation_placeholders=None,
+    )
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert issue_registry.async_get_issue(DOMAIN, issue_id) is not None
+
+
+@pytest.mark.parametrize(("change", "left"), [({"speed": 1.5}, 1), ({"backend": "s2-pro"}, 0)])
+async def test_changed_voice_takes_its_repair_with_it(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    issue_registry: ir.IssueRegistry,
+    change: dict[str, Any],
+    left: int,
+) -> None:
+    """That a voice said nothing is told until another voice or model is chosen, or it speaks."""
+    entry = await add_entry()
+    emulator.settings.faults.append(Fault("start", "silent", times=None))
+    with pytest.raises(HomeAssistantError):
+        await speak(hass, entity_id(hass, entry, "tts"), "Hello there.")
+    (voice,) = entry.subentries.values()
+    assert ours(issue_registry) == [f"voice_silent_{entry.entry_id}_{voice.subentry_id}"]
+    hass.config_entries.async_update_subentry(entry, voice, data={**voice.data, **change})
+    await hass.async_block_till_done()
+    assert len(ours(issue_registry)) == left
+
+
+async def test_repairs_of_two_accounts(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """Removing an account leaves the other one's repairs alone."""
+    emulator.settings.credit = Decimal(0)
+    one = await add_entry()
+    other = await add_entry(unique_id="other")
+    await hass.config_entries.async_remove(one.entry_id)
+    assert ours(issue_registry) == [f"no_credit_{other.entry_id}"]

@@ -6,14 +6,15 @@ from decimal import Decimal
 import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant, State
+from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
     mock_restore_cache_with_extra_data,
 )
 
 from tests.integration.conftest import AddEntry, entity_id, voice_subentry
-from tests.integration.speech import speak
-from wyoming_fish.emulator import Emulator, Fault
+from tests.integration.speech import entity_of, speak
+from wyoming_fish.emulator import VOICES, Emulator, Fault
 
 TEXT = "Grüß Gott."
 
@@ -56,11 +57,15 @@ async def test_credit_is_looked_at_after_use(
         await speak(hass, engine, text)
     emulator.settings.credit = Decimal("9.9")
     emulator.requests.clear()
-    await later(hass, freezer, seconds=61)
+    # Fish books it up to 35 s later.
+    await later(hass, freezer, seconds=40)
+    assert emulator.requests == []
+    await later(hass, freezer, seconds=21)
     assert value(hass, "fish_audio_api_credit") == "9.9"
     assert [request.path for request in emulator.requests] == ["/wallet/self/api-credit"]
 
 
+@pytest.mark.usefixtures("entity_registry_enabled_by_default")
 async def test_what_was_spoken(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
 ) -> None:
@@ -87,6 +92,58 @@ async def test_what_failed_is_not_counted(
     assert value(hass, "kelp_text_spoken") == "0"
 
 
+async def test_credit_is_looked_at_again_soon_after_a_failure(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, freezer: FrozenDateTimeFactory
+) -> None:
+    """A failed look leaves the credit unavailable for minutes, and not for an hour."""
+    await add_entry()
+    emulator.settings.faults.append(Fault("rest", 503))
+    await later(hass, freezer, minutes=61)
+    await later(hass, freezer, minutes=6)
+    assert value(hass, "fish_audio_api_credit") == "10.0"
+    emulator.requests.clear()
+    await later(hass, freezer, minutes=50)
+    assert emulator.requests == []
+
+
+async def test_credit_is_not_looked_at_once_the_account_is_unloaded(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, freezer: FrozenDateTimeFactory
+) -> None:
+    """Nothing is left to ask of an account that is not set up any more."""
+    entry = await add_entry()
+    await speak(hass, entity_id(hass, entry, "tts"), TEXT)
+    await hass.config_entries.async_unload(entry.entry_id)
+    emulator.requests.clear()
+    await later(hass, freezer, minutes=61)
+    assert emulator.requests == []
+
+
+async def test_voices_are_looked_at_hourly(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, freezer: FrozenDateTimeFactory
+) -> None:
+    """The list follows the account."""
+    entity = entity_of(hass, entity_id(hass, await add_entry(), "tts"))
+    emulator.settings.voices = VOICES[:1]
+    await later(hass, freezer, minutes=59)
+    assert len(entity.async_get_supported_voices("en") or ()) > 1
+    await later(hass, freezer, minutes=2)
+    assert [voice.name for voice in entity.async_get_supported_voices("en") or ()] == [
+        "Captain Kelp"
+    ]
+
+
+async def test_what_broke_off_is_counted(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A reply of which something was heard is billed, and so counted."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    emulator.settings.voice = "tone"
+    emulator.settings.faults.append(Fault("audio", "drop", at=1))
+    with pytest.raises(HomeAssistantError):
+        await speak(hass, engine, TEXT)
+    assert value(hass, "kelp_text_spoken") == str(len(TEXT.encode()))
+
+
 @pytest.mark.parametrize(("stored", "expected"), [(1234, "1234"), (None, "0")])
 async def test_text_spoken_goes_on_after_a_restart(
     hass: HomeAssistant,
@@ -98,5 +155,7 @@ async def test_text_spoken_goes_on_after_a_restart(
     extra = {"native_value": stored, "native_unit_of_measurement": "B"}
     state = State("sensor.kelp_text_spoken", "1")
     mock_restore_cache_with_extra_data(hass, ((state, extra),))
-    await add_entry(voice_subentry())
+    entry = await add_entry(voice_subentry())
     assert value(hass, "kelp_text_spoken") == expected
+    await speak(hass, entity_id(hass, entry, "tts"), TEXT)
+    assert value(hass, "kelp_text_spoken") == str(int(expected) + len(TEXT.encode()))

@@ -1,20 +1,34 @@
-"""Every field of every form says what it is, in English."""
+"""Every field of every form says what it is, and every text is whole in its language."""
 
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResult, section
+from homeassistant.exceptions import HomeAssistantError
 
 from custom_components import wyoming_fish
+from custom_components.wyoming_fish.errors import translated
+from custom_components.wyoming_fish.fish import errors
 from tests.integration import test_voice_flow
 from tests.integration.conftest import AddEntry
 from tests.integration.flows import begin, log_in, submit
 from wyoming_fish.emulator import Emulator
 
-TEXTS = json.loads((Path(wyoming_fish.__file__).parent / "translations" / "en.json").read_text())
+FOLDER = Path(wyoming_fish.__file__).parent / "translations"
+LANGUAGES = sorted(path.stem for path in FOLDER.iterdir())
+
+# Names and numbers: what a text of any language may have in it as it is.
+FACTS = {"allowed", "line", "model", "option", "style", "value", "voice"}
+
+# English words that are no names, and none of another of the languages.
+ENGLISH = re.compile(r"\b(?:the|are|and|not|this|your|check|select|again)\b", re.IGNORECASE)
+
+TEXTS = json.loads((FOLDER / "en.json").read_text())
 
 
 def check(flow: FlowResult[Any, Any], texts: dict[str, Any]) -> None:
@@ -57,3 +71,40 @@ async def test_changes(hass: HomeAssistant, add_entry: AddEntry) -> None:
     check(await test_voice_flow.submit(hass, flow), texts)
     menu = await test_voice_flow.change(hass, entry)
     assert menu["menu_options"] == list(texts["step"]["reconfigure"]["menu_options"])
+
+
+def leaves(tree: dict[str, Any]) -> list[str]:
+    """Return all texts of a tree."""
+    return [
+        text
+        for value in tree.values()
+        for text in (leaves(value) if isinstance(value, dict) else [value])
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_errors_name_facts_alone(language: str) -> None:
+    """What is put into an error's text is never a sentence."""
+    texts = json.loads((FOLDER / f"{language}.json").read_text())
+    trees = (
+        texts["exceptions"],
+        texts["config"]["error"],
+        texts["config_subentries"]["voice"]["error"],
+    )
+    for text in (text for tree in trees for text in leaves(tree)):
+        assert set(re.findall(r"{(\w+)}", text)) <= FACTS
+
+
+@pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
+def test_no_english_in_another_language(language: str) -> None:
+    """Each text is whole in its language."""
+    for text in leaves(json.loads((FOLDER / f"{language}.json").read_text())):
+        assert not ENGLISH.search(text)
+
+
+@pytest.mark.parametrize("kind", [each for each in vars(errors).values() if isinstance(each, type)])
+def test_engines_errors_are_not_quoted(kind: type[errors.FishError]) -> None:
+    """Nothing of what the engine says in English is put into the text for a person."""
+    error = translated(HomeAssistantError, kind("This happened."))
+    assert error.translation_key in TEXTS["exceptions"]
+    assert not error.translation_placeholders

@@ -6,14 +6,15 @@ import pytest
 from homeassistant import config_entries
 from homeassistant.config_entries import ConfigEntry, SubentryFlowResult
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.helpers import entity_registry as er
 
 from custom_components.wyoming_fish.text_options import DEFAULTS
 from tests.integration.conftest import CORAL, KELP, STARFISH, AddEntry, voice_data, voice_subentry
 from tests.integration.flows import SETTINGS, chosen, listed
 from tests.integration.speech import speak
-from wyoming_fish.emulator import Emulator, Fault
+from wyoming_fish.emulator import EmulatedVoice, Emulator, Fault
+from wyoming_fish.emulator.fish_speech import FishSpeechEmulator
 
 
 async def begin(hass: HomeAssistant, entry: ConfigEntry) -> SubentryFlowResult:
@@ -98,7 +99,7 @@ async def test_what_is_read_out(
         # S1 knows a list of its own.
         answer = SETTINGS | {"voice": KELP, "backend": "s1", "name": "Kelp"}
         flow = await submit(hass, flow, **answer | {"reading": {"style": "like a pirate"}})
-        assert flow["errors"] == {"base": "invalid_setting"}
+        assert flow["errors"] == {"base": "style_unknown"}
         flow = await submit(hass, flow, **answer | {"reading": reading})
         assert flow["reason"] == "reconfigure_successful"
         await hass.async_block_till_done()
@@ -149,3 +150,87 @@ async def test_account_that_is_not_connected(
     await hass.config_entries.async_unload(entry.entry_id)
     flow = await start(hass, entry)
     assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "entry_not_loaded")
+
+
+async def test_cleared_name(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """A voice whose name is cleared is called by its own."""
+    entry = await add_entry(voice_subentry("Nickname"))
+    flow = await submit(hass, await change(hass, entry), next_step_id="voice")
+    assert chosen(flow, "name") == "Nickname"
+    flow = await submit(hass, flow, voice=KELP, **SETTINGS)
+    await hass.async_block_till_done()
+    (voice,) = entry.subentries.values()
+    assert voice.title == "Captain Kelp"
+
+
+async def test_cleared_name_in_a_form_with_a_mistake(
+    hass: HomeAssistant, add_entry: AddEntry
+) -> None:
+    """The form comes back as it was sent, and lists the voice by its own name."""
+    entry = await add_entry(voice_subentry("Nickname"))
+    flow = await submit(hass, await change(hass, entry), next_step_id="voice")
+    reading = {"style": "<odd>"}
+    flow = await submit(hass, flow, voice=KELP, **SETTINGS | {"reading": reading})
+    assert flow["errors"] == {"base": "style_unknown"}
+    assert flow["description_placeholders"] is not None
+    assert flow["description_placeholders"]["style"] == "<odd>"
+    assert (listed(flow), chosen(flow, "name")) == (["Captain Kelp"], "")
+
+
+async def test_default_voice_stays_the_default(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """Fish Audio's default voice has no list to choose from, and nothing can be typed in."""
+    entry = await add_entry(voice_subentry("Default", voice=None))
+    flow = await submit(hass, await change(hass, entry), next_step_id="voice")
+    with pytest.raises(InvalidData):
+        await submit(hass, flow, voice="anything", **SETTINGS)
+    flow = await submit(hass, flow, **SETTINGS, name="Mine")
+    assert flow["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+    (voice,) = entry.subentries.values()
+    assert (voice.title, voice.data["voice"]) == ("Mine", None)
+
+
+async def test_voice_of_a_server_of_ones_own(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """A self-hosted server's voice is changed by typing in another one."""
+    async with FishSpeechEmulator() as server:
+        voice = voice_subentry("Butler", voice="butler")
+        entry = await add_entry(voice, unique_id=server.url, base_url=server.url, api_key="")
+        flow = await submit(hass, await change(hass, entry), next_step_id="voice")
+        flow = await submit(hass, flow, voice=" coral_2 ", **SETTINGS)
+        assert flow["reason"] == "reconfigure_successful"
+        await hass.async_block_till_done()
+        (changed,) = entry.subentries.values()
+        assert (changed.title, changed.data["voice"]) == ("coral_2", "coral_2")
+
+
+async def test_voice_of_fish_audio_cannot_be_typed_in(
+    hass: HomeAssistant, add_entry: AddEntry
+) -> None:
+    """A voice of Fish Audio is one of the list."""
+    flow = await submit(hass, await begin(hass, await add_entry()))
+    with pytest.raises(InvalidData):
+        await submit(hass, flow, voice="anything", **SETTINGS)
+
+
+@pytest.mark.parametrize(("speed", "fits"), [(0.4, False), (0.5, True), (2, True), (2.1, False)])
+async def test_speeds(hass: HomeAssistant, add_entry: AddEntry, speed: float, fits: bool) -> None:
+    """A voice can be set to the speeds that Fish Audio has."""
+    entry = await add_entry()
+    flow = await submit(hass, await change(hass, entry), next_step_id="voice")
+    answer = {"voice": KELP, **SETTINGS, "speed": speed}
+    if not fits:
+        with pytest.raises(InvalidData):
+            await submit(hass, flow, **answer)
+        return
+    flow = await submit(hass, flow, **answer)
+    assert flow["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+
+
+async def test_long_list(hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator) -> None:
+    """The list has as many voices as a person looks through."""
+    emulator.settings.voices = tuple(
+        EmulatedVoice(f"{number:032x}", f"Voice {number}", ("en",)) for number in range(40)
+    )
+    flow = await submit(hass, await begin(hass, await add_entry()))
+    assert len(listed(flow)) == 30

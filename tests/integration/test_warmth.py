@@ -1,38 +1,163 @@
-"""Sockets that are open before they are needed."""
+"""Connections that are open before they are needed, and those that are not opened at all."""
+
+import asyncio
 
 import pytest
+from homeassistant.components.assist_satellite.entity import AssistSatelliteState
+from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from tests.integration.conftest import AddEntry, entity_id
-from tests.integration.speech import stream
+from tests.integration.conftest import CORAL, AddEntry, entity_id, voice_subentry
+from tests.integration.house import add_pipeline, add_satellite, prefer
+from tests.integration.speech import TEXT, entity_of, speak, stream
 from wyoming_fish.emulator import Emulator
 
+# Requests during which a connection that was begun before them is open.
+ROUND_TRIPS = 5
 
-async def test_quiet_house(hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator) -> None:
-    """Nothing is open where nothing happens, a satellite that rests included."""
-    await add_entry()
-    hass.states.async_set("assist_satellite.kitchen", "idle")
-    await hass.async_block_till_done()
-    hass.states.async_remove("assist_satellite.kitchen")
-    await hass.async_block_till_done()
-    assert emulator.sockets_opened == 0
+LISTENING = AssistSatelliteState.LISTENING
+SELECT = "select.kitchen_assistant"
 
 
-@pytest.mark.parametrize("state", ["listening", "processing"])
+async def opened(entry: MockConfigEntry, emulator: Emulator) -> int:
+    """Return how many connections have been opened, with all that are on their way."""
+    for _ in range(ROUND_TRIPS):
+        await entry.runtime_data.account.credit()
+    return emulator.sockets_opened
+
+
+@pytest.mark.parametrize("state", [LISTENING, AssistSatelliteState.PROCESSING])
 async def test_satellite_wakes_up(
-    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, state: str
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, state: AssistSatelliteState
 ) -> None:
-    """A socket is opened as a satellite begins to listen."""
-    await add_entry()
-    hass.states.async_set("assist_satellite.kitchen", state)
-    await emulator.wait_for(lambda now: now.sockets_open == 1)
-
-
-async def test_pipeline_starts(
-    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
-) -> None:
-    """A socket is opened as a pipeline prepares to speak, before there is any text."""
-    entry = await add_entry()
-    stream(hass, entity_id(hass, entry, "tts"))
+    """A connection is opened when a satellite wakes up whose pipeline speaks with a voice."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    satellite = await add_satellite(hass)
+    prefer(hass, await add_pipeline(hass, "Fish", engine))
+    satellite.wake(state)
     await emulator.wait_for(lambda now: now.sockets_open == 1)
     assert emulator.sessions == []
+
+
+async def test_satellite_at_rest(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A satellite that rests, answers or goes away opens nothing."""
+    entry = await add_entry()
+    engine = entity_id(hass, entry, "tts")
+    satellite = await add_satellite(hass)
+    prefer(hass, await add_pipeline(hass, "Fish", engine))
+    satellite.wake(AssistSatelliteState.RESPONDING)
+    satellite.wake(AssistSatelliteState.IDLE)
+    await satellite.async_remove()
+    assert await opened(entry, emulator) == 0
+
+
+@pytest.mark.parametrize("engine", ["tts.another", None])
+async def test_satellite_that_speaks_by_another_engine(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, engine: str | None
+) -> None:
+    """Fish Audio is not told of a satellite that does not speak by it."""
+    entry = await add_entry()
+    satellite = await add_satellite(hass)
+    prefer(hass, await add_pipeline(hass, "Another", engine))
+    satellite.wake(LISTENING)
+    assert await opened(entry, emulator) == 0
+
+
+@pytest.mark.parametrize(
+    ("selected", "expected"), [("Fish", 1), ("Another", 0), ("preferred", 0), ("Gone", 0)]
+)
+async def test_selected_pipeline(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, selected: str, expected: int
+) -> None:
+    """The satellite's own pipeline counts, and the preferred one only if none is selected."""
+    entry = await add_entry()
+    engine = entity_id(hass, entry, "tts")
+    satellite = await add_satellite(hass)
+    await add_pipeline(hass, "Fish", engine)
+    prefer(hass, await add_pipeline(hass, "Another", "tts.another"))
+    hass.states.async_set(SELECT, selected)
+    satellite.wake(LISTENING)
+    assert await opened(entry, emulator) == expected
+
+
+async def test_voice_of_the_pipeline(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """The connection is for the model of the voice that will speak."""
+    entry = await add_entry(voice_subentry(), voice_subentry("Coral", voice=CORAL, backend="s1"))
+    satellite = await add_satellite(hass)
+    prefer(hass, await add_pipeline(hass, "Fish", "tts.coral_speech"))
+    satellite.wake(LISTENING)
+    # The emulator may know of it first.
+    while not entry.runtime_data.sockets.idle:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    await speak(hass, "tts.coral_speech", TEXT)
+    assert (emulator.sessions[0].backend, entry.runtime_data.sockets.lent_warm) == ("s1", 1)
+
+
+async def test_satellite_of_another_kind(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A state without a satellite behind it opens nothing, with Assist and without it."""
+    entry = await add_entry()
+    engine = entity_id(hass, entry, "tts")
+    hass.states.async_set("assist_satellite.shed", "listening")
+    await add_satellite(hass)
+    prefer(hass, await add_pipeline(hass, "Fish", engine))
+    hass.states.async_set("assist_satellite.shed", "processing")
+    assert await opened(entry, emulator) == 0
+
+
+async def test_unloaded_voice_follows_no_satellite(
+    hass: HomeAssistant, add_entry: AddEntry
+) -> None:
+    """Unloading the account ends what listens to satellites."""
+    await add_satellite(hass)
+    before = hass.bus.async_listeners().get(EVENT_STATE_CHANGED, 0)
+    entry = await add_entry()
+    assert hass.bus.async_listeners()[EVENT_STATE_CHANGED] > before
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert hass.bus.async_listeners().get(EVENT_STATE_CHANGED, 0) == before
+
+
+async def test_options_are_read_without_a_connection(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """What a voice is set to can be read from any thread, and tells Fish Audio nothing."""
+    entry = await add_entry()
+    engine = entity_id(hass, entry, "tts")
+    stream(hass, engine)
+    entity = entity_of(hass, engine)
+    options = await hass.async_add_executor_job(lambda: entity.default_options)
+    assert options is not None
+    assert options["backend"] == "s2.1-pro"
+    assert await opened(entry, emulator) == 0
+
+
+async def test_kept_message_opens_no_connection(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """What Home Assistant has kept is played without Fish Audio."""
+    entry = await add_entry()
+    engine = entity_id(hass, entry, "tts")
+    await speak(hass, engine, TEXT)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await emulator.wait_for(lambda now: now.sockets_open == 0)
+    before = emulator.sockets_opened
+    await speak(hass, engine, TEXT)
+    assert await opened(entry, emulator) == before
+    assert len(emulator.sessions) == 1
+
+
+async def test_message_for_another_model(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A message that names a model opens connections for that one alone: its own and the next."""
+    entry = await add_entry()
+    await speak(hass, entity_id(hass, entry, "tts"), TEXT, backend="s2-pro")
+    assert await opened(entry, emulator) == 2
+    assert [session.backend for session in emulator.sessions] == ["s2-pro"]

@@ -1,0 +1,108 @@
+"""Languages and voices: what is listed, and what a message may name."""
+
+import pytest
+from homeassistant.components import tts
+from homeassistant.core import HomeAssistant
+
+from tests.integration.conftest import CORAL, STARFISH, AddEntry, entity_id, voice_subentry
+from tests.integration.speech import TEXT, entity_of, speak, text_in
+from wyoming_fish.emulator import Emulator
+from wyoming_fish.emulator.fish_speech import FishSpeechEmulator
+
+
+async def test_languages_and_voices(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """The account's voices are listed by language, the chosen one first and everywhere."""
+    entry = await add_entry(voice_subentry(title="Starfish", voice=STARFISH))
+    entity = entity_of(hass, entity_id(hass, entry, "tts"))
+    assert entity.default_language == "en"
+    assert {"en", "nb", "jv", "de"} <= set(entity.supported_languages)
+    assert not {"no", "jw"} & set(entity.supported_languages)
+
+    def listed(language: str) -> list[str]:
+        return [voice.name for voice in entity.async_get_supported_voices(language) or ()]
+
+    assert listed("en") == ["Étoile de mer", "Captain Kelp", "Coral", "Old Harbour"]
+    assert listed("de") == ["Étoile de mer", "Coral", "Old Harbour"]
+    assert listed("ja") == ["Étoile de mer", "Old Harbour"]
+
+
+async def test_default_language_follows_the_household(
+    hass: HomeAssistant, add_entry: AddEntry
+) -> None:
+    """It is the household's, without its region, where the backend speaks it, else English."""
+    entry = await add_entry(voice_subentry(backend="s1"))
+    entity = entity_of(hass, entity_id(hass, entry, "tts"))
+    for household, language in (
+        ("de", "de"),
+        ("zh-Hans", "zh"),
+        ("pt-BR", "pt"),
+        ("es-419", "es"),
+        ("en-GB", "en"),
+        ("nb", "en"),
+    ):
+        hass.config.language = household
+        assert entity.default_language == language
+
+
+@pytest.mark.parametrize("language", ["en-US", "de-DE", "zh_CN", "nb-NO", "no", "pt-BR", "EN"])
+async def test_regional_languages(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, language: str
+) -> None:
+    """A language with a region is spoken as the language."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    result = tts.async_create_stream(hass, engine, language, {"preferred_format": "wav"})
+    result.async_set_message(TEXT)
+    wav = b"".join([chunk async for chunk in result.async_stream_result()])
+    assert text_in(wav).strip() == TEXT
+
+
+@pytest.mark.parametrize("language", ["tlh", "xx-DE", ""])
+async def test_languages_that_are_not_spoken(
+    hass: HomeAssistant, add_entry: AddEntry, language: str
+) -> None:
+    """Another language is refused as before."""
+    entity = entity_of(hass, entity_id(hass, await add_entry(), "tts"))
+    assert language not in entity.supported_languages
+
+
+async def test_voices_of_a_region(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """A language with a region has the voices of the language."""
+    entity = entity_of(hass, entity_id(hass, await add_entry(), "tts"))
+    voices = entity.async_get_supported_voices
+    assert voices("de-AT") == voices("de") != voices("ja")
+
+
+@pytest.mark.parametrize("title", ["Coral", "coral", f"Coral ({CORAL[:8]})"])
+async def test_voice_by_its_title(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, title: str
+) -> None:
+    """A message may name a voice by its title, as it stands in the list."""
+    of_the_same_title = voice_subentry(voice="f4a90e7d21bc4c3bb6d5e1837a92c6fe")
+    engine = entity_id(hass, await add_entry(of_the_same_title), "tts")
+    await speak(hass, engine, TEXT, voice=title)
+    assert emulator.sessions[0].request["reference_id"] == CORAL
+
+
+async def test_voice_of_a_server_of_ones_own(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """A self-hosted server is asked for any voice that a message or a voice's settings name."""
+    async with FishSpeechEmulator() as server:
+        voice = voice_subentry("Butler", voice="captain kelp")
+        entry = await add_entry(voice, unique_id=server.url, base_url=server.url, api_key="")
+        engine = entity_id(hass, entry, "tts")
+        for options in ({}, {"voice": "unlisted"}, {"voice": "CORAL_2"}):
+            await speak(hass, engine, TEXT, **options)
+        spoken = list(dict.fromkeys(request["reference_id"] for request in server.requests))
+        assert spoken == ["captain kelp", "unlisted", "coral_2"]
+
+
+async def test_two_voices_of_one_title_do_not_look_the_same(
+    hass: HomeAssistant, add_entry: AddEntry
+) -> None:
+    """Voices of one title are told apart by their ids; a voice of no id has no line."""
+    others = "f4a90e7d21bc4c3bb6d5e1837a92c6fe"
+    entry = await add_entry(voice_subentry(voice=None), voice_subentry(voice=others))
+    engine = entity_id(hass, entry, "tts")
+    entity = entity_of(hass, engine)
+    names = [voice.name for voice in entity.async_get_supported_voices("de") or ()]
+    assert names == [f"Coral ({CORAL[:8]})", f"Coral ({others[:8]})", "Old Harbour"]
+    assert text_in(await speak(hass, engine, TEXT)).strip() == TEXT
