@@ -119,8 +119,12 @@ async def test_short_phrase_is_heard_at_once(
         audio += chunk
         if not heard.is_set() and (await decode(audio, strict=False)).any():
             heard.set()
-    spoken = await decode(await speak(hass, engine, "Sure. It is nine o'clock."))
-    assert likeness(await decode(audio), spoken) > 0.99
+    # What pushed the phrase out of the encoder lies between the two.
+    first = await decode(await speak(hass, engine, "Sure."))
+    second = await decode(await speak(hass, engine, "It is nine o'clock."))
+    whole = await decode(audio)
+    assert likeness(whole[: len(first)], first) > 0.99
+    assert likeness(whole[-len(second) :], second) > 0.99
 
 
 async def test_pause_is_bridged(

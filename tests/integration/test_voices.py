@@ -3,6 +3,7 @@
 import pytest
 from homeassistant.components import tts
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 
 from tests.integration.conftest import CORAL, STARFISH, AddEntry, entity_id, voice_subentry
 from tests.integration.speech import TEXT, entity_of, speak, text_in
@@ -84,15 +85,17 @@ async def test_voice_by_its_title(
 
 
 async def test_voice_of_a_server_of_ones_own(hass: HomeAssistant, add_entry: AddEntry) -> None:
-    """A self-hosted server is asked for any voice that a message or a voice's settings name."""
+    """A self-hosted server speaks by any of its references, and one that it has not is an error."""
     async with FishSpeechEmulator() as server:
         voice = voice_subentry("Butler", voice="captain kelp")
         entry = await add_entry(voice, unique_id=server.url, base_url=server.url, api_key="")
         engine = entity_id(hass, entry, "tts")
-        for options in ({}, {"voice": "unlisted"}, {"voice": "CORAL_2"}):
+        for options in ({}, {"voice": "CORAL_2"}):
             await speak(hass, engine, TEXT, **options)
+        with pytest.raises(HomeAssistantError):
+            await speak(hass, engine, TEXT, voice="unlisted")
         spoken = list(dict.fromkeys(request["reference_id"] for request in server.requests))
-        assert spoken == ["captain kelp", "unlisted", "coral_2"]
+        assert spoken == ["captain kelp", "coral_2"]
 
 
 async def test_two_voices_of_one_title_do_not_look_the_same(

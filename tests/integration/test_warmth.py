@@ -156,8 +156,8 @@ async def test_kept_message_opens_no_connection(
 async def test_message_for_another_model(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
 ) -> None:
-    """A message that names a model opens connections for that one alone: its own and the next."""
+    """A message that names a model opens a connection for that one alone."""
     entry = await add_entry()
     await speak(hass, entity_id(hass, entry, "tts"), TEXT, backend="s2-pro")
-    assert await opened(entry, emulator) == 2
+    assert await opened(entry, emulator) == 1
     assert [session.backend for session in emulator.sessions] == ["s2-pro"]

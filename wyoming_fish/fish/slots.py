@@ -73,6 +73,11 @@ class Slots:
         """How many replies wait in line."""
         return sum(not turn.cancelled() for _, _, turn in self._line)
 
+    def close(self) -> None:
+        """Wait for no more sessions: nothing is left in line."""
+        if self._timer is not None:
+            self._timer.cancel()
+
     def learn(self, limit: int) -> None:
         """Set the number of sessions that Fish says the account may have."""
         if limit > 0:

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import math
 import ssl
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Final
 
 from .connector import Connector
@@ -92,7 +92,7 @@ class Sockets:
         """Sessions that wait for a connection."""
         self._expected = dict.fromkeys(Backend, 0)
         self._last_use = dict.fromkeys(Backend, float("-inf"))
-        self._retries: dict[Backend, asyncio.TimerHandle] = {}
+        self._timers: dict[tuple[str, Backend], asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -130,7 +130,7 @@ class Sockets:
         finally:
             self._expected[backend] -= 1
             # The reply may take its connection in a moment, or have been given up.
-            asyncio.get_running_loop().call_later(TRIM_AFTER_S, self._trim, backend)
+            self._call_at(_now() + TRIM_AFTER_S, self._trim, backend)
 
     @contextlib.asynccontextmanager
     async def lend(self, backend: Backend, until: float | None = None) -> AsyncIterator[Socket]:
@@ -187,8 +187,9 @@ class Sockets:
         """Close the connections that are kept; those that are lent close when they come back."""
         self._closed = True
         await self._rest.close()
-        for retry in self._retries.values():
-            retry.cancel()
+        self.slots.close()
+        for timer in self._timers.values():
+            timer.cancel()
         for task in self._tasks:
             task.cancel()
         self.evict()
@@ -315,15 +316,15 @@ class Sockets:
 
     def _failed(self, backend: Backend) -> None:
         self._connector.failed()
-        self._try_again_later(backend)
+        self._call_at(self._connector.retry_at, self._replenish_if_used, backend)
 
-    def _try_again_later(self, backend: Backend) -> None:
-        if backend in self._retries:
-            self._retries[backend].cancel()
+    def _call_at(self, at: float, call: Callable[[Backend], None], backend: Backend) -> None:
+        """Call it at the loop's time ``at``, and no more at an earlier one that was set before."""
+        key = (call.__name__, backend)
+        if key in self._timers:
+            self._timers[key].cancel()
         if not self._closed:
-            self._retries[backend] = asyncio.get_running_loop().call_at(
-                self._connector.retry_at, self._replenish_if_used, backend
-            )
+            self._timers[key] = asyncio.get_running_loop().call_at(at, call, backend)
 
     async def _open(self, backend: Backend) -> Socket:
         try:
@@ -331,7 +332,7 @@ class Sockets:
         except FishError as error:
             _LOGGER.debug("No connection: %s", error)
             if self._connector.failures:
-                self._try_again_later(backend)
+                self._call_at(self._connector.retry_at, self._replenish_if_used, backend)
             raise
         if socket.limit is not None:
             self.slots.learn(socket.limit)
