@@ -145,17 +145,22 @@ def flow_texts() -> Iterator[str]:
             yield f"{file}: its steps are {steps}, and en.json has {set(text['step'])}"
         if missing := reasons - set(text.get("abort", {})):
             yield f"{file}: {missing} is not in en.json"
-    errors = set(returned_keys(COMPONENT / "errors.py", "form_error")) | {"no_voice_found"}
-    for flow, text in (
-        ("config", english["config"]),
-        ("config_subentries", english["config_subentries"]["voice"]),
+    of_voices = {
+        *returned_keys(COMPONENT / "errors.py", "form_error"),
+        *option_errors("text_options.py"),
+        "no_voice_found",
+    }
+    of_accounts = set(returned_keys(COMPONENT / "errors.py", "account_errors"))
+    for flow, text, errors in (
+        ("config", english["config"], of_voices | of_accounts),
+        ("config_subentries", english["config_subentries"]["voice"], of_voices),
     ):
         if errors != set(text["error"]):
             yield f"en.json: the errors of {flow} are not {errors}"
 
 
 def exceptions() -> Iterator[str]:
-    """Each of the engine's errors is translated."""
+    """Each of the engine's errors and of the options' is translated, and there is no other text."""
     tree = ast.parse((ROOT / "wyoming_fish" / "fish" / "errors.py").read_text())
     codes = {
         statement.value.value.replace("-", "_")
@@ -167,9 +172,10 @@ def exceptions() -> Iterator[str]:
         and isinstance(statement.value.value, str)
         and "code" in {name.id for name in ast.walk(statement) if isinstance(name, ast.Name)}
     }
+    codes |= option_errors("text_options.py", "message_options.py", "tts.py")
     translated = set(read("translations/en.json")["exceptions"])
     for code in codes ^ translated:
-        yield f"en.json: {code} is an error of the engine's, or a translation, but not both"
+        yield f"en.json: {code} is an error, or a translation, but not both"
 
 
 def icons() -> Iterator[str]:
@@ -193,14 +199,14 @@ def images() -> Iterator[str]:
 
 
 def quality_scale() -> Iterator[str]:
-    """Each rule is done, or exempt with its reason."""
+    """Each rule is done, or has a status with its reason."""
     text = (COMPONENT / "quality_scale.yaml").read_text()
     rules = re.findall(r"^  ([a-z-]+):(.*(?:\n    .*)*)", text, re.MULTILINE)
     if len(rules) != QUALITY_RULES:
         yield f"quality_scale.yaml: {len(rules)} rules, where there are {QUALITY_RULES}"
-    exempt = re.compile(r"\n    status: exempt\n    comment: \S.*")
+    reason = re.compile(r"\n    status: (done|exempt|todo)\n    comment: \S(.*\n?)*")
     for name, rule in rules:
-        if rule != " done" and not exempt.fullmatch(rule):
+        if rule != " done" and not reason.fullmatch(rule):
             yield f"quality_scale.yaml: {name} is not done, and has no reason"
 
 
@@ -237,12 +243,29 @@ def constants(calls: Iterable[ast.Call], name: str) -> Iterator[str]:
 
 
 def returned_keys(path: Path, function: str) -> Iterator[str]:
-    """Yield the strings that a function returns."""
+    """Yield the strings that a function returns: alone, by a condition, or in a dictionary."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef) and node.name == function:
             for each in ast.walk(node):
-                if isinstance(each, ast.Return) and isinstance(each.value, ast.Constant):
-                    yield str(each.value.value)
+                values = [each.value] if isinstance(each, ast.Return) else []
+                values += each.values if isinstance(each, ast.Dict) else []
+                values += [each.body, each.orelse] if isinstance(each, ast.IfExp) else []
+                for value in values:
+                    if isinstance(value, ast.Constant):
+                        yield str(value.value)
+
+
+def option_errors(*files: str) -> set[str]:
+    """Return the keys of the errors that these files raise of options."""
+    return {
+        str(node.args[0].value)
+        for file in files
+        for node in ast.walk(ast.parse((COMPONENT / file).read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "OptionError"
+        and isinstance(node.args[0], ast.Constant)
+    }
 
 
 if __name__ == "__main__":
