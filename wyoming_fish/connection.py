@@ -29,7 +29,9 @@ from .reply import Reply
 from .seldom import Seldom
 from .speaker import InternalError, Speaker
 from .wire import (
+    CHANNELS,
     LINGER_TIMEOUT_S,
+    WIDTH,
     ClientLostError,
     ClientStalledError,
     Wire,
@@ -48,8 +50,8 @@ _LOGGER = logging.getLogger(__name__)
 # Seconds to the first event: a client that connects knows what it wants.
 FIRST_EVENT: Final = 10.0
 
-# Seconds after which a client that has connected and asked nothing is one that will speak: Home
-# Assistant, which looks in every 30 s, says immediately that this is all it wants.
+# Seconds after which a client that has asked nothing is one that will speak: Home Assistant, which
+# looks in every 30 s, says so immediately.
 LOOKING_IN: Final = 0.05
 
 # Seconds between two pieces of a text: an agent may use its tools for minutes.
@@ -58,22 +60,16 @@ TEXT_PAUSE: Final = 900.0
 # Replies that one client may have waiting.
 WAITING_LIMIT: Final = 100
 
-# Events that are read until others have their turn, in about a millisecond: a client that writes
-# without pause would have all of the time.
+# Events that are read, in about 1 ms, until other clients have their turn.
 EVENTS_AT_ONCE: Final = 50
 
-# Seconds between two checks whether a client that has ended its direction has left altogether.
+# Seconds between two checks whether a client that has ended its direction has left.
 HANG_UP_CHECK_S: Final = 0.25
 
-# Seconds to wait until the client closes its side when the server stops: it does as soon as it has
-# read the end, and the server has little time.
+# Seconds to wait until the client closes its side when the server stops, and has little time.
 STOP_LINGER_S: Final = 0.5
 
 STOPPING: Final = "The server is stopping. Try again in a moment."
-
-# Bytes of one sample, and channels: Fish speaks s16le mono.
-WIDTH: Final = 2
-CHANNELS: Final = 1
 
 
 class _RefusedError(Exception):
@@ -270,8 +266,7 @@ class Connection:
                 self._add(reply, event)
                 reply.end()
             case "synthesize":
-                # The same text once more, for servers that cannot stream.
-                pass
+                pass  # The same text once more, for servers that cannot stream.
             case "synthesize-start" if self._streaming is None:
                 self._streaming = self._begin(event, streamed=True)
             case "synthesize-chunk" if self._streaming is not None:
@@ -282,7 +277,6 @@ class Connection:
             case "synthesize-start" | "synthesize-chunk" | "synthesize-stop":
                 raise WireError(f"{event.type} is out of order")
             case _:
-                # `select-program` among them: there is but one program.
                 _LOGGER.debug("Passed over: %s", event.type)
 
     def _begin(self, event: Event, *, streamed: bool) -> Reply:
@@ -306,10 +300,7 @@ class Connection:
         reply.add(text)
 
     async def _speak(self) -> None:
-        """Speak what is asked for, in order, until no more is wanted.
-
-        Raises FishError, _RefusedError and ClientLostError.
-        """
+        """Speak what is asked for, in order. Raises FishError, _RefusedError, ClientLostError."""
         while (reply := await self._replies.get()) is not None:
             await self._say(reply)
             self._unanswered.popleft()
@@ -340,10 +331,18 @@ class Connection:
             await self._wire.write(encode(AudioStart(rate, WIDTH, CHANNELS, 0).event()))
 
     def _refuse(self, code: str, text: str) -> None:
-        """Tell the client what is wrong: Home Assistant reads until `synthesize-stopped`."""
-        self._wire.write_last(encode(Error(text, code).event()))
-        if any(reply.streamed for reply in self._unanswered):
-            self._wire.write_last(encode(SynthesizeStopped().event()))
+        """Tell the client what is wrong: Home Assistant reads until `synthesize-stopped`.
+
+        If it reads an error first, it never ends the audio at its satellite. So audio that has
+        begun is ended before the error, unless Home Assistant would keep the incomplete audio.
+        """
+        events = [Error(text, code).event()]
+        if self._audio_started and self._unanswered[0].is_never_kept:
+            events = [AudioStop().event(), SynthesizeStopped().event(), *events]
+        elif any(reply.streamed for reply in self._unanswered):
+            events.append(SynthesizeStopped().event())
+        for event in events:
+            self._wire.write_last(encode(event))
 
 
 def _now() -> float:

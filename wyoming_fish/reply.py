@@ -34,6 +34,14 @@ class Reply:
         self._complete = False
         self._news = asyncio.Event()
 
+    @property
+    def is_never_kept(self) -> bool:
+        """Whether Home Assistant keeps no file of it: the text comes while it is being written.
+
+        A message that is whole from the start comes in one piece, and its audio is kept.
+        """
+        return self.streamed and len(self._pieces) > 1
+
     def add(self, text: str) -> None:
         """Add text to the end. Raises WireError where the reply grows too long."""
         if not text:

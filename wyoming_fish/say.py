@@ -32,6 +32,9 @@ from .wav import WavError, WavFile
 
 __all__ = ["main"]
 
+# Seconds to wait for an error behind the end of the audio: both are sent together.
+LATE_ERROR_S: Final = 0.1
+
 DEFAULT_URI: Final = "tcp://127.0.0.1:10210"
 
 # Seconds to connect, and again to answer the first question: neither needs the cloud.
@@ -147,10 +150,21 @@ class Reply:
             elif AudioChunk.is_type(event.type):
                 sounding = True
                 await self._add(event)
+        await self._check_whole(streaming=streaming)
         if self._text_ended is None or sounding:
             raise SayError("The server closed the connection before the end of the speech.")
         if not self._output.size:
             raise SayError("The server ended without any audio.")
+
+    async def _check_whole(self, *, streaming: bool) -> None:
+        """Raise SayError if an error follows the end of a stream: its audio is not complete."""
+        if not streaming:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LATE_ERROR_S):
+                event = await self._read()
+            if event is not None and Error.is_type(event.type):
+                raise SayError(f"The server reports an error: {event.data.get('text')}")
 
     async def _read(self) -> Event | None:
         """Return the next event; None at the end of the connection. Raises SayError."""

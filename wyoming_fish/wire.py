@@ -20,7 +20,9 @@ from wyoming.event import Event
 from wyoming.tts import SynthesizeTextFormat, SynthesizeVoice
 
 __all__ = [
+    "CHANNELS",
     "LINE_LIMIT",
+    "WIDTH",
     "ClientLostError",
     "ClientStalledError",
     "Wire",
@@ -32,6 +34,10 @@ __all__ = [
     "text_of",
     "voice_of",
 ]
+
+# Channels of what is spoken, and bytes of one sample: s16le mono.
+CHANNELS: Final = 1
+WIDTH: Final = 2
 
 # Bytes of the first line, which holds a type and two lengths, and small data at most. It is
 # the limit of asyncio's streams too, which have to be made with it.

@@ -42,6 +42,7 @@ EXCEPTIONS = {
     "--http": "the page shows what is spoken, and the app's network has no password",
     "--max-connections": "its clients are Home Assistant and what the house lets in",
     "--max-per-address": "its clients are Home Assistant and what the house lets in",
+    "--ignore-unknown-voices": "Home Assistant names the voices that it is offered",
     "--idle-time": "its clients are Home Assistant and what the house lets in",
     "--write-timeout": "its clients are Home Assistant and what the house lets in",
     "--max-text": "its clients are Home Assistant and what the house lets in",

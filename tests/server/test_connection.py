@@ -108,7 +108,7 @@ async def test_leaving_frees_the_session(serving: Serving) -> None:
     async with serving(settings) as served:
         async with served.client() as client:
             await client.write_event(SynthesizeStart().event())
-            await client.write_event(SynthesizeChunk("Once upon").event())
+            await client.write_event(SynthesizeChunk("Once upon a time. Then").event())
             await served.emulator.wait_for(lambda e: e.sessions_open == 1)
         await served.emulator.wait_for(lambda e: e.sockets_open == 0)
         async with served.client() as client:
@@ -148,6 +148,25 @@ async def test_describe_ping_and_the_unknown(serving: Serving) -> None:
         assert Info.is_type(event.type)
         await client.write_event(SynthesizeStop().event())
         check_envelope(await receive(client, "synthesize-stopped"), 44100, streamed=True)
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+async def test_a_reply_that_breaks_off(serving: Serving, pieces: int) -> None:
+    """Audio that has begun is ended before the error, so that satellites end it too.
+
+    A text in one piece is a message, whose audio Home Assistant would keep: its error comes first.
+    """
+    fault = Fault("audio", "close", at=2)
+    settings = EmulatorSettings(voice="code", frame=0.05, faults=[fault])
+    async with serving(settings) as served, served.client() as client:
+        await stream(client, [TEXT[:20], TEXT[20:]] if pieces == 2 else [TEXT])
+        reply = await receive(client, "no such event")
+        ending = [kind for kind in reply.types if kind not in ("audio-start", "audio-chunk")]
+        if pieces == 2:
+            assert ending == ["audio-stop", "synthesize-stopped", "error"]
+        else:
+            assert ending == ["error", "synthesize-stopped"]
+        assert reply.error.code == "broken-stream"
 
 
 @pytest.mark.parametrize("streamed", [False, True])
