@@ -180,11 +180,12 @@ class FishTextToSpeech(TextToSpeechEntity):
         self, request: TTSAudioRequest, settings: SpeechSettings, text: TextSettings, *, ssml: bool
     ) -> AsyncGenerator[bytes]:
         story = Story()
+        message = _Message(request.message_gen)
         try:
             async with contextlib.aclosing(
                 speak(
                     self._data.sockets,
-                    request.message_gen,
+                    message.pieces(),
                     settings,
                     text,
                     ssml=ssml,
@@ -197,7 +198,10 @@ class FishTextToSpeech(TextToSpeechEntity):
                     yield pcm
         except FishError as error:
             self._failed(error, settings)
-            raise translated(HomeAssistantError, error) from error
+            # Home Assistant ends a satellite's audio only if the stream ends without an error. But
+            # it would keep the audio of a plain message.
+            if story.heard is None or not message.is_streamed:
+                raise translated(HomeAssistantError, error) from error
         finally:
             self._finished(story, settings)
 
@@ -243,3 +247,20 @@ class FishTextToSpeech(TextToSpeechEntity):
             issues.voice_is_gone(self.hass, self._entry, self._voice)
         elif self._is_as_set_up(settings) and isinstance(error, NoAudioError):
             issues.voice_is_silent(self.hass, self._entry, self._voice)
+
+
+class _Message:
+    """The text of a message, as it comes."""
+
+    def __init__(self, pieces: AsyncGenerator[str]) -> None:
+        self._pieces = pieces
+        self.is_streamed = False
+        """Whether it came while it was being written: a plain message is one piece."""
+
+    async def pieces(self) -> AsyncGenerator[str]:
+        """Give the text."""
+        first = True
+        async for piece in self._pieces:
+            self.is_streamed = not first
+            first = False
+            yield piece

@@ -70,13 +70,32 @@ async def test_failure_amid_a_reply(
     emulator: Emulator,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """A reply that breaks off is not kept either."""
+    """A message that breaks off is an error, and not kept."""
     engine = entity_id(hass, await add_entry(), "tts")
     emulator.settings.voice = "tone"
     emulator.settings.faults.append(Fault("audio", "drop", at=1))
     status, audio = await fetch(await hass_client(), engine, TEXT)
     await hass.async_block_till_done(wait_background_tasks=True)
     assert (status, bool(audio), kept(hass)) == (200, True, [])
+
+
+async def test_reply_that_breaks_off_ends(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A reply that breaks off while it is written ends at the player, and is in the log."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    for message in (["The lamps ", "are on. It will rain."], "The lamps are on. It will rain."):
+        emulator.settings.faults.append(Fault("audio", "close", at=1))
+        if isinstance(message, str):
+            with pytest.raises(HomeAssistantError):
+                await speak(hass, engine, message)
+        else:
+            assert await speak(hass, engine, message)
+    assert caplog.text.count("Fish Audio could not speak") == 2
+    assert kept(hass) == []
 
 
 @each_format
