@@ -145,7 +145,7 @@ async def test_what_goes_wrong_is_said(visit: Visit) -> None:
     emulator.settings.faults.append(Fault("upgrade", 402, times=None))
     emulator.settings.faults.append(Fault("start", "drop", times=None))
     await page.get_by_role("button", name="Speak").click()
-    await expect(page.get_by_text("API credit is a wallet apart")).to_be_visible()
+    await expect(page.get_by_text("Add API credit")).to_be_visible()
 
 
 @_with(EmulatorSettings(voice="tone", voices=(*VOICES, STRANGER)))
