@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wyoming_fish.fish.schedule import FIRST_PIECE, LONGEST_PIECE, PAUSE, Schedule
+from wyoming_fish.fish.schedule import (
+    FIRST_PIECE,
+    LONGEST_PIECE,
+    LONGEST_PIECE_S,
+    PAUSE,
+    Schedule,
+)
 from wyoming_fish.fish.text.sentences import CutKind, Sentences
 
 
@@ -282,3 +288,28 @@ def test_until_the_first_audio_sentences_are_joined() -> None:
     wake = schedule.wake(1001.0)
     assert wake is not None
     assert schedule.take(wake) == "It is five. It is late. "
+
+
+@pytest.mark.parametrize("speed", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize(
+    ("sentence", "seconds"),
+    [
+        ("今天的天气很好，我们去公园走走，然后回家吃饭。", 0.2),
+        ("Ask for 0123456789 and 9876543210, then wait. ", 0.11),
+        ("All of the windows are closed, and the doors are too. ", 0.055),
+    ],
+)
+def test_no_piece_is_longer_than_fish_can_speak(
+    sentence: str, seconds: float, speed: float
+) -> None:
+    """Fish makes up to 47 s of audio of a piece, and loses what is left without a word."""
+    schedule = Schedule(speed)
+    schedule.write(sentence * 40, 0.0)
+    schedule.complete()
+    pieces = []
+    while piece := schedule.take(0.0):
+        pieces.append(piece)
+    assert "".join(pieces) == sentence * 40
+    # No more than one sentence beyond it, since that is not cut within a word.
+    longest = max(LONGEST_PIECE_S * speed / seconds, len(sentence))
+    assert max(map(len, pieces)) <= min(LONGEST_PIECE, 1.1 * longest)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,40 @@ async def test_pause_is_bridged(
         if not any(chunk):
             bridged.set()
     assert len(emulator.sessions) == 1
+
+
+@pytest.mark.parametrize("options", FORMATS[:6])
+async def test_each_silence_comes_through(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+) -> None:
+    """In a pause, the converter gives something for each silence, so that no player gives up."""
+    every, wanted = 0.5, 6
+    monkeypatch.setattr("custom_components.wyoming_fish.tts.BRIDGE", every)
+    engine = entity_id(hass, await add_entry(), "tts")
+    emulator.settings.voice = "tone"
+    enough = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    at: list[float] = []
+
+    async def reply() -> AsyncGenerator[str]:
+        yield "Sure. "
+        await enough.wait()
+        yield "It is nine o'clock."
+
+    result = tts.async_create_stream(hass, engine, options=options)
+    result.async_set_message_stream(reply())
+    async for _ in result.async_stream_result():
+        # What is converted of one silence may come in several parts.
+        if not at or loop.time() - at[-1] > every / 3:
+            at.append(loop.time())
+        if len(at) == wanted:
+            enough.set()
+    # A silence that gives nothing is a gap twice as long.
+    assert max(later - earlier for earlier, later in pairwise(at[:wanted])) < 1.8 * every
 
 
 @pytest.mark.parametrize(("rate", "asked"), [(16000, 16000), (8000, 8000), (22050, 44100)])
