@@ -183,6 +183,15 @@ def test_no_flush_while_audio_is_on_its_way() -> None:
     assert [at for at, _ in heard[1:]] == pytest.approx([2.5, 5.0])
 
 
+def test_a_flush_waits_until_all_is_spoken() -> None:
+    """Where it only becomes known later that nothing more is on its way, the flush comes then."""
+    pending = [True, True, False]
+    silence = Silence(2.5, RATE, lambda: pending.pop(0) if len(pending) > 1 else False, lambda: 0.0)
+    heard = _heard(Speech(bytes(3200)), silence, 3)
+    assert [pcm for _, pcm in heard[1:]] == [silence.flush, silence.piece]
+    assert heard[1][0] == pytest.approx(3 * FLUSH_AFTER_S)
+
+
 @pytest.mark.parametrize("rate", [8000, 16000, 24000, 32000, 44100])
 def test_a_piece_fills_an_encoder(rate: int) -> None:
     """Each silence is more than a frame of FLAC at 48,000 Hz, and than ffmpeg reads of a WAV."""

@@ -88,7 +88,7 @@ async def test_everything_hangs(tmp_path: Path) -> None:
                 await client.write_event(Synthesize(TEXT).event())
                 await receive(client, "audio-stop")
                 await client.write_event(SynthesizeStart().event())
-                await client.write_event(SynthesizeChunk("And then").event())
+                await client.write_event(SynthesizeChunk("Good night. And then").event())
                 await emulator.wait_for(lambda e: e.sessions_open == 2)
                 listening = asyncio.create_task(receive(client, "no such event"))
                 began = time.monotonic()

@@ -116,7 +116,7 @@ class _Clock:
 
     def __init__(self, silence: Silence, now: float) -> None:
         self._silence = silence
-        self._played_until = -math.inf
+        self._played_until = self._given_at = -math.inf
         self._is_flushed = True
         self.heard_at: float | None = None
         """When speech came last."""
@@ -124,6 +124,7 @@ class _Clock:
 
     def gave(self, size: int, now: float) -> None:
         """So many bytes of speech or silence have been given."""
+        self._given_at = now
         self._played_until = max(self._played_until, now) + size / 2 / self._silence.rate
         self.due = now + self._silence.every
         if not self._is_flushed:
@@ -145,13 +146,14 @@ class _Clock:
                 self.due = (now if began is None else began) + LEAD_S
                 return b""
             return self._silence.piece
-        if not self._is_flushed:
+        if not self._is_flushed and not self._silence.is_pending():
             self._is_flushed = True
-            if not self._silence.is_pending():
-                return self._silence.flush
-            self.due = self.heard_at + self._silence.every
-            return self.silence(now)
-        return self._silence.piece
+            return self._silence.flush
+        piece_at = self._given_at + self._silence.every
+        if now >= piece_at:
+            return self._silence.piece
+        self.due = min(now + FLUSH_AFTER_S, piece_at)
+        return b""
 
 
 async def _listen(

@@ -36,7 +36,7 @@ class HedgedReply:
 
     @property
     def pending(self) -> bool:
-        """Whether Fish has been sent words that it has not begun to speak."""
+        """Whether Fish has been sent words that it has not spoken yet, as far as can be known."""
         return self._reply.pending
 
     async def due(self) -> bool:

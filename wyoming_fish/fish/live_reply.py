@@ -77,8 +77,8 @@ class LiveReply:
 
     @property
     def pending(self) -> bool:
-        """Whether Fish has been sent words that it has not begun to speak."""
-        return self._unanswered
+        """Whether Fish has been sent words that it has not spoken yet, as far as can be known."""
+        return self._unanswered or not self._schedule.is_spoken(_now())
 
     async def due(self) -> bool:
         """Wait until there is something to send; false if the text ends without it."""

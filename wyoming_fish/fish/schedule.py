@@ -49,6 +49,11 @@ SETTLED: Final = 0.5
 LETTER: Final = 0.055
 WIDE_LETTER: Final = 0.2
 
+# What was sent is taken to be spoken when this share of the expected audio has come, and none for a
+# moment: voices may be twice as fast. Otherwise it is after so many seconds without audio.
+SPOKEN_SHARE: Final = 0.5
+SPOKEN_AFTER_S: Final = 1.0
+
 # Seconds of audio of the longest piece. Fish makes a piece of at most 1,024 tokens (its
 # `max_new_tokens`), 47.5 s, and loses the rest without a word; voices may take 2.5 times as long as
 # expected here.
@@ -154,6 +159,11 @@ class Schedule:
         if self._first_sent is None or self._first_audio is not None:
             return 0.0
         return now - self._first_sent
+
+    def is_spoken(self, now: float) -> bool:
+        """Whether all that was sent has most likely been spoken."""
+        enough = self._audio >= SPOKEN_SHARE * self._expected
+        return enough or now >= self._last_audio + SPOKEN_AFTER_S
 
     def wake(self, now: float) -> float | None:
         """When ``take`` may have something though nothing happens until then."""
