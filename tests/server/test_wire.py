@@ -30,7 +30,7 @@ class _NoWriter(asyncio.StreamWriter):
     def __init__(self) -> None:
         """Leave out the transport."""
 
-    def __del__(self) -> None:
+    def __del__(self, *_: object) -> None:
         """Nothing to close."""
 
     def get_extra_info(self, name: str, default: object = None) -> object:
