@@ -8,7 +8,7 @@ import contextlib
 import os
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
@@ -19,6 +19,7 @@ from wyoming.tts import Synthesize
 
 from tests.listening import listening
 from tests.processes import READY, Program, server
+from tests.relay import Relay
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, FishSpeechEmulator
 from wyoming_fish.emulator.settings import FaultKind, FaultPoint
 from wyoming_fish.emulator.voices.code import encode_code_voice
@@ -29,11 +30,22 @@ CODE_SAMPLES = 20
 RATE = 44100
 # Seconds after which a server that is left alone has closed what it had open.
 SETTLING = 3.0
+# The same for its sessions, some of which may have to be found dead at first.
+SESSIONS_SETTLING_S = 60.0
 
 FLAGS = (
     *("--uri=tcp://127.0.0.1:0", "--api-key=key", "--text=raw"),
     *("--bridge=0.5", "--quiet-time=1", "--write-timeout=1"),
 )
+
+# What fails all the time. Without REST, a reply goes by websocket however often that has failed:
+# else most would go by REST, for five minutes each time.
+NO_REST = Fault("rest", 503, times=None)
+ALWAYS = {
+    "live": [NO_REST],
+    "resume": [NO_REST],
+    "rest": [Fault("upgrade", 404, times=None)],
+}
 
 Points = list[tuple[FaultPoint, FaultKind | int]]
 
@@ -117,15 +129,69 @@ class _OwnFailing:
         """It keeps no sessions."""
 
 
+class _LineFailing:
+    """The line to Fish, on which connections die unseen, or are accepted and hung up for a while.
+
+    A connection that died amid a reply is noticed after half a minute: these are seldom, so that
+    the others find a session. A fish-speech server is at home, where nothing forgets connections.
+    """
+
+    def __init__(self, relay: Relay, emulator: Emulator | None, *, by_rest: bool) -> None:
+        self._relay = relay
+        self._emulator = emulator
+        self._by_rest = by_rest
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past."""
+        self.swallowed = 0
+        """Connections that died unseen."""
+        self.swallowed_amid = 0
+        """Those of them amid a reply, at the most."""
+        self.hung_up = 0
+        """Times that everything was accepted and hung up for a while."""
+
+    async def fail(self, chance: random.Random) -> None:
+        """Fail now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(chance.uniform(2, 18))
+            if self._emulator is not None and chance.random() < 0.5:
+                open_sessions = self._emulator.sessions_open
+                swallowed = self._relay.swallow()
+                self.swallowed += swallowed
+                self.swallowed_amid += min(swallowed, open_sessions)
+            else:
+                self.hung_up += 1
+                with self._hanging_up():
+                    await asyncio.sleep(chance.uniform(0.2, 2))
+
+    @contextlib.contextmanager
+    def _hanging_up(self) -> Iterator[None]:
+        if self._emulator is not None and not self._by_rest:
+            # After the upgrade, so that it is not the websocket as such that cannot be had.
+            self._emulator.settings.idle_timeout = 0.0
+        else:
+            self._relay.hangs_up = True
+        try:
+            yield
+        finally:
+            self._relay.hangs_up = False
+            if self._emulator is not None:
+                self._emulator.settings.idle_timeout = None
+
+
 class Way:
     """One server, what it speaks by, and what has come of it."""
 
-    def __init__(self, name: str, program: Program, failing: Failing) -> None:
+    def __init__(self, name: str, program: Program, failing: Failing, line: _LineFailing) -> None:
         self.name = name
         self.program = program
         self.failing = failing
+        self.line = line
         self.port = 0
         self.outcomes: Counter[str] = Counter()
+        self.left_open = False
+        """Whether sessions or websockets have stayed open in the end."""
         self._memory = 0.0
         self._files = 0
 
@@ -136,16 +202,24 @@ class Way:
 
     async def remember(self) -> None:
         """Forget the past, and remember what the server has now."""
-        await self.failing.settle()
+        await self._settle()
         self.outcomes.clear()
         self.failing.struck = self.failing.amid = 0
+        self.line.reset()
         self._memory, self._files = self._memory_now(), await self._files_now()
 
     async def grown(self) -> tuple[float, int]:
         """Megabytes and open files that the server has more than then."""
-        await self.failing.settle()
+        await self._settle()
         files = await self._files_now(self._files)
         return self._memory_now() - self._memory, files - self._files
+
+    async def _settle(self) -> None:
+        try:
+            async with asyncio.timeout(SESSIONS_SETTLING_S):
+                await self.failing.settle()
+        except TimeoutError:
+            self.left_open = True
 
     def _memory_now(self) -> float:
         pages = int(Path(f"/proc/{self.program.pid}/statm").read_text().split()[1])
@@ -175,6 +249,7 @@ async def way(name: str, chance: random.Random) -> AsyncIterator[Way]:
     async with contextlib.AsyncExitStack() as stack:
         flags: list[str] = []
         failing: Failing
+        fish: Emulator | None = None
         if name == "own":
             own = await stack.enter_async_context(FishSpeechEmulator())
             own.settings.code_samples = CODE_SAMPLES
@@ -187,20 +262,22 @@ async def way(name: str, chance: random.Random) -> AsyncIterator[Way]:
                 odd_frames=True,
                 pace=0.02,
                 reading=chance.choice(("written", "normalised")),
-                faults=[Fault("upgrade", 404, times=None)] if name == "rest" else [],
+                faults=list(ALWAYS.get(name, ())),
             )
             fish = await stack.enter_async_context(Emulator(settings))
             before, amid = {"rest": (BEFORE_REST, AMID_REST), "fallback": (LASTING, AMID)}.get(
                 name, (BEFORE, AMID)
             )
             url, failing = fish.url, _FishFailing(fish, before, amid)
+        relay = Relay(int(url.rpartition(":")[2]))
+        await stack.enter_async_context(relay.listening())
         if name == "resume":
             flags.append("--resume")
         if name == "fallback":
             flags.append(f"--fallback-uri={await stack.enter_async_context(_other_voice())}")
-        program = server(*FLAGS, f"--base-url={url}", *flags)
+        program = server(*FLAGS, f"--base-url={relay.url}", *flags)
         stack.push_async_callback(asyncio.to_thread, program.end)
-        way = Way(name, program, failing)
+        way = Way(name, program, failing, _LineFailing(relay, fish, by_rest=name == "rest"))
         await way.listen()
         yield way
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Final
 
 import pytest
@@ -104,6 +105,41 @@ def test_a_text_that_is_never_ended_is_an_error(
     for bridge in (None, 2.5):
         with pytest.raises(TextTimeoutError, match="did not go on"):
             _speak(*steps, faults=faults, ended=False, bridge=bridge)
+
+
+@pytest.mark.parametrize("bridge", [None, 2.5])
+def test_a_listener_that_is_cancelled_as_it_leaves_leaves_nothing_open(
+    bridge: float | None,
+) -> None:
+    """The session ends immediately, whatever else happens to its listener at that moment."""
+
+    async def text() -> AsyncIterator[str]:
+        yield "Let me look. "
+        await asyncio.Event().wait()
+
+    async def listen(sockets: Sockets) -> None:
+        async with aclosing(speak(sockets, text(), SETTINGS, RAW, bridge=bridge)) as audio:
+            await anext(audio)
+            task = asyncio.current_task()
+            assert task is not None
+            # It is thrown at the next moment of waiting, which is within the closing.
+            task.cancel()
+
+    async def leave() -> float:
+        async with Emulator(EmulatorSettings(voice="code", first_audio=0.3)) as emulator:
+            sockets = Sockets(Endpoint("key", emulator.url))
+            left = [asyncio.create_task(listen(sockets)) for _ in range(3)]
+            await asyncio.wait(left)
+            began = asyncio.get_running_loop().time()
+            await emulator.wait_for(lambda e: e.sessions_open == 0)
+            spent = asyncio.get_running_loop().time() - began
+            # What closes them may still be on its way to the limiter.
+            await asyncio.sleep(1.0)
+            assert sockets.slots.taken == 0
+            await sockets.close()
+            return spent
+
+    assert run(leave()) < 1.0
 
 
 @pytest.mark.parametrize("faults", [(), (NO_WEBSOCKET,)])

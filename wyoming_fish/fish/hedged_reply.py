@@ -73,20 +73,16 @@ class HedgedReply:
                 if late.done() and len(attempts) == 1 and not first.failed:
                     attempts.append(_Attempt(LiveReply(*self._arguments), until))
             self._reply = winner.reply
-            # Closing takes a moment, which nobody should wait for.
-            closing = [asyncio.create_task(a.close()) for a in attempts if a is not winner]
-            attempts = [winner]
-            try:
-                if pcm := winner.first_audio.result():
-                    yield pcm
-                async for pcm in winner.audio:
-                    yield pcm
-            finally:
-                if closing:
-                    await asyncio.wait(closing)
-        finally:
             for attempt in attempts:
-                await attempt.close()
+                if attempt is not winner:
+                    # It takes a moment, which nobody should wait for.
+                    attempt.close()
+            if pcm := winner.first_audio.result():
+                yield pcm
+            async for pcm in winner.audio:
+                yield pcm
+        finally:
+            await asyncio.wait([attempt.close() for attempt in attempts])
 
 
 class _Attempt:
@@ -96,6 +92,7 @@ class _Attempt:
         self.reply = reply
         self.audio = reply.audio(until)
         self.first_audio = asyncio.create_task(self._first())
+        self._closing: asyncio.Task[None] | None = None
 
     async def _first(self) -> bytes:
         return await anext(self.audio, b"")
@@ -110,8 +107,12 @@ class _Attempt:
         """Whether it has failed before its first audio."""
         return self.first_audio.done() and self.first_audio.exception() is not None
 
-    async def close(self) -> None:
-        """End it, wherever it is."""
+    def close(self) -> asyncio.Task[None]:
+        """End it, wherever it is: in a task, since whatever waits for that may be cancelled."""
+        self._closing = self._closing or asyncio.create_task(self._close())
+        return self._closing
+
+    async def _close(self) -> None:
         self.first_audio.cancel()
         await asyncio.wait((self.first_audio,))
         with contextlib.suppress(FishError):
