@@ -122,22 +122,25 @@ def test_after_a_pause_there_are_all_tries_again() -> None:
     assert len(emulator.struck) == 2
 
 
-def test_after_a_pause_the_line_is_waited_in() -> None:
-    """A text that goes on waits for a session as long as any, though its beginning would not."""
+@pytest.mark.parametrize(
+    ("pause", "faults"), [(2 * PARK_AFTER_S, []), (20.0, [Fault("text", "drop", at=1)])]
+)
+def test_what_goes_on_waits_in_line(pause: float, faults: list[Fault]) -> None:
+    """After a pause or a break, a session is waited for as long as by any, whoever has it."""
 
     async def text() -> AsyncIterator[str]:
         yield "Let me look. "
-        await asyncio.sleep(60.0)
+        await asyncio.sleep(pause)
         yield "It is warm."
 
     async def listen() -> str:
-        async with Emulator(EmulatorSettings(voice="code")) as emulator:
-            sockets = Sockets(Endpoint("key", emulator.url), concurrency=1)
+        async with Emulator(EmulatorSettings(voice="code", faults=faults)) as emulator:
+            sockets = Sockets(Endpoint("key", emulator.url), concurrency=1, timestamps=True)
 
             async def others() -> None:
-                await asyncio.sleep(PARK_AFTER_S + 10.0)
+                await asyncio.sleep(pause - 10.0)
                 async with sockets.slots.one(Place()):
-                    await asyncio.sleep(30.0)
+                    await asyncio.sleep(20.0)
 
             holding = asyncio.create_task(others())
             speech = speak(sockets, text(), SETTINGS, RAW, patience=4.0)

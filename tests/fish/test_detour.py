@@ -13,7 +13,7 @@ from tests.listening import listening
 from wyoming_fish.emulator import Emulator, Fault
 from wyoming_fish.emulator.settings import FaultKind
 from wyoming_fish.fish import Backend, Endpoint, speak
-from wyoming_fish.fish.detour import FAILURES
+from wyoming_fish.fish.detour import DETOUR_TIME, FAILURES, Detour
 from wyoming_fish.fish.errors import FishConnectionError, NoWebsocketError, UnavailableError
 from wyoming_fish.fish.websocket import OPEN_TIMEOUT, open_socket
 
@@ -70,6 +70,23 @@ def test_replies_that_waited_in_vain_are_counted() -> None:
             return asyncio.get_running_loop().time()
 
     assert run(wait()) < OPEN_TIMEOUT
+
+
+def test_a_detour_has_an_end() -> None:
+    """Some minutes after REST has spoken in its place, the websocket is tried as at first."""
+
+    async def taken() -> list[bool]:
+        detour = Detour()
+        for _ in range(FAILURES):
+            detour.failed()
+        seen = [detour.taken]
+        detour.spoke()
+        for seconds in (DETOUR_TIME - 1.0, 2.0):
+            await asyncio.sleep(seconds)
+            seen.append(detour.taken)
+        return seen
+
+    assert run(taken()) == [True, True, False]
 
 
 async def test_a_refusal_by_rest_closes_idle_connections() -> None:
