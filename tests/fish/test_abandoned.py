@@ -12,7 +12,8 @@ from tests.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
 from wyoming_fish.fish import Endpoint, Sockets, speak
 from wyoming_fish.fish.errors import TextTimeoutError
-from wyoming_fish.fish.live_reply import PARK_AFTER_S
+from wyoming_fish.fish.live_reply import PARK_AFTER_S, PARK_TIMEOUT_S
+from wyoming_fish.fish.slots import Place
 from wyoming_fish.fish.written import TEXT_TIMEOUT_S
 
 NO_WEBSOCKET: Final = Fault("upgrade", 404, times=None)
@@ -21,31 +22,38 @@ Watch = Callable[[Emulator, Sockets], None]
 
 
 def _speak(
-    *steps: str | float,
+    *steps: str | float | Fault,
     faults: tuple[Fault, ...] = (),
     ended: bool = True,
     bridge: float | None = None,
+    patience: float | None = None,
     after_finish: str = "keep",
 ) -> tuple[str, Emulator, float]:
-    """What is heard of a text with pauses (seconds), and when that ends, on a clock that leaps."""
+    """What is heard of a text with pauses (seconds), and when that ends, on a clock that leaps.
+
+    A fault among them begins when it is its turn.
+    """
+    settings = EmulatorSettings(voice="code", first_audio=0.3, faults=list(faults))
 
     async def text() -> AsyncIterator[str]:
         for step in steps:
             if isinstance(step, str):
                 yield step
+            elif isinstance(step, Fault):
+                settings.faults.append(step)
             else:
                 await asyncio.sleep(step)
         if not ended:
             await asyncio.Event().wait()
 
     async def listen() -> tuple[str, Emulator, float]:
-        settings = EmulatorSettings(voice="code", first_audio=0.3, faults=list(faults))
         settings.after_finish = "close" if after_finish == "close" else "keep"
         async with Emulator(settings) as emulator:
             sockets = Sockets(Endpoint("key", emulator.url))
             heard = b""
             try:
-                async for pcm in speak(sockets, text(), SETTINGS, RAW, bridge=bridge):
+                speech = speak(sockets, text(), SETTINGS, RAW, bridge=bridge, patience=patience)
+                async for pcm in speech:
                     heard += pcm
             finally:
                 await sockets.close()
@@ -89,11 +97,60 @@ def test_by_rest_the_slot_is_given_back() -> None:
 
 def test_a_session_that_cannot_be_finished_costs_nothing() -> None:
     """If the connection has died in the pause, what was heard is whole, and the text goes on."""
-    text, emulator, _ = _speak(
-        "Let me look. ", 60.0, "It is warm.", faults=(Fault("finish", "stall"),)
+    pause = PARK_AFTER_S + PARK_TIMEOUT_S + 2.0
+    text, emulator, ended = _speak(
+        "Let me look. ", pause, "It is warm.", faults=(Fault("finish", "stall"),)
     )
     assert text == "Let me look. It is warm."
     assert len(emulator.sessions) == 2
+    assert ended < pause + 1.0
+
+
+@pytest.mark.parametrize("faults", [(), (NO_WEBSOCKET,)])
+def test_what_was_heard_is_in_no_hurry(faults: tuple[Fault, ...]) -> None:
+    """The time that Fish has for its first audio is over with that: what follows has longer."""
+    text, _, _ = _speak(
+        "Let me look. ", 6.0, "It is warm. ", 60.0, "Good night.", faults=faults, patience=4.0
+    )
+    assert text == "Let me look. It is warm. Good night."
+
+
+def test_after_a_pause_there_are_all_tries_again() -> None:
+    """A text that goes on is tried as long as any, though another voice could have begun it."""
+    stall = Fault("start", "stall", times=2)
+    text, emulator, _ = _speak("Let me look. ", 60.0, stall, "It is warm.", patience=4.0)
+    assert text == "Let me look. It is warm."
+    assert len(emulator.struck) == 2
+
+
+@pytest.mark.parametrize(
+    ("pause", "faults"), [(2 * PARK_AFTER_S, []), (20.0, [Fault("text", "drop", at=1)])]
+)
+def test_what_goes_on_waits_in_line(pause: float, faults: list[Fault]) -> None:
+    """After a pause or a break, a session is waited for as long as by any, whoever has it."""
+
+    async def text() -> AsyncIterator[str]:
+        yield "Let me look. "
+        await asyncio.sleep(pause)
+        yield "It is warm."
+
+    async def listen() -> str:
+        async with Emulator(EmulatorSettings(voice="code", faults=faults)) as emulator:
+            sockets = Sockets(Endpoint("key", emulator.url), concurrency=1, timestamps=True)
+
+            async def others() -> None:
+                await asyncio.sleep(pause - 10.0)
+                async with sockets.slots.one(Place()):
+                    await asyncio.sleep(20.0)
+
+            holding = asyncio.create_task(others())
+            speech = speak(sockets, text(), SETTINGS, RAW, patience=4.0)
+            heard = b"".join([pcm async for pcm in speech])
+            await holding
+            await sockets.close()
+            return decode_code_voice(heard)
+
+    assert run(listen()) == "Let me look. It is warm."
 
 
 @pytest.mark.parametrize("faults", [(), (NO_WEBSOCKET,)])

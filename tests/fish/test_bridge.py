@@ -175,6 +175,32 @@ def test_a_pause_begins_with_one_flush(seconds: float) -> None:
     assert 2 * 44100 * (0.2 + FLUSH_S) > 64 * 1024
 
 
+def test_every_pause_begins_with_a_flush() -> None:
+    """What encoders hold of the speech after a pause is pushed out by the next one, too."""
+
+    async def speech() -> AsyncGenerator[bytes]:
+        yield bytes(3200)
+        await asyncio.sleep(2.0)
+        yield bytes(3200)
+        await asyncio.sleep(2.0)
+
+    async def listen() -> list[bytes]:
+        return [pcm async for pcm in bridged(speech(), silence)]
+
+    silence = _silence(2.5, pending=False, began=0.0)
+    assert run(listen()) == [bytes(3200), silence.flush] * 2
+
+
+def test_no_flush_while_much_is_in_hand() -> None:
+    """A flush waits until the player has nearly played all of the frames that it was given."""
+    speech = Speech(*[bytes(2 * RATE)] * 3)
+    silence = _silence(10.0, pending=False, began=0.0)
+    assert _heard(speech, silence, 4)[-1] == (
+        pytest.approx(3.0 - FLUSH_BEFORE_END_S),
+        silence.flush,
+    )
+
+
 def test_no_flush_while_audio_is_on_its_way() -> None:
     """Speech that is only slow is not pulled apart."""
     silence = _silence(2.5, pending=True, began=0.0)

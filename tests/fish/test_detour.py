@@ -1,18 +1,21 @@
 """Where the websocket cannot be had, speech goes by REST."""
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 
 import pytest
 
-from tests.fish.replies import TEXT, fish, speech
+from tests.fish.replies import SETTINGS, TEXT, fish, speech, words
+from tests.idle_clock import run
 from tests.listening import listening
 from wyoming_fish.emulator import Emulator, Fault
 from wyoming_fish.emulator.settings import FaultKind
-from wyoming_fish.fish import Backend, Endpoint
-from wyoming_fish.fish.errors import NoWebsocketError, UnavailableError
-from wyoming_fish.fish.websocket import open_socket
+from wyoming_fish.fish import Backend, Endpoint, speak
+from wyoming_fish.fish.detour import DETOUR_TIME, FAILURES, Detour
+from wyoming_fish.fish.errors import FishConnectionError, NoWebsocketError, UnavailableError
+from wyoming_fish.fish.websocket import OPEN_TIMEOUT, open_socket
 
 pytestmark = pytest.mark.usefixtures("brisk")
 
@@ -49,6 +52,52 @@ async def test_a_websocket_that_is_never_answered(monkeypatch: pytest.MonkeyPatc
     async with fish(Fault("upgrade", "stall", times=None)) as (emulator, sockets):
         assert await speech(sockets) == TEXT
         assert _upgrades(emulator) == 1
+
+
+def test_replies_that_waited_in_vain_are_counted() -> None:
+    """Where several have been given up, REST speaks, though an opening may yet come about."""
+
+    async def wait() -> float:
+        async with fish(Fault("upgrade", "stall", times=None)) as (_, sockets):
+
+            async def give_up() -> None:
+                with contextlib.suppress(FishConnectionError):
+                    async for _ in speak(sockets, words(), SETTINGS, patience=2.0):
+                        pass
+
+            await asyncio.gather(*(give_up() for _ in range(FAILURES)))
+            assert await speech(sockets) == TEXT
+            return asyncio.get_running_loop().time()
+
+    assert run(wait()) < OPEN_TIMEOUT
+
+
+def test_a_detour_has_an_end() -> None:
+    """Some minutes after REST has spoken in its place, the websocket is tried as at first."""
+
+    async def taken() -> list[bool]:
+        detour = Detour()
+        for _ in range(FAILURES):
+            detour.failed()
+        seen = [detour.taken]
+        detour.spoke()
+        for seconds in (DETOUR_TIME - 1.0, 2.0):
+            await asyncio.sleep(seconds)
+            seen.append(detour.taken)
+        return seen
+
+    assert run(taken()) == [True, True, False]
+
+
+async def test_a_refusal_by_rest_closes_idle_connections() -> None:
+    """By REST too, it is not known whether Fish counts them."""
+    async with fish() as (emulator, sockets):
+        assert await speech(sockets) == TEXT
+        assert sockets.idle
+        sockets.detour.refused()
+        emulator.settings.faults.append(Fault("rest", 429))
+        assert await speech(sockets) == TEXT
+        await emulator.wait_for(lambda e: e.sockets_open == 0)
 
 
 async def test_the_websocket_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

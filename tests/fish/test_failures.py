@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
 from wyoming_fish.fish import Backend, Endpoint, Sockets, SpeechSettings, speak
-from wyoming_fish.fish.errors import LimitError
+from wyoming_fish.fish.errors import BrokenStreamError, LimitError
+from wyoming_fish.fish.live_reply import ANSWER_LIMIT, SILENCE_LIMIT
 from wyoming_fish.fish.slots import Place
 
 TEXT = "Good night. The doors are locked, and it is 19.5 degrees outside. Sleep well. See you."
@@ -55,6 +57,38 @@ async def test_no_answer_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None
     async with _fish(Fault("start", "stall")) as (emulator, sockets):
         assert await _speak(sockets) == TEXT
         assert len(emulator.sessions) == 2
+
+
+def test_the_error_of_the_first_of_two_attempts() -> None:
+    """Where the second attempt fails too, what the first one met is told."""
+
+    async def ask() -> None:
+        async with _fish(Fault("start", "stall"), Fault("start", "error", times=None)) as (
+            _,
+            sockets,
+        ):
+            with pytest.raises(BrokenStreamError, match=f"for {ANSWER_LIMIT:.0f} s"):
+                await _speak(sockets)
+
+    run(ask())
+
+
+def test_text_that_goes_on_does_not_hide_silence() -> None:
+    """A Fish that has fallen silent is given up as soon, though ever more is sent to it."""
+
+    async def text() -> AsyncIterator[str]:
+        for _ in range(40):
+            yield "Good night. The doors are locked. "
+            await asyncio.sleep(5.0)
+
+    async def ask() -> float:
+        async with _fish(Fault("audio", "stall", at=2)) as (_, sockets):
+            with pytest.raises(BrokenStreamError, match="silent"):
+                async for _ in speak(sockets, text(), SpeechSettings(sample_rate=24000)):
+                    pass
+            return asyncio.get_running_loop().time()
+
+    assert run(ask()) < SILENCE_LIMIT + 10.0
 
 
 async def test_text_that_comes_meanwhile_is_kept() -> None:

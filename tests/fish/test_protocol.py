@@ -188,11 +188,16 @@ def test_what_may_be_passed_over(message: bytes | str) -> None:
             VoiceNotFoundError,
         ),
         (
+            {"event": "finish", "reason": "error", "error": "Reference not found"},
+            VoiceNotFoundError,
+        ),
+        (
             {"event": "error", "error": "Concurrency limit exceeded", "max_concurrency": 8},
             LimitError,
         ),
         ({"event": "error", "error": "exceeded your current concurrency limit"}, LimitError),
         ({"event": "error", "error": "Reference not found"}, VoiceNotFoundError),
+        ({"event": "error", "message": "Reference not found"}, VoiceNotFoundError),
         ({"event": "error", "error": "Insufficient API credit."}, NoCreditError),
         ({"event": "error", "error": "Internal server error"}, UnavailableError),
         ({"event": "error", "error": "Invalid Token"}, KeyRefusedError),

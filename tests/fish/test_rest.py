@@ -73,6 +73,33 @@ def test_each_sentence_is_streamed_as_it_is_written(riff: bool) -> None:
     assert decode_code_voice(out) == TEXT
 
 
+def test_a_sentence_is_asked_for_when_the_audio_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By REST too it is the audio's clock that tells how long a sentence may wait."""
+    monkeypatch.setattr("wyoming_fish.fish.schedule.QUIET", 1.5)
+
+    async def wait() -> float:
+        written = 0.0
+        loop = asyncio.get_running_loop()
+
+        async def text() -> AsyncIterator[str]:
+            nonlocal written
+            yield SENTENCES[0]
+            await asyncio.sleep(0.5)
+            written = loop.time()
+            yield SENTENCES[2]
+            await asyncio.Event().wait()
+
+        async with fish(MISSING) as (_, sockets):
+            speech = speak(sockets, text(), SETTINGS, RAW)
+            async with contextlib.aclosing(speech) as audio:
+                async for _ in audio:
+                    if written:
+                        return loop.time() - written
+        raise AssertionError("The second sentence is never heard.")
+
+    assert run(wait()) < 0.5
+
+
 async def test_pauses_are_bridged() -> None:
     """While the text pauses, silence comes by REST as well."""
     paused = asyncio.Event()

@@ -94,5 +94,6 @@ async def test_silence_is_tried_once_more() -> None:
     retries = Retries()
     retries.begin()
     assert retries.pause(NoAudioError("Nothing.")) == 0.0
+    retries.pause(BUSY)
     with pytest.raises(NoAudioError):
         retries.pause(NoAudioError("Nothing."))

@@ -12,6 +12,7 @@ from wyoming_fish.fish.schedule import (
     FIRST_PIECE,
     LONGEST_PIECE,
     LONGEST_PIECE_S,
+    MARGIN,
     PAUSE,
     Schedule,
 )
@@ -275,6 +276,28 @@ def test_cuts_are_of_the_best_kind() -> None:
     kinds = {cut.at: cut.kind for cut in whole.cuts}
     assert kinds[len(run.pieces[0][1])] is CutKind.SENTENCE
     assert kinds[len(run.pieces[0][1]) + len(run.pieces[1][1])] is CutKind.SENTENCE
+
+
+def test_a_slow_fish_is_given_text_earlier() -> None:
+    """The audio in hand has to last for as long as Fish took to answer, and a little more."""
+    schedule, answer, audio = Schedule(), 2.0, 3.0
+    schedule.write("Good morning to you. It is five. So", 0.0)
+    assert schedule.take(0.0) == "Good morning to you. "
+    schedule.heard(audio, answer)
+    due = answer + audio - (answer + MARGIN)
+    assert schedule.take(due - 0.01) == ""
+    assert schedule.take(due + 0.01) == "It is five. "
+
+
+def test_fast_speech_is_over_sooner() -> None:
+    """At twice the speed, the audio on its way lasts half as long, and text is due earlier."""
+    for speed, piece in ((1.0, ""), (2.0, "It is five. ")):
+        schedule = Schedule(speed)
+        schedule.write("Good morning to all of you in the house. It is five. So", 0.0)
+        assert schedule.take(0.0) == "Good morning to all of you in the house. "
+        # Of its audio, 2.3 s at the usual speed, a little has come.
+        schedule.heard(0.3, 0.3)
+        assert schedule.take(0.75) == piece
 
 
 def test_until_the_first_audio_sentences_are_joined() -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 
 from tests.fish.replies import SETTINGS, fish
+from tests.idle_clock import run
 from wyoming_fish.emulator import VOICES, Fault, decode_code_voice
 from wyoming_fish.fish import Sockets, SpeechSettings, TextSettings, speak
 from wyoming_fish.fish.errors import BrokenStreamError, VoiceNotFoundError
@@ -112,6 +113,36 @@ async def test_the_style_is_said_to_each_request() -> None:
     assert len(sent) >= 3
     assert all(request.lstrip().startswith("[calm] ") for request in sent)
     assert "".join(sent).replace("[calm] ", "").split() == text.split()
+
+
+@pytest.mark.usefixtures("brisk")
+async def test_the_speaker_is_said_to_each_request() -> None:
+    """By REST, whoever spoke last speaks the next request too."""
+    settings = SpeechSettings(voice=(KELP, CORAL), sample_rate=24000)
+    text = "One of them. <|speaker:1|>Two of these. Three of those."
+    async with fish(MISSING) as (emulator, sockets):
+        async for _ in speak(sockets, _sentences(text), settings, TextSettings(trusted=True)):
+            pass
+        sent = [session.texts[0] for session in emulator.sessions]
+    assert sent[0].startswith("<|speaker:0|>")
+    assert len(sent) >= 3
+    assert all(request.lstrip().startswith("<|speaker:1|>") for request in sent[1:])
+
+
+def test_a_part_has_as_long_as_what_was_heard() -> None:
+    """What has begun waits for Fish as long as any reply, though another voice could have begun."""
+    text = '<speak>One.<voice name="Coral">Two.</voice></speak>'
+
+    async def heard() -> str:
+        async with fish(Fault("start", "stall", times=2)) as (emulator, sockets):
+            faults, emulator.settings.faults = emulator.settings.faults, []
+            audio = b""
+            async for pcm in speak(sockets, _pieces([text]), SETTINGS, voice=_voice, patience=4.0):
+                audio += pcm
+                emulator.settings.faults = faults
+            return decode_code_voice(audio)
+
+    assert run(heard()) == "One.Two."
 
 
 @pytest.mark.usefixtures("brisk")

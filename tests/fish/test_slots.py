@@ -84,6 +84,33 @@ def test_the_wait_has_an_end() -> None:
     assert run(wait()) == pytest.approx(QUEUE_TIMEOUT_S - 10.0)
 
 
+def test_the_waits_of_all_tries_count() -> None:
+    """A reply that comes back to the line has what is left of its time, not all of it again."""
+
+    async def wait() -> float:
+        slots, place = Slots(1), Place()
+        loop = asyncio.get_running_loop()
+
+        async def hold(seconds: float) -> None:
+            async with slots.one(Place()):
+                await asyncio.sleep(seconds)
+
+        holding = [asyncio.create_task(hold(seconds)) for seconds in (20.0, 0.0)]
+        await asyncio.sleep(0)
+        async with slots.one(place):
+            holding.append(asyncio.create_task(hold(20.0)))
+            await asyncio.sleep(0)
+        assert loop.time() == pytest.approx(20.0)
+        # The other one, which came meanwhile, has the slot.
+        with pytest.raises(QueueTimeoutError):
+            async with slots.one(place):
+                pass
+        await asyncio.wait(holding)
+        return place.waited
+
+    assert run(wait()) == pytest.approx(QUEUE_TIMEOUT_S)
+
+
 def test_after_a_refusal_one_is_tried_at_a_time() -> None:
     """What Fish refuses keeps its place; others wait until Fish has accepted it."""
 
@@ -161,6 +188,24 @@ async def test_the_limit_is_learnt() -> None:
     assert limited.limit == 3
     limited.learn(2)
     assert limited.limit == 2
+
+
+def test_a_higher_limit_is_used_at_once() -> None:
+    """Those in line are served when Fish tells that the account may have more."""
+
+    async def ask() -> list[int]:
+        slots, order = Slots(3), list[int]()
+        slots.learn(1)
+        holding = [asyncio.create_task(_hold(slots, Place(), order, n)) for n in range(4)]
+        await asyncio.sleep(0.1)
+        assert order == [0]
+        slots.learn(3)
+        await asyncio.sleep(0.1)
+        served = order.copy()
+        await asyncio.wait(holding)
+        return served
+
+    assert run(ask()) == [0, 1, 2]
 
 
 async def test_the_limit_of_an_error_is_learnt() -> None:

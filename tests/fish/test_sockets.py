@@ -1,6 +1,7 @@
 """Sockets: how they are opened, kept and let go."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from functools import partial
@@ -8,10 +9,12 @@ from functools import partial
 import pytest
 from aiohttp import web
 
+from tests.idle_clock import run
 from tests.listening import listening
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
 from wyoming_fish.fish import Backend, Endpoint, Sockets, SpeechSettings, speak
 from wyoming_fish.fish.errors import FishConnectionError, FishError, ProtocolError, UnavailableError
+from wyoming_fish.fish.sockets import TRIM_AFTER_S
 
 
 async def _text() -> AsyncIterator[str]:
@@ -102,6 +105,61 @@ async def test_a_burst_leaves_no_crowd() -> None:
         assert emulator.sockets_opened > 2
         assert sockets.idle <= 2
         await emulator.wait_for(lambda e: e.sockets_open == sockets.idle)
+        await sockets.close()
+
+
+def test_texts_that_are_given_up_leave_no_crowd() -> None:
+    """Connections for replies that never came are closed soon, all but those that are kept warm."""
+
+    async def idle() -> int:
+        async with Emulator(EmulatorSettings(voice="tone")) as emulator:
+            sockets = Sockets(Endpoint("key", emulator.url))
+            with contextlib.ExitStack() as texts:
+                for _ in range(4):
+                    texts.enter_context(sockets.expect(Backend.S1))
+                await emulator.wait_for(lambda e: e.sockets_open == 4)
+            await asyncio.sleep(2 * TRIM_AFTER_S)
+            await emulator.wait_for(lambda e: e.sockets_open <= 2)
+            idle = sockets.idle
+            await sockets.close()
+            return idle
+
+    assert run(idle()) == 2
+
+
+async def test_the_connection_used_last_is_taken() -> None:
+    """It is the least likely to have been dropped unseen."""
+    async with Emulator(EmulatorSettings(voice="tone")) as emulator:
+        sockets = Sockets(Endpoint("key", emulator.url))
+        await asyncio.gather(*(_speak(sockets) for _ in range(2)))
+        assert sockets.idle == 2
+        for _ in range(3):
+            await _speak(sockets)
+        assert len({session.socket for session in emulator.sessions[2:]}) == 1
+        await sockets.close()
+
+
+async def test_room_is_made_of_what_was_used_long_ago() -> None:
+    """Where the limit lets none be opened, the connection used longest ago goes."""
+    async with Emulator(EmulatorSettings(voice="tone")) as emulator:
+        sockets = Sockets(Endpoint("key", emulator.url), concurrency=2, warm=0)
+        for backend in (Backend.S1, Backend.S2_PRO, Backend.S2_1_PRO, Backend.S2_PRO):
+            await _speak(sockets, backend)
+        assert emulator.sockets_opened == 3
+        await sockets.close()
+
+
+async def test_what_was_opened_later_is_not_evicted() -> None:
+    """A connection that has died unseen says nothing of those that were opened since."""
+    async with Emulator(EmulatorSettings(voice="tone")) as emulator:
+        sockets = Sockets(Endpoint("key", emulator.url), warm=0)
+        await _speak(sockets, Backend.S1)
+        began = asyncio.get_running_loop().time()
+        await _speak(sockets, Backend.S2_PRO)
+        sockets.evict(opened_before=began)
+        await emulator.wait_for(lambda e: e.sockets_open == 1)
+        await _speak(sockets, Backend.S2_PRO)
+        assert emulator.sockets_opened == 2
         await sockets.close()
 
 

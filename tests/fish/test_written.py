@@ -7,6 +7,7 @@ import pytest
 
 from tests.idle_clock import run
 from wyoming_fish.fish.errors import TextTimeoutError
+from wyoming_fish.fish.opening import Opening
 from wyoming_fish.fish.schedule import LONG_PAUSE, PAUSE, Schedule
 from wyoming_fish.fish.story import Story
 from wyoming_fish.fish.written import TEXT_TIMEOUT_S, Pieces, Written, wait
@@ -86,6 +87,40 @@ async def test_a_wait_that_has_ended_wakes_nobody_later() -> None:
     news.clear()
     await asyncio.sleep(0.02)
     assert not news.is_set()
+
+
+def test_the_wait_for_text_begins_when_all_is_said() -> None:
+    """However long the audio of what came first lasts, the text has its minutes after that."""
+
+    async def goes_on() -> bool:
+        pieces: asyncio.Queue[str | None] = asyncio.Queue()
+        written = Written(_text(pieces), Story())
+        pieces.put_nowait("Once upon a time. ")
+        assert await written.begins()
+        await asyncio.sleep(TEXT_TIMEOUT_S + 60.0)
+        written.skip(len("Once upon a time. "))
+        asyncio.get_running_loop().call_later(60.0, pieces.put_nowait, "And then.")
+        try:
+            return await written.begins()
+        finally:
+            await written.close()
+
+    assert run(goes_on())
+
+
+async def test_what_was_not_spoken_changes_no_speaker() -> None:
+    """What is left of a text is spoken by whoever spoke last, not by who comes later in it."""
+    pieces: asyncio.Queue[str | None] = asyncio.Queue()
+    written = Written(_text(pieces), Story(), Opening(speaker="<|speaker:0|>"))
+    pieces.put_nowait("One, and more. <|speaker:1|>Two. Three.")
+    assert await written.begins()
+    for spoken, left in (
+        ("One, ", "<|speaker:0|>and more. <|speaker:1|>Two. Three."),
+        ("and more. <|speaker:1|>Two. ", "<|speaker:1|>Three."),
+    ):
+        written.skip(len(spoken))
+        assert written.opening.open("".join(written.parts)) == left
+    await written.close()
 
 
 @pytest.mark.parametrize("text", ["", "Just a", " … "])

@@ -10,12 +10,21 @@ from wyoming.error import Error
 from wyoming.event import async_read_event
 from wyoming.info import Describe
 from wyoming.ping import Ping
-from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeVoice
+from wyoming.tts import (
+    Synthesize,
+    SynthesizeChunk,
+    SynthesizeStart,
+    SynthesizeStop,
+    SynthesizeVoice,
+)
 
+from tests import idle_clock
+from wyoming_fish.connection import EVENTS_AT_ONCE, TEXT_PAUSE, WAITING_LIMIT
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
 from wyoming_fish.reply import Reply
 
 from .conftest import Served, Serving, crowd, receive, stream
+from .visiting import visitor
 
 TEXT = "Good night. The doors are locked."
 
@@ -94,6 +103,23 @@ async def test_a_text_that_never_goes_on(serving: Serving, monkeypatch: pytest.M
         await served.emulator.wait_for(lambda e: e.sessions_open == 0)
 
 
+def test_a_text_that_is_written_slowly(serving: Serving) -> None:
+    """Each piece gives the next one its time: no text is too long for being slow."""
+
+    async def listen() -> str:
+        settings = EmulatorSettings(voice="code")
+        async with serving(settings, "--bridge=0") as served, served.client() as client:
+            await client.write_event(SynthesizeStart().event())
+            for _ in range(4):
+                await client.write_event(SynthesizeChunk("Good night. ").event())
+                await asyncio.sleep(TEXT_PAUSE / 3.5)
+            await client.write_event(SynthesizeStop().event())
+            reply = await receive(client, "synthesize-stopped")
+            return decode_code_voice(reply.pcm)
+
+    assert idle_clock.run(listen()).split() == ["Good", "night."] * 4
+
+
 async def test_a_client_that_reads_nothing(serving: Serving) -> None:
     """Who takes nothing is let go in the end, his session with him, and others are served."""
     settings = EmulatorSettings(voice="code", code_samples=255)
@@ -145,6 +171,53 @@ async def test_texts_without_end(serving: Serving) -> None:
                 await client.write_event(Synthesize("thirty letters or a few more.").event())
             assert (await receive(client, "error")).error.code == "bad-event"
         assert await _is_served(served)
+
+
+async def test_requests_without_end(serving: Serving) -> None:
+    """Nor may a client have more than so many replies waiting, however short they are."""
+    async with serving(EmulatorSettings(voice="code", first_audio=30)) as served:
+        async with served.client() as client:
+            for _ in range(WAITING_LIMIT + 2):
+                await client.write_event(Synthesize("").event())
+                await client.write_event(Synthesize("Hi.").event())
+            reply = await receive(client, "error")
+            assert reply.error.code == "bad-event"
+            assert f"{WAITING_LIMIT} replies" in reply.error.text
+        served.emulator.settings.first_audio = 0.0
+        assert await _is_served(served)
+
+
+async def test_a_client_that_writes_without_pause(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After some of its events, others have their turn."""
+    caplog.set_level(logging.DEBUG, "wyoming_fish.connection")
+    most = before = 0
+
+    async def others() -> None:
+        nonlocal most, before
+        while True:
+            passed = sum("Passed over" in message for message in caplog.messages[before:])
+            most, before = max(most, passed), len(caplog.messages)
+            await asyncio.sleep(0)
+
+    async with serving(EmulatorSettings()) as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        waiting = asyncio.create_task(others())
+        writer.write(b'{"type": "x"}\n' * 20 * EVENTS_AT_ONCE + b'{"type": "ping"}\n')
+        assert await async_read_event(reader)
+        waiting.cancel()
+        writer.close()
+    assert 0 < most <= EVENTS_AT_ONCE
+
+
+async def test_the_silent_are_let_go_one_by_one(serving: Serving) -> None:
+    """One client more takes the place of one that is silent, and of no other."""
+    flags = ("--max-connections=2", "--max-per-address=2", "--http=127.0.0.1:0")
+    async with serving(EmulatorSettings(), *flags) as served, crowd(served.port, 3) as readers:
+        assert await readers[0].read() == b""
+        async with visitor(served) as session, session.get("/metrics") as response:
+            assert 'connections_refused_total{reason="silent"} 1.0' in await response.text()
 
 
 async def test_stopping_does_not_wait_for_who_does_not_read(

@@ -191,6 +191,24 @@ async def test_the_fallback_takes_nothing(
         done.set()
 
 
+async def test_the_fallback_says_nothing(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fallback voice that takes the text and never answers is not waited for without end."""
+    monkeypatch.setattr("wyoming_fish.fallback.SILENCE_LIMIT", 0.1)
+
+    async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    settings = EmulatorSettings(faults=[Fault("upgrade", 402, times=None)])
+    async with (
+        listening(say_nothing) as port,
+        serving(settings, f"--fallback-uri=tcp://127.0.0.1:{port}") as served,
+        served.client() as client,
+    ):
+        await client.write_event(Synthesize(TEXT).event())
+        async with asyncio.timeout(5):
+            assert (await receive(client, "error")).error.code == "no-credit"
+
+
 async def test_a_bug_in_the_engine(
     serving: Serving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

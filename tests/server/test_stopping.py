@@ -17,7 +17,7 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart
 
 from tests.processes import READY, Program, server
 from wyoming_fish.cache import Cache
-from wyoming_fish.emulator import Emulator, EmulatorSettings
+from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 from wyoming_fish.options import Options
 from wyoming_fish.signals import EXIT_TIMEOUT_S, STOP_TIMEOUT_S
 
@@ -108,6 +108,23 @@ async def test_everything_hangs(tmp_path: Path) -> None:
 def test_the_time_is_enough() -> None:
     """The server stops before Docker and the Supervisor kill it, and ends in order before that."""
     assert STOP_TIMEOUT_S < EXIT_TIMEOUT_S < 10
+
+
+async def test_a_client_that_has_just_connected(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client whose request is on its way as the server stops is spoken to."""
+    caplog.set_level(logging.INFO)
+    async with serving(EmulatorSettings(voice="code")) as served:
+        async with served.client() as client:
+            while not served.server._connections:  # noqa: ASYNC110, SLF001 - nothing else tells
+                await asyncio.sleep(0)
+            stopping = asyncio.create_task(served.server.__aexit__(None, None, None))
+            while "Stopping" not in caplog.text:  # noqa: ASYNC110 - only the log tells
+                await asyncio.sleep(0)
+            await client.write_event(Synthesize(TEXT).event())
+            assert decode_code_voice((await receive(client, "audio-stop")).pcm) == TEXT
+        await stopping
 
 
 async def test_a_request_while_stopping(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
