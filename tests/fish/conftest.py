@@ -16,5 +16,7 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wyoming_fish.fish.retries.LONGEST_DELAY", 0.02)
     monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", 2.0)
     monkeypatch.setattr("wyoming_fish.fish.connector.MIN_OPEN_INTERVAL_S", 0.01)
-    for name in ("PAUSE", "LONG_PAUSE", "QUIET", "SETTLED"):
+    for name in ("PAUSE", "LONG_PAUSE", "QUIET"):
         monkeypatch.setattr(f"wyoming_fish.fish.schedule.{name}", 0.02)
+    # Longer than a pause, as it really is: else a sentence is cut before it is known to end.
+    monkeypatch.setattr("wyoming_fish.fish.schedule.SETTLED", 0.05)
