@@ -176,7 +176,8 @@ class Connection:
             # TCP cannot tell the two apart until something is sent: what comes next, or a no-op.
             if self._audio_started:
                 await self._wire.write(encode(Pong().event()))
-            await self._start_audio()
+            elif self._unanswered:
+                await self._start_audio()
         while not speaking.done():
             await asyncio.wait((speaking,), timeout=HANG_UP_CHECK_S)
             if not speaking.done() and self._wire.has_hung_up():

@@ -232,6 +232,8 @@ class Server:
         self._connections[task] = _Client(connection, host)
         self._history.clients = len(self._connections)
         task.add_done_callback(self._disconnected)
+        # A task that is cancelled before it begins closes nothing.
+        task.add_done_callback(lambda _: wire.abort())
 
     def _refuse(self, wire: Wire) -> None:
         if len(self._refusals) >= MAX_REFUSALS:
@@ -241,6 +243,7 @@ class Server:
         task = asyncio.create_task(wire.close())
         self._refusals.append(task)
         task.add_done_callback(self._refused)
+        task.add_done_callback(lambda _: wire.abort())
 
     def _refused(self, task: asyncio.Task[None]) -> None:
         if task in self._refusals:

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 import pytest
 
@@ -11,8 +12,8 @@ from tests.fish.replies import RAW, SETTINGS
 from tests.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
 from wyoming_fish.fish import Endpoint, Sockets, speak
-from wyoming_fish.fish.errors import TextTimeoutError
-from wyoming_fish.fish.live_reply import PARK_AFTER_S, PARK_TIMEOUT_S
+from wyoming_fish.fish.errors import BrokenStreamError, TextTimeoutError
+from wyoming_fish.fish.live_reply import PARK_AFTER_S
 from wyoming_fish.fish.slots import Place
 from wyoming_fish.fish.written import TEXT_TIMEOUT_S
 
@@ -28,12 +29,16 @@ def _speak(
     bridge: float | None = None,
     patience: float | None = None,
     after_finish: str = "keep",
+    timestamps: bool = False,
+    sample_rate: int = SETTINGS.sample_rate,
+    **more: Any,
 ) -> tuple[str, Emulator, float]:
     """What is heard of a text with pauses (seconds), and when that ends, on a clock that leaps.
 
     A fault among them begins when it is its turn.
     """
-    settings = EmulatorSettings(voice="code", first_audio=0.3, faults=list(faults))
+    settings = EmulatorSettings(voice="code", first_audio=0.3, faults=list(faults), **more)
+    spoken_as = replace(SETTINGS, sample_rate=sample_rate)
 
     async def text() -> AsyncIterator[str]:
         for step in steps:
@@ -49,16 +54,16 @@ def _speak(
     async def listen() -> tuple[str, Emulator, float]:
         settings.after_finish = "close" if after_finish == "close" else "keep"
         async with Emulator(settings) as emulator:
-            sockets = Sockets(Endpoint("key", emulator.url))
+            sockets = Sockets(Endpoint("key", emulator.url), timestamps=timestamps)
             heard = b""
             try:
-                speech = speak(sockets, text(), SETTINGS, RAW, bridge=bridge, patience=patience)
+                speech = speak(sockets, text(), spoken_as, RAW, bridge=bridge, patience=patience)
                 async for pcm in speech:
                     heard += pcm
             finally:
                 await sockets.close()
                 await emulator.wait_for(lambda e: e.sessions_open == 0)
-            spoken = decode_code_voice(heard, allow_silence=True)
+            spoken = decode_code_voice(heard, settings.code_samples, allow_silence=True)
             return spoken, emulator, asyncio.get_running_loop().time()
 
     return run(listen())
@@ -97,13 +102,30 @@ def test_by_rest_the_slot_is_given_back() -> None:
 
 def test_a_session_that_cannot_be_finished_costs_nothing() -> None:
     """If the connection has died in the pause, what was heard is whole, and the text goes on."""
-    pause = PARK_AFTER_S + PARK_TIMEOUT_S + 2.0
-    text, emulator, ended = _speak(
-        "Let me look. ", pause, "It is warm.", faults=(Fault("finish", "stall"),)
+    text, emulator, _ = _speak(
+        "Let me look. ",
+        60.0,
+        "It is warm.",
+        faults=(Fault("finish", "stall"),),
+        code_samples=255,
+        sample_rate=8000,
     )
     assert text == "Let me look. It is warm."
     assert len(emulator.sessions) == 2
-    assert ended < pause + 1.0
+
+
+@pytest.mark.parametrize("timestamps", [False, True])
+def test_a_session_that_stops_within_its_text_is_an_error(timestamps: bool) -> None:
+    """A pause of the text hides no words that were never spoken."""
+    with pytest.raises(BrokenStreamError):
+        _speak(
+            "This is the first sentence that is spoken. ",
+            60.0,
+            "It is warm.",
+            faults=(Fault("audio", "stall", at=2),),
+            timestamps=timestamps,
+            frame=0.05,
+        )
 
 
 @pytest.mark.parametrize("faults", [(), (NO_WEBSOCKET,)])

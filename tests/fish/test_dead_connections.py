@@ -177,6 +177,16 @@ def test_a_late_answer_is_heard_once() -> None:
     assert outcomes.count("finish") == 1
 
 
+def test_a_handshake_that_is_not_answered() -> None:
+    """A connection that does not come about is late, too: another one is opened beside it."""
+
+    async def cost() -> float:
+        async with _behind_a_router(faults=[Fault("upgrade", "stall")]) as (_, _, sockets):
+            return await _first_audio(sockets) - MODEL
+
+    assert run(cost()) <= 3.5
+
+
 @contextlib.asynccontextmanager
 async def _scripted(handler: Any) -> AsyncIterator[str]:
     async with serve(handler, "127.0.0.1", 0, compression=None) as server:

@@ -70,14 +70,29 @@ async def test_a_break_begins_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
         retries.pause(BUSY)
 
 
-async def test_a_refusal_goes_back_to_the_line() -> None:
-    """What Fish refuses for the limit waits in line, which has its own end; that end is final."""
-    retries = Retries(patience=0.0)
-    for _ in range(20):
-        retries.begin()
-        assert retries.pause(LimitError("Too many.")) == 0.0
+def test_a_refusal_goes_back_to_the_line() -> None:
+    """What Fish refuses for the limit waits in line; the time that its tries take has an end."""
+
+    async def tries() -> int:
+        retries, count = Retries(patience=4.0), 0
+        while True:
+            # In line.
+            await asyncio.sleep(10.0)
+            retries.begin()
+            await asyncio.sleep(0.3)
+            try:
+                assert retries.pause(LimitError("Too many.")) == 0.0
+            except LimitError:
+                return count
+            count += 1
+
+    assert run(tries()) == 13
+
+
+async def test_the_end_of_the_line_is_final() -> None:
+    """A reply that has waited as long as it may is not tried again."""
     with pytest.raises(QueueTimeoutError):
-        retries.pause(QueueTimeoutError("Too long."))
+        Retries().pause(QueueTimeoutError("Too long."))
 
 
 @pytest.mark.parametrize("error", [KeyRefusedError("Wrong."), FishError("Odd.")])

@@ -1,6 +1,7 @@
 """The account's limit is a queue: first come, first served, once there is something to say."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tests.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
 from wyoming_fish.fish import Endpoint, Sockets, SpeechSettings, speak
-from wyoming_fish.fish.errors import LimitError, QueueTimeoutError
+from wyoming_fish.fish.errors import ClosedError, LimitError, QueueTimeoutError
 from wyoming_fish.fish.slots import QUEUE_TIMEOUT_S, SMALLEST_LIMIT, Place, Slots
 from wyoming_fish.fish.story import Story
 
@@ -291,3 +292,112 @@ def test_text_that_is_not_ready_holds_no_session() -> None:
             return spent
 
     assert run(ask()) < 0.5
+
+
+def test_a_trial_that_was_accepted_holds_up_nobody() -> None:
+    """After a later refusal, others are tried though the session that was accepted goes on."""
+
+    async def ask() -> float:
+        slots = Slots(4)
+        first, refused = Place(), Place()
+        with pytest.raises(LimitError):
+            async with slots.one(first):
+                raise LimitError("Too many.")
+        async with slots.one(first):
+            slots.accepted()
+            with pytest.raises(LimitError):
+                async with slots.one(refused):
+                    raise LimitError("Too many.")
+            began = asyncio.get_running_loop().time()
+            async with slots.one(Place()):
+                return asyncio.get_running_loop().time() - began
+
+    assert run(ask()) < 1.0
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_a_second_attempt_needs_a_slot_of_its_own(concurrency: int) -> None:
+    """No more sessions are open than were asked for, also while an answer is late."""
+
+    async def text() -> AsyncIterator[str]:
+        yield "Good night."
+
+    async def ask() -> tuple[int, float]:
+        settings = EmulatorSettings(voice="tone", faults=[Fault("start", "stall")])
+        async with Emulator(settings) as emulator:
+            sockets = Sockets(Endpoint("key", emulator.url), concurrency=concurrency)
+            most, loop = 0, asyncio.get_running_loop()
+            began = loop.time()
+            async for _ in speak(sockets, text(), SpeechSettings()):
+                most = max(most, len(emulator.sessions))
+            spent = loop.time() - began
+            assert sockets.slots.taken == 0
+            await sockets.close()
+            return most, spent
+
+    most, spent = run(ask())
+    assert most == 2
+    assert spent == pytest.approx(3.0 if concurrency == 2 else 8.0, abs=0.5)
+
+
+def test_refusals_back_off_while_another_reply_speaks() -> None:
+    """The audio of a session that runs says nothing of room for one more."""
+
+    async def ask() -> int:
+        slots, tries = Slots(5), 0
+        slots.accepted()
+
+        async def refused() -> None:
+            nonlocal tries
+            place = Place()
+            with contextlib.suppress(QueueTimeoutError):
+                while True:
+                    with contextlib.suppress(LimitError):
+                        async with slots.one(place):
+                            tries += 1
+                            raise LimitError("Too many.")
+                    if place.waited >= QUEUE_TIMEOUT_S:
+                        break
+
+        await asyncio.gather(_hold(slots, Place(), [], 0), refused())
+        return tries
+
+    assert run(ask()) <= 14
+
+
+async def test_replies_end_with_an_error_when_the_pool_is_closed() -> None:
+    """A reply that waits for its connection is not cancelled, and none is opened any more."""
+
+    async def text() -> AsyncIterator[str]:
+        yield "Good night."
+
+    async def reply(sockets: Sockets) -> None:
+        async for _ in speak(sockets, text(), SpeechSettings()):
+            pass
+
+    async with Emulator(EmulatorSettings(voice="tone", handshake=2.0)) as emulator:
+        sockets = Sockets(Endpoint("key", emulator.url))
+        waiting = asyncio.create_task(reply(sockets))
+        await asyncio.sleep(0.05)
+        await sockets.close()
+        with pytest.raises(ClosedError, match="closed"):
+            await waiting
+        with pytest.raises(ClosedError, match="closed"):
+            await reply(sockets)
+
+
+async def _good_night() -> AsyncIterator[str]:
+    yield "Good night."
+
+
+async def test_closing_right_after_eviction_leaves_nothing_open() -> None:
+    """Connections that are just being closed are closed when the pool is."""
+    async with Emulator(EmulatorSettings(voice="tone")) as emulator:
+        sockets = Sockets(Endpoint("key", emulator.url))
+        sockets.warm(SpeechSettings().backend)
+        async for _ in speak(sockets, _good_night(), SpeechSettings()):
+            pass
+        assert sockets.idle == 1
+        sockets.evict()
+        await sockets.close()
+        await emulator.wait_for(lambda e: e.sockets_open == 0)

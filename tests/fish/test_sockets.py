@@ -176,7 +176,6 @@ async def test_all_backends_together_stay_within_the_limit() -> None:
         await sockets.close()
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_a_refusal_for_the_limit_closes_idle_connections() -> None:
     """It is not known whether Fish counts them, so they go when it refuses at the upgrade."""
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:

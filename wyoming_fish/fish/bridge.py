@@ -75,7 +75,7 @@ async def bridged(  # noqa: C901 - one loop and its two callbacks
         nonlocal alarm
         alarm = None
         # Nothing is late while nobody waits for it.
-        if not is_awaited:
+        if not is_awaited or audio.full():
             return
         if pcm := clock.silence(loop.time()):
             offer(pcm)

@@ -15,6 +15,7 @@
     ├── FishConnectionError     the server cannot be reached
     │   ├── CertificateError    the server cannot prove that it is the one that was asked for
     │   ├── ProxyError          a proxy does not let the connection through
+    │   ├── ClosedError         this program has closed its connections
     │   └── NoWebsocketError    the server can be reached, but not by websocket: REST is used
     ├── UnsupportedError        a self-hosted server does not have what was asked for
     ├── ProtocolError           an answer that breaks the protocol, or a step out of order
@@ -32,6 +33,7 @@ from typing import ClassVar
 __all__ = [
     "BrokenStreamError",
     "CertificateError",
+    "ClosedError",
     "FishConnectionError",
     "FishError",
     "KeyMissingError",
@@ -185,6 +187,13 @@ class ProxyError(FishConnectionError):
         "If the proxy needs a user name and a password, put them in its address: "
         "http://USER:PASSWORD@HOST:PORT. If not, ask its administrator to allow this server."
     )
+    passing = False
+
+
+class ClosedError(FishConnectionError):
+    """The program itself has closed its connections, since it stops."""
+
+    cure = "Try again when the program has started again."
     passing = False
 
 

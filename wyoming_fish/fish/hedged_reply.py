@@ -56,22 +56,9 @@ class HedgedReply:
 
         Raises the error of the first attempt when both fail.
         """
-        first = _Attempt(self._reply, until)
-        attempts = [first]
-        late = self._reply.late
+        attempts = [_Attempt(self._reply, until)]
         try:
-            while True:
-                waiting: list[asyncio.Future[Any]]
-                waiting = [attempt.first_audio for attempt in attempts if not attempt.failed]
-                if not waiting:
-                    first.first_audio.result()
-                if len(attempts) == 1:
-                    waiting.append(late)
-                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                if winner := next((a for a in attempts if a.answered), None):
-                    break
-                if late.done() and len(attempts) == 1 and not first.failed:
-                    attempts.append(_Attempt(LiveReply(*self._arguments), until))
+            winner = await self._first_to_answer(attempts, until)
             self._reply = winner.reply
             for attempt in attempts:
                 if attempt is not winner:
@@ -83,6 +70,28 @@ class HedgedReply:
                 yield pcm
         finally:
             await asyncio.wait([attempt.close() for attempt in attempts])
+
+    async def _first_to_answer(self, attempts: list[_Attempt], until: float | None) -> _Attempt:
+        """Wait for the first attempt, and from when it is late on for a second one as well.
+
+        The second one needs a slot of its own, unless the first one's connection is dead.
+        """
+        first, late = attempts[0], self._reply.late
+        waiting: list[asyncio.Future[Any]] = [first.first_audio, late]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if first.first_audio.done():
+            first.first_audio.result()
+            return first
+        sockets = self._arguments[0]
+        with sockets.slots.spare() as is_spare:
+            if is_spare or self._reply.is_dead:
+                attempts.append(_Attempt(LiveReply(*self._arguments), until))
+            while running := [each.first_audio for each in attempts if not each.failed]:
+                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                if winner := next((each for each in attempts if each.answered), None):
+                    return winner
+        first.first_audio.result()
+        raise AssertionError("unreachable: a failed attempt has an error")
 
 
 class _Attempt:

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from .errors import FishConnectionError, FishError
+from .errors import ClosedError, FishConnectionError, FishError
 from .proxies import Proxy, proxy_for
 from .refusals import from_os_error
 from .settings import Endpoint
@@ -69,14 +69,14 @@ class Http:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The server's answer, its body not yet read.
 
-        ``read_timeout_s`` is the longest wait for the next byte. Raises FishError, also while the
-        body is read.
+        ``read_timeout_s`` is the longest wait for the next byte, and for a connection. Raises
+        FishError, also while the body is read.
         """
         # The import takes a third of a second, and not every program needs it.
         import aiohttp  # noqa: PLC0415
 
         if self._closed:
-            raise FishConnectionError("The HTTP client is closed.")
+            raise ClosedError("The connections to the server are closed.")
         session = self._session or self._own
         if session is None:
             connector = aiohttp.TCPConnector(keepalive_timeout=self._keepalive_s)
@@ -90,7 +90,9 @@ class Http:
                 data=body,
                 headers={**self.endpoint.headers, "User-Agent": "wyoming-fish", **(headers or {})},
                 timeout=aiohttp.ClientTimeout(
-                    total=None, connect=CONNECT_TIMEOUT_S, sock_read=read_timeout_s
+                    total=None,
+                    connect=min(CONNECT_TIMEOUT_S, read_timeout_s),
+                    sock_read=read_timeout_s,
                 ),
                 # The key is for this address alone.
                 allow_redirects=False,

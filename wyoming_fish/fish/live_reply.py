@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncGenerator, Collection
 from typing import Final
@@ -24,8 +25,8 @@ _LOGGER = logging.getLogger(__name__)
 # up. Fish answers in half a second, in its slowest mode in 2.5 s.
 ANSWER_LIMIT: Final = 8.0
 
-# Seconds for the same, after which it is late, so that a second attempt is started beside it.
-# Satellites give up after 5 s.
+# Seconds for the connection and the first audio together, after which they are late, so that a
+# second attempt is started beside it. Satellites give up after 5 s.
 LATE_S: Final = 3.0
 
 # Seconds for the answer to the ping that begins a session, after which the connection is taken for
@@ -39,6 +40,9 @@ SILENCE_LIMIT: Final = 30.0
 # Seconds without new text, with all that was sent spoken, after which the session is finished, so
 # that others can have it. Text that comes later opens a new one.
 PARK_AFTER_S: Final = 30.0
+# Below this share of the audio that was to be expected, a session that then does not finish has
+# stopped within its text: the fastest voices take half of what is expected.
+MIN_SPOKEN_SHARE: Final = 0.5
 # Seconds that Fish then has to finish it: nothing is left to say.
 PARK_TIMEOUT_S: Final = 5.0
 
@@ -54,6 +58,8 @@ class LiveReply:
         """Whether there has been any audio."""
         self.late: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when an answer should have come and has not: a second attempt may be sooner."""
+        self.is_dead = False
+        """Whether its connection does not even answer a ping."""
         self.sent = 0
         """Characters of the text that were sent."""
         self._sockets = sockets
@@ -67,6 +73,7 @@ class LiveReply:
         self._answer_limit = ANSWER_LIMIT
         self._waiting = False
         """Whether all that Fish has said so far has been taken: only then can it be silent."""
+        self._late_timer: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._given_up: BrokenStreamError | None = None
         self._parked = False
@@ -90,7 +97,12 @@ class LiveReply:
         It ends when all of the text is spoken, or all that there is of one that pauses for
         PARK_AFTER_S. Raises FishError, also when it is not heard by the loop's time ``until``.
         """
-        async with self._sockets.lend(self._settings.backend, until) as socket:
+        # A connection that is not there in time is late, too.
+        self._late_timer = asyncio.get_running_loop().call_later(LATE_S, self._be_late)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._late_timer.cancel)
+            lent = self._sockets.lend(self._settings.backend, until)
+            socket = await stack.enter_async_context(lent)
             if until is not None:
                 self._answer_limit = min(ANSWER_LIMIT, until - _now())
             session = socket.begin()
@@ -108,7 +120,7 @@ class LiveReply:
                         break
                 self._check_finish()
             except FishError as error:
-                if not self._parked or self._unanswered:
+                if not self._parked or self._unanswered or self._is_cut_off():
                     raise
                 # All that was sent had been spoken long before.
                 _LOGGER.debug("A session that was over did not finish: %s", error)
@@ -153,9 +165,9 @@ class LiveReply:
                 self._progress.listen(message)
             if message is not None and message.pcm:
                 self._hear(len(message.pcm) / 2 / self._settings.sample_rate)
-            owes = self._unanswered or session.state is State.STOPPED
-            self._owed_since = _now() if owes else None
             if message is not None:
+                owes = self._unanswered or session.state is State.STOPPED
+                self._owed_since = _now() if owes else None
                 return message
 
     def _hear(self, seconds: float) -> None:
@@ -165,6 +177,8 @@ class LiveReply:
         if not self.heard:
             # From now on there is a clock to send by.
             self.heard = True
+            if self._late_timer is not None:
+                self._late_timer.cancel()
             self._pieces.wake()
 
     async def _check_connection(self, socket: Socket) -> None:
@@ -179,6 +193,7 @@ class LiveReply:
             if self._last_frame < began and self._sockets.pings_answered:
                 _LOGGER.debug("A connection does not answer: another one is opened beside it")
                 self._sockets.evict(opened_before=began)
+                self.is_dead = True
                 self._be_late()
 
     def _look_again(self, socket: Socket, session: Session) -> None:
@@ -195,12 +210,14 @@ class LiveReply:
             self._given_up = error
             socket.abort()
             return
-        if self._schedule.waiting(now) >= LATE_S:
-            self._be_late()
         if session.state is State.OPEN and self._is_over(now):
             self._parked = True
             self._pieces.stop()
         self._look_again(socket, session)
+
+    def _is_cut_off(self) -> bool:
+        """Whether it is known, or most likely, that not all was spoken before it fell silent."""
+        return self._progress.left() or self._schedule.spoken_share < MIN_SPOKEN_SHARE
 
     def _be_late(self) -> None:
         if not self.late.done():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
-from .errors import FishError
+from .errors import ClosedError, FishError
 from .settings import Backend
 from .websocket import Socket
 
@@ -44,6 +44,7 @@ class Openings:
         opening = asyncio.create_task(self._open(backend))
         self._unclaimed[backend].append(opening)
         self._all.add(opening)
+        opening.add_done_callback(self._all.discard)
 
     async def take(self, backend: Backend) -> Socket:
         """Wait for the one that will be there first. Raises FishError."""
@@ -55,9 +56,11 @@ class Openings:
         except asyncio.CancelledError:
             if not opening.done():
                 self._unclaimed[backend].append(opening)
-            elif isinstance(socket := opening.result(), Socket):
+            elif not opening.cancelled() and isinstance(socket := opening.result(), Socket):
                 self._keep(socket)
             raise
+        if opening.cancelled():
+            raise ClosedError("The connections to the server are closed.")
         if isinstance(opened := opening.result(), FishError):
             raise opened
         return opened
@@ -69,18 +72,18 @@ class Openings:
             await asyncio.wait(self._all, timeout=CLOSE_TIMEOUT_S)
         for opening in self._all:
             opening.cancel()
-        while self._all:
+        if self._all:
             await asyncio.wait(self._all)
 
     async def _open(self, backend: Backend) -> Socket | FishError:
-        current = asyncio.current_task()
+        current = cast("_Opening", asyncio.current_task())
         opened: Socket | FishError | None = None
         try:
             opened = await self._open_one(backend)
         except FishError as error:
             opened = error
         finally:
-            self._all = {opening for opening in self._all if opening is not current}
+            self._all.discard(current)
             if current in self._unclaimed[backend]:
                 self._unclaimed[backend].remove(current)
                 if isinstance(opened, Socket):

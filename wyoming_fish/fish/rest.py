@@ -71,7 +71,7 @@ class Rest:
         Fish is given up after ``patience`` seconds without a byte, PATIENCE at the most. Raises
         FishError; where it ends without one, all of the text has been spoken.
         """
-        await self._detect()
+        await self._detect(patience)
         resampler = None
         if self._is_fish_speech:
             # It sends nothing until it has made a whole piece, on a machine that may be slow.
@@ -97,12 +97,12 @@ class Rest:
             if samples := resampler.feed(samples) if resampler else samples:
                 yield samples
 
-    async def _detect(self) -> None:
+    async def _detect(self, patience: float) -> None:
         """Ask whether the server is a fish-speech, unless that is known or was asked just now."""
         if self._is_fish_speech or _now() < self._ask_at:
             return
         async with self._http.request(
-            "GET", fish_speech.HEALTH, read_timeout_s=PATIENCE
+            "GET", fish_speech.HEALTH, read_timeout_s=min(PATIENCE, max(patience, 0.01))
         ) as response:
             if response.status >= 500:
                 raise await self._http.refusal(response)

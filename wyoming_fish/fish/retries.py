@@ -69,8 +69,8 @@ class Retries:
         if self._began is not None:
             self._left -= _now() - self._began
             self._began = None
-        if isinstance(error, LimitError) and error.passing:
-            # It goes back to its place in line, which has a limit of its own.
+        if isinstance(error, LimitError) and error.passing and self._left > 0:
+            # It goes back to its place in line, where it waits.
             return 0.0
         # The first is made immediately: most often a connection had died unseen.
         pause = self._delay * random.uniform(0.5, 1.5)  # noqa: S311 - so that not all come together

@@ -50,8 +50,8 @@ LETTER: Final = 0.055
 WIDE_LETTER: Final = 0.2
 
 # What was sent is taken to be spoken when this share of the expected audio has come, and none for a
-# moment: voices may be twice as fast. Otherwise it is after so many seconds without audio.
-SPOKEN_SHARE: Final = 0.5
+# moment. Otherwise it is after so many seconds without audio.
+SPOKEN_SHARE: Final = 0.8
 SPOKEN_AFTER_S: Final = 1.0
 
 # Seconds of audio of the longest piece. Fish makes a piece of at most 1,024 tokens (its
@@ -160,9 +160,14 @@ class Schedule:
             return 0.0
         return now - self._first_sent
 
+    @property
+    def spoken_share(self) -> float:
+        """How much of the audio that was to be expected has come: about 1 for all of it."""
+        return self._audio / self._expected if self._expected else 1.0
+
     def is_spoken(self, now: float) -> bool:
         """Whether all that was sent has most likely been spoken."""
-        enough = self._audio >= SPOKEN_SHARE * self._expected
+        enough = self.spoken_share >= SPOKEN_SHARE
         return enough or now >= self._last_audio + SPOKEN_AFTER_S
 
     def wake(self, now: float) -> float | None:

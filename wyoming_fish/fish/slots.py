@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from typing import Final
 
@@ -49,7 +49,7 @@ class Slots:
 
     Fish may refuse a session within that limit, since others use the account too. After a refusal
     the line stands still for a moment, then its first is tried alone. The line moves again as soon
-    as Fish accepts one.
+    as Fish begins to speak in a session.
     """
 
     def __init__(self, most: int | None = None) -> None:
@@ -85,10 +85,21 @@ class Slots:
             self._serve()
 
     def accepted(self) -> None:
-        """Fish has begun to speak in a session: it refuses no more."""
-        if self._refusals:
-            self._refusals = 0
-            self._go_on()
+        """Fish has begun to speak in a session: it refuses no more. Once for each session."""
+        self._refusals, self._trial = 0, None
+        self._go_on()
+
+    @contextlib.contextmanager
+    def spare(self) -> Iterator[bool]:
+        """Hold one slot more, if one is free that nothing waits for; tell whether it is held."""
+        is_free = self.taken < self.limit and not self._refusals and not self.waiting
+        self.taken += is_free
+        try:
+            yield is_free
+        finally:
+            if is_free:
+                self.taken -= 1
+                self._go_on()
 
     @contextlib.asynccontextmanager
     async def one(self, place: Place) -> AsyncIterator[None]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from .connector import Connector
 from .detour import Detour
-from .errors import FishConnectionError, FishError, LimitError
+from .errors import ClosedError, FishConnectionError, FishError, LimitError
 from .openings import Openings
 from .rest import Rest
 from .settings import Backend, Endpoint
@@ -31,8 +31,7 @@ __all__ = ["Socket", "Sockets"]
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds after which an idle connection is replaced: LiveKit found one good for 300 s after its
-# last use.
+# Seconds after which an idle connection is replaced: LiveKit found one good for 300 s.
 REFRESH: Final = 240.0
 
 # Seconds without any use after which no connection is kept open.
@@ -41,7 +40,7 @@ QUIET_TIME: Final = 600.0
 # Seconds after which a connection that was opened for a reply is closed if it is one too many.
 TRIM_AFTER_S: Final = 1.0
 
-# Seconds open after which a connection is taken for a good one, though it has not been used.
+# Seconds open after which a connection that has not been used is taken for a good one.
 PROVEN_AFTER_S: Final = 5.0
 
 
@@ -51,12 +50,11 @@ class Sockets:
     ``concurrency`` is the most sessions to hold at the same time; without it, what Fish says that
     the account may have. ``warm`` is the number of connections of each backend that are kept open,
     those in use included; ``quiet_time`` the seconds without use after which they are closed. At
-    most ``warm`` + 1 of a backend are idle, and all connections together are never more than there
-    may be sessions, since it is not known whether Fish counts idle ones. ``ssl_context`` is used
-    for wss and https; the default is the system's trust store. With ``timestamps`` the audio
-    tells which words it says, so that a reply that breaks off can be resumed, if the server has
-    such a socket; None leaves it to the backend (TIMESTAMPED). ``session`` is used for speech by
-    REST, and left open; without one, the pool makes its own. Call ``close()`` in the end.
+    most ``warm`` + 1 of a backend are idle, or one for each reply that is expected. All together
+    are never more than there may be sessions: Fish may count idle ones. ``ssl_context`` is used for
+    wss and https; the default is the system's trust store. With ``timestamps`` the audio tells its
+    words, so that a reply that breaks off can be resumed, if the server has such a socket; None
+    leaves it to the backend. ``session`` is used for REST, and left open. ``close()`` ends it all.
     """
 
     def __init__(  # noqa: PLR0913 - by name
@@ -90,6 +88,8 @@ class Sockets:
         self._in_use = dict.fromkeys(Backend, 0)
         self._waiting = dict.fromkeys(Backend, 0)
         """Sessions that wait for a connection."""
+        self._taking = 0
+        """Connections that are no more idle, and not in use yet."""
         self._expected = dict.fromkeys(Backend, 0)
         self._last_use = dict.fromkeys(Backend, float("-inf"))
         self._timers: dict[tuple[str, Backend], asyncio.TimerHandle] = {}
@@ -108,12 +108,9 @@ class Sockets:
 
     @property
     def ready(self) -> bool:
-        """Whether a reply will find a way to Fish, as far as the pool knows.
-
-        With warm connections it is known once one has been opened, and as long as they stay good.
-        """
-        known = self.opened > 0 and not self._connector.failures
-        return not self._warm or self.detour.settled or known
+        """Whether a reply will find a way to Fish, as far as the pool knows."""
+        is_known = self.opened > 0 and not self._connector.failures
+        return is_known or self.detour.settled or not self._warm
 
     def warm(self, backend: Backend) -> None:
         """Have a connection ready, since a reply is to be expected. Returns immediately."""
@@ -129,33 +126,27 @@ class Sockets:
             yield
         finally:
             self._expected[backend] -= 1
-            # The reply may take its connection in a moment, or have been given up.
             self._call_at(_now() + TRIM_AFTER_S, self._trim, backend)
 
     @contextlib.asynccontextmanager
     async def lend(self, backend: Backend, until: float | None = None) -> AsyncIterator[Socket]:
         """A connection for one session, whose slot the caller holds.
 
-        On leaving, the connection is kept if its session has finished, else it is closed: what Fish
-        still had to say would be heard in the next session. Raises FishError if none can be
-        opened, or none has been by the loop's time ``until``.
+        On leaving, it is kept if its session has finished, else closed: what Fish still had to say
+        would be heard in the next session. Raises FishError if none can be opened, or none has
+        been by the loop's time ``until``.
         """
         socket: Socket | None = None
         warm = bool(self._idle_of(backend))
         try:
-            self._waiting[backend] += 1
-            try:
-                socket = await self._take(backend, until)
-            finally:
-                self._waiting[backend] -= 1
+            socket = await self._take(backend, until)
             self._in_use[backend] += 1
             self.lent += 1
             self.lent_warm += warm
             yield socket
         except FishConnectionError:
             if socket is not None and not socket.answered and socket.sessions == 1:
-                # It was accepted, and then closed without a word.
-                self._failed(backend)
+                self._failed(backend)  # It was accepted, and then closed without a word.
             raise
         except LimitError:
             # It may be that Fish counts idle connections.
@@ -190,8 +181,8 @@ class Sockets:
         self.slots.close()
         for timer in self._timers.values():
             timer.cancel()
-        for task in self._tasks:
-            task.cancel()
+        for watching in self._idle.values():
+            watching.cancel()
         self.evict()
         await self._openings.close()
         while self._tasks:
@@ -199,19 +190,23 @@ class Sockets:
 
     async def _take(self, backend: Backend, until: float | None) -> Socket:
         """The best connection there is, or a new one."""
+        if self._closed:
+            raise ClosedError("The connections to the server are closed.")
+        self._waiting[backend] += 1
         try:
             async with asyncio.timeout_at(until):
                 # The one used last is the least likely to have been dropped.
                 for socket in reversed(self._idle_of(backend)):
                     if await self._stop_watching(socket):
                         return socket
-                # One that is being opened is there sooner than a new one.
                 if not self._openings.unclaimed(backend):
                     self._make_room()
                 return await self._openings.take(backend)
         except TimeoutError as error:
             self.detour.failed()
             raise FishConnectionError(f"{self.endpoint.name} did not answer in time.") from error
+        finally:
+            self._waiting[backend] -= 1
 
     async def _stop_watching(self, socket: Socket) -> bool:
         """Take an idle connection for a session; false if it is of no more use."""
@@ -219,11 +214,14 @@ class Sockets:
         if watching is None:
             return False
         watching.cancel()
+        self._taking += 1
         try:
             await asyncio.wait((watching,))
         except asyncio.CancelledError:
             self._own(socket.close())
             raise
+        finally:
+            self._taking -= 1
         if not socket.alive:
             self._own(socket.close())
         return socket.alive
@@ -248,7 +246,7 @@ class Sockets:
 
     @property
     def _open_or_opening(self) -> int:
-        return sum(self._in_use.values()) + len(self._idle) + len(self._openings)
+        return sum(self._in_use.values()) + self._taking + len(self._idle) + len(self._openings)
 
     def _replenish(self, backend: Backend) -> None:
         """Open connections in the background if they are wanted and not yet on their way."""
@@ -301,14 +299,17 @@ class Sockets:
         await socket.close()
 
     def _replenish_if_used(self, backend: Backend) -> None:
-        if self._quiet_at(backend) > _now():
-            self._replenish(backend)
+        if self._quiet_at(backend) <= _now():
+            return
+        self._replenish(backend)
+        if _now() < self._connector.retry_at:
+            self._call_at(self._connector.retry_at, self._replenish_if_used, backend)
 
     def _quiet_at(self, backend: Backend) -> float:
         return self._last_use[backend] + self._quiet_time
 
     def _own(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Run ``work`` in a task that ``close()`` ends."""
+        """Run ``work`` in a task that ``close()`` waits for."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -319,7 +320,7 @@ class Sockets:
         self._call_at(self._connector.retry_at, self._replenish_if_used, backend)
 
     def _call_at(self, at: float, call: Callable[[Backend], None], backend: Backend) -> None:
-        """Call it at the loop's time ``at``, and no more at an earlier one that was set before."""
+        """Call it at the loop's time ``at``, and not at a time that was set before."""
         key = (call.__name__, backend)
         if key in self._timers:
             self._timers[key].cancel()

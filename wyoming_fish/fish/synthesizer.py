@@ -121,8 +121,11 @@ class Synthesizer:
             audio = await stack.enter_async_context(
                 contextlib.aclosing(attempt.audio(retries.begin()))
             )
+            is_accepted = False
             async for pcm in audio:
-                self._sockets.slots.accepted()
+                if not is_accepted:
+                    is_accepted = True
+                    self._sockets.slots.accepted()
                 yield pcm
 
 

@@ -94,12 +94,14 @@ class Written:
 
     def skip(self, characters: int) -> None:
         """Forget the first ``characters``: they have been spoken."""
+        skipped = []
         while characters:
             part = self.parts.pop(0)
-            self.opening.spoke(part[:characters])
+            skipped.append(part[:characters])
             if len(part) > characters:
                 self.parts.insert(0, part[characters:])
             characters -= min(characters, len(part))
+        self.opening.spoke("".join(skipped))
 
     async def close(self) -> None:
         """Read no further."""
