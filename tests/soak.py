@@ -16,6 +16,8 @@ from tests.soak_clients import FAILED_OUTCOMES, Clients
 from tests.ways import WAYS, Way, way
 
 CLIENTS = 24
+# Lines of a server's log that are shown with a reply that was not as it should be.
+LOG_LINES = 20
 # Seconds after which a reply counts as hung: longer than any deadline of the server's.
 HUNG = 90.0
 # Files that a server may have open at one moment and not at another: a warm socket, the connection
@@ -53,7 +55,10 @@ class Soak:
             with contextlib.suppress(ConnectionError):
                 try:
                     async with asyncio.timeout(HUNG):
-                        way.outcomes[await self._clients.visit(way.port)] += 1
+                        way.outcomes[outcome := await self._clients.visit(way.port)] += 1
+                    if outcome in FAILED_OUTCOMES:
+                        print(f"{way.name}: {outcome}. The server's log ends with:", flush=True)
+                        print("\n".join(way.program.log.splitlines()[-LOG_LINES:]), flush=True)
                 except TimeoutError:
                     way.outcomes["hung"] += 1
 

@@ -187,6 +187,7 @@ async def _hear(peer: _Peer, text: str, *, streamed: bool, plays: bool) -> str:
     pcm, failed = b"", False
     loop = asyncio.get_running_loop()
     played_until = 0.0
+    event: Event | None = None
     with contextlib.suppress(ConnectionError):
         while (event := await peer.read()) is not None:
             pcm += event.payload or b""
@@ -196,13 +197,16 @@ async def _hear(peer: _Peer, text: str, *, streamed: bool, plays: bool) -> str:
             failed = failed or Error.is_type(event.type)
             if event.type == ("synthesize-stopped" if streamed else "audio-stop"):
                 break
-        else:
-            return "errors" if failed else "dropped without an error"
     if failed:
         return "errors"
+    if event is None or event.type not in ("synthesize-stopped", "audio-stop"):
+        return "dropped without an error"
     try:
         heard = decode_code_voice(pcm, CODE_SAMPLES, allow_silence=True)
-    except ValueError:
-        heard = ""
+    except ValueError as error:
+        heard = f"({error})"
     # What is blank at the very end is not spoken.
-    return "whole" if heard.strip() == text.strip() else "lost or doubled"
+    if heard.strip() == text.strip():
+        return "whole"
+    print(f"Asked for:  {text!r}\nHeard:      {heard!r}", flush=True)
+    return "lost or doubled"

@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class HomeAssistant:
         async with self._session.delete(path) as response:
             assert response.status == 200, await response.text()
 
-    async def fetch(self, path: str) -> AsyncIterator[bytes]:
+    async def fetch(self, path: str) -> AsyncGenerator[bytes]:
         """Yield what comes from this address, as it comes."""
         async with self._session.get(path) as response:
             assert response.status == 200, await response.text()
@@ -86,6 +86,12 @@ class HomeAssistant:
         message = self._events.popleft() if self._events else await self._websocket.receive_json()
         event: dict[str, Any] = message["event"]
         return event
+
+    @asynccontextmanager
+    async def again(self) -> AsyncIterator["HomeAssistant"]:
+        """Connect once more, as another device of the same person."""
+        async with _connected(self._session, self.tokens) as other:
+            yield other
 
     async def add_integration(self, domain: str, **answers: Any) -> str:
         """Go through an integration's flow; return the id of the new entry."""
@@ -205,13 +211,20 @@ async def log_in(url: str) -> AsyncIterator[HomeAssistant]:
         form = {"grant_type": "authorization_code", "code": code, "client_id": client_id}
         async with session.post("/auth/token", data=form) as response:
             tokens = await response.json()
-    token = tokens["access_token"]
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
     async with (
         ClientSession(url, headers=headers) as session,
-        session.ws_connect("/api/websocket") as websocket,
+        _connected(session, tokens) as home_assistant,
     ):
+        yield home_assistant
+
+
+@asynccontextmanager
+async def _connected(
+    session: ClientSession, tokens: Mapping[str, Any]
+) -> AsyncIterator[HomeAssistant]:
+    async with session.ws_connect("/api/websocket") as websocket:
         assert (await websocket.receive_json())["type"] == "auth_required"
-        await websocket.send_json({"type": "auth", "access_token": token})
+        await websocket.send_json({"type": "auth", "access_token": tokens["access_token"]})
         assert (await websocket.receive_json())["type"] == "auth_ok"
         yield HomeAssistant(session, websocket, tokens)
