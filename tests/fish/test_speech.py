@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
@@ -13,6 +14,7 @@ from wyoming_fish.fish.errors import (
     FishConnectionError,
     VoiceNotFoundError,
 )
+from wyoming_fish.fish.live_reply import LiveReply
 
 TEXT = "The kettle is on. It will take 3.5 minutes, «ungefähr» — 約三分。 Shall I call you?"
 
@@ -134,6 +136,19 @@ async def test_leaving_closes_the_socket() -> None:
         await emulator.wait_for(lambda e: e.sockets_open == 0 and e.sessions_open == 0)
         assert emulator.sessions[0].outcome == "left"
         assert decode_code_voice(await _spoken(sockets, [TEXT])) == TEXT
+
+
+async def test_a_reply_that_is_over_is_forgotten() -> None:
+    """Nothing goes on for a reply that has ended: neither a timer nor a task keeps it."""
+
+    def replies() -> int:
+        gc.collect()
+        return sum(type(each) is LiveReply for each in gc.get_objects())
+
+    async with _fish(EmulatorSettings(voice="code")) as (_, sockets):
+        before = replies()
+        await _spoken(sockets, [TEXT])
+        assert replies() == before
 
 
 async def test_cancelling_closes_the_socket() -> None:
