@@ -208,5 +208,11 @@ async def _hear(peer: _Peer, text: str, *, streamed: bool, plays: bool) -> str:
     # What is blank at the very end is not spoken.
     if heard.strip() == text.strip():
         return "whole"
+    # The error of a streamed reply that breaks off comes behind the end of its audio.
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        async with asyncio.timeout(1.0):
+            late = await peer.read()
+        if late is not None and Error.is_type(late.type):
+            return "errors"
     print(f"Asked for:  {text!r}\nHeard:      {heard!r}", flush=True)
     return "lost or doubled"

@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Final
 
-import ormsgpack
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -193,11 +192,6 @@ async def _scripted(handler: Any) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
 
 
-def _event(frame: str | bytes) -> str:
-    assert isinstance(frame, bytes)
-    return str(ormsgpack.unpackb(frame)["event"])
-
-
 def _in_virtual_time(work: Coroutine[Any, Any, None]) -> None:
     run(work)
 
@@ -268,57 +262,6 @@ def test_it_is_ready_again_when_the_server_is() -> None:
             await sockets.close()
 
     _in_virtual_time(watch())
-
-
-async def test_events_between_sessions_are_passed_over() -> None:
-    """Fish asks clients to ignore events that they do not know, whenever they come."""
-
-    async def answer(connection: ServerConnection) -> None:
-        async for frame in connection:
-            match _event(frame):
-                case "start":
-                    sessions.append(connection)
-                case "stop":
-                    for event in (
-                        {"event": "audio", "audio": bytes(4800)},
-                        {"event": "finish", "reason": "stop"},
-                        {"event": "log", "message": "session done"},
-                    ):
-                        await connection.send(ormsgpack.packb(event))
-
-    sessions: list[ServerConnection] = []
-    async with _scripted(answer) as url:
-        sockets = Sockets(Endpoint("key", url))
-        for _ in range(5):
-            assert b"".join([pcm async for pcm in speak(sockets, _text(), SETTINGS)]) == bytes(4800)
-        assert sockets.opened == 1
-        assert len(sessions) == 5
-        await sockets.close()
-
-
-@pytest.mark.parametrize("event", ["audio", "finish", "error"])
-async def test_a_connection_that_speaks_out_of_turn_is_replaced(event: str) -> None:
-    """What belongs to a session that is over would be heard in the next one."""
-
-    async def answer(connection: ServerConnection) -> None:
-        next(connections).set()
-        async for frame in connection:
-            if _event(frame) == "stop":
-                for said in ("audio", "finish", event):
-                    await connection.send(
-                        ormsgpack.packb({"event": said, "audio": b"\1\0" * 240, "reason": "stop"})
-                    )
-
-    opened = [asyncio.Event() for _ in range(5)]
-    connections = iter(opened)
-    async with _scripted(answer) as url:
-        sockets = Sockets(Endpoint("key", url))
-        for number in range(3):
-            heard = b"".join([pcm async for pcm in speak(sockets, _text(), SETTINGS)])
-            assert heard == b"\1\0" * 240
-            async with asyncio.timeout(5):
-                await opened[number + 1].wait()
-        await sockets.close()
 
 
 def test_a_slow_listener_keeps_a_healthy_connection() -> None:
