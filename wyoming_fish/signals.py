@@ -11,6 +11,9 @@ from typing import Final, NoReturn
 
 __all__ = ["STOP_TIMEOUT_S", "stop_on_signal"]
 
+# Ctrl-C, and the end of a terminal, are no reason to break off what is being said either.
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 # Seconds in which the server stops in order: Docker and Home Assistant's Supervisor kill it after
 # 10 s.
 STOP_TIMEOUT_S: Final = 9.0
@@ -21,7 +24,7 @@ EXIT_TIMEOUT_S: Final = 9.5
 
 
 def stop_on_signal(stop: Callable[[], None]) -> None:
-    """Call ``stop`` in the running loop on the first SIGTERM or SIGINT (Ctrl-C).
+    """Call ``stop`` in the running loop on the first of STOP_SIGNALS.
 
     The second one ends the process immediately, and so does EXIT_TIMEOUT_S. These are handlers of
     Python's own and not of the loop's, since they are for a loop that hangs, too; and no default
@@ -32,13 +35,13 @@ def stop_on_signal(stop: Callable[[], None]) -> None:
     def first(number: int, frame: FrameType | None) -> None:
         if loop.is_closed():
             _exit(number, frame)
-        for each in (signal.SIGTERM, signal.SIGINT):
+        for each in STOP_SIGNALS:
             signal.signal(each, _exit)
         signal.signal(signal.SIGALRM, _exit)
         signal.setitimer(signal.ITIMER_REAL, EXIT_TIMEOUT_S)
         loop.call_soon_threadsafe(stop)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         signal.signal(number, first)
 
 

@@ -127,6 +127,11 @@ class Rest:
         if limit.isdecimal():
             self._slots.learn(int(limit))
         if response.status == 200:
+            if response.content_type.startswith("text/") or response.content_type.endswith("json"):
+                # A login page, or another server: its bytes are not speech.
+                raise ProtocolError(
+                    f"{self._http.endpoint.name} answers with {response.content_type}, not audio."
+                )
             return
         error = await self._http.refusal(response)
         if response.status in (404, 405) and isinstance(error, RequestRefusedError | ProtocolError):
