@@ -105,13 +105,15 @@ def test_a_session_that_cannot_be_finished_costs_nothing() -> None:
     assert ended < pause + 1.0
 
 
-@pytest.mark.parametrize("faults", [(), (NO_WEBSOCKET,)])
-def test_what_was_heard_is_in_no_hurry(faults: tuple[Fault, ...]) -> None:
+@pytest.mark.parametrize(("faults", "sessions"), [((), 2), ((NO_WEBSOCKET,), 3)])
+def test_what_was_heard_is_in_no_hurry(faults: tuple[Fault, ...], sessions: int) -> None:
     """The time that Fish has for its first audio is over with that: what follows has longer."""
-    text, _, _ = _speak(
+    text, emulator, _ = _speak(
         "Let me look. ", 6.0, "It is warm. ", 60.0, "Good night.", faults=faults, patience=4.0
     )
     assert text == "Let me look. It is warm. Good night."
+    # Nothing was asked for twice.
+    assert len(emulator.sessions) == sessions
 
 
 def test_after_a_pause_there_are_all_tries_again() -> None:

@@ -195,10 +195,9 @@ def test_no_flush_while_much_is_in_hand() -> None:
     """A flush waits until the player has nearly played all of the frames that it was given."""
     speech = Speech(*[bytes(2 * RATE)] * 3)
     silence = _silence(10.0, pending=False, began=0.0)
-    assert _heard(speech, silence, 4)[-1] == (
-        pytest.approx(3.0 - FLUSH_BEFORE_END_S),
-        silence.flush,
-    )
+    at, pcm = _heard(speech, silence, 4)[-1]
+    assert at == pytest.approx(3.0 - FLUSH_BEFORE_END_S)
+    assert pcm == silence.flush
 
 
 def test_no_flush_while_audio_is_on_its_way() -> None:
