@@ -128,7 +128,7 @@ def test_after_a_pause_there_are_all_tries_again() -> None:
     ("pause", "faults"), [(2 * PARK_AFTER_S, []), (20.0, [Fault("text", "drop", at=1)])]
 )
 def test_what_goes_on_waits_in_line(pause: float, faults: list[Fault]) -> None:
-    """After a pause or a break, a session is waited for as long as by any, whoever has it."""
+    """After a pause or a break, a reply waits for a session as long as any other reply."""
 
     async def text() -> AsyncIterator[str]:
         yield "Let me look. "
