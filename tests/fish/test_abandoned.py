@@ -128,13 +128,15 @@ def test_a_session_that_stops_within_its_text_is_an_error(timestamps: bool) -> N
         )
 
 
-@pytest.mark.parametrize("faults", [(), (NO_WEBSOCKET,)])
-def test_what_was_heard_is_in_no_hurry(faults: tuple[Fault, ...]) -> None:
+@pytest.mark.parametrize(("faults", "sessions"), [((), 2), ((NO_WEBSOCKET,), 3)])
+def test_what_was_heard_is_in_no_hurry(faults: tuple[Fault, ...], sessions: int) -> None:
     """The time that Fish has for its first audio is over with that: what follows has longer."""
-    text, _, _ = _speak(
+    text, emulator, _ = _speak(
         "Let me look. ", 6.0, "It is warm. ", 60.0, "Good night.", faults=faults, patience=4.0
     )
     assert text == "Let me look. It is warm. Good night."
+    # Nothing was asked for twice.
+    assert len(emulator.sessions) == sessions
 
 
 def test_after_a_pause_there_are_all_tries_again() -> None:
@@ -149,7 +151,7 @@ def test_after_a_pause_there_are_all_tries_again() -> None:
     ("pause", "faults"), [(2 * PARK_AFTER_S, []), (20.0, [Fault("text", "drop", at=1)])]
 )
 def test_what_goes_on_waits_in_line(pause: float, faults: list[Fault]) -> None:
-    """After a pause or a break, a session is waited for as long as by any, whoever has it."""
+    """After a pause or a break, a reply waits for a session as long as any other reply."""
 
     async def text() -> AsyncIterator[str]:
         yield "Let me look. "

@@ -117,7 +117,7 @@ async def test_the_style_is_said_to_each_request() -> None:
 
 @pytest.mark.usefixtures("brisk")
 async def test_the_speaker_is_said_to_each_request() -> None:
-    """By REST, whoever spoke last speaks the next request too."""
+    """By REST, the last speaker of a request speaks the next one too."""
     settings = SpeechSettings(voice=(KELP, CORAL), sample_rate=24000)
     text = "One of them. <|speaker:1|>Two of these. Three of those."
     async with fish(MISSING) as (emulator, sockets):

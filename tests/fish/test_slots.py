@@ -187,7 +187,7 @@ async def test_the_limit_is_learnt() -> None:
     assert limited.limit == 2
 
 
-def test_a_higher_limit_is_used_at_once() -> None:
+def test_a_higher_limit_is_used_immediately() -> None:
     """Those in line are served when Fish tells that the account may have more."""
 
     async def ask() -> list[int]:

@@ -109,7 +109,7 @@ def test_the_wait_for_text_begins_when_all_is_said() -> None:
 
 
 async def test_what_was_not_spoken_changes_no_speaker() -> None:
-    """What is left of a text is spoken by whoever spoke last, not by who comes later in it."""
+    """The last speaker goes on with the rest of a text, not one that comes later in it."""
     pieces: asyncio.Queue[str | None] = asyncio.Queue()
     written = Written(_text(pieces), Story(), Opening(speaker="<|speaker:0|>"))
     pieces.put_nowait("One, and more. <|speaker:1|>Two. Three.")

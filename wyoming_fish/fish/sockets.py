@@ -145,7 +145,7 @@ class Sockets:
             self.lent_warm += warm
             yield socket
         except FishConnectionError:
-            if socket is not None and not socket.answered and socket.sessions == 1:
+            if socket is not None and not socket.answered:
                 self._failed(backend)  # It was accepted, and then closed without a word.
             raise
         except LimitError:

@@ -76,8 +76,6 @@ class Socket:
         """Seconds that the upgrade took, once the connection, TLS included, was there."""
         self.opened_at = connection.loop.time()
         """When it was opened, by the loop's clock."""
-        self.sessions = 0
-        """How many sessions have begun on it."""
         self.answered = False
         """Whether the server has sent a frame in a session on it."""
         self._connection = connection
@@ -99,7 +97,6 @@ class Socket:
 
     def begin(self) -> Session:
         """A new session, whose frames are to be sent here."""
-        self.sessions += 1
         self._session = Session(is_fish=self._is_fish)
         return self._session
 
