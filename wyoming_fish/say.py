@@ -115,6 +115,8 @@ class Reply:
             if streaming:
                 await self._client.write_event(SynthesizeStart(voice=voice).event())
             async for piece in text:
+                if any("\ud800" <= letter <= "\udfff" for letter in piece):
+                    raise SayError("The text is not valid UTF-8.")
                 self._text_began = self._text_began or monotonic()
                 pieces.append(piece)
                 if streaming:

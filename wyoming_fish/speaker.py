@@ -78,7 +78,7 @@ class Speaker:
                 failure = InternalError()
             if record.audio or not uri:
                 raise failure
-            self._warnings.warning("The fallback voice speaks, since Fish does not: %s", failure)
+            self._warnings.warning("Using the fallback voice: %s", failure)
             record.source = "fallback"
             record.spoken_by = f"fallback voice at {uri}"
             rate = self._options.speech.sample_rate
@@ -89,7 +89,10 @@ class Speaker:
                         record.hear(len(pcm) / 2 / rate)
                         yield pcm
             except FallbackError as error:
-                _LOGGER.error("The fallback voice at %s failed: %s", uri, error)
+                _LOGGER.error(
+                    "The fallback voice at %s failed: %s. Check that it runs, and --fallback-uri.",
+                    *(uri, error),
+                )
                 raise failure from error
 
     def _speak_by_fish(self, reply: Reply) -> AsyncGenerator[bytes]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from tests.fish.replies import RAW, SENTENCES, SETTINGS, TEXT, fish, speech, words
 from tests.idle_clock import run
@@ -259,3 +260,25 @@ async def test_half_a_character_is_refused() -> None:
     async with fish(MISSING) as (_, sockets), sockets.lend_rest() as rest:
         with pytest.raises(ValueError, match="half of one"):
             await anext(rest.speak("It is \ud83d.", SETTINGS))
+
+
+@pytest.mark.parametrize("kind", ["text/html", "text/plain", "application/json"])
+async def test_a_page_is_not_played(kind: str) -> None:
+    """What a login page or another server answers is an error, and not noise."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=b"<p>Log in</p>" * 1000, content_type=kind)
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        sockets = Sockets(Endpoint("key", f"http://127.0.0.1:{runner.addresses[0][1]}"))
+        with pytest.raises(ProtocolError, match=kind):
+            async for _ in speak(sockets, words(), SETTINGS):
+                pass
+        await sockets.close()
+    finally:
+        await runner.cleanup()

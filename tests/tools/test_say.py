@@ -328,3 +328,15 @@ async def test_our_server(flags: tuple[str, ...], demo_server: str, tmp_path: Pa
     assert moments == sorted(moments, key=lambda moment: int(moment[0]))
     assert {name for _, name in moments} == {"text ends", "first audio", "audio ends"}
     assert f"{seconds:.2f} s of speech in {wav}" in said.errors
+
+
+async def test_text_that_is_not_utf8() -> None:
+    """Bytes that are not text are told in one line."""
+
+    async def script(client: Client) -> None:
+        assert b"synthesize-chunk" not in await client.reader.read()
+
+    async with wyoming_server(script) as uri:
+        said = await _say("--uri", uri, "--", os.fsdecode(b"Bad \xff bytes"))
+    assert said.errors.splitlines()[-1].endswith("The text is not valid UTF-8.")
+    assert said.status == 1
