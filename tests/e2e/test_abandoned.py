@@ -21,11 +21,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180
 
 KELP: Final = "6c1f2a4be0d94f7f8a53c2b9d7e61034"
 
-# The agent says no more for ten minutes, and then is cancelled.
-STORY: Final = (
-    "Tomorrow morning seven friends will travel by train to a village. Please remember to bring "
-    "bread, cheese, apples and a bottle of cold water. {600} The end."
-)
+# One sentence, after which the agent says no more for ten minutes, and then is cancelled.
+STORY: Final = "Tomorrow morning seven friends will travel by train to a village. {600} The end."
 # Satellites that die at the same time: as many as the account may have sessions.
 SATELLITES: Final = 5
 
@@ -79,7 +76,7 @@ def _shorten(archive: Path, shortened: Path) -> None:
     assert changed == len(WAITS)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def _home_assistant(
     tmp_path_factory: pytest.TempPathFactory, archive: Path
 ) -> Iterator[tuple[Program, str]]:
