@@ -298,4 +298,4 @@ def test_an_error_after_a_break_names_it() -> None:
                 await listen(router, sockets)
             return asyncio.get_running_loop().time()
 
-    assert run(end()) <= 35.0
+    assert run(end()) <= 12.0

@@ -34,8 +34,9 @@ LATE_S: Final = 3.0
 PONG_TIMEOUT_S: Final = 0.8
 
 # Seconds without a frame from Fish, with text sent that it has not spoken or the end of it, after
-# which it is given up: its slowest mode was seen to take 2.5 s.
-SILENCE_LIMIT: Final = 30.0
+# which it is given up: its slowest mode was seen to take 2.5 s. A connection that has died is
+# noticed by nothing else.
+SILENCE_LIMIT: Final = 10.0
 
 # Seconds without new text, with all that was sent spoken, after which the session is finished, so
 # that others can have it. Text that comes later opens a new one.
