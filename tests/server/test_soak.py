@@ -5,7 +5,8 @@ import pytest
 from tests.soak import soak
 
 
-@pytest.mark.timeout(120)
+# A connection that died unseen amid a reply is noticed after half a minute.
+@pytest.mark.timeout(240)
 async def test_soak() -> None:
     """Clients that come, go, stall and break, while Fish fails, cost nobody else a word."""
     assert await soak(8, seed=1) == []
