@@ -87,7 +87,7 @@ async def test_all_is_well(check: Check) -> None:
             "Select another voice",
         ),
         (
-            EmulatorSettings(frame=0.01, faults=[Fault("audio", "close", times=None, at=8)]),
+            EmulatorSettings(frame=0.01, faults=[Fault("audio", "finish-error", times=None, at=1)]),
             ["speech-cold"],
             "broken-stream",
             "Ask again",

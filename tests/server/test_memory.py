@@ -22,7 +22,7 @@ from .hostile import CORPUS, LARGE
 TEXT = "Good night. The doors are locked."
 
 # Megabytes that the server may take more at any moment, and keep.
-LIMIT = 8.0
+LIMIT = 10.0
 
 # Seconds in which the server here gives up on who does not read.
 WRITE_TIMEOUT = 0.5
