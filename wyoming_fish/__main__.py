@@ -42,7 +42,7 @@ def main(
         # asyncio's text names the address.
         print(f"wyoming-fish: {error.strerror or error}", file=sys.stderr)  # noqa: T201
         is_name = isinstance(error, socket.gaierror)
-        # From Python 3.12 on, asyncio gives no number for an address that the machine does not have.
+        # From Python 3.12 on, asyncio gives no number for an address of another machine.
         number = error.errno or errno.EADDRNOTAVAIL
         if cure := _NAME_CURE if is_name else _CURES.get(number):
             print(cure, file=sys.stderr)  # noqa: T201
