@@ -1,7 +1,7 @@
 """Texts that pause for long, or are never ended: Home Assistant does so with what it cancels."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
@@ -18,8 +18,6 @@ from wyoming_fish.fish.slots import Place
 from wyoming_fish.fish.written import TEXT_TIMEOUT_S
 
 NO_WEBSOCKET: Final = Fault("upgrade", 404, times=None)
-
-Watch = Callable[[Emulator, Sockets], None]
 
 
 def _speak(
