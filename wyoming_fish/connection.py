@@ -87,9 +87,16 @@ class Connection:
     """One client's connection, from its first event to its last."""
 
     def __init__(
-        self, wire: Wire, speaker: Speaker, catalog: Catalog, options: Options, complaints: Seldom
+        self,
+        wire: Wire,
+        host: str,
+        speaker: Speaker,
+        catalog: Catalog,
+        options: Options,
+        complaints: Seldom,
     ) -> None:
         self._wire = wire
+        self._host = host
         self._speaker = speaker
         self._catalog = catalog
         self._options = options
@@ -282,6 +289,7 @@ class Connection:
 
     def _begin(self, event: Event, *, streamed: bool) -> Reply:
         reply = Reply(SynthesizeVoice(), self._options.max_text, streamed=streamed)
+        reply.record.host = self._host
         # First, since whatever is wrong with it, this reply is then the one to be refused.
         self._unanswered.append(reply)
         if len(self._unanswered) > WAITING_LIMIT + 1:

@@ -28,6 +28,8 @@ class Record(Story):
 
     at: float = field(default_factory=time.time)
     """When it was asked for: seconds since 1970."""
+    host: str = ""
+    """The address of the client that asked for it."""
     characters: int = 0
     """Of its text."""
     spoken_by: str = ""

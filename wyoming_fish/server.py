@@ -227,7 +227,9 @@ class Server:
             self._complaints.warning("A client at %s was refused: too many connections", host)
             self._refuse(wire)
             return
-        connection = Connection(wire, self._speaker, self._catalog, self._options, self._complaints)
+        connection = Connection(
+            wire, host, self._speaker, self._catalog, self._options, self._complaints
+        )
         task = asyncio.create_task(connection.run())
         self._connections[task] = _Client(connection, host)
         self._history.clients = len(self._connections)
