@@ -2,7 +2,8 @@
 
 Each way to speak has a server in a process of its own; see ways.py. Every reply has to be whole, or
 an error that some failure amid its audio accounts for; a client that is refused reads why. In the
-end there must be no session, no socket and no memory more than before.
+end there must be no session, no socket and no memory more than before. Beside them another server
+is attacked, and its users must not feel it; see soak_attackers.py.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from time import monotonic
 
+from tests.soak_attackers import Attacked, attacked
 from tests.soak_clients import FAILED_OUTCOMES, Clients
 from tests.ways import WAYS, Way, way
 
@@ -30,13 +32,14 @@ GROWTH = 8.0
 class Soak:
     """One run."""
 
-    def __init__(self, ways: Sequence[Way], chance: random.Random) -> None:
+    def __init__(self, ways: Sequence[Way], attacked: Attacked, chance: random.Random) -> None:
         self._ways = ways
+        self._attacked = attacked
         self._chance = chance
         self._clients = Clients(chance)
 
-    async def run(self, seconds: float) -> None:
-        """Let all clients have their way for so long."""
+    async def run(self, seconds: float, *, attack: bool) -> None:
+        """Let all clients have their way for so long, and the attackers if they are to."""
         until = monotonic() + seconds
         async with asyncio.TaskGroup() as tasks:
             failing = [
@@ -45,6 +48,10 @@ class Soak:
                 for fail in (way.failing.fail, way.line.fail)
             ]
             clients = [tasks.create_task(self._client(until)) for _ in range(CLIENTS)]
+            if attack:
+                await self._attacked.suffer(seconds, self._chance)
+            else:
+                await self._attacked.rest(seconds)
             await asyncio.wait(clients)
             for task in failing:
                 task.cancel()
@@ -69,14 +76,16 @@ async def soak(seconds: float, seed: int) -> list[str]:
     wrong = []
     async with contextlib.AsyncExitStack() as stack:
         ways = [await stack.enter_async_context(way(name, chance)) for name in WAYS]
-        run = Soak(ways, chance)
+        target = await stack.enter_async_context(attacked())
+        run = Soak(ways, target, chance)
         # What is allocated once for all is allocated now.
-        await run.run(min(10.0, seconds / 4))
+        await run.run(max(3.0, min(20.0, seconds / 4)), attack=False)
         await asyncio.gather(*(each.remember() for each in ways))
-        await run.run(seconds)
+        await run.run(seconds, attack=True)
         grown = await asyncio.gather(*(each.grown() for each in ways))
         for each, more in zip(ways, grown, strict=True):
             wrong += [f"{each.name}: {sentence}" for sentence in _judge(each, *more)]
+        wrong += target.judge()
     return wrong
 
 

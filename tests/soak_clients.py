@@ -29,6 +29,10 @@ PLAYER_BUFFER_BYTES: Final = 4096
 # played yet fills all buffers.
 PLAYER_LENGTH: Final = 30
 
+# Seconds until the error of a reply that broke off has come behind the end of its audio, on a busy
+# machine.
+ERROR_TIMEOUT_S: Final = 10.0
+
 FAILED_OUTCOMES: Final = (
     "hung",
     "dropped without an error",
@@ -210,7 +214,7 @@ async def _hear(peer: _Peer, text: str, *, streamed: bool, plays: bool) -> str:
         return "whole"
     # The error of a streamed reply that breaks off comes behind the end of its audio.
     with contextlib.suppress(ConnectionError, TimeoutError):
-        async with asyncio.timeout(1.0):
+        async with asyncio.timeout(ERROR_TIMEOUT_S):
             late = await peer.read()
         if late is not None and Error.is_type(late.type):
             return "errors"
