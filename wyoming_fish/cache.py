@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 from . import __version__
-from .seldom import Seldom
 
 __all__ = ["Cache"]
 
@@ -78,7 +77,6 @@ class Cache:
         self._threads = ThreadPoolExecutor(2, "cache")
         self._writing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._warnings = Seldom(_LOGGER)
 
     def key(self, *parts: object) -> str:
         """The name of what is spoken of ``parts``: all that changes the audio, by their ``repr``.
@@ -93,9 +91,9 @@ class Cache:
             async with asyncio.timeout(READ_LIMIT):
                 return await self._in_thread(lambda: self._read(key))
         except TimeoutError:
-            self._warnings.warning("The cache is not used: %s does not answer", self._folder)
+            _LOGGER.warning("The cache is not used: %s does not answer", self._folder)
         except OSError as error:
-            self._warnings.warning("The cache is not used: %s", error)
+            _LOGGER.warning("The cache is not used: %s", error)
         return None
 
     async def keeping(self, key: str, speech: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
@@ -131,7 +129,7 @@ class Cache:
             try:
                 await self._in_thread(lambda: self._write(key, pcm))
             except OSError as error:
-                self._warnings.warning("The cache cannot be written: %s", error)
+                _LOGGER.warning("The cache cannot be written: %s", error)
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
