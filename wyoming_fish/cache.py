@@ -13,6 +13,7 @@ import hashlib
 import logging
 import os
 import re
+import stat
 import tempfile
 import time
 import zlib
@@ -77,6 +78,7 @@ class Cache:
         self._threads = ThreadPoolExecutor(2, "cache")
         self._writing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        _warn_if_open(folder)
 
     def key(self, *parts: object) -> str:
         """The name of what is spoken of ``parts``: all that changes the audio, by their ``repr``.
@@ -180,6 +182,23 @@ class Cache:
             if file.used < now - ABANDONED if unfinished else total + size > self._limit:
                 Path(file.path).unlink(missing_ok=True)
                 total -= file.size
+
+
+def _warn_if_open(folder: Path) -> None:
+    """Log a warning if other users of this machine can look into a folder that is there."""
+    try:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+    except OSError:
+        return
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        can = "find out what was spoken"
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            can = "replace what is spoken"
+        _LOGGER.warning(
+            "Other users of this machine can %s: the mode of the cache folder %s is %03o. "
+            "Run: chmod 700 %s",
+            *(can, folder, mode, folder),
+        )
 
 
 def _checksum(pcm: bytes) -> bytes:

@@ -86,6 +86,12 @@ class FishError(Exception):
     def __str__(self) -> str:
         return " ".join(filter(None, (self.happened, self.advice)))
 
+    def hide(self, secret: str) -> None:
+        """Remove ``secret`` from what a server said."""
+        if secret:
+            self.happened = self.happened.replace(secret, "***")
+            self.args = (self.happened,)
+
     @property
     def advice(self) -> str:
         """All that a person can do about it."""
