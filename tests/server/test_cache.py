@@ -337,37 +337,3 @@ async def test_a_disk_that_stands_still(
         finally:
             await asyncio.to_thread(door.write_bytes, b"")
     assert "does not answer" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("mode", "said"),
-    [
-        (0o700, None),
-        (0o755, "can find out what was spoken"),
-        (0o750, "can find out what was spoken"),
-        (0o770, "can replace what is spoken"),
-        (0o777, "can replace what is spoken"),
-    ],
-)
-async def test_a_folder_that_others_can_open(
-    folder: Path, caplog: pytest.LogCaptureFixture, mode: int, said: str | None
-) -> None:
-    """The server warns at its start, with the command that closes the folder."""
-    folder.mkdir(parents=True)  # noqa: ASYNC240 - a test's own
-    folder.chmod(mode)  # noqa: ASYNC240
-    async with Emulator(CODE) as emulator, _server(emulator, folder):
-        warnings = [message for message in caplog.messages if "cache folder" in message]
-    assert [f"{said}: the mode" in warning for warning in warnings] == [True] * bool(said)
-    assert all(warning.endswith(f"Run: chmod 700 {folder}") for warning in warnings)
-
-
-async def test_what_is_kept_is_for_the_server_alone(folder: Path) -> None:
-    """Neither the folder nor a file in it can be opened by others, whatever the umask."""
-    umask = os.umask(0)
-    try:
-        async with Emulator(CODE) as emulator:
-            await _spoken_once(emulator, folder)
-    finally:
-        os.umask(umask)
-    modes = {path.stat().st_mode & 0o777 for path in (folder, *_files(folder))}
-    assert modes == {0o700, 0o600}
