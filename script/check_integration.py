@@ -79,10 +79,17 @@ def manifest() -> Iterator[str]:
     package = (ROOT / "wyoming_fish" / "__init__.py").read_text()
     if f'__version__ = "{found["version"]}"' not in package:
         yield "manifest.json: the version is not the package's"
+    yield from requirements(found["requirements"])
+
+
+def requirements(asked: Iterable[str]) -> Iterator[str]:
+    """What is asked for is what the package asks for, up to the next major version."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for requirement in found["requirements"]:
+    for requirement in asked:
         if requirement not in project["dependencies"]:
             yield f"manifest.json: {requirement} is not what pyproject.toml asks for"
+        if "<" not in requirement:
+            yield f"manifest.json: {requirement} has no upper bound"
 
 
 def engine() -> Iterator[str]:

@@ -106,3 +106,49 @@ async def forward_proxy(target: int, proxy: ForwardProxy) -> AsyncIterator[Forwa
     async with server:
         proxy.port = server.sockets[0].getsockname()[1]
         yield proxy
+
+
+def malformed_proxies(secret: str) -> list[str]:
+    """Addresses of proxies as people mistype them, with a password in each."""
+    login = f"user:{secret}"
+    return [
+        # Marks that should have been escaped.
+        *(f"http://{login}{mark}1@proxy:3128" for mark in "#/?[\n\t"),
+        *(f"http://user:1{mark}{secret}@proxy:3128" for mark in "#/?"),
+        f"http://{login}#1",
+        f"https://{login}#@proxy",
+        # More than an address.
+        *(f"http://{login}@proxy:3128{more}" for more in ("/path", "?query", "#fragment")),
+        # Bad ports.
+        *(f"http://{login}@proxy:{port}" for port in ("99999", "0", "-1", "port", "3128x")),
+        # Bad hosts.
+        *(f"http://{login}@{host}" for host in ("", ":3128", "[::1", "[zz]:1", "pro%xy", "a..b")),
+        *(
+            f"http://{login}@{host}"
+            for host in ("pro xy", "pro\u2100xy", "x" * 70, "a,b", "-\u00df-;")
+        ),
+        f"{login}@:3128",
+        # No @, or something else in its place.
+        *(f"http://user{mark}{secret}" for mark in ":;,|"),
+        f"http://{login}:proxy:3128",
+        f"http://{login},proxy:3128",
+        # Bad schemes.
+        *(f"{scheme}://{login}@proxy:3128" for scheme in ("htp", "ftp", "https+http")),
+        f"http:/{login}@proxy:3128",
+    ]
+
+
+def odd_proxies(secret: str, port: int) -> list[str]:
+    """Addresses of a proxy at ``port`` of this machine that can be read, though not as intended."""
+    return [
+        f"http://user:{secret}@@127.0.0.1:{port}",
+        f"http://us@er:{secret}@127.0.0.1:{port}",
+        f"http://user:%zz{secret}%@127.0.0.1:{port}",
+        f"http://user:{secret}\\@127.0.0.1:{port}",
+        f"HTTP://user:{secret}\u00e9@127.0.0.1:{port}/",
+        f"http://user:{secret} 1@127.0.0.1:{port}",
+        f"http://{secret}@127.0.0.1:{port}",
+        f"http://:{secret}@127.0.0.1:{port}",
+        f"http:user:{secret}@127.0.0.1:{port}",
+        f"user:{secret}:;,@127.0.0.1:{port}",
+    ]

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from .logs import set_up_logging
 from .options import Options
 from .server import Background, serve
 
@@ -33,9 +34,7 @@ def main(
     ``announce`` is started once it listens.
     """
     options = Options.parse(arguments)
-    logging.basicConfig(
-        level=logging.DEBUG if options.debug else logging.INFO, format=options.log_format
-    )
+    set_up_logging(logging.DEBUG if options.debug else logging.INFO, options.log_format)
     try:
         asyncio.run(serve(options, announce))
     except OSError as error:

@@ -9,7 +9,7 @@ import socket
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-__all__ = ["DEFAULT_URI", "URI_VARIABLE", "WILDCARDS", "Address", "own_address"]
+__all__ = ["DEFAULT_URI", "URI_VARIABLE", "WILDCARDS", "Address", "own_address", "without_user"]
 
 URI_VARIABLE: Final = "WYOMING_FISH_URI"
 DEFAULT_URI: Final = "tcp://0.0.0.0:10210"
@@ -37,12 +37,13 @@ class Address(NamedTuple):
         try:
             parts = urlsplit(uri)
             host, port = parts.hostname or "", parts.port
+            user = parts.username is not None
         except ValueError:
             # A port out of range, or an open bracket.
-            parts, host, port = urlsplit(""), "", None
+            parts, host, port, user = urlsplit(""), "", None, False
         match parts.scheme:
             # A number alone is a second port, as Docker publishes them.
-            case "tcp" if host and port is not None and not host.isdecimal() and "/" not in host:
+            case "tcp" if host and port is not None and not host.isdecimal() and not user:
                 return cls("tcp", host=host, port=port)
             case "unix" if parts.netloc + parts.path:
                 return cls("unix", path=parts.netloc + parts.path)
@@ -50,7 +51,7 @@ class Address(NamedTuple):
                 return cls("stdio")
         raise ValueError(
             f"must be tcp://HOST:PORT, unix://PATH, or stdio://, with an IPv6 address in brackets "
-            f"(got {uri!r})"
+            f"(got {without_user(uri)!r})"
         )
 
     @property
@@ -67,6 +68,15 @@ class Address(NamedTuple):
             return (self,)
         network = own_address(socket.AF_INET) or own_address(socket.AF_INET6)
         return tuple(self._replace(host=host) for host in ("127.0.0.1", network) if host)
+
+
+def without_user(uri: str) -> str:
+    """Return ``uri`` without user name and password, which nobody else is to read.
+
+    A password may contain any other mark, so that all before the last @ is left out.
+    """
+    head, separator, rest = uri.partition("://")
+    return f"{head}{separator}{rest.rpartition('@')[2]}" if separator else uri.rpartition("@")[2]
 
 
 def own_address(family: socket.AddressFamily) -> str | None:

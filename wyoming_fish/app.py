@@ -72,7 +72,8 @@ async def announce() -> None:
         try:
             status = await _post({"service": "wyoming", "config": {"uri": uri}})
         except (aiohttp.ClientError, TimeoutError) as error:
-            reason = f"the Supervisor cannot be reached: {error!r}"
+            # Their repr can hold the request's headers, and so the token.
+            reason = f"the Supervisor cannot be reached: {type(error).__name__} {error}"
         else:
             if status == 200:
                 _LOGGER.info("Home Assistant has been told of %s", uri)

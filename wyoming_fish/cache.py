@@ -13,6 +13,7 @@ import hashlib
 import logging
 import os
 import re
+import stat
 import tempfile
 import time
 import zlib
@@ -22,7 +23,6 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 from . import __version__
-from .seldom import Seldom
 
 __all__ = ["Cache"]
 
@@ -78,7 +78,7 @@ class Cache:
         self._threads = ThreadPoolExecutor(2, "cache")
         self._writing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._warnings = Seldom(_LOGGER)
+        _warn_if_open(folder)
 
     def key(self, *parts: object) -> str:
         """The name of what is spoken of ``parts``: all that changes the audio, by their ``repr``.
@@ -93,9 +93,9 @@ class Cache:
             async with asyncio.timeout(READ_LIMIT):
                 return await self._in_thread(lambda: self._read(key))
         except TimeoutError:
-            self._warnings.warning("The cache is not used: %s does not answer", self._folder)
+            _LOGGER.warning("The cache is not used: %s does not answer", self._folder)
         except OSError as error:
-            self._warnings.warning("The cache is not used: %s", error)
+            _LOGGER.warning("The cache is not used: %s", error)
         return None
 
     async def keeping(self, key: str, speech: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
@@ -131,7 +131,7 @@ class Cache:
             try:
                 await self._in_thread(lambda: self._write(key, pcm))
             except OSError as error:
-                self._warnings.warning("The cache cannot be written: %s", error)
+                _LOGGER.warning("The cache cannot be written: %s", error)
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -182,6 +182,23 @@ class Cache:
             if file.used < now - ABANDONED if unfinished else total + size > self._limit:
                 Path(file.path).unlink(missing_ok=True)
                 total -= file.size
+
+
+def _warn_if_open(folder: Path) -> None:
+    """Log a warning if other users of this machine can look into a folder that is there."""
+    try:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+    except OSError:
+        return
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        can = "find out what was spoken"
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            can = "replace what is spoken"
+        _LOGGER.warning(
+            "Other users of this machine can %s: the mode of the cache folder %s is %03o. "
+            "Run: chmod 700 %s",
+            *(can, folder, mode, folder),
+        )
 
 
 def _checksum(pcm: bytes) -> bytes:

@@ -26,7 +26,6 @@ from .catalog import Catalog
 from .fish.errors import FishError
 from .options import Options
 from .reply import Reply
-from .seldom import Seldom
 from .speaker import InternalError, Speaker
 from .wire import (
     CHANNELS,
@@ -93,14 +92,12 @@ class Connection:
         speaker: Speaker,
         catalog: Catalog,
         options: Options,
-        complaints: Seldom,
     ) -> None:
         self._wire = wire
         self._host = host
         self._speaker = speaker
         self._catalog = catalog
         self._options = options
-        self._complaints = complaints
         self._unanswered: deque[Reply] = deque()
         """The replies that are not yet spoken; the first one is being spoken."""
         self._replies: asyncio.Queue[Reply | None] = asyncio.Queue()
@@ -199,14 +196,14 @@ class Connection:
         match error:
             case ClientStalledError():
                 self.sent_away = "stalled"
-                self._complaints.warning("A reply was not heard to its end: %s", error)
+                _LOGGER.warning("A reply was not heard to its end: %s", error)
                 self._wire.abort()
             case ClientLostError():
                 _LOGGER.debug("A client was lost: %s", error)
                 self._wire.abort()
             case WireError():
                 self.sent_away = "bad-event"
-                self._complaints.warning("A client was sent away: %s", error)
+                _LOGGER.warning("A client was sent away: %s", error)
                 self._refuse("bad-event", f"This cannot be read: {error}.")
             case _RefusedError():
                 if error.code == "idle":

@@ -18,7 +18,6 @@ import zeroconf
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from .address import WILDCARDS, own_address
-from .seldom import Seldom
 
 __all__ = ["DiscoveryError", "check_reachable", "keep_announced", "reachable"]
 
@@ -53,7 +52,6 @@ async def keep_announced(name: str, hosts: Iterable[str], port: int) -> None:
     hosts = set(hosts)
     # Its own, since those of a server that was renamed must not be another's.
     server = f"wyoming-fish-{secrets.token_hex(4)}.local."
-    complaints = Seldom(_LOGGER)
     while True:
         if addresses := reachable(hosts):
             info = AsyncServiceInfo(
@@ -72,7 +70,7 @@ async def keep_announced(name: str, hosts: Iterable[str], port: int) -> None:
                     while reachable(hosts) == addresses:  # noqa: ASYNC110
                         await asyncio.sleep(LOOK_INTERVAL)
             except (OSError, zeroconf.Error) as error:
-                complaints.warning("The server could not be announced: %s", error)
+                _LOGGER.warning("The server could not be announced: %s", error)
         await asyncio.sleep(LOOK_INTERVAL)
 
 

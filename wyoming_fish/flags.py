@@ -266,7 +266,12 @@ def read_flags(
             **({} if flag.alone is None else with_or_without),
         )
     parser.add_argument("--version", action="version", version=__version__)
-    chosen = vars(parser.parse_args(arguments))
+    known, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        # Without their values: behind a mistyped --api-key there is the key.
+        names = [given.partition("=")[0] for given in unknown if given.startswith("-")]
+        parser.error(f"unrecognized arguments: {', '.join(names) or 'a value without a flag'}")
+    chosen = vars(known)
     values: dict[str, Any] = {}
     # The demo first: it decides which variables count.
     for flag in sorted(flags, key=lambda flag: flag.field != "demo"):

@@ -13,7 +13,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, Final
 
-from .address import DEFAULT_URI, URI_VARIABLE, WILDCARDS, Address
+from .address import DEFAULT_URI, URI_VARIABLE, WILDCARDS, Address, without_user
+from .printable import printable
 
 __all__ = ["check", "main"]
 
@@ -35,14 +36,15 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         print(f"Usage: wyoming-fish-health [URI]; without it: {URI_VARIABLE}, {DEFAULT_URI}")
         return 0 if len(given) == 1 else 2
     uri = "".join(given) or environ.get(URI_VARIABLE, "").strip() or DEFAULT_URI
+    shown = without_user(uri)
     try:
         check(Address.parse(uri))
     except OSError as error:
         reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or error
-        print(f"Unhealthy: {uri}: {reason}", file=sys.stderr)
+        print(f"Unhealthy: {shown}: {reason}", file=sys.stderr)
         return 1
     except ValueError as error:
-        print(f"Unhealthy: {uri}: {error}", file=sys.stderr)
+        print(f"Unhealthy: {shown}: {printable(str(error))}", file=sys.stderr)
         return 1
     print(f"Healthy: {uri}")
     return 0

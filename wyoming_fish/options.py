@@ -156,12 +156,14 @@ def _key_in(path: Path) -> str:
 
 def _read(path: Path, name: str, limit: int) -> str:
     """The first ``limit`` bytes of the file, which is called ``name``. Raises ValueError."""
+    # A path without a folder can be the key itself, given in the place of its file.
+    shown = f"{name} {path}" if len(path.parts) > 1 else name
     try:
         with path.open("rb") as file:
             return file.read(limit).decode("utf-8-sig")
     except OSError as error:
         reason = error.strerror or error
-        raise ValueError(f"The {name} {path} cannot be read: {reason}.") from error
+        raise ValueError(f"The {shown} cannot be read: {reason}.") from error
     except UnicodeDecodeError:
         # Without the decoder's own words, which quote the file.
-        raise ValueError(f"The {name} {path} is not a text file") from None
+        raise ValueError(f"The {shown} is not a text file") from None

@@ -28,6 +28,7 @@ from wyoming.tts import (
     SynthesizeVoice,
 )
 
+from .printable import printable
 from .wav import WavError, WavFile
 
 __all__ = ["main"]
@@ -267,7 +268,7 @@ async def run(arguments: argparse.Namespace) -> None:
     try:
         _print_last(await say(arguments))
     except SayError as error:
-        _print_last(str(error))
+        _print_last(printable(str(error)))
         _exit(1)
     except asyncio.CancelledError:
         # By Ctrl-C.
@@ -302,7 +303,7 @@ def main() -> None:
 
 
 def _uri(value: str) -> str:
-    if not value.startswith(("tcp://", "unix://")):
+    if not re.fullmatch(r"tcp://[^@]+|unix://.+", value):
         raise argparse.ArgumentTypeError("it is tcp://HOST:PORT or unix://PATH")
     try:
         AsyncClient.from_uri(value)

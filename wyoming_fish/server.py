@@ -24,7 +24,6 @@ from .fish.sockets import Sockets
 from .history import History
 from .listening import host_of, listen
 from .options import Options
-from .seldom import Seldom
 from .signals import STOP_TIMEOUT_S, stop_on_signal
 from .speaker import Speaker
 from .wire import Wire, encode
@@ -116,7 +115,6 @@ class Server:
         """In the order of their coming."""
         self._refusals: list[asyncio.Task[None]] = []
         """Clients that are being told that there are too many, likewise."""
-        self._complaints = Seldom(_LOGGER)
         self._listener: asyncio.Server | None = None
         self._site: Site | None = None
         self._resources = contextlib.AsyncExitStack()
@@ -224,12 +222,10 @@ class Server:
         wire = Wire(reader, writer, write_timeout=self._options.write_timeout)
         if not self._make_room(host):
             self._history.refused["too-many"] += 1
-            self._complaints.warning("A client at %s was refused: too many connections", host)
+            _LOGGER.warning("A client at %s was refused: too many connections", host)
             self._refuse(wire)
             return
-        connection = Connection(
-            wire, host, self._speaker, self._catalog, self._options, self._complaints
-        )
+        connection = Connection(wire, host, self._speaker, self._catalog, self._options)
         task = asyncio.create_task(connection.run())
         self._connections[task] = _Client(connection, host)
         self._history.clients = len(self._connections)

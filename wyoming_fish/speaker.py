@@ -18,7 +18,6 @@ from .fish.speech import speak
 from .history import History
 from .options import Options
 from .reply import Reply
-from .seldom import Seldom
 
 __all__ = ["InternalError", "Speaker"]
 
@@ -51,7 +50,6 @@ class Speaker:
         self._options = options
         self._history = history
         self._cache = cache
-        self._warnings = Seldom(_LOGGER)
 
     def warm(self) -> None:
         """A reply is to be expected."""
@@ -78,7 +76,7 @@ class Speaker:
                 failure = InternalError()
             if record.audio or not uri:
                 raise failure
-            self._warnings.warning("Using the fallback voice: %s", failure)
+            _LOGGER.warning("Using the fallback voice: %s", failure)
             record.source = "fallback"
             record.spoken_by = f"fallback voice at {uri}"
             rate = self._options.speech.sample_rate
@@ -101,7 +99,7 @@ class Speaker:
         except VoiceNotFoundError as error:
             if not self._options.ignore_unknown_voices:
                 raise
-            self._warnings.warning("A client asks for an unknown voice; --voice speaks: %s", error)
+            _LOGGER.warning("A client asks for an unknown voice; --voice speaks: %s", error)
             voice = self._options.speech.voice
         settings = replace(self._options.speech, voice=voice)
         name = ",".join(voice) if isinstance(voice, tuple) else voice or "default"

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, TypeVar
 
-from .address import Address
+from .address import Address, without_user
 from .fish.settings import VoiceIds, voice_id_in
 
 __all__ = [
@@ -129,7 +129,7 @@ def remote(text: str) -> str:
             return text
     except ValueError:
         pass
-    raise ValueError(f"must be tcp://HOST:PORT or unix://PATH (got {text!r})")
+    raise ValueError(f"must be tcp://HOST:PORT or unix://PATH (got {without_user(text)!r})")
 
 
 def http_address(text: str) -> Address:
@@ -139,7 +139,8 @@ def http_address(text: str) -> Address:
         return Address.parse(f"tcp://127.0.0.1:{text}" if text.isdecimal() else f"tcp://{address}")
     except ValueError:
         raise ValueError(
-            f"must be PORT, or HOST:PORT with an address of this machine (got {text!r})"
+            "must be PORT, or HOST:PORT with an address of this machine "
+            f"(got {without_user(text)!r})"
         ) from None
 
 

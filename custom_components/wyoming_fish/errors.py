@@ -4,6 +4,7 @@ Every text is a translation. It names facts alone, such as numbers and names, an
 English.
 """
 
+from typing import Final
 from urllib.parse import urlsplit
 
 from homeassistant.const import CONF_API_KEY
@@ -11,7 +12,12 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .const import DOMAIN
 from .fish import Endpoint, FishError
-from .fish.errors import KeyMissingError, KeyRefusedError, SettingsError
+from .fish.errors import KeyMissingError, KeyRefusedError, ProxyAddressError, SettingsError
+from .fish.proxies import proxy_for
+from .fish.untrusted import one_line
+
+# Characters of an option that an error quotes.
+MAX_FACT_CHARS: Final = 256
 
 
 class OptionError(Exception):
@@ -36,11 +42,13 @@ def translated(kind: type[HomeAssistantError], error: FishError) -> HomeAssistan
 
 
 def translated_option(error: OptionError) -> ServiceValidationError:
-    """Return ``error`` as Home Assistant tells it of a message."""
+    """Return ``error`` as Home Assistant tells it of a message. Its text comes from anywhere."""
     return ServiceValidationError(
         translation_domain=DOMAIN,
         translation_key=error.key,
-        translation_placeholders=error.facts,
+        translation_placeholders={
+            name: one_line(fact, MAX_FACT_CHARS) for name, fact in error.facts.items()
+        },
     )
 
 
@@ -52,8 +60,11 @@ def account_errors(key: str, url: str) -> dict[str, str]:
         return {"base": "invalid_url"}
     try:
         Endpoint(key, url)
+        proxy_for(url)
     except KeyMissingError:
         return {CONF_API_KEY: "key_missing"}
+    except ProxyAddressError as error:
+        return {"base": form_error(error)}
     except SettingsError:
         return {"base": "invalid_url"}
     parts = urlsplit(url)
@@ -70,4 +81,6 @@ def form_error(error: FishError) -> str:
     """Return the key of what a form says of ``error``."""
     if isinstance(error, KeyRefusedError):
         return "invalid_auth"
+    if isinstance(error, ProxyAddressError):
+        return "invalid_proxy"
     return "cannot_connect" if error.passing else "not_fish"

@@ -19,6 +19,7 @@ from .const import (
     VOICES_URL,
 )
 from .fish.account import LOW_CREDIT
+from .markdown import escaped
 
 VOICE_ISSUES = ("voice_gone", "voice_silent")
 
@@ -45,7 +46,7 @@ def check_credit(hass: HomeAssistant, entry: ConfigEntry, amount: Decimal) -> No
         severity=ir.IssueSeverity.ERROR if gone else ir.IssueSeverity.WARNING,
         translation_key=told,
         translation_placeholders={
-            "account": entry.title,
+            "account": escaped(entry.title),
             "amount": f"{amount:.2f}",
             "free": BACKEND_NAMES[FREE_BACKEND],
             "billing_url": BILLING_URL,
@@ -95,9 +96,11 @@ def _voice_issue(hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSubentry,
         severity=ir.IssueSeverity.ERROR,
         translation_key=kind,
         translation_placeholders={
-            "account": entry.title,
-            "name": voice.title,
-            "voice": str(voice.data[CONF_VOICE]),
+            "account": escaped(entry.title),
+            # The issue's title is plain text, and its description is Markdown.
+            "title": voice.title,
+            "name": escaped(voice.title),
+            "voice": escaped(str(voice.data[CONF_VOICE])),
         },
     )
 
@@ -116,7 +119,7 @@ def check_backends(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Offer to replace a backend that retires, where a voice of ``entry`` has it."""
     issue_id = f"backend_{entry.entry_id}"
     names = [
-        voice.title
+        escaped(voice.title)
         for voice in entry.subentries.values()
         if voice.data[CONF_BACKEND] == RETIRING_BACKEND
     ]

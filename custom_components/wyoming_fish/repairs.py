@@ -15,6 +15,7 @@ from .const import (
     RETIRING_BACKEND,
     SUCCESSOR_BACKEND,
 )
+from .markdown import escaped
 
 if TYPE_CHECKING:
     # Newer than the oldest Home Assistant that this runs on.
@@ -60,7 +61,7 @@ class BackendRepairFlow(RepairsFlow):
         return self.async_show_form(
             step_id="confirm",
             description_placeholders={
-                "names": ", ".join(voice.title for voice in voices),
+                "names": ", ".join(escaped(voice.title) for voice in voices),
                 "backend": BACKEND_NAMES[RETIRING_BACKEND],
                 "date": RETIREMENT_DATE,
                 "successor": BACKEND_NAMES[SUCCESSOR_BACKEND],

@@ -36,6 +36,7 @@ from .fish import Backend, FishError, Latency
 from .fish.account import Account, Voice
 from .fish.errors import VoiceNotFoundError
 from .fish.settings import voice_id_in
+from .markdown import escaped
 from .text_options import DEFAULTS, text_options, text_section, text_settings
 from .voices import backend_languages, fish_language, languages, titles
 
@@ -49,8 +50,7 @@ SECTION_TEXT = "reading"
 # Voices in one list; the sample of each is linked above it.
 LIST_LENGTH = 30
 
-_MARKDOWN = re.compile(r"[\\`*_\[\]()<>#|~!]")
-_ADDRESS = re.compile(r"https?://[^\s()<>]+")
+_ADDRESS = re.compile(r"https?://[^\s()<>]{1,2000}")
 
 
 class VoiceForm:
@@ -117,7 +117,7 @@ class VoiceForm:
             return {} if self._own_server else {"base": "no_voice_found"}
         self._values[CONF_VOICE] = voices[0].id
         samples = [
-            f"[{_MARKDOWN.sub(_escape, voice.title)}]({voice.sample})"
+            f"[{escaped(voice.title)}]({voice.sample})"
             for voice in voices
             if voice.sample and _ADDRESS.fullmatch(voice.sample)
         ]
@@ -216,7 +216,3 @@ def _label(name: str, voice: Voice) -> str:
     codes = ", ".join(languages(voice.languages))
     uses = f"{voice.uses:,} ×" if voice.uses else ""
     return " · ".join(part for part in (name, codes, uses) if part)
-
-
-def _escape(match: re.Match[str]) -> str:
-    return f"\\{match[0]}"

@@ -12,7 +12,13 @@ import pytest
 
 from tests.certificates import self_signed
 from tests.fish.replies import TEXT, fish, speech
-from tests.gateways import ForwardProxy, forward_proxy, without_upgrade
+from tests.gateways import (
+    ForwardProxy,
+    forward_proxy,
+    malformed_proxies,
+    odd_proxies,
+    without_upgrade,
+)
 from wyoming_fish.emulator import Fault
 from wyoming_fish.fish import Endpoint, Sockets
 from wyoming_fish.fish.account import Account
@@ -21,9 +27,9 @@ from wyoming_fish.fish.errors import (
     FishConnectionError,
     FishError,
     ProtocolError,
+    ProxyAddressError,
     ProxyError,
     RequestRefusedError,
-    SettingsError,
 )
 from wyoming_fish.fish.proxies import proxy_for
 
@@ -162,27 +168,33 @@ async def test_a_proxy_that_is_not_there_is_named_without_its_password(
         assert SECRET not in repr(error) + "".join(traceback.format_exception(error))
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        f"http://user:{SECRET}#1@proxy:3128",
-        f"http://user:1#{SECRET}@proxy:3128",
-        f"http://user:{SECRET}/1@proxy:3128",
-        f"http://user:{SECRET}@proxy:3128/path",
-        f"http://user:{SECRET}@proxy:99999",
-        f"http://user:{SECRET}@proxy:port",
-        f"http://user:{SECRET}@",
-        f"user:{SECRET}@:3128",
-    ],
-)
+@pytest.mark.parametrize("address", malformed_proxies(SECRET))
 def test_an_address_that_is_not_valid_is_not_quoted(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     """A mark that should have been escaped is told, and sends no part of a password anywhere."""
     monkeypatch.setenv("https_proxy", address)
-    with pytest.raises(SettingsError, match="HTTPS_PROXY is not valid") as caught:
+    with pytest.raises(ProxyAddressError, match="HTTPS_PROXY is not valid") as caught:
         proxy_for(f"https://{SOMEWHERE}")
-    assert SECRET not in repr(caught.value) + repr(caught.value.__cause__)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("address", odd_proxies(SECRET, 1))
+async def test_an_odd_address_is_read_in_one_way(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """The websocket and REST go to the same proxy, and neither quotes the password."""
+    monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", 0.0)
+    monkeypatch.setenv("https_proxy", address)
+    for error in await _told(Endpoint("key", f"https://{SOMEWHERE}")):
+        assert "The proxy 127.0.0.1:1 cannot be reached: Connection refused." in str(error)
+        assert SECRET not in "".join(traceback.format_exception(error))
+
+
+def test_a_socks_proxy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing here speaks SOCKS."""
+    monkeypatch.setenv("https_proxy", f"socks5://user:{SECRET}@proxy:1080")
+    assert proxy_for(f"https://{SOMEWHERE}") is None
 
 
 @pytest.mark.parametrize("url", ["http://localhost:8080", "http://127.0.0.9", "http://[::1]:80"])

@@ -13,7 +13,6 @@ from custom_components.wyoming_fish.const import DOMAIN
 from custom_components.wyoming_fish.text_options import DEFAULTS
 from tests.integration.conftest import (
     CORAL,
-    KELP,
     KEY,
     STARFISH,
     USER_ID,
@@ -24,7 +23,7 @@ from tests.integration.conftest import (
 )
 from tests.integration.flows import SETTINGS, begin, chosen, listed, log_in, submit
 from tests.integration.speech import speak, text_in
-from wyoming_fish.emulator import EmulatedVoice, Emulator, Fault
+from wyoming_fish.emulator import Emulator, Fault
 from wyoming_fish.emulator.fish_speech import FishSpeechEmulator
 
 
@@ -98,17 +97,6 @@ async def test_voices_of_everyone(hass: HomeAssistant, emulator: Emulator) -> No
     (voice,) = entry.subentries.values()
     # Called by its own name where none is given.
     assert voice.title == "Étoile de mer"
-
-
-async def test_names_cannot_break_the_form(hass: HomeAssistant, emulator: Emulator) -> None:
-    """What a stranger has called a voice is not taken for markup."""
-    name = "[x](https://evil.example) *y*"
-    emulator.settings.voices = (EmulatedVoice(KELP, name, ("en",)),)
-    flow = await submit(hass, await log_in(hass, emulator.url))
-    assert flow["description_placeholders"] is not None
-    escaped = r"[\[x\]\(https://evil.example\) \*y\*]"
-    sample = f"({emulator.url}/sample/{KELP}.wav)"
-    assert flow["description_placeholders"]["samples"] == escaped + sample
 
 
 @pytest.mark.parametrize("title", [CORAL, f"https://fish.audio/m/{CORAL}/"])

@@ -1,6 +1,7 @@
 """compose.yaml: the server and its fallback voice."""
 
 import re
+from importlib.metadata import version
 
 from tests.processes import ROOT
 from wyoming_fish.flags import FLAGS
@@ -53,6 +54,13 @@ def test_nothing_is_allowed() -> None:
 def test_versions() -> None:
     """The image is this version's, and may be built from here."""
     assert (SERVER["image"], SERVER["build"]) == (IMAGE, ".")
+
+
+def test_the_fallback_voice_is_the_one_that_is_tested() -> None:
+    """Another version comes with a change here, and not by itself."""
+    assert (
+        COMPOSE["services"]["piper"]["image"] == f"rhasspy/wyoming-piper:{version('wyoming-piper')}"
+    )
 
 
 def test_there_is_time_to_finish() -> None:

@@ -96,6 +96,7 @@ def test_not_there(uri: str, reason: str, capsys: pytest.CaptureFixture[str]) ->
         (b'{"type": "info", "data_length": 99999999}\n', "does not speak Wyoming"),
         (b'{"type": "info", "data": {"asr": [{"name": "whisper"}]}}\n', "no voice: info"),
         (b'{"type": "error", "data": {"text": "Out of paper."}}\n', "no voice: Out of paper."),
+        (b'{"type": "error", "data": {"text": "Out\\n\\u001b[2J"}}\n', r"no voice: Out\n\x1b[2J"),
         (None, "no answer in time"),
     ],
 )

@@ -147,11 +147,11 @@ async def test_standard_output() -> None:
     ids=["text is sent", "text is awaited"],
 )
 async def test_error(text: list[str], last_event: str, tmp_path: Path) -> None:
-    """An error's text is printed, also while text is still awaited; the cut audio is not kept."""
+    """An error is printed on one line, also while text is awaited; the cut audio is not kept."""
 
     async def script(client: Client) -> None:
         await client.until(last_event)
-        await client.send(START, audio(b"\1\0"), Error("The wallet is empty.", "402"))
+        await client.send(START, audio(b"\1\0"), Error("The wallet\n\x1b[2J is empty.", "402"))
 
     wav = tmp_path / "a.wav"
     async with wyoming_server(script) as uri:
@@ -163,7 +163,7 @@ async def test_error(text: list[str], last_event: str, tmp_path: Path) -> None:
         await process.wait()
         process.stdin.close()
     assert process.returncode == 1
-    assert errors.decode() == "The server reports an error: The wallet is empty.\n"
+    assert errors.decode() == "The server reports an error: The wallet\\n\\x1b[2J is empty.\n"
     assert not wav.exists()
 
 

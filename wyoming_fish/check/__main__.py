@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import ssl
 import sys
@@ -19,7 +20,9 @@ from ..fish.errors import FishError, SettingsError
 from ..fish.proxies import proxy_for
 from ..fish.settings import Endpoint, SpeechSettings
 from ..flags import FLAGS, Flag, read_flags
+from ..logs import set_up_logging
 from ..options import SPEECH_FLAGS, endpoint_of, speech_of
+from ..printable import printable
 from ..values import switch
 from .doctor import Doctor, Finding, State
 
@@ -55,6 +58,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     # What a server's answer has in it may be more than the terminal can show.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
+    set_up_logging(logging.WARNING)
     show: Callable[[Finding], None] = _pass_over
     if not values["json"]:
         print(f"wyoming-fish {__version__}, {_server(values)}", flush=True)
@@ -125,7 +129,8 @@ def _print(finding: Finding, *, coloured: bool) -> None:
     if coloured:
         state = f"\033[{_COLOURS[finding.state]}m{state}\033[0m"
     took = "" if finding.seconds is None else f"{1000 * finding.seconds:.0f} ms"
-    print(f"{state}  {finding.name:11}  {took:>8}  {finding.text}", flush=True)
+    text = printable(finding.text)
+    print(f"{state}  {finding.name:11}  {took:>8}  {text}", flush=True)
 
 
 def _pass_over(finding: Finding) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -24,7 +25,8 @@ from .errors import (
     VoiceNotFoundError,
 )
 from .http import Http
-from .settings import Endpoint
+from .settings import MAX_VOICE_ID_CHARS, Endpoint
+from .untrusted import one_line
 
 if TYPE_CHECKING:
     import aiohttp
@@ -41,6 +43,12 @@ PAGE_SIZE: Final = 100
 # Pages after which a list is taken to have no end: 10,000 voices.
 PAGE_LIMIT: Final = 100
 
+
+# Characters of a voice's title, which anybody can write: those in use have some 40.
+MAX_TITLE_CHARS: Final = 100
+
+# A language's code as Fish Audio writes it, with a region perhaps.
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})?")
 
 _JSON: Final = {"Accept": "application/json"}
 
@@ -179,7 +187,7 @@ class Account:
     async def _references(self) -> list[Voice]:
         """The references of a fish-speech server; none if it is too old to list them."""
         names = await fish_speech.references(self._http, TIMEOUT_S) or ()
-        return [Voice(name, name) for name in names]
+        return [Voice(name, _title(name)) for name in names if _is_voice_id(name)]
 
     async def _pages(self, query: dict[str, str]) -> AsyncGenerator[Voice]:
         seen: set[str] = set()
@@ -232,7 +240,7 @@ def _voice(item: object) -> Voice | None:
     if not isinstance(item, dict):
         return None
     voice_id = item.get("_id")
-    if not isinstance(voice_id, str) or not voice_id:
+    if not isinstance(voice_id, str) or not _is_voice_id(voice_id):
         return None
     if item.get("type", "tts") != "tts" or item.get("state", "trained") != "trained":
         return None
@@ -246,19 +254,25 @@ def _voice(item: object) -> Voice | None:
     languages = item.get("languages")
     return Voice(
         id=voice_id,
-        title=_string(item.get("title")) or voice_id,
-        languages=tuple(code for code in languages if isinstance(code, str) and code)
+        title=_title(item.get("title")) or _title(voice_id),
+        languages=tuple(c for c in languages if isinstance(c, str) and _LANGUAGE.fullmatch(c))
         if isinstance(languages, list)
         else (),
-        description=_string(item.get("description")),
-        author=_string(author.get("nickname")) if isinstance(author, dict) else "",
+        description=_title(item.get("description")),
+        author=_title(author.get("nickname")) if isinstance(author, dict) else "",
         uses=uses if isinstance(uses, int) else 0,
         sample=next((r for r in recordings if isinstance(r, str) and r), None),
     )
 
 
-def _string(value: object) -> str:
-    return value.strip() if isinstance(value, str) else ""
+def _title(value: object) -> str:
+    """What a person may read of a text that strangers wrote; nothing of another type."""
+    return one_line(value, MAX_TITLE_CHARS) if isinstance(value, str) else ""
+
+
+def _is_voice_id(voice_id: str) -> bool:
+    """Whether it can be asked for, and shown as it is."""
+    return bool(voice_id.strip()) and len(voice_id) <= MAX_VOICE_ID_CHARS and voice_id.isprintable()
 
 
 def _mapping(answer: object) -> dict[str, Any]:

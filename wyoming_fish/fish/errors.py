@@ -4,6 +4,7 @@
 
     FishError
     ├── SettingsError           a setting that the server would refuse, or silently read as another
+    │   └── ProxyAddressError   the address of a proxy in the environment is not valid
     ├── KeyMissingError         no API key
     ├── KeyRefusedError         401, 403
     ├── NoCreditError           402
@@ -28,7 +29,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+from .untrusted import one_line
 
 __all__ = [
     "BrokenStreamError",
@@ -43,6 +46,7 @@ __all__ = [
     "NoCreditError",
     "NoWebsocketError",
     "ProtocolError",
+    "ProxyAddressError",
     "ProxyError",
     "QueueTimeoutError",
     "RequestRefusedError",
@@ -52,6 +56,10 @@ __all__ = [
     "UnsupportedError",
     "VoiceNotFoundError",
 ]
+
+
+# Characters of what happened. It can quote a server, a proxy or a client: names and messages.
+MAX_HAPPENED_CHARS: Final = 1000
 
 
 class FishError(Exception):
@@ -72,11 +80,17 @@ class FishError(Exception):
     """Whether the error is about Fish Audio's own service, and not a self-hosted server."""
 
     def __init__(self, happened: str) -> None:
-        super().__init__(happened)
-        self.happened = happened
+        self.happened = one_line(happened, MAX_HAPPENED_CHARS)
+        super().__init__(self.happened)
 
     def __str__(self) -> str:
         return " ".join(filter(None, (self.happened, self.advice)))
+
+    def hide(self, secret: str) -> None:
+        """Remove ``secret`` from what a server said."""
+        if secret:
+            self.happened = self.happened.replace(secret, "***")
+            self.args = (self.happened,)
 
     @property
     def advice(self) -> str:
@@ -89,6 +103,16 @@ class SettingsError(FishError):
     """A setting that the server would refuse, or silently read as another."""
 
     code = "bad-setting"
+
+
+class ProxyAddressError(SettingsError):
+    """The proxy's address in the environment is not valid. It is never quoted."""
+
+    code = "bad-proxy"
+    cure = (
+        "Write http://USER:PASSWORD@HOST:PORT, with %23 for #, %2F for / and %3F for ? in the "
+        "password."
+    )
 
 
 class KeyMissingError(FishError):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from .errors import FishConnectionError, ProxyError, SettingsError
+from .errors import FishConnectionError, ProxyAddressError, ProxyError
 from .settings import Endpoint
 
 __all__ = ["Proxy", "proxy_for"]
@@ -16,6 +17,9 @@ __all__ = ["Proxy", "proxy_for"]
 # What a proxy answers if it does not allow the connection, or wants to know who asks for it.
 _FORBIDDEN: Final = 403
 _UNAUTHORIZED: Final = 407
+
+# A name, an IPv4 or an IPv6 address. Else a piece of a password could be taken for the host.
+_HOST: Final = re.compile(r"[A-Za-z0-9_.-]+|[0-9A-Fa-f:.]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +50,14 @@ def proxy_for(base_url: str) -> Proxy | None:
     What `http_proxy`, `https_proxy` and `no_proxy` say. aiohttp's own reading of them
     (``trust_env``) would put the passwords of ~/.netrc in the key's place; websockets' own would
     take a SOCKS proxy, which needs a package that is not here and which aiohttp does not know.
-    Raises SettingsError, without the address, if it is not valid.
+    Raises ProxyAddressError, without the address, if it is not valid.
     """
     target = urlsplit(base_url)
     url = getproxies().get(target.scheme, "").strip()
     if url and "://" not in url:
         # As curl reads it.
         url = f"http://{url}"
-    if not url.lower().startswith(("http:", "https:")) or proxy_bypass(target.netloc):
+    if not url or url.lower().startswith("socks") or proxy_bypass(target.netloc):
         return None
     if _is_loopback(target.hostname or ""):
         # For the proxy that would be its own machine.
@@ -61,9 +65,8 @@ def proxy_for(base_url: str) -> Proxy | None:
     try:
         return _proxy(url)
     except ValueError:
-        raise SettingsError(
-            f"The proxy's address in {target.scheme.upper()}_PROXY is not valid. Write "
-            "http://USER:PASSWORD@HOST:PORT, with %23 for # and %2F for / in the password."
+        raise ProxyAddressError(
+            f"The proxy's address in {target.scheme.upper()}_PROXY is not valid."
         ) from None
 
 
@@ -77,12 +80,19 @@ def _is_loopback(host: str) -> bool:
 def _proxy(url: str) -> Proxy:
     """Raises ValueError for an address that has more than user, password, host and port."""
     parts = urlsplit(url)
+    host = (parts.hostname or "").encode("idna").decode()
     more = parts.path.strip("/") or parts.query or parts.fragment
-    if not parts.hostname or more or not url.isprintable() or " " in url:
+    is_whole = parts.scheme in ("http", "https") and _HOST.fullmatch(host) and parts.port != 0
+    if more or not is_whole or not url.isprintable():
         raise ValueError
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    if parts.username is not None and parts.password is None:
-        # A user alone, such as a token, is common; websockets refuses it.
-        url = url.replace(f"{parts.username}@", f"{parts.username}:@", 1)
-    return Proxy(url, f"The proxy {host}:{port}")
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    login = ""
+    if parts.username is not None:
+        # A user alone, such as a token, is common; websockets refuses it. Escaped anew, neither
+        # library reads it in its own way, or refuses it with an error that quotes it.
+        user, password = (
+            quote(unquote(part or ""), safe="") for part in (parts.username, parts.password)
+        )
+        login = f"{user}:{password}@"
+    return Proxy(f"{parts.scheme}://{login}{place}", f"The proxy {place}")

@@ -21,6 +21,7 @@ from .errors import (
     UnavailableError,
     VoiceNotFoundError,
 )
+from .untrusted import one_line
 
 __all__ = ["from_os_error", "from_refusal", "from_status", "says_fish"]
 
@@ -170,5 +171,4 @@ def _quoted(message: str) -> str:
     """The message on one line, printable and no longer than MESSAGE_LIMIT; nothing of a page."""
     if _MARKUP.search(message):
         return ""
-    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
-    return f"{line[:MESSAGE_LIMIT]}…" if len(line) > MESSAGE_LIMIT else line
+    return one_line(message, MESSAGE_LIMIT)

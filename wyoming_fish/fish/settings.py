@@ -50,6 +50,8 @@ VoiceIds: TypeAlias = str | tuple[str, ...] | None
 
 # A voice's id as Fish writes it: 32 hexadecimal digits.
 VOICE_ID: Final = re.compile(r"[0-9a-f]{32}")
+# Those of a self-hosted server are names of files.
+MAX_VOICE_ID_CHARS: Final = 256
 _VOICE_ID_IN: Final = re.compile(rf"(?<![0-9a-z]){VOICE_ID.pattern}(?![0-9a-z])", re.IGNORECASE)
 
 
@@ -300,8 +302,12 @@ def _choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
 
 def _check_voice(voice: str | tuple[str, ...], backend: Backend) -> None:
     ids = (voice,) if isinstance(voice, str) else voice
-    if not ids or any(not voice_id.strip() or len(voice_id) > 256 for voice_id in ids):
-        raise SettingsError("The voice's id is blank or longer than 256 characters.")
+    if not ids or any(
+        not voice_id.strip() or len(voice_id) > MAX_VOICE_ID_CHARS for voice_id in ids
+    ):
+        raise SettingsError(
+            f"The voice's id is blank or longer than {MAX_VOICE_ID_CHARS} characters."
+        )
     if isinstance(voice, tuple) and backend is Backend.S1:
         # Fish answers 400 to a list, whatever is in it.
         raise SettingsError("The backend s1 takes one voice: several speakers need another.")

@@ -90,6 +90,7 @@ class Synthesizer:
                     place = Place()
                 except FishError as error:
                     error.is_fish = self._sockets.endpoint.is_fish
+                    error.hide(self._sockets.endpoint.api_key)
                     failure = _broken(error) if heard else error
                     spoken = attempt.spoken()
                     if spoken is None:
