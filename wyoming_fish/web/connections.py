@@ -53,12 +53,14 @@ class Connections:
     of its answer within ``write_timeout_s`` seconds.
     """
 
-    def __init__(self, headers: Mapping[str, str], write_timeout_s: float) -> None:
+    def __init__(
+        self, headers: Mapping[str, str], write_timeout_s: float, complaints: Seldom
+    ) -> None:
         self.headers = headers
         self.check_interval_s = write_timeout_s / STALL_CHECKS
         self.buffer = memoryview(bytearray(READ_BYTES))
         """What has just been read of any of them."""
-        self.complaints = Seldom(_LOGGER)
+        self.complaints = complaints
         self._open: dict[web.RequestHandler, _Connection] = {}
         """In the order in which they were opened."""
 

@@ -1,0 +1,368 @@
+"""Connections to the page that mean no good: others are served as if alone."""
+
+import asyncio
+import contextlib
+import zlib
+
+import pytest
+
+from tests import idle_clock
+from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
+from wyoming_fish.emulator.account import EmulatedVoice
+
+from .conftest import Served, Serving
+from .visiting import (
+    HEADER,
+    HTTP,
+    TEXT,
+    ask,
+    connect,
+    posted,
+    read_to_end,
+    ready,
+    visitor,
+    wanted,
+)
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+VOICES = b"GET /api/voices HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+# More than the buffers of both ends hold.
+LENGTH = 600_000
+LONG_TITLE = EmulatorSettings(voices=(EmulatedVoice("a" * 32, "x" * LENGTH, mine=True),))
+
+
+async def _is_alive(served: Served) -> bool:
+    return (await ask(served, HEALTH)).startswith(b"HTTP/1.1 200 ")
+
+
+async def _knows_voices(served: Served) -> None:
+    async with visitor(served) as session:
+        while True:
+            async with session.get("/api/voices") as response:
+                if await response.json():
+                    return
+
+
+@pytest.mark.parametrize("bound", ["MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_ADDRESS"])
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "])
+async def test_the_oldest_makes_room(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, bound: str, said: bytes
+) -> None:
+    """However many say nothing, or not all of it, the next one is served in place of the oldest."""
+    monkeypatch.setattr(f"wyoming_fish.web.connections.{bound}", 3)
+    async with contextlib.AsyncExitStack() as stack:
+        served = await stack.enter_async_context(serving(EmulatorSettings(), HTTP))
+        readers = []
+        for _ in range(5):
+            reader, writer = await connect(served)
+            stack.callback(writer.close)
+            writer.write(said)
+            readers.append(reader)
+        for reader in readers[:2]:
+            assert await read_to_end(reader) == b""
+        assert await _is_alive(served)
+        # Which took the place of the third one.
+        assert await read_to_end(readers[2]) == b""
+        assert not readers[3].at_eof()
+
+
+async def test_who_asks_is_closed_after_who_does_not(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that waits for its answer is closed after those that have not asked."""
+    monkeypatch.setattr("wyoming_fish.web.connections.MAX_CONNECTIONS", 2)
+    settings = EmulatorSettings(voice="code", first_audio=0.1)
+    async with serving(settings, HTTP) as served:
+        asking = asyncio.create_task(ask(served, posted(TEXT)))
+        await served.emulator.wait_for(lambda e: e.sessions_open == 1)
+        for _ in range(5):
+            _, writer = await connect(served)
+            writer.close()
+        assert await _is_alive(served)
+        assert (await asking).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_an_address_closes_its_own(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of too many, one of the address that has the most is closed, and of no other."""
+    monkeypatch.setattr("wyoming_fish.web.connections.MAX_CONNECTIONS", 4)
+    async with contextlib.AsyncExitStack() as stack:
+        served = await stack.enter_async_context(serving(EmulatorSettings(), HTTP))
+        reader, writer = await connect(served, "127.0.0.2")
+        stack.callback(writer.close)
+        for _ in range(10):
+            _, other = await connect(served, "127.0.0.3")
+            stack.callback(other.close)
+        assert await _is_alive(served)
+        writer.write(HEALTH)
+        assert (await read_to_end(reader)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_speech_is_not_closed_for_others(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reply that is being spoken reaches its end, whoever else comes."""
+    monkeypatch.setattr("wyoming_fish.web.connections.MAX_CONNECTIONS", 2)
+    settings = EmulatorSettings(voice="code", pace=0.2, frame=0.1)
+    async with contextlib.AsyncExitStack() as stack:
+        served = await stack.enter_async_context(serving(settings, HTTP))
+        session = await stack.enter_async_context(visitor(served))
+        response = await stack.enter_async_context(session.post("/api/speak", json=wanted(TEXT)))
+        for _ in range(5):
+            # Requests whose bodies never come.
+            _, writer = await connect(served, "127.0.0.2")
+            stack.callback(writer.close)
+            writer.write(posted(TEXT)[:-1])
+        assert await _is_alive(served)
+        assert decode_code_voice((await response.read())[HEADER:]) == TEXT
+
+
+async def test_a_head_that_drips(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request's head has so many seconds, and a byte now and then gives it no more."""
+    monkeypatch.setattr("wyoming_fish.web.connections.HEAD_TIMEOUT_S", 0.05)
+    async with serving(EmulatorSettings(), HTTP) as served, asyncio.timeout(5):
+        reader, writer = await connect(served)
+        writer.write(b"GET / HTTP/1.1\r\nX: ")
+        ending = asyncio.create_task(read_to_end(reader))
+        while not ending.done():
+            writer.write(b"x")
+            await asyncio.sleep(0.01)
+        assert ending.result() == b""
+        writer.close()
+
+
+async def test_a_body_that_drips(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So has its body, and the client is told."""
+    monkeypatch.setattr("wyoming_fish.web.site.BODY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("wyoming_fish.web.connections.LINGER_TIMEOUT_S", 0.05)
+    async with serving(EmulatorSettings(), HTTP) as served, asyncio.timeout(5):
+        assert (await ask(served, posted(TEXT)[:-1])).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"X: x\r\n" * 100_000, id="many"),
+        pytest.param(b"X: " + b"x" * 1_000_000, id="long"),
+        pytest.param(b"Cookie: " + b"x" * 8000 + b"\r\n", id="no end"),
+    ],
+)
+async def test_a_head_that_is_too_large(serving: Serving, head: bytes) -> None:
+    """More than a browser has to say is not kept, and not waited for."""
+    async with serving(EmulatorSettings(), HTTP) as served, asyncio.timeout(5):
+        answer = await ask(served, b"GET / HTTP/1.1\r\nHost: localhost\r\n" + head * 5)
+        assert answer == b"" or answer.startswith(b"HTTP/1.0 400 ")
+
+
+async def test_one_request_each(serving: Serving) -> None:
+    """A connection has one answer, however many requests it sends without waiting."""
+    async with serving(EmulatorSettings(), HTTP) as served:
+        answer = await ask(served, HEALTH * 1000)
+    assert answer.count(b"HTTP/1.1 200 ") == 1
+    assert b"\r\nConnection: close\r\n" in answer
+
+
+async def test_an_answer_that_nobody_reads(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that takes nothing of its answer is closed, and the answer is not kept."""
+    async with serving(LONG_TITLE, HTTP, "--write-timeout=0.1") as served:
+        await _knows_voices(served)
+        reader, writer = await connect(served)
+        writer.write(VOICES)
+        async with asyncio.timeout(5), visitor(served) as session:
+            while not any("does not read" in message for message in caplog.messages):
+                await ready(session)
+        assert 0 < len(await read_to_end(reader)) < LENGTH
+        writer.close()
+
+
+async def test_an_answer_that_is_read_slowly(serving: Serving) -> None:
+    """A client that takes some of it now and then gets it all."""
+    async with serving(LONG_TITLE, HTTP, "--write-timeout=0.5") as served:
+        await _knows_voices(served)
+        reader, writer = await connect(served)
+        writer.write(VOICES)
+        began = asyncio.get_running_loop().time()
+        length = 0
+        while piece := await reader.read(65536):
+            length += len(piece)
+            await asyncio.sleep(0.005)
+        assert length > LENGTH
+        assert asyncio.get_running_loop().time() - began > 0.5
+        writer.close()
+
+
+async def test_stopping_does_not_wait_for_who_does_not_read(serving: Serving) -> None:
+    """The server stops in its time, whoever has an answer that he has not read."""
+    async with serving(LONG_TITLE, HTTP) as served:
+        await _knows_voices(served)
+        reader, writer = await connect(served)
+        writer.write(VOICES)
+        await reader.readexactly(1)
+        began = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - began < 3
+    assert len(await read_to_end(reader)) < LENGTH
+    writer.close()
+
+
+def test_a_reply_heard_as_it_is_read(serving: Serving) -> None:
+    """Who plays the speech as it comes hears it to its end, however long it lies in buffers."""
+
+    async def run() -> None:
+        settings = EmulatorSettings(voice="code", code_samples=255)
+        flags = (HTTP, "--sample-rate=8000", "--write-timeout=10")
+        text = "x" * 2000
+        async with serving(settings, *flags) as served:
+            reader, writer = await connect(served)
+            writer.write(posted(text))
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            heard = b""
+            while (length := int(await reader.readline(), 16)) > 0:
+                heard += await reader.readexactly(length)
+                await reader.readexactly(2)
+                # Seconds of s16le mono.
+                await asyncio.sleep(length / 2 / 8000)
+            assert decode_code_voice(heard[HEADER:], 255) == text
+            writer.close()
+
+    idle_clock.run(run())
+
+
+async def test_a_reply_that_is_read_for_ever(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads a drop of it now and then holds a session only for so long."""
+    monkeypatch.setattr("wyoming_fish.web.site.MAX_SPEAKING_S", 0.1)
+    settings = EmulatorSettings(voice="code", pace=5, frame=0.05)
+    async with serving(settings, HTTP) as served:
+        answer = await ask(served, posted(TEXT))
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        # It does not look whole.
+        assert not answer.endswith(b"0\r\n\r\n")
+        await served.emulator.wait_for(lambda e: e.sessions_open == 0)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03secret",
+        b"GET /secret HTTP/9.9\r\n\r\n",
+        b"GET * HTTP/1.1\r\nHost: secret\r\n\r\n",
+        b"GET /secret" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nsecret\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: secret\r\n\r\n",
+        b"GET /secret HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"SECRET / HTTP/1.1\r\n\r\n",
+        b"GET /secret HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"GET /secret HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http(
+    serving: Serving, caplog: pytest.LogCaptureFixture, request_: bytes
+) -> None:
+    """It gets 400 and the headers of every answer, and is neither repeated nor logged."""
+    async with serving(EmulatorSettings(), HTTP) as served:
+        answer = await ask(served, request_)
+        assert await _is_alive(served)
+    assert answer.startswith(b"HTTP/1.0 400 ")
+    assert b"nosniff" in answer
+    assert b"Server: wyoming-fish\r\n" in answer
+    assert b"secret" not in answer
+    assert "secret" not in caplog.text
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+CHUNKED = b"\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+JSON = b"Content-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"POST /api/speak HTTP/1.1" + CHUNKED + JSON + b"\r\n5\r\nsecret", 400),
+        (b"POST /api/speak HTTP/1.1" + CHUNKED + JSON + b"\r\nsecret", 400),
+        (b"POST /api/speak HTTP/1.1" + CHUNKED + b"\r\nsecret", 403),
+        (b"GET /healthz HTTP/1.1" + CHUNKED + b"\r\nsecret", 200),
+    ],
+)
+async def test_a_body_that_is_no_http(
+    serving: Serving, caplog: pytest.LogCaptureFixture, request_: bytes, status: int
+) -> None:
+    """Neither is a body that breaks off, whether it was to be read or not."""
+    async with serving(EmulatorSettings(), HTTP) as served:
+        answer = await ask(served, request_)
+    assert int(answer.split()[1]) in (status, 400)
+    assert b"secret" not in answer
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+BOMB = zlib.compress(b'{"text": "' + b"a" * 50_000_000 + b'"}', 9)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "x" * 1000])
+@pytest.mark.parametrize("body", [b'{"text": "Hello"}', BOMB], ids=["broken", "bomb"])
+async def test_what_is_compressed(
+    serving: Serving, caplog: pytest.LogCaptureFixture, encoding: str, body: bytes
+) -> None:
+    """A body with a Content-Encoding is refused unread, whether it is one or not."""
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    async with (
+        serving(EmulatorSettings(), HTTP) as served,
+        visitor(served) as session,
+        session.post("/api/speak", data=body, headers=headers) as response,
+    ):
+        assert response.status == 400
+        assert "Content-Encoding" in (await response.json())["error"]
+        assert served.emulator.sessions == []
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("OPTIONS", path) for path in ("/", "/healthz", "/api/speak")),
+        *((method, "/api/speak") for method in ("GET", "HEAD", "PUT", "DELETE", "PURGE")),
+        *((method, "/api/state") for method in ("POST", "PUT", "TRACE")),
+    ],
+)
+async def test_methods(serving: Serving, method: str, path: str) -> None:
+    """What cannot be done with an address is 405, whoever asks."""
+    async with serving(EmulatorSettings(), HTTP) as served:
+        answer = await ask(served, f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 405 ")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", ["/secret", "/../secret", "//secret", "/%73ecret", "/page.js/.."])
+async def test_addresses_that_are_not_there(serving: Serving, method: str, path: str) -> None:
+    """They are 404, and not repeated."""
+    request = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    async with serving(EmulatorSettings(), HTTP) as served:
+        answer = await ask(served, request)
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert b"secret" not in answer
+
+
+async def test_the_speaker_has_an_address(serving: Serving) -> None:
+    """What the page has spoken counts for the address that asked for it, as over Wyoming."""
+    async with serving(EmulatorSettings(voice="code"), HTTP) as served:
+        reader, writer = await connect(served, "127.0.0.2")
+        writer.write(posted(TEXT))
+        await read_to_end(reader)
+        writer.close()
+        (record,) = served.server._history.replies  # noqa: SLF001 - nothing else tells it
+        assert record.host == "127.0.0.2"
+
+
+async def test_failures_are_logged_seldom(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often the page asks for what cannot be spoken, the log has one line a minute."""
+    async with serving(EmulatorSettings(key="another"), HTTP) as served, visitor(served) as session:
+        for _ in range(5):
+            async with session.post("/api/speak", json=wanted(TEXT)) as response:
+                assert response.status == 502
+        assert (await ready(session))[0] == 503
+    failures = [message for message in caplog.messages if "reply to the page" in message]
+    assert len(failures) == 1
