@@ -57,11 +57,15 @@ def port_of(served: Served) -> int:
 
 
 async def connect(
-    served: Served, host: str = "127.0.0.1"
+    served: Served, host: str = "127.0.0.1", receive_bytes: int | None = 4096
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection to the page, from an address of this machine, that reads little ahead."""
+    """A connection to the page, from an address of this machine, that reads little ahead.
+
+    ``receive_bytes`` are those of the kernel's buffer; None: as many as it likes.
+    """
     client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    if receive_bytes is not None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
     client.bind((host, 0))
     client.setblocking(False)
     await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", port_of(served)))

@@ -78,6 +78,11 @@ class Connections:
         if (connection := self._open.get(request.protocol)) is not None:
             connection.is_kept = True
 
+    def count(self, request: web.Request, size: int) -> None:
+        """Take note of so many bytes of an answer that is written in pieces, before each."""
+        if (connection := self._open.get(request.protocol)) is not None:
+            connection.written_bytes += size
+
     def abort(self) -> None:
         """Close all of them now."""
         for connection in list(self._open.values()):
@@ -116,12 +121,14 @@ class _Connection(asyncio.BufferedProtocol):
         self.host = ""
         self.is_kept = False
         """Whether a reply is spoken by it."""
+        self.written_bytes = 0
+        """Of an answer that is written in pieces."""
         self._connections = connections
         self._loop = asyncio.get_running_loop()
         self._head_bytes = 0
         self._body: StreamReader | None = None
         """The body of the request, once its head is complete."""
-        self._unsent_bytes = 0
+        self._taken_bytes = 0
         self._stalled_checks = 0
         self._timer = self._loop.call_later(HEAD_TIMEOUT_S, self.abort)
 
@@ -182,9 +189,11 @@ class _Connection(asyncio.BufferedProtocol):
         """Close the connection if the client has long taken nothing of what it was sent."""
         self._timer.cancel()
         unsent_bytes = self._transport.get_write_buffer_size()
-        is_stalled = unsent_bytes > 0 and unsent_bytes >= self._unsent_bytes
+        # Below zero where nothing is counted: it grows all the same as the client takes something.
+        taken_bytes = self.written_bytes - unsent_bytes
+        is_stalled = unsent_bytes > 0 and taken_bytes <= self._taken_bytes
         self._stalled_checks = self._stalled_checks + 1 if is_stalled else 0
-        self._unsent_bytes = unsent_bytes
+        self._taken_bytes = taken_bytes
         if self._stalled_checks > STALL_CHECKS:
             self._connections.complaints.warning(
                 "A client of the page at %s was cut off: it does not read its answer", self.host

@@ -240,6 +240,7 @@ class Site:
                 pcm += await anext(audio, b"")
                 await response.prepare(request)
                 while pcm:
+                    self._connections.count(request, len(pcm))
                     await response.write(pcm)
                     pcm = await anext(audio, b"")
         except FishError as error:
