@@ -99,12 +99,13 @@ async def _crowd(stack: contextlib.ExitStack, port: int, size: int) -> None:
 async def test_an_attack_on_both_ports() -> None:
     """However many connect and say nothing, both ports serve, at the attacker's address as well."""
     flags = ("--max-connections=20", "--http=127.0.0.1:0", "--concurrency=1")
-    with _program("ulimit -n 300", *flags) as program, contextlib.ExitStack() as stack:
+    limit = _needed(*flags)
+    with _program(f"ulimit -n {limit}", *flags) as program, contextlib.ExitStack() as stack:
         page = await asyncio.to_thread(program.wait_for, r"The page is at http://127.0.0.1:(\d+)/")
         ready = await asyncio.to_thread(program.wait_for, READY)
         page_port, port = int(page[1]), int(ready[1].rpartition(":")[2])
-        await _crowd(stack, page_port, 400)
-        await _crowd(stack, port, 400)
+        await _crowd(stack, page_port, limit + 50)
+        await _crowd(stack, port, 300)
         async with asyncio.timeout(5):
             async with AsyncTcpClient("127.0.0.1", port) as client:
                 await client.write_event(Synthesize("Good night.").event())
