@@ -43,6 +43,20 @@ async def _knows_voices(served: Served) -> None:
                     return
 
 
+HEAD, BODY = posted(TEXT).split(b"\r\n\r\n")
+
+
+async def _in_hand(
+    stack: contextlib.AsyncExitStack, served: Served, host: str
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection whose request the page has begun to answer, while its body is still to come."""
+    reader, writer = await connect(served, host)
+    stack.callback(writer.close)
+    writer.write(HEAD + b"\r\nExpect: 100-continue\r\n\r\n")
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    return reader, writer
+
+
 @pytest.mark.parametrize("bound", ["MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_ADDRESS"])
 @pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "])
 async def test_the_oldest_makes_room(
@@ -69,17 +83,17 @@ async def test_the_oldest_makes_room(
 async def test_who_asks_is_closed_after_who_does_not(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection that waits for its answer is closed after those that have not asked."""
+    """A connection whose request is in hand is closed after those that have not asked."""
     monkeypatch.setattr("wyoming_fish.web.connections.MAX_CONNECTIONS", 2)
-    settings = EmulatorSettings(voice="code", first_audio=0.1)
-    async with serving(settings, HTTP) as served:
-        asking = asyncio.create_task(ask(served, posted(TEXT)))
-        await served.emulator.wait_for(lambda e: e.sessions_open == 1)
-        for _ in range(5):
-            _, writer = await connect(served)
-            writer.close()
+    async with contextlib.AsyncExitStack() as stack:
+        served = await stack.enter_async_context(serving(EmulatorSettings(), HTTP))
+        reader, writer = await _in_hand(stack, served, "127.0.0.1")
+        for _ in range(3):
+            _, other = await connect(served)
+            stack.callback(other.close)
         assert await _is_alive(served)
-        assert (await asking).startswith(b"HTTP/1.1 200 ")
+        writer.write(BODY)
+        assert (await read_to_end(reader)).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_an_address_closes_its_own(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,16 +116,13 @@ async def test_speech_is_not_closed_for_others(
 ) -> None:
     """A reply that is being spoken reaches its end, whoever else comes."""
     monkeypatch.setattr("wyoming_fish.web.connections.MAX_CONNECTIONS", 2)
-    settings = EmulatorSettings(voice="code", pace=0.2, frame=0.1)
+    settings = EmulatorSettings(voice="code", pace=3, frame=0.02)
     async with contextlib.AsyncExitStack() as stack:
         served = await stack.enter_async_context(serving(settings, HTTP))
         session = await stack.enter_async_context(visitor(served))
         response = await stack.enter_async_context(session.post("/api/speak", json=wanted(TEXT)))
-        for _ in range(5):
-            # Requests whose bodies never come.
-            _, writer = await connect(served, "127.0.0.2")
-            stack.callback(writer.close)
-            writer.write(posted(TEXT)[:-1])
+        for _ in range(3):
+            await _in_hand(stack, served, "127.0.0.2")
         assert await _is_alive(served)
         assert decode_code_voice((await response.read())[HEADER:]) == TEXT
 
@@ -159,6 +170,19 @@ async def test_one_request_each(serving: Serving) -> None:
         answer = await ask(served, HEALTH * 1000)
     assert answer.count(b"HTTP/1.1 200 ") == 1
     assert b"\r\nConnection: close\r\n" in answer
+
+
+async def test_requests_without_end(serving: Serving) -> None:
+    """A client that goes on to send others while its request is answered is closed."""
+    settings = EmulatorSettings(voice="code", first_audio=60)
+    async with serving(settings, HTTP) as served, asyncio.timeout(5):
+        reader, writer = await connect(served)
+        writer.write(posted(TEXT))
+        await served.emulator.wait_for(lambda e: e.sessions_open == 1)
+        writer.write(HEALTH * 10_000)
+        assert await read_to_end(reader) == b""
+        await served.emulator.wait_for(lambda e: e.sessions_open == 0)
+        writer.close()
 
 
 async def test_an_answer_that_nobody_reads(

@@ -37,8 +37,8 @@ HEAD_TIMEOUT_S: Final = 10.0
 # Seconds in which the rest of a refused request is read and dropped, so that the answer arrives.
 LINGER_TIMEOUT_S: Final = 2.0
 
-# Bytes of a request's head. Browsers send 1 to 4 KB, and the cookies of everything else on this
-# machine.
+# Bytes of a request's head, and of what comes after the request. Browsers send 1 to 4 KB, and the
+# cookies of everything else on this machine.
 MAX_HEAD_BYTES: Final = 32 * 1024
 
 # Bytes that are read at a time. What comes before a request is known to be complete can be no more
@@ -166,14 +166,14 @@ class _Connection(asyncio.BufferedProtocol):
         return self._connections.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        if self._body is None:
+        if self._body is None or self._body.is_eof():
             self._head_bytes += nbytes
             if self._head_bytes > MAX_HEAD_BYTES:
                 self.abort()
                 return
-        elif self._body.is_eof():
-            # The next request of a client that does not wait: no answer leaves the connection open.
-            return
+            if self._body is not None:
+                # Another request, of a client that does not wait: no answer leaves it open.
+                return
         self.handler.data_received(bytes(self._connections.buffer[:nbytes]))
 
     def eof_received(self) -> None:
