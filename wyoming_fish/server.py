@@ -23,6 +23,7 @@ from .fish.settings import Endpoint
 from .fish.sockets import Sockets
 from .history import History
 from .listening import host_of, listen
+from .open_files import check_open_files, files_needed, limit_accept_errors
 from .options import Options
 from .signals import STOP_TIMEOUT_S, stop_on_signal
 from .speaker import Speaker
@@ -55,6 +56,8 @@ async def serve(options: Options, announce: Callable[[], Background] | None = No
     ``announce`` is started once it listens, and cancelled before it stops. Raises OSError where
     the address cannot be had, or nobody could reach what is to be announced.
     """
+    check_open_files(files_needed(options, MAX_REFUSALS))
+    limit_accept_errors(asyncio.get_running_loop())
     where = contextlib.nullcontext(options.endpoint) if options.endpoint else demo()
     async with where as endpoint, Server(options, endpoint) as server:
         stop_on_signal(server.stop)

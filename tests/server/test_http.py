@@ -113,7 +113,7 @@ async def test_ready_by_the_fallback_voice(serving: Serving) -> None:
 async def test_no_storm_toward_fish(serving: Serving) -> None:
     """However many ask, Fish is asked once."""
     async with serving(EmulatorSettings(), HTTP) as served, visitor(served) as session:
-        await asyncio.gather(*(ready(session) for _ in range(50)))
+        await asyncio.gather(*(ready(session) for _ in range(20)))
         for _ in range(10):
             await ready(session)
         paths = [request.path for request in served.emulator.requests]

@@ -4,7 +4,8 @@ It has no password, as the Wyoming port has none; `guard` keeps out what strange
 have a browser do.
 """
 
+from .connections import ACCEPT_BATCH, MAX_CONNECTIONS
 from .site import Site
 from .view import View
 
-__all__ = ["Site", "View"]
+__all__ = ["ACCEPT_BATCH", "MAX_CONNECTIONS", "Site", "View"]

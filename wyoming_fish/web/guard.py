@@ -33,7 +33,10 @@ def guard(own_name: str) -> Middleware:
                 text="This name may be anybody's: use the machine's address, or a name of the "
                 "house's own such as one in .local.\n"
             )
-        if request.method not in ("GET", "HEAD") and not _is_own_page(request, host):
+        # What is not there (404) and what cannot be done with it (405) changes nothing.
+        is_served = request.match_info.http_exception is None
+        changes = is_served and request.method not in ("GET", "HEAD")
+        if changes and not _is_own_page(request, host):
             raise web.HTTPForbidden(text="Only this server's own page may ask for that.\n")
         return await handler(request)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
 from importlib.resources import files
 from types import TracebackType
 from typing import Any, Final, Self
@@ -19,8 +20,10 @@ from ..address import WILDCARDS, Address
 from ..fish.errors import FishError
 from ..history import Record
 from ..reply import Reply
+from ..seldom import Seldom
 from ..wav import UNKNOWN_LENGTH, Format
 from ..wire import WireError, is_ssml, json_object, text_of, voice_of
+from .connections import ACCEPT_BATCH, Connections
 from .guard import content_policy, guard
 from .metrics import Metrics
 from .readiness import Readiness
@@ -36,6 +39,13 @@ LONGEST_TEXT: Final = 2000
 LARGEST_BODY: Final = 16 * 1024
 # Replies that the page may have spoken at once: the account's sessions are the house's.
 MOST_SPEAKING: Final = 2
+
+# Seconds until a request's body has come.
+BODY_TIMEOUT_S: Final = 10.0
+
+# Seconds that a reply may take in total: a client that reads it as it plays needs five minutes at
+# the lowest speed. One that takes it in drops holds a session for no longer.
+MAX_SPEAKING_S: Final = 600.0
 
 # Seconds that a request which is no speech has to end when the server stops.
 CLOSE_TIMEOUT: Final = 0.5
@@ -70,12 +80,17 @@ class Site:
             "Cross-Origin-Resource-Policy": "same-origin",
             "Cache-Control": "no-store",
             "Server": "wyoming-fish",
+            # So one connection has one request, and nothing to bound between two.
+            "Connection": "close",
         }
+        self._complaints = Seldom(_LOGGER)
+        self._connections = Connections(self._headers, view.options.write_timeout, self._complaints)
+        self._listener: asyncio.Server | None = None
         self._runner = self._new_runner()
 
     def _new_runner(self) -> web.AppRunner:
         app = web.Application(
-            middlewares=[guard(self._address.host)],
+            middlewares=[self._begin, guard(self._address.host)],
             client_max_size=LARGEST_BODY,
         )
         for path, (name, content_type) in _FILES.items():
@@ -89,7 +104,6 @@ class Site:
         app.on_response_prepare.append(self._prepare)
         return web.AppRunner(
             app,
-            access_log=None,
             # So that who leaves is not spoken to any more.
             handler_cancellation=True,
             shutdown_timeout=CLOSE_TIMEOUT,
@@ -98,14 +112,17 @@ class Site:
     async def __aenter__(self) -> Self:
         host, port = self._address.host, self._address.port
         await self._runner.setup()
+        assert self._runner.server is not None  # noqa: S101 - it is set up
+        accept = partial(self._connections.accept, self._runner.server)
         try:
             # Without a host it is every address of the machine, of each kind that it has.
-            site = web.TCPSite(self._runner, None if host in WILDCARDS else host, port)
-            await site.start()
+            self._listener = await asyncio.get_running_loop().create_server(
+                accept, None if host in WILDCARDS else host, port, backlog=ACCEPT_BATCH
+            )
         except BaseException:
             await self._runner.cleanup()
             raise
-        port = self._runner.addresses[0][1]
+        port = self._listener.sockets[0].getsockname()[1]
         urls = [f"http://{own.url_host}:{port}/" for own in self._address.to_open()]
         self.url = urls[0]
         _LOGGER.info("The page is at %s", " and, from other machines, at ".join(urls))
@@ -117,7 +134,11 @@ class Site:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._listener is not None:
+            self._listener.close()
         await self._runner.cleanup()
+        # Those of clients that have not taken their answers.
+        self._connections.abort()
         await self._readiness.close()
 
     def drain(self) -> set[asyncio.Task[Any]]:
@@ -125,8 +146,14 @@ class Site:
         self._readiness.stopping = True
         return set(self._speaking)
 
+    @web.middleware
+    async def _begin(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self._connections.begin(request)
+        return await handler(request)
+
     async def _prepare(self, request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(self._headers)
+        response.force_close()
 
     async def _health(self, request: web.Request) -> web.Response:
         return web.Response(text=f"Wyoming Fish {__version__} runs.\n")
@@ -176,10 +203,18 @@ class Site:
 
     async def _speak(self, request: web.Request) -> web.StreamResponse:
         """Speak what a Wyoming `synthesize` holds, in JSON; the answer is a WAV that grows."""
+        if "Content-Encoding" in request.headers:
+            return _refusal(400, "This cannot be read: send it without a Content-Encoding.")
         try:
-            reply = _reply(await request.read())
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                reply = _reply(await request.read())
+        except TimeoutError:
+            return _refusal(408, "The request did not arrive in time. Try again.")
+        except web.RequestPayloadError:
+            return _refusal(400, "This cannot be read: the request's body is not valid HTTP.")
         except WireError as error:
             return _refusal(400, f"This cannot be read: {error}.")
+        reply.record.host = request.remote or ""
         if self._readiness.stopping:
             return _refusal(503, "The server is stopping.")
         if len(self._speaking) >= MOST_SPEAKING:
@@ -187,6 +222,7 @@ class Site:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - aiohttp runs each request in one
         self._speaking.add(task)
+        self._connections.keep(request)
         try:
             return await self._say(reply, request)
         finally:
@@ -197,15 +233,18 @@ class Site:
         response = web.StreamResponse(headers={"Content-Type": "audio/wav"})
         pcm = Format(options.speech.sample_rate, 2, 1).wav_header(UNKNOWN_LENGTH)
         try:
-            async with contextlib.aclosing(self._view.speaker.speak(reply)) as audio:
+            async with (
+                asyncio.timeout(MAX_SPEAKING_S),
+                contextlib.aclosing(self._view.speaker.speak(reply)) as audio,
+            ):
                 pcm += await anext(audio, b"")
                 await response.prepare(request)
                 while pcm:
-                    async with asyncio.timeout(options.write_timeout):
-                        await response.write(pcm)
+                    self._connections.count(request, len(pcm))
+                    await response.write(pcm)
                     pcm = await anext(audio, b"")
         except FishError as error:
-            _LOGGER.error("A reply to the page failed: %s", error)
+            self._complaints.warning("A reply to the page failed: %s", error)
             if not response.prepared:
                 return _refusal(502, str(error))
             # Without the last chunk: what has been cut must not look whole.

@@ -1,0 +1,272 @@
+"""Connections to the page that mean no good: others are served as if alone."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from tests import idle_clock
+from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
+from wyoming_fish.emulator.account import EmulatedVoice
+
+from .conftest import Served, Serving
+from .visiting import (
+    HEADER,
+    HTTP,
+    TEXT,
+    ask,
+    connect,
+    posted,
+    read_to_end,
+    ready,
+    visitor,
+    wanted,
+)
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+VOICES = b"GET /api/voices HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+# More than the buffers of both ends hold.
+LENGTH = 600_000
+LONG_TITLE = EmulatorSettings(voices=(EmulatedVoice("a" * 32, "x" * LENGTH, mine=True),))
+
+
+async def _is_alive(served: Served) -> bool:
+    return (await ask(served, HEALTH)).startswith(b"HTTP/1.1 200 ")
+
+
+async def _knows_voices(served: Served) -> None:
+    async with visitor(served) as session:
+        while True:
+            async with session.get("/api/voices") as response:
+                if await response.json():
+                    return
+
+
+HEAD, BODY = posted(TEXT).split(b"\r\n\r\n")
+
+
+async def _in_hand(
+    stack: contextlib.AsyncExitStack, served: Served, host: str
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection whose request the page has begun to answer, while its body is still to come."""
+    reader, writer = await connect(served, host)
+    stack.callback(writer.close)
+    writer.write(HEAD + b"\r\nExpect: 100-continue\r\n\r\n")
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    return reader, writer
+
+
+@pytest.mark.parametrize("bound", ["MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_ADDRESS"])
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "])
+async def test_the_oldest_makes_room(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, bound: str, said: bytes
+) -> None:
+    """However many say nothing, or not all of it, the next one is served in place of the oldest."""
+    monkeypatch.setattr(f"wyoming_fish.web.connections.{bound}", 3)
+    async with contextlib.AsyncExitStack() as stack:
+        served = await stack.enter_async_context(serving(EmulatorSettings(), HTTP))
+        readers = []
+        for _ in range(5):
+            reader, writer = await connect(served)
+            stack.callback(writer.close)
+            writer.write(said)
+            readers.append(reader)
+        for reader in readers[:2]:
+            assert await read_to_end(reader) == b""
+        assert await _is_alive(served)
+        # Which took the place of the third one.
+        assert await read_to_end(readers[2]) == b""
+        assert not readers[3].at_eof()
+
+
+async def test_who_asks_is_closed_after_who_does_not(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection whose request is in hand is closed after those that have not asked."""
+    monkeypatch.setattr("wyoming_fish.web.connections.MAX_CONNECTIONS", 2)
+    async with contextlib.AsyncExitStack() as stack:
+        served = await stack.enter_async_context(serving(EmulatorSettings(), HTTP))
+        reader, writer = await _in_hand(stack, served, "127.0.0.1")
+        for _ in range(3):
+            _, other = await connect(served)
+            stack.callback(other.close)
+        assert await _is_alive(served)
+        writer.write(BODY)
+        assert (await read_to_end(reader)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_an_address_closes_its_own(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of too many, one of the address that has the most is closed, and of no other."""
+    monkeypatch.setattr("wyoming_fish.web.connections.MAX_CONNECTIONS", 4)
+    async with contextlib.AsyncExitStack() as stack:
+        served = await stack.enter_async_context(serving(EmulatorSettings(), HTTP))
+        reader, writer = await connect(served, "127.0.0.2")
+        stack.callback(writer.close)
+        for _ in range(10):
+            _, other = await connect(served, "127.0.0.3")
+            stack.callback(other.close)
+        assert await _is_alive(served)
+        writer.write(HEALTH)
+        assert (await read_to_end(reader)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_speech_is_not_closed_for_others(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reply that is being spoken reaches its end, whoever else comes."""
+    monkeypatch.setattr("wyoming_fish.web.connections.MAX_CONNECTIONS", 2)
+    settings = EmulatorSettings(voice="code", pace=3, frame=0.02)
+    async with contextlib.AsyncExitStack() as stack:
+        served = await stack.enter_async_context(serving(settings, HTTP))
+        session = await stack.enter_async_context(visitor(served))
+        response = await stack.enter_async_context(session.post("/api/speak", json=wanted(TEXT)))
+        for _ in range(3):
+            await _in_hand(stack, served, "127.0.0.2")
+        assert await _is_alive(served)
+        assert decode_code_voice((await response.read())[HEADER:]) == TEXT
+
+
+async def test_a_head_that_drips(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request's head has so many seconds, and a byte now and then gives it no more."""
+    monkeypatch.setattr("wyoming_fish.web.connections.HEAD_TIMEOUT_S", 0.05)
+    async with serving(EmulatorSettings(), HTTP) as served, asyncio.timeout(5):
+        reader, writer = await connect(served)
+        writer.write(b"GET / HTTP/1.1\r\nX: ")
+        ending = asyncio.create_task(read_to_end(reader))
+        while not ending.done():
+            writer.write(b"x")
+            await asyncio.sleep(0.01)
+        assert ending.result() == b""
+        writer.close()
+
+
+async def test_a_body_that_drips(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So has its body, and the client is told."""
+    monkeypatch.setattr("wyoming_fish.web.site.BODY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("wyoming_fish.web.connections.LINGER_TIMEOUT_S", 0.05)
+    async with serving(EmulatorSettings(), HTTP) as served, asyncio.timeout(5):
+        assert (await ask(served, posted(TEXT)[:-1])).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"X: x\r\n" * 100_000, id="many"),
+        pytest.param(b"X: " + b"x" * 1_000_000, id="long"),
+        pytest.param(b"Cookie: " + b"x" * 8000 + b"\r\n", id="no end"),
+    ],
+)
+async def test_a_head_that_is_too_large(serving: Serving, head: bytes) -> None:
+    """More than a browser has to say is not kept, and not waited for."""
+    async with serving(EmulatorSettings(), HTTP) as served, asyncio.timeout(5):
+        answer = await ask(served, b"GET / HTTP/1.1\r\nHost: localhost\r\n" + head * 5)
+        assert answer == b"" or answer.startswith(b"HTTP/1.0 400 ")
+
+
+async def test_one_request_each(serving: Serving) -> None:
+    """A connection has one answer, however many requests it sends without waiting."""
+    async with serving(EmulatorSettings(), HTTP) as served:
+        answer = await ask(served, HEALTH * 1000)
+    assert answer.count(b"HTTP/1.1 200 ") == 1
+    assert b"\r\nConnection: close\r\n" in answer
+
+
+async def test_requests_without_end(serving: Serving) -> None:
+    """A client that goes on to send others while its request is answered is closed."""
+    settings = EmulatorSettings(voice="code", first_audio=60)
+    async with serving(settings, HTTP) as served, asyncio.timeout(5):
+        reader, writer = await connect(served)
+        writer.write(posted(TEXT))
+        await served.emulator.wait_for(lambda e: e.sessions_open == 1)
+        writer.write(HEALTH * 10_000)
+        assert await read_to_end(reader) == b""
+        await served.emulator.wait_for(lambda e: e.sessions_open == 0)
+        writer.close()
+
+
+async def test_an_answer_that_nobody_reads(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that takes nothing of its answer is closed, and the answer is not kept."""
+    async with serving(LONG_TITLE, HTTP, "--write-timeout=0.1") as served:
+        await _knows_voices(served)
+        reader, writer = await connect(served)
+        writer.write(VOICES)
+        async with asyncio.timeout(5), visitor(served) as session:
+            while not any("does not read" in message for message in caplog.messages):
+                await ready(session)
+        assert 0 < len(await read_to_end(reader)) < LENGTH
+        writer.close()
+
+
+async def test_an_answer_that_is_read_slowly(serving: Serving) -> None:
+    """A client that takes some of it now and then gets it all."""
+    async with serving(LONG_TITLE, HTTP, "--write-timeout=0.5") as served:
+        await _knows_voices(served)
+        reader, writer = await connect(served)
+        writer.write(VOICES)
+        began = asyncio.get_running_loop().time()
+        length = 0
+        while piece := await reader.read(65536):
+            length += len(piece)
+            await asyncio.sleep(0.005)
+        assert length > LENGTH
+        assert asyncio.get_running_loop().time() - began > 0.5
+        writer.close()
+
+
+async def test_stopping_does_not_wait_for_who_does_not_read(serving: Serving) -> None:
+    """The server stops in its time, whoever has an answer that he has not read."""
+    async with serving(LONG_TITLE, HTTP) as served:
+        await _knows_voices(served)
+        reader, writer = await connect(served)
+        writer.write(VOICES)
+        await reader.readexactly(1)
+        began = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - began < 3
+    assert len(await read_to_end(reader)) < LENGTH
+    writer.close()
+
+
+@pytest.mark.parametrize("receive_bytes", [None, 4096])
+def test_a_reply_heard_as_it_is_read(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, receive_bytes: int | None
+) -> None:
+    """Who plays the speech as it comes hears it to its end, however long it lies in buffers."""
+    # Eight minutes, since the kernel's buffers alone may hold four.
+    text = "x" * 15_000
+    monkeypatch.setattr("wyoming_fish.web.site.LONGEST_TEXT", len(text))
+
+    async def run() -> None:
+        settings = EmulatorSettings(voice="code", code_samples=255)
+        async with serving(settings, HTTP, "--sample-rate=8000") as served:
+            reader, writer = await connect(served, receive_bytes=receive_bytes)
+            writer.write(posted(text))
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            heard = bytearray()
+            while (size := int(await reader.readline(), 16)) > 0:
+                before = len(heard)
+                heard += await reader.readexactly(size)
+                await reader.readexactly(2)
+                # Two seconds of s16le mono.
+                if before // 32_000 < len(heard) // 32_000:
+                    await asyncio.sleep(2)
+            assert decode_code_voice(bytes(heard[HEADER:]), 255) == text
+            writer.close()
+
+    idle_clock.run(run())
+
+
+async def test_a_reply_that_is_read_for_ever(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads a drop of it now and then holds a session only for so long."""
+    monkeypatch.setattr("wyoming_fish.web.site.MAX_SPEAKING_S", 0.1)
+    settings = EmulatorSettings(voice="code", pace=5, frame=0.05)
+    async with serving(settings, HTTP) as served:
+        answer = await ask(served, posted(TEXT))
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        # It does not look whole.
+        assert not answer.endswith(b"0\r\n\r\n")
+        await served.emulator.wait_for(lambda e: e.sessions_open == 0)

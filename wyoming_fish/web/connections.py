@@ -1,0 +1,242 @@
+"""The page's connections: one request each, within bounds of number, time and bytes.
+
+The page has no password, and each of its connections takes a file of the process that serves the
+Wyoming port too. A new connection is never refused: it takes the place of an older one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiohttp import StreamReader, web
+
+from ..seldom import Seldom
+from ..wire import SEND_BUFFER_BYTES, STALL_CHECKS
+
+__all__ = ["ACCEPT_BATCH", "MAX_CONNECTIONS", "Connections"]
+
+_LOGGER = logging.getLogger(__name__)
+
+# Connections at the same time, in total and of one address. A browser opens up to 6 for each
+# window, Prometheus and a health check one each, and behind a proxy all of them have one address.
+MAX_CONNECTIONS: Final = 64
+MAX_CONNECTIONS_PER_ADDRESS: Final = 24
+
+# Connections that are accepted in one turn of the loop, before any of them is counted, and that the
+# kernel keeps ready.
+ACCEPT_BATCH: Final = 32
+
+# Seconds until a connection has sent the head of its request: a browser sends it immediately.
+HEAD_TIMEOUT_S: Final = 10.0
+
+# Seconds in which the rest of a refused request is read and dropped, so that the answer arrives.
+LINGER_TIMEOUT_S: Final = 2.0
+
+# Bytes of a request's head, and of what comes after the request. Browsers send 1 to 4 KB, and the
+# cookies of everything else on this machine.
+MAX_HEAD_BYTES: Final = 32 * 1024
+
+# Bytes that are read at a time. What comes before a request is known to be complete can be no more
+# than a few of these.
+READ_BYTES: Final = 8 * 1024
+
+
+class Connections:
+    """All connections of the page.
+
+    ``headers`` are those of an answer to a request that is not valid HTTP. A client must take some
+    of its answer within ``write_timeout_s`` seconds.
+    """
+
+    def __init__(
+        self, headers: Mapping[str, str], write_timeout_s: float, complaints: Seldom
+    ) -> None:
+        self.headers = headers
+        self.check_interval_s = write_timeout_s / STALL_CHECKS
+        self.buffer = memoryview(bytearray(READ_BYTES))
+        """What has just been read of any of them."""
+        self.complaints = complaints
+        self._open: dict[web.RequestHandler, _Connection] = {}
+        """In the order in which they were opened."""
+
+    def accept(self, server: web.Server) -> asyncio.BaseProtocol:
+        """Return the protocol of a new connection, whose requests ``server`` answers."""
+        return _Connection(self, _Handler(server, self.headers))
+
+    def begin(self, request: web.Request) -> None:
+        """Take note that the head of a request is complete."""
+        if (connection := self._open.get(request.protocol)) is not None:
+            connection.begin(request.content)
+
+    def keep(self, request: web.Request) -> None:
+        """Close other connections before this one, since a reply is spoken by it."""
+        if (connection := self._open.get(request.protocol)) is not None:
+            connection.is_kept = True
+
+    def count(self, request: web.Request, size: int) -> None:
+        """Take note of so many bytes of an answer that is written in pieces, before each."""
+        if (connection := self._open.get(request.protocol)) is not None:
+            connection.written_bytes += size
+
+    def abort(self) -> None:
+        """Close all of them now."""
+        for connection in list(self._open.values()):
+            connection.abort()
+
+    def add(self, connection: _Connection) -> None:
+        """Count a connection, and close another one if there are too many now."""
+        others = list(self._open.values())
+        same = [other for other in others if other.host == connection.host]
+        if len(same) >= MAX_CONNECTIONS_PER_ADDRESS:
+            others = same
+        elif len(others) < MAX_CONNECTIONS:
+            others = []
+        if others:
+            sizes = Counter(other.host for other in others)
+            # The oldest one of the address that has the most; first those that ask for nothing.
+            least = min(others, key=lambda c: (c.is_kept, -sizes[c.host], c.has_asked))
+            self.complaints.warning(
+                "The page has too many connections, %d of them from %s. The oldest are closed.",
+                sizes[least.host],
+                least.host,
+            )
+            least.abort()
+        self._open[connection.handler] = connection
+
+    def discard(self, connection: _Connection) -> None:
+        """Count a connection no more."""
+        self._open.pop(connection.handler, None)
+
+
+class _Connection(asyncio.BufferedProtocol):
+    """One connection: it passes on to aiohttp's handler what is within the bounds."""
+
+    def __init__(self, connections: Connections, handler: _Handler) -> None:
+        self.handler = handler
+        self.host = ""
+        self.is_kept = False
+        """Whether a reply is spoken by it."""
+        self.written_bytes = 0
+        """Of an answer that is written in pieces."""
+        self._connections = connections
+        self._loop = asyncio.get_running_loop()
+        self._head_bytes = 0
+        self._body: StreamReader | None = None
+        """The body of the request, once its head is complete."""
+        self._taken_bytes = 0
+        self._stalled_checks = 0
+        self._timer = self._loop.call_later(HEAD_TIMEOUT_S, self.abort)
+
+    @property
+    def has_asked(self) -> bool:
+        """Whether the head of its request is complete."""
+        return self._body is not None
+
+    def begin(self, body: StreamReader) -> None:
+        """Take note that the head is complete, and from now on watch whether the client reads."""
+        self._body = body
+        self._watch()
+
+    def abort(self) -> None:
+        """Close it now; what the client has not taken is lost."""
+        self._connections.discard(self)
+        self._timer.cancel()
+        self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - it is a server of TCP
+        self._transport = transport
+        self.host = str(transport.get_extra_info("peername")[0])
+        own: socket.socket = transport.get_extra_info("socket")
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        self._connections.add(self)
+        self.handler.connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        self._timer.cancel()
+        self.handler.connection_lost(exc)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._connections.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._body is None or self._body.is_eof():
+            self._head_bytes += nbytes
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self.abort()
+                return
+            if self._body is not None:
+                # Another request, of a client that does not wait: no answer leaves it open.
+                return
+        self.handler.data_received(bytes(self._connections.buffer[:nbytes]))
+
+    def eof_received(self) -> None:
+        self.handler.eof_received()
+
+    def pause_writing(self) -> None:
+        self.handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.handler.resume_writing()
+
+    def _watch(self) -> None:
+        """Close the connection if the client has long taken nothing of what it was sent."""
+        self._timer.cancel()
+        unsent_bytes = self._transport.get_write_buffer_size()
+        # Below zero where nothing is counted: it grows all the same as the client takes something.
+        taken_bytes = self.written_bytes - unsent_bytes
+        is_stalled = unsent_bytes > 0 and taken_bytes <= self._taken_bytes
+        self._stalled_checks = self._stalled_checks + 1 if is_stalled else 0
+        self._taken_bytes = taken_bytes
+        if self._stalled_checks > STALL_CHECKS:
+            self._connections.complaints.warning(
+                "A client of the page at %s was cut off: it does not read its answer", self.host
+            )
+            self.abort()
+        else:
+            self._timer = self._loop.call_later(self._connections.check_interval_s, self._watch)
+
+
+class _Handler(web.RequestHandler):
+    """aiohttp's handler, except that it neither logs nor repeats what a stranger has written."""
+
+    def __init__(self, server: web.Server, headers: Mapping[str, str]) -> None:
+        own: dict[str, Any] = {
+            "loop": asyncio.get_running_loop(),
+            "access_log": None,
+            "lingering_time": LINGER_TIMEOUT_S,
+            # Nothing is asked of the page that would be worth it.
+            "auto_decompress": False,
+        }
+        super().__init__(server, **own)
+        self._error_headers = headers
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer a request that is not valid HTTP (400), or that a bug has ended."""
+        if status == 400:
+            _LOGGER.debug("A request is not valid HTTP: %r", exc)
+            text = "This is not a valid HTTP request.\n"
+        else:
+            _LOGGER.error("A request to the page failed; please report this", exc_info=exc)
+            text = "An internal error occurred. See the server's log, and please report it.\n"
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun")
+        response = web.Response(status=status, text=text, headers=self._error_headers)
+        response.force_close()
+        return response
+
+    def log_exception(self, *args: Any, **kwargs: Any) -> None:
+        """Log what aiohttp takes for an error of ours: a body that is not valid HTTP, for one."""
+        _LOGGER.debug(*args, **kwargs)
