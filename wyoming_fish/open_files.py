@@ -13,7 +13,6 @@ import resource
 from typing import Any, Final
 
 from .options import Options
-from .seldom import Seldom
 
 __all__ = ["check_open_files", "files_needed", "limit_accept_errors"]
 
@@ -78,16 +77,15 @@ def check_open_files(needed: int) -> None:
 
 
 def limit_accept_errors(loop: asyncio.AbstractEventLoop) -> None:
-    """Have ``loop`` log one line a minute while no file is left for a connection.
+    """Have ``loop`` log one line, and no traceback, when no file is left for a connection.
 
-    asyncio itself tries again each second, and logs up to a hundred tracebacks each time.
+    asyncio tries again each second, and logs up to a hundred tracebacks each time.
     """
-    complaints = Seldom(_LOGGER)
 
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         if "socket" in context and isinstance(error, OSError) and error.errno in _NO_FILE_LEFT:
-            complaints.warning(
+            _LOGGER.warning(
                 "No new connection can be accepted: %s. Raise the limit of open files, or lower "
                 "--max-connections.",
                 error.strerror,

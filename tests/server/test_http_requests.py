@@ -7,7 +7,7 @@ import pytest
 from wyoming_fish.emulator import EmulatorSettings
 
 from .conftest import Serving
-from .visiting import HTTP, TEXT, ask, connect, posted, read_to_end, ready, visitor, wanted
+from .visiting import HTTP, TEXT, ask, connect, posted, read_to_end, visitor
 
 
 @pytest.mark.parametrize(
@@ -121,16 +121,3 @@ async def test_the_speaker_has_an_address(serving: Serving) -> None:
         writer.close()
         (record,) = served.server._history.replies  # noqa: SLF001 - nothing else tells it
         assert record.host == "127.0.0.2"
-
-
-async def test_failures_are_logged_seldom(
-    serving: Serving, caplog: pytest.LogCaptureFixture
-) -> None:
-    """However often the page asks for what cannot be spoken, the log has one line a minute."""
-    async with serving(EmulatorSettings(key="another"), HTTP) as served, visitor(served) as session:
-        for _ in range(5):
-            async with session.post("/api/speak", json=wanted(TEXT)) as response:
-                assert response.status == 502
-        assert (await ready(session))[0] == 503
-    failures = [message for message in caplog.messages if "reply to the page" in message]
-    assert len(failures) == 1

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from aiohttp import StreamReader, web
 
-from ..seldom import Seldom
 from ..wire import SEND_BUFFER_BYTES, STALL_CHECKS
 
 __all__ = ["ACCEPT_BATCH", "MAX_CONNECTIONS", "Connections"]
@@ -53,14 +52,11 @@ class Connections:
     of its answer within ``write_timeout_s`` seconds.
     """
 
-    def __init__(
-        self, headers: Mapping[str, str], write_timeout_s: float, complaints: Seldom
-    ) -> None:
+    def __init__(self, headers: Mapping[str, str], write_timeout_s: float) -> None:
         self.headers = headers
         self.check_interval_s = write_timeout_s / STALL_CHECKS
         self.buffer = memoryview(bytearray(READ_BYTES))
         """What has just been read of any of them."""
-        self.complaints = complaints
         self._open: dict[web.RequestHandler, _Connection] = {}
         """In the order in which they were opened."""
 
@@ -100,7 +96,7 @@ class Connections:
             sizes = Counter(other.host for other in others)
             # The oldest one of the address that has the most; first those that ask for nothing.
             least = min(others, key=lambda c: (c.is_kept, -sizes[c.host], c.has_asked))
-            self.complaints.warning(
+            _LOGGER.warning(
                 "The page has too many connections, %d of them from %s. The oldest are closed.",
                 sizes[least.host],
                 least.host,
@@ -195,7 +191,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._stalled_checks = self._stalled_checks + 1 if is_stalled else 0
         self._taken_bytes = taken_bytes
         if self._stalled_checks > STALL_CHECKS:
-            self._connections.complaints.warning(
+            _LOGGER.warning(
                 "A client of the page at %s was cut off: it does not read its answer", self.host
             )
             self.abort()

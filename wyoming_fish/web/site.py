@@ -20,7 +20,6 @@ from ..address import WILDCARDS, Address
 from ..fish.errors import FishError
 from ..history import Record
 from ..reply import Reply
-from ..seldom import Seldom
 from ..wav import UNKNOWN_LENGTH, Format
 from ..wire import WireError, is_ssml, json_object, text_of, voice_of
 from .connections import ACCEPT_BATCH, Connections
@@ -83,8 +82,7 @@ class Site:
             # So one connection has one request, and nothing to bound between two.
             "Connection": "close",
         }
-        self._complaints = Seldom(_LOGGER)
-        self._connections = Connections(self._headers, view.options.write_timeout, self._complaints)
+        self._connections = Connections(self._headers, view.options.write_timeout)
         self._listener: asyncio.Server | None = None
         self._runner = self._new_runner()
 
@@ -244,7 +242,7 @@ class Site:
                     await response.write(pcm)
                     pcm = await anext(audio, b"")
         except FishError as error:
-            self._complaints.warning("A reply to the page failed: %s", error)
+            _LOGGER.warning("A reply to the page failed: %s", error)
             if not response.prepared:
                 return _refusal(502, str(error))
             # Without the last chunk: what has been cut must not look whole.
