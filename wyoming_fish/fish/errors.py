@@ -20,6 +20,7 @@
     ├── UnsupportedError        a self-hosted server does not have what was asked for
     ├── ProtocolError           an answer that breaks the protocol, or a step out of order
     ├── BrokenStreamError       the speech ended before all of the text was spoken
+    │   └── TooMuchAudioError   the server sent far more audio than the text can become
     ├── NoAudioError            the speech ended normally without any audio
     └── TextTimeoutError        the text of the reply did not go on, and was not ended either
 
@@ -28,7 +29,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+from .untrusted import one_line
 
 __all__ = [
     "BrokenStreamError",
@@ -48,10 +51,15 @@ __all__ = [
     "RequestRefusedError",
     "SettingsError",
     "TextTimeoutError",
+    "TooMuchAudioError",
     "UnavailableError",
     "UnsupportedError",
     "VoiceNotFoundError",
 ]
+
+
+# Characters of what happened. It can quote a server, a proxy or a client: names and messages.
+MAX_HAPPENED_CHARS: Final = 1000
 
 
 class FishError(Exception):
@@ -72,8 +80,8 @@ class FishError(Exception):
     """Whether the error is about Fish Audio's own service, and not a self-hosted server."""
 
     def __init__(self, happened: str) -> None:
-        super().__init__(happened)
-        self.happened = happened
+        self.happened = one_line(happened, MAX_HAPPENED_CHARS)
+        super().__init__(self.happened)
 
     def __str__(self) -> str:
         return " ".join(filter(None, (self.happened, self.advice)))
@@ -229,6 +237,12 @@ class BrokenStreamError(FishError):
     code = "broken-stream"
     cure = "Ask again. If it persists, select another voice or backend."
     passing = True
+
+
+class TooMuchAudioError(BrokenStreamError):
+    """The server sent far more audio than the text can become: it would never end."""
+
+    passing = False
 
 
 class NoAudioError(FishError):

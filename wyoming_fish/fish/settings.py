@@ -30,6 +30,7 @@ __all__ = [
     "Latency",
     "SpeechSettings",
     "VoiceIds",
+    "is_voice_id",
     "voice_id_in",
 ]
 
@@ -50,6 +51,8 @@ VoiceIds: TypeAlias = str | tuple[str, ...] | None
 
 # A voice's id as Fish writes it: 32 hexadecimal digits.
 VOICE_ID: Final = re.compile(r"[0-9a-f]{32}")
+# Those of a self-hosted server are names of files.
+MAX_VOICE_ID_CHARS: Final = 256
 _VOICE_ID_IN: Final = re.compile(rf"(?<![0-9a-z]){VOICE_ID.pattern}(?![0-9a-z])", re.IGNORECASE)
 
 
@@ -291,6 +294,11 @@ def voice_id_in(text: str) -> str | None:
     return match[0].lower() if match else None
 
 
+def is_voice_id(text: str) -> bool:
+    """Whether a server can have a voice of that ID, and it can be shown as it is."""
+    return bool(text.strip()) and len(text) <= MAX_VOICE_ID_CHARS and text.isprintable()
+
+
 def _choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
         raise SettingsError(
@@ -300,8 +308,12 @@ def _choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
 
 def _check_voice(voice: str | tuple[str, ...], backend: Backend) -> None:
     ids = (voice,) if isinstance(voice, str) else voice
-    if not ids or any(not voice_id.strip() or len(voice_id) > 256 for voice_id in ids):
-        raise SettingsError("The voice's id is blank or longer than 256 characters.")
+    if not ids or any(
+        not voice_id.strip() or len(voice_id) > MAX_VOICE_ID_CHARS for voice_id in ids
+    ):
+        raise SettingsError(
+            f"The voice's id is blank or longer than {MAX_VOICE_ID_CHARS} characters."
+        )
     if isinstance(voice, tuple) and backend is Backend.S1:
         # Fish answers 400 to a list, whatever is in it.
         raise SettingsError("The backend s1 takes one voice: several speakers need another.")
