@@ -184,7 +184,7 @@ class Http:
             return from_os_error(error, name)
         if isinstance(error, aiohttp.ServerDisconnectedError | OSError):
             return FishConnectionError(f"{name} closed the connection without an answer.")
-        return FishConnectionError(f"{name} does not answer as HTTP does ({type(error).__name__}).")
+        return ProtocolError(f"{name} does not answer as HTTP does ({type(error).__name__}).")
 
 
 async def read_body(

@@ -232,9 +232,11 @@ class _Connection(ClientConnection):
         self.upgrade_time = self.loop.time() - began
 
     def data_received(self, data: bytes) -> None:
-        """Take data; give a server up that reads none of the answers to it."""
+        """Take data; give up a server that breaks the protocol, or reads none of the answers."""
         super().data_received(data)
-        if self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+        sent = self.protocol.close_sent
+        is_broken = sent is not None and sent.code in _BROKEN_MESSAGE
+        if is_broken or self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             self.transport.abort()
 
 
