@@ -24,6 +24,8 @@ from wyoming_fish.fish.errors import LimitError, ProtocolError, TooMuchAudioErro
 from wyoming_fish.fish.progress import Progress
 from wyoming_fish.fish.protocol import Audio, Session
 from wyoming_fish.fish.refusals import from_status
+from wyoming_fish.fish.rest import Rest
+from wyoming_fish.fish.slots import Slots
 from wyoming_fish.fish.story import Story
 
 TEXT = "Good night. The doors are locked."
@@ -365,15 +367,18 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: audio/pcm\r\nConnection: close\r\n\r\n
     ],
     ids=["audio", "interim answers", "headers"],
 )
-@pytest.mark.usefixtures("impatient")
 def test_an_answer_that_drips(begin: bytes, part: bytes) -> None:
     """An answer to a request for speech has to come faster than a byte now and then."""
 
     async def check() -> None:
         async with fish(HostileFish(answer=_dripping(begin, part))) as hostile:
-            sockets = Sockets(Endpoint("key", hostile.url))
-            assert await _hear(sockets) < 60
-            await sockets.close()
+            rest = Rest(Endpoint("key", hostile.url), Slots())
+            began = asyncio.get_running_loop().time()
+            async with asyncio.timeout(300):
+                with pytest.raises(FishError, match="in time"):
+                    await _heard(rest.speak(TEXT, SETTINGS))
+            assert asyncio.get_running_loop().time() - began < 60
+            await rest.close()
 
     run(check())
 
