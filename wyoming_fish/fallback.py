@@ -1,20 +1,28 @@
-"""Another Wyoming voice, for when Fish Audio cannot speak."""
+"""Another Wyoming voice, for when Fish Audio cannot speak.
+
+It may be broken or hostile: whatever it sends costs an error at most. Lengths and numbers are
+checked, its audio is converted in small pieces, and it may neither be silent nor speak for ever.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from wyoming.audio import AudioChunk, AudioChunkConverter, AudioStop
-from wyoming.client import AsyncClient
 from wyoming.error import Error
-from wyoming.event import Event
 from wyoming.tts import Synthesize
 
+from .address import Address
 from .fish.script import plain
+from .fish.story import max_audio_s
 from .fish.text import TextSettings
+from .fish.untrusted import one_line
+from .fish.watchdog import Watchdog
+from .wav import Format
+from .wire import WireError, encode, json_object
 
 __all__ = ["FISH_PATIENCE", "FallbackError", "speak_by"]
 
@@ -29,12 +37,41 @@ CONNECT_TIMEOUT: Final = 3.0
 # Seconds to close the connection once it is not needed any more.
 CLOSE_TIMEOUT_S: Final = 1.0
 
-# Seconds between two events: a small computer may think for long about a long text.
+# Seconds without audio: a small computer may think for long about a long text.
 SILENCE_LIMIT: Final = 30.0
+
+# Bytes of an event's first line, and of its data: those of audio have some 100. JSON of this length
+# that is made to hurt takes 2 MB.
+MAX_JSON_BYTES: Final = 64 * 1024
+
+# Bytes of audio that are converted at a time.
+PIECE_BYTES: Final = 16 * 1024
+
+# Bytes of a payload that is not audio, and events without audio. Voices send none.
+MAX_OTHER_BYTES: Final = 2**20
+MAX_OTHER_EVENTS: Final = 1000
+
+# Hertz and channels of a voice. The converter's work grows with how far the rates are apart.
+MIN_RATE: Final = 8000
+MAX_RATE: Final = 192_000
+MAX_CHANNELS: Final = 2
+# Bytes of a sample: all known voices send 16 bits.
+WIDTH: Final = 2
+
+# Characters of its own error message that are quoted.
+MAX_ERROR_CHARS: Final = 300
 
 
 class FallbackError(Exception):
-    """The fallback voice has failed too; the text says how."""
+    """The fallback voice has failed too; the text says how, on one line."""
+
+
+class _Event(NamedTuple):
+    """An event whose payload is not read yet."""
+
+    type: str
+    data: dict[str, Any]
+    payload_length: int
 
 
 async def speak_by(
@@ -48,51 +85,152 @@ async def speak_by(
     """
     written = "".join([piece async for piece in text])
     whole = await asyncio.to_thread(plain, written, text_settings)
-    heard = False
+    seconds_left = max_audio_s(len(whole.encode()))
     try:
-        async with _connected(uri) as client:
+        async with _connected(uri) as (reader, writer):
             async with asyncio.timeout(SILENCE_LIMIT):
-                await client.write_event(Synthesize(whole).event())
-            converter = AudioChunkConverter(rate=rate, width=2, channels=1)
-            while not AudioStop.is_type((event := await _read(client)).type):
-                if AudioChunk.is_type(event.type):
-                    chunk = converter.convert(AudioChunk.from_event(event))
-                    if chunk.audio:
-                        heard = True
-                        yield chunk.audio
+                writer.write(encode(Synthesize(whole).event()))
+                await writer.drain()
+            heard = False
+            async with contextlib.aclosing(_audio(reader, rate)) as audio:
+                async for pcm in audio:
+                    heard = True
+                    seconds_left -= len(pcm) / 2 / rate
+                    if seconds_left < 0:
+                        raise FallbackError("it sends far more audio than the text can become")
+                    yield pcm
         if not heard:
             raise FallbackError("it said nothing")
-    except FallbackError:
-        raise
     except TimeoutError as error:
         raise FallbackError("it does not answer") from error
-    except (OSError, EOFError) as error:
+    except (WireError, asyncio.LimitOverrunError, ValueError) as error:
+        # readline's own ValueError is for a line over the stream's limit.
+        raise FallbackError(f"it sent what is not a valid event ({error})") from error
+    except EOFError as error:
+        raise FallbackError("it closed the connection") from error
+    except OSError as error:
         raise FallbackError(str(error) or "the connection was lost") from error
-    except Exception as error:
-        # The package checks no field: an event that is none may raise anything.
-        raise FallbackError(f"it sent what is no Wyoming event: {error!r}") from error
 
 
 @contextlib.asynccontextmanager
-async def _connected(uri: str) -> AsyncIterator[AsyncClient]:
+async def _connected(
+    uri: str,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A connection to the server at ``uri``. How it is closed does not matter any more."""
-    client = AsyncClient.from_uri(uri)
+    address = Address.parse(uri)
+    async with asyncio.timeout(CONNECT_TIMEOUT):
+        reader, writer = await (
+            asyncio.open_unix_connection(address.path, limit=MAX_JSON_BYTES)
+            if address.scheme == "unix"
+            else asyncio.open_connection(address.host, address.port, limit=MAX_JSON_BYTES)
+        )
     try:
-        async with asyncio.timeout(CONNECT_TIMEOUT):
-            await client.connect()
-        yield client
+        yield reader, writer
     finally:
+        writer.close()
         with contextlib.suppress(OSError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await client.disconnect()
+                await writer.wait_closed()
+        writer.transport.abort()
 
 
-async def _read(client: AsyncClient) -> Event:
-    """The next event. Raises FallbackError where it is none, or an error."""
-    async with asyncio.timeout(SILENCE_LIMIT):
-        event = await client.read_event()
-    if event is None:
-        raise FallbackError("it closed the connection")
-    if Error.is_type(event.type):
-        raise FallbackError(str(event.data.get("text")))
-    return event
+async def _audio(reader: asyncio.StreamReader, rate: int) -> AsyncGenerator[bytes]:
+    """What comes until `audio-stop`, as s16le mono PCM of ``rate`` hertz."""
+    watchdog = Watchdog(SILENCE_LIMIT)
+    converter = _Converter(rate)
+    others = 0
+    while True:
+        async with watchdog.waiting():
+            event = await _read_event(reader)
+        if AudioStop.is_type(event.type):
+            return
+        if AudioChunk.is_type(event.type):
+            converter.change_format(_format_of(event.data))
+            left = event.payload_length
+            while left:
+                async with watchdog.waiting():
+                    data = await reader.read(min(left, PIECE_BYTES))
+                if not data:
+                    raise EOFError
+                left -= len(data)
+                if pcm := converter.convert(data):
+                    watchdog.hear(len(pcm) / 2 / rate)
+                    yield pcm
+            continue
+        if Error.is_type(event.type):
+            text = event.data.get("text")
+            said = one_line(text, MAX_ERROR_CHARS) if isinstance(text, str) else ""
+            raise FallbackError(f"it reports an error: {said or 'no reason given'}")
+        others += 1
+        if others > MAX_OTHER_EVENTS or event.payload_length > MAX_OTHER_BYTES:
+            raise FallbackError("it sends no audio")
+        async with watchdog.waiting():
+            await _skip(reader, event.payload_length)
+
+
+async def _read_event(reader: asyncio.StreamReader) -> _Event:
+    """The next event. Raises WireError, ValueError or EOFError."""
+    line = await reader.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    header = json_object(line)
+    event_type, data = header.get("type"), header.get("data") or {}
+    if not isinstance(event_type, str) or not isinstance(data, dict):
+        raise WireError("an event needs a type, and data that is an object")
+    length = _length(header, "data_length")
+    if length > MAX_JSON_BYTES:
+        raise WireError(f"data_length is more than {MAX_JSON_BYTES}")
+    if length:
+        data |= json_object(await reader.readexactly(length))
+    return _Event(event_type, data, _length(header, "payload_length"))
+
+
+async def _skip(reader: asyncio.StreamReader, left: int) -> None:
+    while left and (data := await reader.read(min(left, PIECE_BYTES))):
+        left -= len(data)
+
+
+def _length(header: dict[str, Any], name: str) -> int:
+    length = header.get(name) or 0
+    # True is an int in Python.
+    if type(length) is not int or length < 0:
+        raise WireError(f"{name} is not a number of bytes")
+    return length
+
+
+def _format_of(data: dict[str, Any]) -> Format:
+    """The format of an `audio-chunk`. Raises FallbackError for one that no voice has."""
+    numbers = [data.get(name) for name in ("rate", "width", "channels")]
+    rate, width, channels = (number if type(number) is int else 0 for number in numbers)
+    if not (MIN_RATE <= rate <= MAX_RATE and width == WIDTH and 1 <= channels <= MAX_CHANNELS):
+        raise FallbackError(
+            f"its audio is not 16-bit, of 1 or 2 channels, and of {MIN_RATE} to {MAX_RATE} Hz"
+        )
+    return Format(rate, width, channels)
+
+
+class _Converter:
+    """Audio of one format, cut anywhere → s16le mono of ``rate`` hertz."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._format: Format | None = None
+        self._converter = AudioChunkConverter()
+        self._odd = b""
+        """Part of a frame, which waits for the rest."""
+
+    def change_format(self, audio_format: Format) -> None:
+        """What comes now has this format."""
+        if audio_format != self._format:
+            self._format, self._odd = audio_format, b""
+            self._converter = AudioChunkConverter(rate=self._rate, width=WIDTH, channels=1)
+
+    def convert(self, data: bytes) -> bytes:
+        """The samples that ``data`` completes."""
+        assert self._format is not None  # noqa: S101 - change_format comes first
+        data = self._odd + data
+        whole = len(data) - len(data) % (self._format.width * self._format.channels)
+        self._odd = data[whole:]
+        if not whole:
+            return b""
+        return self._converter.convert(AudioChunk(*self._format, data[:whole])).audio

@@ -64,6 +64,9 @@ class WavFile:
     def write(self, chunk: AudioChunk) -> None:
         """Add PCM. Raises WavError where it does not fit what came before or cannot be written."""
         chunk_format = Format(chunk.rate, chunk.width, chunk.channels)
+        # The package that reads events checks no number. True is an int in Python.
+        if not all(type(number) is int and number > 0 for number in chunk_format):
+            raise WavError("The server sent audio in a format that is not valid.")
         try:
             if self.format is None:
                 header = chunk_format.wav_header(UNKNOWN_LENGTH)

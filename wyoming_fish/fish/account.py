@@ -5,15 +5,13 @@ A fish-speech server of one's own has no account, only references: they are its 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import json
 import re
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeGuard
 from urllib.parse import quote
 
 from . import fish_speech
@@ -25,7 +23,7 @@ from .errors import (
     VoiceNotFoundError,
 )
 from .http import Http
-from .settings import MAX_VOICE_ID_CHARS, Endpoint
+from .settings import Endpoint, is_voice_id
 from .untrusted import one_line
 
 if TYPE_CHECKING:
@@ -33,16 +31,14 @@ if TYPE_CHECKING:
 
 __all__ = ["LOW_CREDIT", "Account", "Credit", "Voice"]
 
-# For one whole answer. It is a few kilobytes; a page of 100 voices is below a megabyte.
+# For one whole answer.
 TIMEOUT_S: Final = 15.0
-MAX_ANSWER_BYTES: Final = 8 * 2**20
 
 # The most that Fish gives in one page (documentation).
 PAGE_SIZE: Final = 100
 
-# Pages after which a list is taken to have no end: 10,000 voices.
-PAGE_LIMIT: Final = 100
-
+# Pages after which a list is taken to have no end: 2,000 voices.
+PAGE_LIMIT: Final = 20
 
 # Characters of a voice's title, which anybody can write: those in use have some 40.
 MAX_TITLE_CHARS: Final = 100
@@ -50,7 +46,18 @@ MAX_TITLE_CHARS: Final = 100
 # A language's code as Fish Audio writes it, with a region perhaps.
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})?")
 
-_JSON: Final = {"Accept": "application/json"}
+# Languages of one voice, and characters of the address of its recording.
+MAX_LANGUAGES: Final = 100
+MAX_ADDRESS_CHARS: Final = 1000
+
+# More than any voice has spoken.
+MAX_USES: Final = 10**12
+
+# Characters of a user's id, which has 32, and of an amount of money.
+MAX_USER_ID_CHARS: Final = 100
+MAX_AMOUNT_CHARS: Final = 30
+# US dollars: no wallet holds as much, or owes it.
+MAX_CREDIT: Final = Decimal(10**9)
 
 # US dollars of API credit below which a warning is due: at 15 dollars for a million bytes of text,
 # three quarters of an hour of English speech.
@@ -121,12 +128,8 @@ class Account:
             missing = UnsupportedError("This server has no API credit (404).")
             missing.status = error.status
             raise missing from error
-        user_id = answer.get("user_id")
-        try:
-            amount = Decimal(str(answer.get("credit")))
-        except InvalidOperation:
-            amount = Decimal("NaN")
-        if not isinstance(user_id, str) or not user_id or not amount.is_finite():
+        user_id, amount = answer.get("user_id"), _amount(answer.get("credit"))
+        if amount is None or not _is_printable(user_id, MAX_USER_ID_CHARS) or not user_id:
             raise ProtocolError("The server's answer about the credit cannot be read.")
         return Credit(user_id, amount)
 
@@ -187,7 +190,7 @@ class Account:
     async def _references(self) -> list[Voice]:
         """The references of a fish-speech server; none if it is too old to list them."""
         names = await fish_speech.references(self._http, TIMEOUT_S) or ()
-        return [Voice(name, _title(name)) for name in names if _is_voice_id(name)]
+        return [Voice(name, _title(name)) for name in names]
 
     async def _pages(self, query: dict[str, str]) -> AsyncGenerator[Voice]:
         seen: set[str] = set()
@@ -196,7 +199,7 @@ class Account:
             items = _mapping(await self._get("/model", query | paging)).get("items")
             if not isinstance(items, list):
                 raise ProtocolError("The server's list of voices cannot be read.")
-            for voice in _voices(items):
+            for voice in _voices(items[:PAGE_SIZE]):
                 # What is made or deleted meanwhile shifts the pages.
                 if voice.id not in seen:
                     seen.add(voice.id)
@@ -205,27 +208,7 @@ class Account:
                 return
 
     async def _get(self, path: str, query: dict[str, str] | None = None) -> object:
-        try:
-            async with (
-                asyncio.timeout(TIMEOUT_S),
-                self._http.request(
-                    "GET", path, read_timeout_s=TIMEOUT_S, query=query, headers=_JSON
-                ) as response,
-            ):
-                if response.status != 200:
-                    raise await self._http.refusal(response)
-                body = bytearray()
-                async for data in response.content.iter_any():
-                    body += data
-                    if len(body) > MAX_ANSWER_BYTES:
-                        raise ProtocolError("The server's answer is too large.")
-        except TimeoutError as error:
-            raise FishConnectionError(f"{self._endpoint.name} did not answer in time.") from error
-        try:
-            answer: object = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise ProtocolError("The server's answer is not JSON.") from error
-        return answer
+        return await self._http.json(path, timeout_s=TIMEOUT_S, query=query)
 
 
 def _voices(items: Iterable[object]) -> Iterable[Voice]:
@@ -240,7 +223,7 @@ def _voice(item: object) -> Voice | None:
     if not isinstance(item, dict):
         return None
     voice_id = item.get("_id")
-    if not isinstance(voice_id, str) or not _is_voice_id(voice_id):
+    if not isinstance(voice_id, str) or not is_voice_id(voice_id):
         return None
     if item.get("type", "tts") != "tts" or item.get("state", "trained") != "trained":
         return None
@@ -255,24 +238,47 @@ def _voice(item: object) -> Voice | None:
     return Voice(
         id=voice_id,
         title=_title(item.get("title")) or _title(voice_id),
-        languages=tuple(c for c in languages if isinstance(c, str) and _LANGUAGE.fullmatch(c))
+        languages=tuple(
+            code
+            for code in languages[:MAX_LANGUAGES]
+            if isinstance(code, str) and _LANGUAGE.fullmatch(code)
+        )
         if isinstance(languages, list)
         else (),
         description=_title(item.get("description")),
         author=_title(author.get("nickname")) if isinstance(author, dict) else "",
-        uses=uses if isinstance(uses, int) else 0,
-        sample=next((r for r in recordings if isinstance(r, str) and r), None),
+        uses=uses if type(uses) is int and 0 <= uses <= MAX_USES else 0,
+        sample=next((r for r in recordings if _is_address(r)), None),
     )
+
+
+def _amount(value: object) -> Decimal | None:
+    """US dollars; None if it is not an amount."""
+    # A number with an exponent could have a million digits.
+    if (
+        isinstance(value, bool)
+        or len(written := str(value)[: MAX_AMOUNT_CHARS + 1]) > MAX_AMOUNT_CHARS
+    ):
+        return None
+    try:
+        amount = Decimal(written)
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and abs(amount) < MAX_CREDIT else None
+
+
+def _is_address(value: object) -> TypeGuard[str]:
+    """Whether it is the address of a file on the web."""
+    return _is_printable(value, MAX_ADDRESS_CHARS) and value.startswith(("https://", "http://"))
+
+
+def _is_printable(value: object, max_chars: int) -> TypeGuard[str]:
+    return isinstance(value, str) and len(value) <= max_chars and value.isprintable()
 
 
 def _title(value: object) -> str:
     """What a person may read of a text that strangers wrote; nothing of another type."""
     return one_line(value, MAX_TITLE_CHARS) if isinstance(value, str) else ""
-
-
-def _is_voice_id(voice_id: str) -> bool:
-    """Whether it can be asked for, and shown as it is."""
-    return bool(voice_id.strip()) and len(voice_id) <= MAX_VOICE_ID_CHARS and voice_id.isprintable()
 
 
 def _mapping(answer: object) -> dict[str, Any]:

@@ -21,6 +21,7 @@
     ├── UnsupportedError        a self-hosted server does not have what was asked for
     ├── ProtocolError           an answer that breaks the protocol, or a step out of order
     ├── BrokenStreamError       the speech ended before all of the text was spoken
+    │   └── TooMuchAudioError   the server sent far more audio than the text can become
     ├── NoAudioError            the speech ended normally without any audio
     └── TextTimeoutError        the text of the reply did not go on, and was not ended either
 
@@ -52,6 +53,7 @@ __all__ = [
     "RequestRefusedError",
     "SettingsError",
     "TextTimeoutError",
+    "TooMuchAudioError",
     "UnavailableError",
     "UnsupportedError",
     "VoiceNotFoundError",
@@ -253,6 +255,12 @@ class BrokenStreamError(FishError):
     code = "broken-stream"
     cure = "Ask again. If it persists, select another voice or backend."
     passing = True
+
+
+class TooMuchAudioError(BrokenStreamError):
+    """The server sent far more audio than the text can become: it would never end."""
+
+    passing = False
 
 
 class NoAudioError(FishError):

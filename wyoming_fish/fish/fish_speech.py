@@ -6,14 +6,14 @@ samples of its codec, s16le mono at 44100 Hz without a header, in one block for 
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from typing import Any, Final
 
-from .errors import ProtocolError, SettingsError
+from .answers import from_json
+from .errors import FishConnectionError, FishError, ProtocolError, SettingsError
 from .http import Http
-from .settings import SpeechSettings
+from .settings import SpeechSettings, is_voice_id
 
 __all__ = [
     "CODEC_RATE",
@@ -31,7 +31,9 @@ HEALTH: Final = "/v1/health"
 """Where it says that it is one; Fish Audio's service has no such address."""
 
 MAX_HEALTH_BYTES: Final = 8192
-MAX_LIST_BYTES: Final = 2**20
+
+# Names of voices that are read. Each is a folder on the server.
+MAX_REFERENCES: Final = 2000
 
 # Hertz of its codec, which cannot be asked for.
 CODEC_RATE: Final = 44100
@@ -55,34 +57,26 @@ _SPEAKER: Final = re.compile(r"<\|speaker:\d+\|>")
 def is_healthy(body: bytes) -> bool:
     """Whether ``body`` is the server's answer to HEALTH."""
     try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
+        answer = from_json(body)
+    except ProtocolError:
         return False
     return isinstance(answer, dict) and answer.get("status") == "ok"
 
 
-async def references(http: Http, read_timeout_s: float) -> tuple[str, ...] | None:
+async def references(http: Http, timeout_s: float) -> tuple[str, ...] | None:
     """The names of its voices; None if it is too old to list them. Raises FishError."""
-    # It answers MessagePack if JSON is not asked for.
-    async with http.request(
-        "GET",
-        "/v1/references/list",
-        read_timeout_s=read_timeout_s,
-        headers={"Accept": "application/json"},
-    ) as response:
-        if response.status == 404:
-            return None
-        if response.status != 200:
-            raise await http.refusal(response)
-        body = await response.content.read(MAX_LIST_BYTES)
     try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        answer = None
+        answer = await http.json("/v1/references/list", timeout_s=timeout_s)
+    except FishError as error:
+        if error.status == 404 and not isinstance(error, FishConnectionError):
+            return None
+        raise
     ids = answer.get("reference_ids") if isinstance(answer, dict) else None
     if not isinstance(ids, list):
         raise ProtocolError("The server's list of references cannot be read.")
-    return tuple(name for name in ids if isinstance(name, str) and name)
+    return tuple(
+        name for name in ids[:MAX_REFERENCES] if isinstance(name, str) and is_voice_id(name)
+    )
 
 
 def request(text: str, settings: SpeechSettings) -> dict[str, Any]:

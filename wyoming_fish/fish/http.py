@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from .errors import ClosedError, FishConnectionError, FishError
+from .answers import from_json
+from .errors import ClosedError, FishConnectionError, FishError, ProtocolError
 from .proxies import Proxy, proxy_for
-from .refusals import from_os_error
+from .refusals import MAX_REFUSAL_BYTES, from_os_error
 from .settings import Endpoint
 
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["Http"]
+__all__ = ["Http", "read_body"]
 
 # For name, TCP and TLS together.
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -24,8 +26,11 @@ CONNECT_TIMEOUT_S: Final = 10.0
 # or so.
 KEEPALIVE_S: Final = 30.0
 
-# What is read of a refusal.
-MAX_REFUSAL_BYTES: Final = 8192
+# Bytes of an answer that is read whole. A page of 100 voices has some 300 kB.
+MAX_ANSWER_BYTES: Final = 2**20
+
+# Seconds for the text of a refusal: its status is known by then.
+REFUSAL_TIMEOUT_S: Final = 2.0
 
 
 class Http:
@@ -69,8 +74,8 @@ class Http:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The server's answer, its body not yet read.
 
-        ``read_timeout_s`` is the longest wait for the next byte, and for a connection. Raises
-        FishError, also while the body is read.
+        ``read_timeout_s`` is the longest wait for the answer to begin, and for the next byte of its
+        body. Raises FishError, also while the body is read.
         """
         # The import takes a third of a second, and not every program needs it.
         import aiohttp  # noqa: PLC0415
@@ -79,26 +84,42 @@ class Http:
             raise ClosedError("The connections to the server are closed.")
         session = self._session or self._own
         if session is None:
-            connector = aiohttp.TCPConnector(keepalive_timeout=self._keepalive_s)
-            session = self._own = aiohttp.ClientSession(connector=connector)
+            session = self._own = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(keepalive_timeout=self._keepalive_s),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
         proxy = proxy_for(self.endpoint.base_url)
+        connect_timeout_s = min(CONNECT_TIMEOUT_S, read_timeout_s)
+        request = session.request(
+            method,
+            self.endpoint.url(path),
+            params=query,
+            data=body,
+            headers={
+                **self.endpoint.headers,
+                "User-Agent": "wyoming-fish",
+                # A small compressed answer can become gigabytes.
+                "Accept-Encoding": "identity",
+                **(headers or {}),
+            },
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(
+                total=None, connect=connect_timeout_s, sock_read=read_timeout_s
+            ),
+            # The key is for this address alone.
+            allow_redirects=False,
+            proxy=proxy.url if proxy else None,
+            ssl=self._ssl,
+        )
         try:
-            async with session.request(
-                method,
-                self.endpoint.url(path),
-                params=query,
-                data=body,
-                headers={**self.endpoint.headers, "User-Agent": "wyoming-fish", **(headers or {})},
-                timeout=aiohttp.ClientTimeout(
-                    total=None,
-                    connect=min(CONNECT_TIMEOUT_S, read_timeout_s),
-                    sock_read=read_timeout_s,
-                ),
-                # The key is for this address alone.
-                allow_redirects=False,
-                proxy=proxy.url if proxy else None,
-                ssl=self._ssl,
-            ) as response:
+            async with contextlib.AsyncExitStack() as stack:
+                # Interim answers (1xx) have no end by themselves.
+                async with asyncio.timeout(connect_timeout_s + read_timeout_s):
+                    response = await stack.enter_async_context(request)
+                if response.status == 200 and _is_compressed(response):
+                    raise ProtocolError(
+                        f"{self.endpoint.name} compresses its answer, which it was asked not to do."
+                    )
                 yield response
         except TimeoutError as error:
             raise FishConnectionError(f"{self.endpoint.name} did not answer in time.") from error
@@ -106,9 +127,36 @@ class Http:
             # A traceback of aiohttp's own would show the proxy's password.
             raise self._failure(error, proxy) from (None if proxy else error)
 
+    async def json(
+        self, path: str, *, timeout_s: float, query: Mapping[str, str] | None = None
+    ) -> object:
+        """The JSON at ``path``, which has to be there whole in ``timeout_s``. Raises FishError."""
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self.request(
+                    "GET",
+                    path,
+                    read_timeout_s=timeout_s,
+                    query=query,
+                    # A fish-speech server answers MessagePack if JSON is not asked for.
+                    headers={"Accept": "application/json"},
+                ) as response,
+            ):
+                if response.status != 200:
+                    raise await self.refusal(response)
+                body = await read_body(response, MAX_ANSWER_BYTES + 1)
+        except TimeoutError as error:
+            raise FishConnectionError(f"{self.endpoint.name} did not answer in time.") from error
+        if len(body) > MAX_ANSWER_BYTES:
+            raise ProtocolError("The server's answer is too large.")
+        return from_json(body)
+
     async def refusal(self, response: aiohttp.ClientResponse) -> FishError:
         """The error for an answer of ``response``'s status."""
-        body = await response.content.read(MAX_REFUSAL_BYTES)
+        body = b""
+        if not _is_compressed(response):
+            body = await read_body(response, MAX_REFUSAL_BYTES, REFUSAL_TIMEOUT_S)
         proxy = proxy_for(self.endpoint.base_url)
         # Without TLS there is no tunnel: a proxy answers in the server's place, with a page.
         is_page = response.url.scheme == "http" and response.content_type == "text/html"
@@ -136,4 +184,23 @@ class Http:
             return from_os_error(error, name)
         if isinstance(error, aiohttp.ServerDisconnectedError | OSError):
             return FishConnectionError(f"{name} closed the connection without an answer.")
-        return FishConnectionError(f"{name} does not answer as HTTP does ({type(error).__name__}).")
+        return ProtocolError(f"{name} does not answer as HTTP does ({type(error).__name__}).")
+
+
+async def read_body(
+    response: aiohttp.ClientResponse, most: int, timeout_s: float | None = None
+) -> bytes:
+    """Up to ``most`` bytes of the body, as far as they come in ``timeout_s``."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(timeout_s):
+            while len(body) < most and (data := await response.content.read(most - len(body))):
+                body += data
+    except TimeoutError:
+        if timeout_s is None:
+            raise
+    return bytes(body)
+
+
+def _is_compressed(response: aiohttp.ClientResponse) -> bool:
+    return response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity")

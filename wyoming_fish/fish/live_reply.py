@@ -33,7 +33,7 @@ LATE_S: Final = 3.0
 # dead: the longest round trips, to a satellite in orbit, take 0.7 s.
 PONG_TIMEOUT_S: Final = 0.8
 
-# Seconds without a frame from Fish, with text sent that it has not spoken or the end of it, after
+# Seconds without audio from Fish, with text sent that it has not spoken or the end of it, after
 # which it is given up: its slowest mode was seen to take 2.5 s. A connection that has died is
 # noticed by nothing else.
 SILENCE_LIMIT: Final = 10.0
@@ -82,6 +82,9 @@ class LiveReply:
         self._owed_since: float | None = None
         """Since when Fish has had something to say, or to finish, and has said nothing."""
         self._last_frame = float("-inf")
+        self._last_audio = float("-inf")
+        self._given_at = _now()
+        """When the last message was handed on."""
 
     @property
     def pending(self) -> bool:
@@ -147,6 +150,9 @@ class LiveReply:
         self, socket: Socket, session: Session, sending: asyncio.Task[None]
     ) -> Audio | Finish:
         """The next message."""
+        if self._owed_since is not None:
+            # The time that a listener takes is not Fish's.
+            self._owed_since += _now() - self._given_at
         while True:
             try:
                 self._waiting = True
@@ -165,16 +171,30 @@ class LiveReply:
             if isinstance(message, Audio):
                 self._progress.listen(message)
             if message is not None and message.pcm:
-                self._hear(len(message.pcm) / 2 / self._settings.sample_rate)
+                seconds = len(message.pcm) / 2 / self._settings.sample_rate
+                self._owed_since = self._owe(session, seconds)
+                self._hear(seconds)
             if message is not None:
-                owes = self._unanswered or session.state is State.STOPPED
-                self._owed_since = _now() if owes else None
+                self._given_at = _now()
                 return message
+
+    def _owe(self, session: Session, seconds: float) -> float | None:
+        """Since when Fish counts as silent, as audio has come; None if it has nothing more to say.
+
+        Only audio counts, and only so far: a byte now and then does not hold a session for ever.
+        """
+        now = _now()
+        if session.state is not State.STOPPED:
+            return None
+        if self._owed_since is None or not self.heard:
+            return now
+        return min(now, self._owed_since + seconds * SILENCE_LIMIT)
 
     def _hear(self, seconds: float) -> None:
         self._schedule.heard(seconds, _now())
         self._written.story.hear(seconds)
         self._unanswered = False
+        self._last_audio = _now()
         if not self.heard:
             # From now on there is a clock to send by.
             self.heard = True
@@ -226,7 +246,7 @@ class LiveReply:
 
     def _is_over(self, now: float) -> bool:
         """Whether everything is spoken, and the text has not gone on for long."""
-        quiet_since = max(self._written.last_text, self._last_frame)
+        quiet_since = max(self._written.last_text, self._last_audio)
         is_spoken = self.heard and self._waiting and not self._unanswered
         return is_spoken and now - quiet_since >= PARK_AFTER_S
 

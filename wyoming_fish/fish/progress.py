@@ -28,6 +28,10 @@ SPARE: Final = 2
 
 # Chunks of one session that are followed: hours of speech.
 CHUNKS: Final = 10_000
+# Characters of what is told of them, and how many a word counts beside its own: three hours of
+# speech, 6 MB.
+MAX_TOLD_CHARS: Final = 1_000_000
+WORD_CHARS: Final = 20
 
 
 @dataclass(slots=True)
@@ -37,6 +41,13 @@ class _Chunk:
     content: str = ""
     corrected: bool = False
     """Whether the last that came of it was without audio."""
+
+    @property
+    def told(self) -> int:
+        """Characters that it keeps."""
+        segments = self.alignment.segments if self.alignment else ()
+        words = sum(len(segment.text) + WORD_CHARS for segment in segments)
+        return len(self.content) + words
 
 
 class _ReadTo(NamedTuple):
@@ -74,6 +85,7 @@ class Progress:
         """The chunk that was heard last."""
         self._told = True
         """Whether all audio so far came with its timing."""
+        self._told_chars = 0
 
     def send(self, piece: str) -> None:
         """A piece of the text is sent, and flushed."""
@@ -83,16 +95,20 @@ class Progress:
         """Audio has come."""
         self._heard += len(audio.pcm) / 2 / self._rate
         timing = audio.timing
-        if timing is None or len(self._chunks) >= CHUNKS:
-            self._told = False
+        if timing is None or not self._told:
+            self._forget()
             return
         chunk = self._chunks.setdefault(timing.chunk, _Chunk(timing.offset))
         chunk.corrected = timing.correction and timing.alignment is not None
         if not timing.correction:
             self._last = max(self._last, timing.chunk)
         if timing.alignment is not None:
+            before = chunk.told
             chunk.offset = timing.offset
             chunk.alignment, chunk.content = timing.alignment, timing.content
+            self._told_chars += chunk.told - before
+        if len(self._chunks) >= CHUNKS or self._told_chars > MAX_TOLD_CHARS:
+            self._forget()
 
     def spoken(self) -> int | None:
         """How many characters of the text were heard to their end, with nothing after them.
@@ -129,6 +145,11 @@ class Progress:
                 later = "".join(self._pieces)[read_to.characters :]
                 counts.append(len(read_to.left) + len(words(later)))
         return bool(counts) and min(counts) > SPARE + FASTEST * untold
+
+    def _forget(self) -> None:
+        """Not all of the audio is told, so that nothing is certain any more."""
+        self._told = False
+        self._chunks.clear()
 
     def _told_chunks(self) -> list[_Chunk]:
         """The chunks that were heard, in order; none where not all of the audio was told."""

@@ -11,13 +11,13 @@ On the socket with timestamps the audio also tells which words it says (``Timing
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
 import ormsgpack
 
+from .answers import concurrency_limit, unpack
 from .errors import (
     BrokenStreamError,
     FishError,
@@ -29,6 +29,10 @@ from .pcm import Pcm
 from .refusals import from_refusal
 
 __all__ = ["Alignment", "Audio", "Finish", "Segment", "Session", "State", "Timing"]
+
+
+# Seconds from the start of a session. None takes a day.
+MAX_SECONDS: Final = 86_400.0
 
 
 class State(Enum):
@@ -150,12 +154,12 @@ class Session:
             # Neither side uses text frames; Fish ignores them, and so do we.
             return None
         try:
-            return self._read(_unpack(frame))
+            return self._read(unpack(frame))
         except FishError:
             self.state = State.FAILED
             raise
 
-    def _read(self, message: dict[Any, Any]) -> Audio | Finish | None:
+    def _read(self, message: dict[str, Any]) -> Audio | Finish | None:
         match message.get("event"):
             case "audio" | "finish" | "error" as event if self.state not in _LISTENING:
                 state = self.state.name.lower()
@@ -169,17 +173,16 @@ class Session:
             case "finish":
                 return self._finish(message)
             case "error":
-                limit = message.get("max_concurrency")
                 raise from_refusal(
                     _text(message, "error") or _text(message, "message"),
-                    limit if isinstance(limit, int) else None,
+                    concurrency_limit(message.get("max_concurrency")),
                     is_fish=self._is_fish,
                 )
             case _:
                 # `log`, and whatever is added later: Fish asks clients to ignore it.
                 return None
 
-    def _finish(self, message: dict[Any, Any]) -> Finish:
+    def _finish(self, message: dict[str, Any]) -> Finish:
         reason = _text(message, "reason") or "stop"
         said = _text(message, "message") or _text(message, "error")
         if reason == "error":
@@ -201,7 +204,7 @@ class Session:
             )
 
 
-def _timing(message: dict[Any, Any], *, correction: bool) -> Timing | None:
+def _timing(message: dict[str, Any], *, correction: bool) -> Timing | None:
     """What an audio event tells of its chunk, or None where it cannot be told which one it is.
 
     All of it is left out by the plain socket. What is of another type or out of range is passed
@@ -238,20 +241,10 @@ def _segment(value: object) -> Segment | None:
 def _seconds(value: object) -> float | None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    return float(value) if math.isfinite(value) and value >= 0 else None
+    return float(value) if 0 <= value <= MAX_SECONDS else None
 
 
-def _unpack(frame: bytes) -> dict[Any, Any]:
-    try:
-        message = ormsgpack.unpackb(frame)
-    except ValueError as error:
-        raise ProtocolError("The server sent a frame that is no MessagePack.") from error
-    if not isinstance(message, dict):
-        raise ProtocolError("The server sent a frame that is no message.")
-    return message
-
-
-def _text(message: dict[Any, Any], field: str) -> str:
+def _text(message: dict[str, Any], field: str) -> str:
     value = message.get(field)
     return value if isinstance(value, str) else ""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
 import ssl
 from typing import Final
 
+from .answers import from_json
 from .errors import (
     CertificateError,
     FishConnectionError,
@@ -23,13 +23,19 @@ from .errors import (
 )
 from .untrusted import one_line
 
-__all__ = ["from_os_error", "from_refusal", "from_status", "says_fish"]
+__all__ = ["MAX_REFUSAL_BYTES", "from_os_error", "from_refusal", "from_status", "says_fish"]
+
+# Bytes of a refusal that are read.
+MAX_REFUSAL_BYTES: Final = 8192
 
 # An `error` event with one of these words means that the server, not the request, is at fault.
 _PASSING_WORDS: Final = ("internal", "unavailable", "overload", "timeout", "timed out", "try again")
 
 # Characters of a server's message that are quoted. Fish Audio's messages are one sentence.
 MESSAGE_LIMIT: Final = 300
+
+# Characters of a server's message that are looked at. A web page shows itself in its first ones.
+MAX_READ_CHARS: Final = MAX_REFUSAL_BYTES
 
 # A web page, such as a proxy's own error page. It is never quoted.
 _MARKUP: Final = re.compile(r"<\s*[!/?a-z]", re.IGNORECASE)
@@ -94,7 +100,7 @@ def from_refusal(message: str, limit: int | None = None, *, is_fish: bool = Fals
 
 
 def _from_refusal(message: str, limit: int | None, server: str) -> FishError:
-    words = message.lower()
+    words = message[:MAX_READ_CHARS].lower()
     said = _quoted(message) or "no reason given"
     if limit is not None or "concurren" in words or "rate limit" in words:
         return LimitError(f"The limit of the account is reached ({said}).", limit)
@@ -140,8 +146,8 @@ def says_fish(body: bytes) -> bool:
 
 def _json(body: bytes) -> object:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return from_json(body)
+    except ProtocolError:
         return None
 
 
@@ -161,14 +167,20 @@ def _message(body: bytes) -> str:
 
 def _wrong_field(item: object) -> str:
     if not isinstance(item, dict):
-        return str(item)
-    place = item.get("loc")
-    names = ".".join(map(str, place)) if isinstance(place, list) else ""
-    return f"{names}: {item.get('msg')}" if names else str(item.get("msg"))
+        return item if isinstance(item, str) else ""
+    place, message = item.get("loc"), item.get("msg")
+    names = ".".join(_names(place)) if isinstance(place, list) else ""
+    said = [part for part in (names, message) if isinstance(part, str) and part]
+    return ": ".join(said)
+
+
+def _names(place: list[object]) -> list[str]:
+    return [str(name) for name in place if isinstance(name, str | int)]
 
 
 def _quoted(message: str) -> str:
     """The message on one line, printable and no longer than MESSAGE_LIMIT; nothing of a page."""
+    message = message[:MAX_READ_CHARS]
     if _MARKUP.search(message):
         return ""
     return one_line(message, MESSAGE_LIMIT)

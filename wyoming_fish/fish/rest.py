@@ -9,11 +9,13 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Final
 
 from . import fish_speech
+from .answers import LIMIT_HEADER, concurrency_limit
 from .errors import ProtocolError, RequestRefusedError, VoiceNotFoundError
-from .http import KEEPALIVE_S, Http
+from .http import KEEPALIVE_S, Http, read_body
 from .pcm import Pcm
 from .settings import Endpoint, SpeechSettings
 from .slots import Slots
+from .watchdog import Watchdog
 
 if TYPE_CHECKING:
     import aiohttp
@@ -26,6 +28,9 @@ PATIENCE: Final = 10.0
 # The same for a server of one's own, which sends nothing until a whole chunk of the text is made,
 # by whatever machine it runs on.
 OWN_PATIENCE: Final = 120.0
+
+# Seconds for the rest of an answer about the server's health, which is a line.
+HEALTH_TIMEOUT_S: Final = 2.0
 
 # Seconds until a server that did not say that it is a fish-speech is asked again: it may have been
 # starting, or a proxy in front of it may have answered.
@@ -68,7 +73,8 @@ class Rest:
     ) -> AsyncGenerator[bytes]:
         """Speak ``text``: s16le mono PCM of ``settings.sample_rate`` in whole samples, as it comes.
 
-        Fish is given up after ``patience`` seconds without a byte, PATIENCE at the most. Raises
+        Fish is given up after ``patience`` seconds without a byte, PATIENCE at the most, and if the
+        audio comes too slowly (see Watchdog). Raises
         FishError; where it ends without one, all of the text has been spoken.
         """
         await self._detect(patience)
@@ -85,13 +91,19 @@ class Rest:
             patience = min(PATIENCE, max(patience, 0.01))
         headers = {"Content-Type": "application/json", "model": str(settings.backend)}
         pcm = Pcm()
+        watchdog = Watchdog(OWN_PATIENCE if self._is_fish_speech else PATIENCE)
         async with self._http.request(
             "POST", "/v1/tts", read_timeout_s=patience, body=_json(body), headers=headers
         ) as response:
             await self._check(response)
-            async for data in response.content.iter_any():
+            while True:
+                async with watchdog.waiting():
+                    data = await response.content.readany()
+                if not data:
+                    break
                 samples = pcm.feed(data)
                 if samples := resampler.feed(samples) if resampler else samples:
+                    watchdog.hear(len(samples) / 2 / settings.sample_rate)
                     yield samples
             samples = pcm.end()
             if samples := resampler.feed(samples) if resampler else samples:
@@ -106,7 +118,7 @@ class Rest:
         ) as response:
             if response.status >= 500:
                 raise await self._http.refusal(response)
-            body = await response.content.read(fish_speech.MAX_HEALTH_BYTES)
+            body = await read_body(response, fish_speech.MAX_HEALTH_BYTES, HEALTH_TIMEOUT_S)
             self._is_fish_speech = response.status == 200 and fish_speech.is_healthy(body)
         self._ask_at = _now() + ASK_AGAIN_S
 
@@ -123,9 +135,9 @@ class Rest:
 
     async def _check(self, response: aiohttp.ClientResponse) -> None:
         """Learn the account's limit, and raise what the server refuses."""
-        limit = response.headers.get("ratelimit-limit-concurrency", "")
-        if limit.isdecimal():
-            self._slots.learn(int(limit))
+        limit = concurrency_limit(response.headers.get(LIMIT_HEADER))
+        if limit is not None:
+            self._slots.learn(limit)
         if response.status == 200:
             if response.content_type.startswith("text/") or response.content_type.endswith("json"):
                 # A login page, or another server: its bytes are not speech.

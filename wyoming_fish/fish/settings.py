@@ -30,6 +30,7 @@ __all__ = [
     "Latency",
     "SpeechSettings",
     "VoiceIds",
+    "is_voice_id",
     "voice_id_in",
 ]
 
@@ -291,6 +292,11 @@ def voice_id_in(text: str) -> str | None:
     """The voice ID in ``text``, which is one or the address of a voice's page; None: neither."""
     match = _VOICE_ID_IN.search(text)
     return match[0].lower() if match else None
+
+
+def is_voice_id(text: str) -> bool:
+    """Whether a server can have a voice of that ID, and it can be shown as it is."""
+    return bool(text.strip()) and len(text) <= MAX_VOICE_ID_CHARS and text.isprintable()
 
 
 def _choice(name: str, value: object, allowed: tuple[object, ...]) -> None:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Final
 
-__all__ = ["Story"]
+__all__ = ["Story", "max_audio_s"]
+
+# Seconds of audio that a byte of text (UTF-8) may become: slow voices need 0.2. A server that sends
+# far more does not speak the text, and may never end.
+MAX_AUDIO_S_PER_BYTE: Final = 1.0
+# Seconds beside them, for short texts: a model that goes astray makes 47.5 s of a piece of text.
+MAX_EXTRA_AUDIO_S: Final = 60.0
 
 
 @dataclass(slots=True, eq=False)
@@ -72,6 +79,11 @@ class Story:
         if self.heard is None:
             self.heard = _now()
         self.audio += seconds
+
+
+def max_audio_s(text_bytes: int) -> float:
+    """The most seconds of audio that text of so many bytes (UTF-8) may become."""
+    return MAX_EXTRA_AUDIO_S + MAX_AUDIO_S_PER_BYTE * text_bytes
 
 
 def _now() -> float:

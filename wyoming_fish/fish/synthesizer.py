@@ -8,7 +8,13 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
 
-from .errors import BrokenStreamError, FishConnectionError, FishError, VoiceNotFoundError
+from .errors import (
+    BrokenStreamError,
+    FishConnectionError,
+    FishError,
+    TooMuchAudioError,
+    VoiceNotFoundError,
+)
 from .hedged_reply import HedgedReply
 from .rest_reply import RestReply
 from .retries import Retries
@@ -16,7 +22,7 @@ from .script import Script, runs
 from .settings import Backend, SpeechSettings, VoiceIds
 from .slots import Place
 from .sockets import Sockets
-from .story import Story
+from .story import Story, max_audio_s
 from .written import Written
 
 __all__ = ["Synthesizer"]
@@ -127,6 +133,11 @@ class Synthesizer:
                 if not is_accepted:
                     is_accepted = True
                     self._sockets.slots.accepted()
+                if self._story.audio > max_audio_s(self._story.billed):
+                    raise TooMuchAudioError(
+                        f"The server sent {self._story.audio:.0f} s of audio, far more than the "
+                        "text can become."
+                    )
                 yield pcm
 
 

@@ -16,12 +16,14 @@ from websockets.exceptions import (
     InvalidStatus,
     InvalidUpgrade,
 )
+from websockets.frames import CloseCode
 from websockets.protocol import State as ConnectionState
 
-from .errors import FishConnectionError, FishError, NoWebsocketError
+from .answers import LIMIT_HEADER, concurrency_limit
+from .errors import FishConnectionError, FishError, NoWebsocketError, ProtocolError
 from .protocol import Session, State
 from .proxies import Proxy, proxy_for
-from .refusals import from_os_error, says_fish
+from .refusals import MAX_REFUSAL_BYTES, from_os_error, says_fish
 from .settings import Backend, Endpoint
 
 __all__ = ["Socket", "open_socket"]
@@ -49,13 +51,27 @@ PING_INTERVAL_S: Final = 20.0
 # Frames that are read ahead of a listener that is slow. One holds up to half a second of audio.
 MAX_QUEUED_FRAMES: Final = 4
 
-# Bytes of one message. Fish's are below 50 kB; its compatible sockets stop at 32 MiB.
-MESSAGE_LIMIT: Final = 32 * 2**20
+# Bytes of one message: 12 seconds of audio at 44100 Hz. Fish Audio's were seen to have 50 kB at
+# most.
+MAX_MESSAGE_BYTES: Final = 2**20
+
+# Bytes that a server may leave unread. It is sent a piece of text at a time; an endless row of
+# pings would be answered without end.
+MAX_UNREAD_BYTES: Final = 2**20
+
+# Frames on a connection that is not in use. Fish Audio asks clients to ignore unknown events, but
+# sends none.
+MAX_IDLE_FRAMES: Final = 100
 
 # What is answered to an upgrade where there is no websocket: by a server without one (uvicorn,
 # which serves fish-speech, says 403), by a web server or gateway that knows none, and by a proxy
 # that lets none through. Fish answers 403 to a key that may not speak: REST will tell the same.
 _NO_WEBSOCKET: Final = frozenset((403, 404, 405, 407, 426, 501))
+
+# What websockets itself closes a connection with, because of what it was sent.
+_BROKEN_MESSAGE: Final = frozenset(
+    (CloseCode.PROTOCOL_ERROR, CloseCode.INVALID_DATA, CloseCode.MESSAGE_TOO_BIG)
+)
 
 
 class Socket:
@@ -92,8 +108,7 @@ class Socket:
     def limit(self) -> int | None:
         """How many sessions the account may have at once, where Fish told in its answer."""
         response = self._connection.response
-        value = response.headers.get("ratelimit-limit-concurrency", "") if response else ""
-        return int(value) if value.isdecimal() else None
+        return concurrency_limit(response.headers.get(LIMIT_HEADER)) if response else None
 
     def begin(self) -> Session:
         """A new session, whose frames are to be sent here."""
@@ -110,11 +125,17 @@ class Socket:
     async def receive(self) -> bytes | str:
         """The next frame. Raises FishConnectionError where the socket is closed.
 
-        When it is cancelled, no frame is lost.
+        Raises ProtocolError for what is not a websocket message, or for too large a one. When it is
+        cancelled, no frame is lost.
         """
         try:
             frame = await self._connection.recv()
         except ConnectionClosed as error:
+            sent = error.sent
+            if error.rcvd is None and sent is not None and sent.code in _BROKEN_MESSAGE:
+                raise ProtocolError(
+                    f"The server sent a message that cannot be read: {sent.reason}."
+                ) from error
             raise _closed(error) from error
         self.answered = True
         return frame
@@ -136,7 +157,7 @@ class Socket:
         with contextlib.suppress(ConnectionClosed, FishError):
             try:
                 async with asyncio.timeout_at(until):
-                    while True:
+                    for _ in range(MAX_IDLE_FRAMES):
                         self._session.receive(await self._connection.recv())
             except TimeoutError:
                 return False
@@ -184,7 +205,7 @@ async def open_socket(
             close_timeout=CLOSE_TIMEOUT,
             ping_interval=PING_INTERVAL_S,
             ping_timeout=None,
-            max_size=MESSAGE_LIMIT,
+            max_size=MAX_MESSAGE_BYTES,
             max_queue=MAX_QUEUED_FRAMES,
             logger=_QUIET_LOGGER,
             **more,
@@ -210,6 +231,14 @@ class _Connection(ClientConnection):
         await super().handshake(*arguments, **more)
         self.upgrade_time = self.loop.time() - began
 
+    def data_received(self, data: bytes) -> None:
+        """Take data; give up a server that breaks the protocol, or reads none of the answers."""
+        super().data_received(data)
+        sent = self.protocol.close_sent
+        is_broken = sent is not None and sent.code in _BROKEN_MESSAGE
+        if is_broken or self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+            self.transport.abort()
+
 
 class _Connect(connect):
     """`connect` that follows no redirect: the key is for the address that it was given for."""
@@ -223,7 +252,8 @@ def _refused(
 ) -> FishError:
     """Why no websocket, or no connection at all, came about."""
     if isinstance(error, InvalidStatus):
-        status, body = error.response.status_code, bytes(error.response.body or b"")
+        status = error.response.status_code
+        body = bytes(error.response.body or b"")[:MAX_REFUSAL_BYTES]
         if status in _NO_WEBSOCKET or status < 400 or _is_no_upgrade(status, body):
             return _missing(f"{endpoint.name} has no websocket ({status}).", status)
         return endpoint.refusal(status, body)

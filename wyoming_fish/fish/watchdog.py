@@ -1,0 +1,36 @@
+"""Watchdog: ends a wait for audio that comes too slowly to be speech."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+__all__ = ["Watchdog"]
+
+
+class Watchdog:
+    """Bounds the wait for a server's audio: ``limit_s`` seconds, which each second of audio renews.
+
+    So a server that sends a byte now and then is not waited for without end. Only the waits count,
+    and not the time that a listener takes.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._left_s = limit_s
+        self._heard = False
+
+    @contextlib.asynccontextmanager
+    async def waiting(self) -> AsyncIterator[None]:
+        """Wait within. Raises TimeoutError."""
+        began = asyncio.get_running_loop().time()
+        async with asyncio.timeout(max(0.0, self._left_s)):
+            yield
+        self._left_s -= asyncio.get_running_loop().time() - began
+
+    def hear(self, seconds: float) -> None:
+        """So many seconds of audio have come. The first may take long."""
+        renewed = self._left_s + seconds * self._limit_s if self._heard else self._limit_s
+        self._left_s = min(self._limit_s, renewed)
+        self._heard = self._heard or seconds > 0
