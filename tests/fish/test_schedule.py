@@ -1,6 +1,7 @@
 """When text is handed to Fish, against a simulated clock, writer, Fish and player."""
 
 import heapq
+from collections import deque
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 
 from wyoming_fish.fish.schedule import (
     FIRST_PIECE,
+    LETTER,
     LONGEST_PIECE,
     LONGEST_PIECE_S,
     MARGIN,
+    MAX_AHEAD_S,
     PAUSE,
     Schedule,
 )
@@ -30,6 +33,9 @@ class Run:
     """Seconds for which the player had begun and had nothing to play, while text was to come."""
     longest_gap: float = 0.0
     """Seconds between two pieces of audio, at the most, whatever the player has in hand."""
+    most_ahead: float = 0.0
+    """Seconds of audio, at the most, that were to come of what was sent: as estimated, or as they
+    really were where that is less."""
 
     @property
     def text(self) -> str:
@@ -43,11 +49,14 @@ def _run(
     answer: float = 0.3,
     pace: float = 0.13,
     letter: float = 0.065,
+    buffer: float = float("inf"),
+    leaves_at: float = float("inf"),
 ) -> Run:
     """Write at these times to a Fish that answers after ``answer`` seconds.
 
     It makes a second of audio in ``pace`` seconds, of ``letter`` seconds for each letter, one
-    piece after another, in frames of 0.46 s.
+    piece after another, in frames of 0.46 s. The player takes no more while it has more than
+    ``buffer`` seconds in hand, and nothing from the time ``leaves_at`` on, though it stays.
     """
     schedule, run = Schedule(), Run()
     events: list[tuple[float, int, str, str]] = []
@@ -55,17 +64,27 @@ def _run(
         heapq.heappush(events, (at, number, "text", text))
     heapq.heappush(events, (written[-1][0], len(written), "end", ""))
     count = len(events)
-    busy_until = played_until = came = 0.0
-    ended = False
+    busy_until = played_until = came = heard = 0.0
+    wakes_at = -1.0
+    made = deque[float]()
+    wants = True
     while events:
         now, _, kind, text = heapq.heappop(events)
+        if now > leaves_at + 60:
+            return run
         if kind == "text":
             schedule.write(text, now)
         elif kind == "end":
             schedule.complete()
-            ended = True
         elif kind == "audio":
-            seconds = float(text)
+            made.append(float(text))
+        elif kind == "wants" and now < leaves_at:
+            schedule.taken(now)
+            wants = True
+        if wants and made:
+            seconds = made.popleft()
+            wants = False
+            heard += seconds
             schedule.heard(seconds, now)
             if not run.first_audio:
                 run.first_audio = played_until = came = now
@@ -73,8 +92,12 @@ def _run(
             played_until = max(played_until, now) + seconds
             run.longest_gap = max(run.longest_gap, now - came)
             came = now
+            wanted_at = max(now, played_until - buffer)
+            heapq.heappush(events, (wanted_at, count, "wants", ""))
+            count += 1
         while piece := schedule.take(now):
             run.pieces.append((now, piece))
+            run.most_ahead = max(run.most_ahead, min(letter, LETTER) * len(run.text) - heard)
             begins = max(now, busy_until) + answer
             seconds = letter * len(piece)
             at = begins
@@ -85,7 +108,8 @@ def _run(
                 heapq.heappush(events, (at, count, "audio", str(frame)))
                 count += 1
             busy_until = at
-        if not ended and (wake := schedule.wake(now)) is not None:
+        if (wake := schedule.wake(now)) is not None and not now < wakes_at <= wake:
+            wakes_at = wake
             heapq.heappush(events, (wake, count, "wake", ""))
             count += 1
     assert run.text == "".join(text for _, text in written)
@@ -332,7 +356,44 @@ def test_no_piece_is_longer_than_fish_can_speak(
     pieces = []
     while piece := schedule.take(0.0):
         pieces.append(piece)
+        schedule.heard(LONGEST_PIECE_S, 0.0)
     assert "".join(pieces) == sentence * 40
     # No more than one sentence beyond it, since that is not cut within a word.
     longest = max(LONGEST_PIECE_S * speed / seconds, len(sentence))
     assert max(map(len, pieces)) <= min(LONGEST_PIECE, 1.1 * longest)
+
+
+# A reply of 24 s, and one of some 9 minutes, as estimated.
+SHORT, LONG = LONG_SENTENCE * 2, LONG_SENTENCE * 45
+
+
+def test_a_reply_of_half_a_minute_is_sent_at_once() -> None:
+    """Nothing changes the melody of a reply that is no longer than what may be ahead."""
+    run = _run([(0.0, SHORT)])
+    assert {at for at, _ in run.pieces} == {0.0}
+
+
+@pytest.mark.parametrize("leaves_at", [0.0, 1.0])
+def test_a_listener_that_takes_nothing_costs_little(leaves_at: float) -> None:
+    """However long the text is and however long it stays, half a minute and a piece are sent."""
+    run = _run([(0.0, LONG)], leaves_at=leaves_at)
+    assert run.most_ahead <= MAX_AHEAD_S + LONGEST_PIECE_S
+    assert run.pieces[-1][0] <= leaves_at
+
+
+@given(
+    voice=st.floats(0.4, 2.5),
+    pace=st.floats(0.05, 0.3),
+    answer=st.floats(0.2, 0.5),
+    buffer=st.floats(2.0, 20.0) | st.just(float("inf")),
+    per_second=st.sampled_from([10.0, 40.0, float("inf")]),
+)
+@settings(deadline=None, max_examples=60)
+def test_a_long_reply_is_paced_without_a_gap(
+    voice: float, pace: float, answer: float, buffer: float, per_second: float
+) -> None:
+    """A player that takes it as it plays, or sooner, hears all of it, however fast the voice is."""
+    written = [(0.0, LONG)] if per_second == float("inf") else _words(LONG, per_second)
+    run = _run(written, answer=answer, pace=pace, letter=voice * LETTER, buffer=buffer)
+    assert run.starved <= (0.0 if per_second > 10 else answer) + 1e-6
+    assert run.most_ahead <= MAX_AHEAD_S + LONGEST_PIECE_S

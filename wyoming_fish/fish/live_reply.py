@@ -117,6 +117,7 @@ class LiveReply:
                     message = await self._receive(socket, session, tasks[0])
                     if message.pcm:
                         yield message.pcm
+                        self._schedule.taken(_now())
                     if isinstance(message, Finish):
                         break
                 self._check_finish()
@@ -172,14 +173,14 @@ class LiveReply:
                 return message
 
     def _hear(self, seconds: float) -> None:
-        self._schedule.heard(seconds, _now())
+        may_send = self._schedule.heard(seconds, _now())
         self._written.story.hear(seconds)
         self._unanswered = False
         if not self.heard:
-            # From now on there is a clock to send by.
             self.heard = True
             if self._late_timer is not None:
                 self._late_timer.cancel()
+        if may_send:
             self._pieces.wake()
 
     async def _check_connection(self, socket: Socket) -> None:

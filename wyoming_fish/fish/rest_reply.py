@@ -81,17 +81,21 @@ class RestReply:
         self.pending = True
         patience = PATIENCE
         if until is not None and not self.heard:
-            patience = until - asyncio.get_running_loop().time()
+            patience = until - _now()
         async with contextlib.aclosing(rest.speak(text, self._settings, patience)) as speech:
             async for pcm in speech:
                 if not self.heard:
                     self._sockets.detour.spoke()
                 self.heard = self._within = True
-                now = asyncio.get_running_loop().time()
                 seconds = len(pcm) / 2 / self._settings.sample_rate
-                self._schedule.heard(seconds, now)
+                self._schedule.heard(seconds, _now())
                 self._written.story.hear(seconds)
                 yield pcm
+                self._schedule.taken(_now())
         if not self._within and words(text):
             raise NoAudioError(f"{self._sockets.endpoint.name} said nothing.")
         self._within = self.pending = False
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -166,8 +166,8 @@ class Pieces:
         while not self._stopped:
             self._news.clear()
             now = _now()
-            complete = self._take_in(now)
-            if (piece := self._schedule.take(now)) or complete:
+            self._take_in(now)
+            if (piece := self._schedule.take(now)) or self._schedule.is_done:
                 return piece
             if pause_at is not None and now >= pause_at:
                 break
