@@ -43,76 +43,99 @@ class Run:
         return "".join(piece for _, piece in self.pieces)
 
 
-def _run(
-    written: list[tuple[float, str]],
-    *,
-    answer: float = 0.3,
-    pace: float = 0.13,
-    letter: float = 0.065,
-    buffer: float = float("inf"),
-    leaves_at: float = float("inf"),
-) -> Run:
-    """Write at these times to a Fish that answers after ``answer`` seconds.
+class _Simulation:
+    """A Fish that answers after ``answer`` seconds, and a player.
 
-    It makes a second of audio in ``pace`` seconds, of ``letter`` seconds for each letter, one
+    Fish makes a second of audio in ``pace`` seconds, of ``letter`` seconds for each letter, one
     piece after another, in frames of 0.46 s. The player takes no more while it has more than
     ``buffer`` seconds in hand, and nothing from the time ``leaves_at`` on, though it stays.
     """
-    schedule, run = Schedule(), Run()
-    events: list[tuple[float, int, str, str]] = []
-    for number, (at, text) in enumerate(written):
-        heapq.heappush(events, (at, number, "text", text))
-    heapq.heappush(events, (written[-1][0], len(written), "end", ""))
-    count = len(events)
-    busy_until = played_until = came = heard = 0.0
-    wakes_at = -1.0
-    made = deque[float]()
-    wants = True
-    while events:
-        now, _, kind, text = heapq.heappop(events)
-        if now > leaves_at + 60:
-            return run
+
+    def __init__(
+        self,
+        answer: float = 0.3,
+        pace: float = 0.13,
+        letter: float = 0.065,
+        buffer: float = float("inf"),
+        leaves_at: float = float("inf"),
+    ) -> None:
+        self.run = Run()
+        self._answer, self._pace, self._letter = answer, pace, letter
+        self._buffer, self._leaves_at = buffer, leaves_at
+        self._schedule = Schedule()
+        self._events: list[tuple[float, int, str, str]] = []
+        self._count = 0
+        self._busy_until = self._played_until = self._came = self._heard = 0.0
+        self._wakes_at = -1.0
+        self._made = deque[float]()
+        self._wants = True
+
+    def play(self, written: list[tuple[float, str]]) -> Run:
+        """Write at these times, until all has happened or the player has long left."""
+        for at, text in written:
+            self._at(at, "text", text)
+        self._at(written[-1][0], "end")
+        while self._events and self._events[0][0] <= self._leaves_at + 60:
+            now, _, kind, text = heapq.heappop(self._events)
+            self._happen(now, kind, text)
+            if self._wants and self._made:
+                self._hear(self._made.popleft(), now)
+            while piece := self._schedule.take(now):
+                self._send(piece, now)
+            wake = self._schedule.wake(now)
+            if wake is not None and not now < self._wakes_at <= wake:
+                self._wakes_at = wake
+                self._at(wake, "wake")
+        return self.run
+
+    def _at(self, at: float, kind: str, text: str = "") -> None:
+        self._count += 1
+        heapq.heappush(self._events, (at, self._count, kind, text))
+
+    def _happen(self, now: float, kind: str, text: str) -> None:
         if kind == "text":
-            schedule.write(text, now)
+            self._schedule.write(text, now)
         elif kind == "end":
-            schedule.complete()
+            self._schedule.complete()
         elif kind == "audio":
-            made.append(float(text))
-        elif kind == "wants" and now < leaves_at:
-            schedule.taken(now)
-            wants = True
-        if wants and made:
-            seconds = made.popleft()
-            wants = False
-            heard += seconds
-            schedule.heard(seconds, now)
-            if not run.first_audio:
-                run.first_audio = played_until = came = now
-            run.starved += max(0.0, now - played_until)
-            played_until = max(played_until, now) + seconds
-            run.longest_gap = max(run.longest_gap, now - came)
-            came = now
-            wanted_at = max(now, played_until - buffer)
-            heapq.heappush(events, (wanted_at, count, "wants", ""))
-            count += 1
-        while piece := schedule.take(now):
-            run.pieces.append((now, piece))
-            run.most_ahead = max(run.most_ahead, min(letter, LETTER) * len(run.text) - heard)
-            begins = max(now, busy_until) + answer
-            seconds = letter * len(piece)
-            at = begins
-            while seconds > 0:
-                frame = min(0.46, seconds)
-                at += frame * pace
-                seconds -= frame
-                heapq.heappush(events, (at, count, "audio", str(frame)))
-                count += 1
-            busy_until = at
-        if (wake := schedule.wake(now)) is not None and not now < wakes_at <= wake:
-            wakes_at = wake
-            heapq.heappush(events, (wake, count, "wake", ""))
-            count += 1
-    assert run.text == "".join(text for _, text in written)
+            self._made.append(float(text))
+        elif kind == "wants" and now < self._leaves_at:
+            self._schedule.taken(now)
+            self._wants = True
+
+    def _hear(self, seconds: float, now: float) -> None:
+        run = self.run
+        self._wants = False
+        self._heard += seconds
+        self._schedule.heard(seconds, now)
+        if not run.first_audio:
+            run.first_audio = self._played_until = self._came = now
+        run.starved += max(0.0, now - self._played_until)
+        self._played_until = max(self._played_until, now) + seconds
+        run.longest_gap = max(run.longest_gap, now - self._came)
+        self._came = now
+        self._at(max(now, self._played_until - self._buffer), "wants")
+
+    def _send(self, piece: str, now: float) -> None:
+        run = self.run
+        run.pieces.append((now, piece))
+        sent = min(self._letter, LETTER) * len(run.text)
+        run.most_ahead = max(run.most_ahead, sent - self._heard)
+        at = max(now, self._busy_until) + self._answer
+        seconds = self._letter * len(piece)
+        while seconds > 0:
+            frame = min(0.46, seconds)
+            at += frame * self._pace
+            seconds -= frame
+            self._at(at, "audio", str(frame))
+        self._busy_until = at
+
+
+def _run(written: list[tuple[float, str]], **settings: float) -> Run:
+    """What comes of a text, written at these times."""
+    run = _Simulation(**settings).play(written)
+    if "leaves_at" not in settings:
+        assert run.text == "".join(text for _, text in written)
     return run
 
 

@@ -14,6 +14,7 @@ from .protocol import Audio, Finish, Session, State
 from .schedule import Schedule
 from .settings import SpeechSettings
 from .sockets import Socket, Sockets
+from .story import size_of
 from .words import words
 from .written import Pieces, Written
 
@@ -63,6 +64,7 @@ class LiveReply:
         """Whether its connection does not even answer a ping."""
         self.sent = 0
         """Characters of the text that were sent."""
+        self._bytes_sent = 0
         self._sockets = sockets
         self._written = written
         self._settings = settings
@@ -122,6 +124,8 @@ class LiveReply:
                         break
                 self._check_finish()
             except FishError as error:
+                if not self.heard:
+                    self._written.story.fail(error, self._bytes_sent)
                 if not self._parked or self._unanswered or self._is_cut_off():
                     raise
                 # All that was sent had been spoken long before.
@@ -253,14 +257,16 @@ class LiveReply:
         try:
             await socket.send(session.start(self._settings.request()))
             while piece := await self._pieces.next():
+                text, opens = self._written.opening.open(piece) if opens else piece, False
+                if not self._written.may_send(text, begun=bool(self.sent)):
+                    break
                 self._progress.send(piece)
                 self.sent += len(piece)
                 if words(piece):
                     self._unanswered = True
                     self._owed_since = self._owed_since or _now()
-                text, opens = self._written.opening.open(piece) if opens else piece, False
+                self._bytes_sent += size_of(text)
                 await socket.send(session.text(text))
-                self._written.story.send(text)
                 if not piece.isspace():
                     await socket.send(session.flush())
             self._owed_since = self._owed_since or _now()

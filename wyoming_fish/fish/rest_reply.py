@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 
-from .errors import NoAudioError
+from .errors import FishError, NoAudioError
 from .live_reply import PARK_AFTER_S
 from .rest import PATIENCE, Rest
 from .schedule import Schedule
 from .settings import SpeechSettings
 from .sockets import Sockets
+from .story import size_of
 from .words import words
 from .written import Pieces, Written, has_words
 
@@ -63,10 +64,16 @@ class RestReply:
                 if not has_words(text):
                     continue
                 request = self._written.opening.open(text)
-                self._written.story.send(request)
-                async with contextlib.aclosing(self._speak(rest, request, until)) as speech:
-                    async for pcm in speech:
-                        yield pcm
+                if not self._written.may_send(request, begun=self.heard):
+                    return
+                try:
+                    async with contextlib.aclosing(self._speak(rest, request, until)) as speech:
+                        async for pcm in speech:
+                            yield pcm
+                except FishError as error:
+                    if not self._within:
+                        self._written.story.fail(error, size_of(request))
+                    raise
                 self.sent += len(text)
                 self._written.opening.spoke(text)
                 text = ""
