@@ -42,7 +42,7 @@ class Metrics:
         self._retries = self._counter("retries", "New tries, by why.", "reason")
         self._audio = self._counter("audio_seconds", "Seconds of speech.")
         self._billed = self._counter(
-            "billed_bytes", "Bytes (UTF-8) of text sent to Fish Audio, which bills by them."
+            "billed_bytes", "Bytes (UTF-8) of text that Fish Audio was sent and did not refuse."
         )
         self._first_audio = self._histogram(
             "first_audio_seconds", "From the first text to the first audio."
