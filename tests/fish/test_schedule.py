@@ -386,6 +386,22 @@ def test_no_piece_is_longer_than_fish_can_speak(
     assert max(map(len, pieces)) <= min(LONGEST_PIECE, 1.1 * longest)
 
 
+@pytest.mark.parametrize("text", ["x" * 50_000, "[x" * 20_000, "1" * 5000, "天" * 5000, "." * 5000])
+def test_text_that_cannot_be_cut(text: str) -> None:
+    """A text without words is sent in pieces as well, and no faster than it is heard."""
+    schedule, sent = Schedule(), ""
+    schedule.write(text, 0.0)
+    schedule.complete()
+    while piece := schedule.take(0.0):
+        assert len(piece) <= LONGEST_PIECE
+        sent += piece
+    assert len(sent) <= (MAX_AHEAD_S + LONGEST_PIECE_S) / LETTER
+    while not schedule.is_done:
+        schedule.heard(LONGEST_PIECE_S, 1.0)
+        sent += schedule.take(1.0)
+    assert sent == text
+
+
 # A reply of 24 s, and one of some 9 minutes, as estimated.
 SHORT, LONG = LONG_SENTENCE * 2, LONG_SENTENCE * 45
 

@@ -168,7 +168,11 @@ class Schedule:
             at = self._quiet_piece(now)
         else:
             at = self._whole_piece()
-        return (self._whole_piece() or at) if at > self._longest() else at
+        longest = self._longest()
+        if at > longest:
+            at = self._whole_piece() or at
+        # Fish would cut a word of this length itself.
+        return at if at <= LONGEST_PIECE else longest
 
     def _longest(self) -> int:
         """Characters of the longest piece."""
