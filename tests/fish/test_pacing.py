@@ -30,7 +30,7 @@ WITHOUT_WEBSOCKET = (Fault("upgrade", 404, times=None),)
 
 @contextlib.asynccontextmanager
 async def _fish(**settings: Any) -> AsyncIterator[tuple[Emulator, Sockets]]:
-    usual = {"voice": "code", "code_samples": SAMPLES, "frame": 0.2}
+    usual: dict[str, Any] = {"voice": "code", "code_samples": SAMPLES, "frame": 0.2}
     async with Emulator(EmulatorSettings(**usual | settings)) as emulator:
         sockets = Sockets(Endpoint("key", emulator.url), warm=0)
         try:
@@ -70,13 +70,15 @@ def test_a_listener_that_takes_no_more() -> None:
     """One that stays, and takes nothing for a minute, costs no more than one that leaves."""
 
     async def listen() -> tuple[int, int]:
-        async with _fish() as (emulator, sockets):
-            async with contextlib.aclosing(speak(sockets, _whole(), SETTINGS, RAW)) as audio:
-                assert await anext(audio)
-                await emulator.wait_for(lambda e: _sent(e) >= AHEAD)
-                before = _sent(emulator)
-                await asyncio.sleep(60)
-                return before, _sent(emulator)
+        async with (
+            _fish() as (emulator, sockets),
+            contextlib.aclosing(speak(sockets, _whole(), SETTINGS, RAW)) as audio,
+        ):
+            assert await anext(audio)
+            await emulator.wait_for(lambda e: _sent(e) >= AHEAD)
+            before = _sent(emulator)
+            await asyncio.sleep(60)
+            return before, _sent(emulator)
 
     before, after = run(listen())
     assert AHEAD <= before == after <= MOST
@@ -112,12 +114,16 @@ class _Limit:
 @pytest.mark.parametrize("way", [(), WITHOUT_WEBSOCKET])
 async def test_a_limit_within_a_reply(way: tuple[Fault, ...]) -> None:
     """What was sent is heard to its end, then the error is raised; no session is opened for it."""
-    limit, heard = _Limit(1000), b""
+    limit, heard = _Limit(1000), bytearray()
+
+    async def listen(sockets: Sockets) -> None:
+        async for pcm in speak(sockets, _whole(), SETTINGS, RAW, spend=limit.spend):
+            heard.extend(pcm)
+
     async with _fish(faults=list(way)) as (emulator, sockets):
         with pytest.raises(_SpentError):
-            async for pcm in speak(sockets, _whole(), SETTINGS, RAW, spend=limit.spend):
-                heard += pcm
-        spoken = decode_code_voice(heard, SAMPLES)
+            await listen(sockets)
+        spoken = decode_code_voice(bytes(heard), SAMPLES)
         assert TEXT.startswith(spoken)
         assert 1000 <= len(spoken) == 1000 - limit.left <= 1300
         assert spoken.endswith(". ")

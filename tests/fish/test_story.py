@@ -104,9 +104,9 @@ async def test_text_that_only_was_refused_is_not_billed() -> None:
         async def text() -> AsyncIterator[str]:
             yield "Good night."
 
+        speech = speak(sockets, text(), SpeechSettings(), patience=0.1, story=story)
         with pytest.raises(FishError):
-            async for _ in speak(sockets, text(), SpeechSettings(), patience=0.1, story=story):
-                pass
+            await anext(speech)
         await sockets.close()
         assert len(emulator.sessions) > 1
     assert (story.heard, story.billed) == (None, 0)

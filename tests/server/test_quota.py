@@ -14,7 +14,7 @@ from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
 from wyoming_fish.listening import network_of
 from wyoming_fish.quota import MAX_ADDRESSES, STEP_S, Quota, QuotaError
 
-from .conftest import Reply, Served, Serving, receive
+from .conftest import Reply, Served, Serving
 from .visiting import HTTP, visitor
 
 TEXT = "Good night to you all. "
@@ -46,8 +46,8 @@ async def test_each_address_has_its_own(serving: Serving) -> None:
         error = (await _say(served)).error
         assert error.code == "characters-per-hour"
         assert re.fullmatch(
-            r"The limit of 40 characters an hour for your address is reached\. Try again in 6\d min, "
-            r"or raise --max-characters-per-hour-per-address\.",
+            r"The limit of 40 characters an hour for your address is reached\. "
+            r"Try again in 6\d min, or raise --max-characters-per-hour-per-address\.",
             error.text,
         )
         assert len(served.emulator.sessions) == sessions
