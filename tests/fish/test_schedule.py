@@ -20,7 +20,6 @@ from wyoming_fish.fish.text.sentences import CutKind, Sentences
 
 from .simulation import by_words, simulate
 
-
 REPLY = (
     "I have turned off the kitchen lights and the radio. The back door is still open, so you may "
     "want to close it before you go to bed. Tomorrow will be sunny, with a high of 21.5 degrees."
