@@ -69,7 +69,8 @@ def relay(url: str) -> Iterator[Served]:
 
 def _flags(url: str) -> tuple[str, ...]:
     """Our server's flags for this Fish Audio and any free port."""
-    return ("--uri", "tcp://127.0.0.1:0", "--api-key", "key", "--base-url", url)
+    no_limit = ("--max-characters-per-hour=0", "--max-characters-per-hour-per-address=0")
+    return ("--uri", "tcp://127.0.0.1:0", "--api-key", "key", "--base-url", url, *no_limit)
 
 
 def cpu_seconds(pid: int) -> float:

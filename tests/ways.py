@@ -38,6 +38,7 @@ SESSIONS_SETTLING_S = 60.0
 FLAGS = (
     *("--uri=tcp://127.0.0.1:0", "--api-key=key", "--text=raw"),
     *("--bridge=0.5", "--quiet-time=1", "--write-timeout=5"),
+    *("--max-characters-per-hour=0", "--max-characters-per-hour-per-address=0"),
 )
 
 # What fails all the time. Without REST, a reply goes by websocket however often that has failed:

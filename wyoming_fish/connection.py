@@ -25,6 +25,7 @@ from wyoming.tts import SynthesizeStopped, SynthesizeVoice
 from .catalog import Catalog
 from .fish.errors import FishError
 from .options import Options
+from .quota import QuotaError
 from .reply import Reply
 from .speaker import InternalError, Speaker
 from .wire import (
@@ -209,6 +210,9 @@ class Connection:
                 if error.code == "idle":
                     self.sent_away = "idle"
                 _LOGGER.debug("A client was sent away: %s", error)
+                self._refuse(error.code, str(error))
+            case QuotaError():
+                _LOGGER.warning("A reply was refused: %s", error)
                 self._refuse(error.code, str(error))
             case FishError():
                 _LOGGER.error("A reply failed: %s", error)

@@ -190,6 +190,20 @@ FLAGS: Final = (
     Flag("--max-connections", "WYOMING_FISH_MAX_CONNECTIONS", "200", "clients at once", count(1)),
     Flag("--max-per-address", "WYOMING_FISH_MAX_PER_ADDRESS", "100", "of one address", count(1)),
     Flag(
+        "--max-characters-per-hour",
+        "WYOMING_FISH_MAX_CHARACTERS_PER_HOUR",
+        "200000",
+        "characters of text sent to Fish Audio in an hour; 0: no limit",
+        count(0),
+    ),
+    Flag(
+        "--max-characters-per-hour-per-address",
+        "WYOMING_FISH_MAX_CHARACTERS_PER_HOUR_PER_ADDRESS",
+        "100000",
+        "the same for each client address; 0: no limit",
+        count(0),
+    ),
+    Flag(
         "--idle-time",
         "WYOMING_FISH_IDLE_TIME",
         "300",

@@ -7,12 +7,13 @@ import errno
 import sys
 from collections.abc import Callable
 from functools import partial
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TypeAlias
 
 from .address import WILDCARDS, Address
 from .wire import LINE_LIMIT
 
-__all__ = ["host_of", "listen"]
+__all__ = ["host_of", "listen", "network_of"]
 
 Connected: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
 
@@ -35,6 +36,22 @@ def host_of(writer: asyncio.StreamWriter) -> str:
     """Return the address of a client; those of a unix socket, or of stdio, share one."""
     peer = writer.get_extra_info("peername")
     return str(peer[0]) if isinstance(peer, tuple) else "this machine"
+
+
+def network_of(host: str) -> str:
+    """Return what stands for a client where addresses are limited: of IPv6, its /64 network.
+
+    A machine may take as many addresses of that as it likes.
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv4Address):
+        return host
+    if (mapped := address.ipv4_mapped) is not None:
+        return str(mapped)
+    return str(IPv6Address(int(address) >> 64 << 64))
 
 
 async def _listen_tcp(connected: Connected, host: str, port: int) -> asyncio.Server:

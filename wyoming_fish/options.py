@@ -67,6 +67,9 @@ class Options:
     """Where the server's health, its metrics and its page are served by HTTP; None: nowhere."""
     max_connections: int
     max_per_address: int
+    max_characters_per_hour: int
+    """Of text that Fish is sent; 0: no limit."""
+    max_characters_per_hour_per_address: int
     idle_time: float
     """Seconds without asking for anything after which a client is sent away; 0: never."""
     write_timeout: float

@@ -22,7 +22,7 @@ from .fish.account import Account
 from .fish.settings import Endpoint
 from .fish.sockets import Sockets
 from .history import History
-from .listening import host_of, listen
+from .listening import host_of, listen, network_of
 from .open_files import check_open_files, files_needed, limit_accept_errors
 from .options import Options
 from .signals import STOP_TIMEOUT_S, stop_on_signal
@@ -84,7 +84,7 @@ def _announcements(
 
 class _Client(NamedTuple):
     connection: Connection
-    host: str
+    network: str
 
 
 class Server:
@@ -230,7 +230,7 @@ class Server:
             return
         connection = Connection(wire, host, self._speaker, self._catalog, self._options)
         task = asyncio.create_task(connection.run())
-        self._connections[task] = _Client(connection, host)
+        self._connections[task] = _Client(connection, network_of(host))
         self._history.clients = len(self._connections)
         task.add_done_callback(self._disconnected)
         # A task that is cancelled before it begins closes nothing.
@@ -257,7 +257,7 @@ class Server:
         out no client that has something to say.
         """
         here = {t: client for t, client in self._connections.items() if not t.cancelling()}
-        same = {t: client for t, client in here.items() if client.host == host}
+        same = {t: client for t, client in here.items() if client.network == network_of(host)}
         for clients, most in (
             (same, self._options.max_per_address),
             (here, self._options.max_connections),

@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 from .cache import Cache
@@ -16,7 +17,9 @@ from .fish.settings import SpeechSettings
 from .fish.sockets import Sockets
 from .fish.speech import speak
 from .history import History
+from .listening import network_of
 from .options import Options
+from .quota import Quota
 from .reply import Reply
 
 __all__ = ["InternalError", "Speaker"]
@@ -50,6 +53,9 @@ class Speaker:
         self._options = options
         self._history = history
         self._cache = cache
+        self.quota = Quota(
+            options.max_characters_per_hour, options.max_characters_per_hour_per_address
+        )
 
     def warm(self) -> None:
         """A reply is to be expected."""
@@ -116,6 +122,7 @@ class Speaker:
             voice=self._catalog.resolve,
             bridge=bridge,
             patience=patience,
+            spend=partial(self.quota.spend, network_of(reply.record.host)),
             story=reply.record,
         )
         if self._cache is None or reply.streamed:

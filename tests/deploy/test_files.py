@@ -128,6 +128,8 @@ def test_the_key_is_a_file() -> None:
 def test_shares(servers: int, environment: dict[str, str]) -> None:
     """The servers know each variable, and together do not ask for more than an account may have."""
     assert set(environment) <= {flag.variable for flag in FLAGS}
+    # A balancer stands for all clients.
+    assert environment["WYOMING_FISH_MAX_CHARACTERS_PER_HOUR_PER_ADDRESS"] == "0"
     checked = environment | {"FISH_API_KEY_FILE": "", "FISH_API_KEY": "key"}
     concurrency = Options.parse([], checked).concurrency
     assert concurrency is not None

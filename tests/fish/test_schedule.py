@@ -1,7 +1,5 @@
 """When text is handed to Fish, against a simulated clock, writer, Fish and player."""
 
-import heapq
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
@@ -10,94 +8,17 @@ from hypothesis import strategies as st
 
 from wyoming_fish.fish.schedule import (
     FIRST_PIECE,
+    LETTER,
     LONGEST_PIECE,
     LONGEST_PIECE_S,
     MARGIN,
+    MAX_AHEAD_S,
     PAUSE,
     Schedule,
 )
 from wyoming_fish.fish.text.sentences import CutKind, Sentences
 
-
-@dataclass
-class Run:
-    """What came of a text."""
-
-    pieces: list[tuple[float, str]] = field(default_factory=list)
-    """When each was sent."""
-    first_audio: float = 0.0
-    starved: float = 0.0
-    """Seconds for which the player had begun and had nothing to play, while text was to come."""
-    longest_gap: float = 0.0
-    """Seconds between two pieces of audio, at the most, whatever the player has in hand."""
-
-    @property
-    def text(self) -> str:
-        """All that was sent."""
-        return "".join(piece for _, piece in self.pieces)
-
-
-def _run(
-    written: list[tuple[float, str]],
-    *,
-    answer: float = 0.3,
-    pace: float = 0.13,
-    letter: float = 0.065,
-) -> Run:
-    """Write at these times to a Fish that answers after ``answer`` seconds.
-
-    It makes a second of audio in ``pace`` seconds, of ``letter`` seconds for each letter, one
-    piece after another, in frames of 0.46 s.
-    """
-    schedule, run = Schedule(), Run()
-    events: list[tuple[float, int, str, str]] = []
-    for number, (at, text) in enumerate(written):
-        heapq.heappush(events, (at, number, "text", text))
-    heapq.heappush(events, (written[-1][0], len(written), "end", ""))
-    count = len(events)
-    busy_until = played_until = came = 0.0
-    ended = False
-    while events:
-        now, _, kind, text = heapq.heappop(events)
-        if kind == "text":
-            schedule.write(text, now)
-        elif kind == "end":
-            schedule.complete()
-            ended = True
-        elif kind == "audio":
-            seconds = float(text)
-            schedule.heard(seconds, now)
-            if not run.first_audio:
-                run.first_audio = played_until = came = now
-            run.starved += max(0.0, now - played_until)
-            played_until = max(played_until, now) + seconds
-            run.longest_gap = max(run.longest_gap, now - came)
-            came = now
-        while piece := schedule.take(now):
-            run.pieces.append((now, piece))
-            begins = max(now, busy_until) + answer
-            seconds = letter * len(piece)
-            at = begins
-            while seconds > 0:
-                frame = min(0.46, seconds)
-                at += frame * pace
-                seconds -= frame
-                heapq.heappush(events, (at, count, "audio", str(frame)))
-                count += 1
-            busy_until = at
-        if not ended and (wake := schedule.wake(now)) is not None:
-            heapq.heappush(events, (wake, count, "wake", ""))
-            count += 1
-    assert run.text == "".join(text for _, text in written)
-    return run
-
-
-def _words(text: str, per_second: float) -> list[tuple[float, str]]:
-    """The text word by word, as a language model writes it: the space comes with the next word."""
-    words = text.split(" ")
-    pieces = [words[0], *(f" {word}" for word in words[1:])]
-    return [(number / per_second, piece) for number, piece in enumerate(pieces)]
-
+from .simulation import by_words, simulate
 
 REPLY = (
     "I have turned off the kitchen lights and the radio. The back door is still open, so you may "
@@ -108,7 +29,7 @@ REPLY = (
 @pytest.mark.parametrize("per_second", [10, 20, 40])
 def test_the_first_sentence_goes_as_soon_as_it_is_certain(per_second: float) -> None:
     """The next word makes it certain, so it goes with that."""
-    run = _run(_words(REPLY, per_second))
+    run = simulate(by_words(REPLY, per_second))
     at, piece = run.pieces[0]
     assert piece == "I have turned off the kitchen lights and the radio. "
     # Its last word is the tenth, number 9; the next one makes it certain.
@@ -118,7 +39,7 @@ def test_the_first_sentence_goes_as_soon_as_it_is_certain(per_second: float) -> 
 
 def test_the_first_sentence_goes_at_a_pause() -> None:
     """Where nothing follows, a short pause after the mark is enough."""
-    run = _run([(0.0, "Let me see."), (5.0, " It is five.")])
+    run = simulate([(0.0, "Let me see."), (5.0, " It is five.")])
     at, piece = run.pieces[0]
     assert piece == "Let me see."
     assert at == pytest.approx(PAUSE)
@@ -126,13 +47,13 @@ def test_the_first_sentence_goes_at_a_pause() -> None:
 
 def test_an_abbreviation_is_given_time() -> None:
     """What is mostly an abbreviation or a number is not cut at a short pause."""
-    assert _run([(0.0, "Ask Dr. "), (0.5, "Smith.")]).pieces[0][1] == "Ask Dr. Smith."
-    assert _run([(0.0, "It is 22."), (3.0, "5 degrees.")]).pieces[0][1] == "It is 22.5 degrees."
+    assert simulate([(0.0, "Ask Dr. "), (0.5, "Smith.")]).pieces[0][1] == "Ask Dr. Smith."
+    assert simulate([(0.0, "It is 22."), (3.0, "5 degrees.")]).pieces[0][1] == "It is 22.5 degrees."
 
 
 def test_all_at_once() -> None:
     """A text that is there is sent at once, its first sentence by itself."""
-    run = _run([(0.0, REPLY)])
+    run = simulate([(0.0, REPLY)])
     assert [at for at, _ in run.pieces] == [0.0, 0.0]
     assert run.pieces[0][1].endswith("radio. ")
 
@@ -140,21 +61,21 @@ def test_all_at_once() -> None:
 def test_a_long_first_sentence_is_cut_at_a_clause() -> None:
     """Nobody waits for the end of a sentence that goes on and on."""
     text = "Well, " + "as far as I can see from here, it is raining and raining " * 5 + "now."
-    run = _run(_words(text, 10))
+    run = simulate(by_words(text, 10))
     assert run.pieces[0][1] == "Well, as far as I can see from here, "
     assert run.pieces[0][0] < 2.0
 
 
-def test_a_long_first_clause_is_cut_between_words() -> None:
+def test_a_long_first_clause_is_cut_betweenby_words() -> None:
     """Without any mark, a long beginning is cut at a space."""
-    run = _run(_words("so it goes on " * 30, 10))
+    run = simulate(by_words("so it goes on " * 30, 10))
     assert 100 < len(run.pieces[0][1]) <= FIRST_PIECE
     assert run.pieces[0][1].endswith(" ")
 
 
 def test_sentences_are_joined_while_audio_is_in_hand() -> None:
     """Fast text becomes few pieces: Fish keeps its melody over several sentences."""
-    run = _run(_words(f"{REPLY} " * 8, 40))
+    run = simulate(by_words(f"{REPLY} " * 8, 40))
     assert len(run.pieces) <= 2 + len(run.text) // (LONGEST_PIECE // 2)
     assert all(len(piece) <= LONGEST_PIECE for _, piece in run.pieces)
     # Every piece ends with a sentence.
@@ -163,7 +84,7 @@ def test_sentences_are_joined_while_audio_is_in_hand() -> None:
 
 def test_no_long_gap_between_pieces() -> None:
     """Whole sentences are not held back for so long that a satellite would give up."""
-    run = _run(_words(f"{REPLY} " * 8, 12))
+    run = simulate(by_words(f"{REPLY} " * 8, 12))
     assert max(b - a for (a, _), (b, _) in pairwise(run.pieces)) < 4
 
 
@@ -188,7 +109,7 @@ def test_a_player_is_never_without_audio(
     text: str, least: float, per_second: float, letter: float
 ) -> None:
     """At ten words a second and more, no player that starts at the first byte runs dry."""
-    run = _run(_words(text, per_second), answer=ANSWER, letter=letter)
+    run = simulate(by_words(text, per_second), answer=ANSWER, letter=letter)
     assert run.starved <= least + 1e-6
     assert run.text == text
 
@@ -213,13 +134,13 @@ def test_no_silence_is_put_into_flowing_text(
     text: str, per_second: float, letter: float, answer: float
 ) -> None:
     """Where sentences or clauses end in time, their audio comes before a gap has to be bridged."""
-    run = _run(_words(text, per_second), answer=answer, letter=letter)
+    run = simulate(by_words(text, per_second), answer=answer, letter=letter)
     assert run.longest_gap < BRIDGE
 
 
-def test_slow_text_is_not_cut_between_words() -> None:
+def test_slow_text_is_not_cut_betweenby_words() -> None:
     """Where speech outruns the writer anyway, it waits for a clause or a sentence."""
-    run = _run(_words(REPLY * 2, 2))
+    run = simulate(by_words(REPLY * 2, 2))
     assert all(piece.rstrip()[-1] in ".,!?" for _, piece in run.pieces)
 
 
@@ -243,7 +164,7 @@ def test_nothing_is_lost_and_nothing_is_cut(text: str, cuts: list[tuple[int, flo
             pieces.append((now, text[start:at]))
             start = at
             now += pause
-    run = _run([*pieces, (now, text[start:])])
+    run = simulate([*pieces, (now, text[start:])])
     assert run.text == text
     whole = Sentences()
     whole.write(text)
@@ -263,14 +184,14 @@ def test_pieces_of_text_do_not_matter(text: str, places: list[int]) -> None:
     ats = [0, *sorted({at for at in places if 0 < at < len(text)}), len(text)]
     pieces = [text[a:b] for a, b in pairwise(ats)]
     steps = [(number * 1e-4, piece) for number, piece in enumerate(pieces)]
-    run = _run([*steps, (1.0, "")])
-    assert run.pieces[0][1] == _run([(0.0, text), (1.0, "")]).pieces[0][1]
+    run = simulate([*steps, (1.0, "")])
+    assert run.pieces[0][1] == simulate([(0.0, text), (1.0, "")]).pieces[0][1]
 
 
 def test_cuts_are_of_the_best_kind() -> None:
     """A piece that is cut in need ends at a sentence rather than a clause, and so on."""
     text = "Yes. The first one, it seems, is long enough. And then, what follows is more of it "
-    run = _run([(0.0, text), (30.0, "and more.")])
+    run = simulate([(0.0, text), (30.0, "and more.")])
     whole = Sentences()
     whole.write(text)
     kinds = {cut.at: cut.kind for cut in whole.cuts}
@@ -332,7 +253,60 @@ def test_no_piece_is_longer_than_fish_can_speak(
     pieces = []
     while piece := schedule.take(0.0):
         pieces.append(piece)
+        schedule.heard(LONGEST_PIECE_S, 0.0)
     assert "".join(pieces) == sentence * 40
     # No more than one sentence beyond it, since that is not cut within a word.
     longest = max(LONGEST_PIECE_S * speed / seconds, len(sentence))
     assert max(map(len, pieces)) <= min(LONGEST_PIECE, 1.1 * longest)
+
+
+@pytest.mark.parametrize("text", ["x" * 50_000, "[x" * 20_000, "1" * 5000, "天" * 5000, "." * 5000])
+def test_text_that_cannot_be_cut(text: str) -> None:
+    """A text without words is sent in pieces as well, and no faster than it is heard."""
+    schedule, sent = Schedule(), ""
+    schedule.write(text, 0.0)
+    schedule.complete()
+    while piece := schedule.take(0.0):
+        assert len(piece) <= LONGEST_PIECE
+        sent += piece
+    assert len(sent) <= (MAX_AHEAD_S + LONGEST_PIECE_S) / LETTER
+    while not schedule.is_done:
+        schedule.heard(LONGEST_PIECE_S, 1.0)
+        sent += schedule.take(1.0)
+    assert sent == text
+
+
+# A reply of 24 s, and one of some 9 minutes, as estimated.
+SHORT, LONG = LONG_SENTENCE * 2, LONG_SENTENCE * 45
+
+
+def test_a_reply_of_half_a_minute_is_sent_at_once() -> None:
+    """Nothing changes the melody of a reply that is no longer than what may be ahead."""
+    run = simulate([(0.0, SHORT)])
+    assert {at for at, _ in run.pieces} == {0.0}
+
+
+@pytest.mark.parametrize("leaves_at", [0.0, 1.0])
+def test_a_listener_that_takes_nothing_costs_little(leaves_at: float) -> None:
+    """However long the text is and however long it stays, half a minute and a piece are sent."""
+    run = simulate([(0.0, LONG)], leaves_at=leaves_at)
+    assert run.most_ahead <= MAX_AHEAD_S + LONGEST_PIECE_S
+    assert run.pieces[-1][0] <= leaves_at
+
+
+@given(
+    voice=st.floats(0.4, 2.5),
+    pace=st.floats(0.05, 0.3),
+    answer=st.floats(0.2, 0.5),
+    buffer=st.floats(2.0, 20.0) | st.just(float("inf")),
+    per_second=st.sampled_from([10.0, 40.0, float("inf")]),
+)
+@settings(deadline=None, max_examples=60)
+def test_a_long_reply_is_paced_without_a_gap(
+    voice: float, pace: float, answer: float, buffer: float, per_second: float
+) -> None:
+    """A player that takes it as it plays, or sooner, hears all of it, however fast the voice is."""
+    written = [(0.0, LONG)] if per_second == float("inf") else by_words(LONG, per_second)
+    run = simulate(written, answer=answer, pace=pace, letter=voice * LETTER, buffer=buffer)
+    assert run.starved <= (0.0 if per_second > 10 else answer) + 1e-6
+    assert run.most_ahead <= MAX_AHEAD_S + LONGEST_PIECE_S

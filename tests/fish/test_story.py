@@ -74,3 +74,48 @@ async def test_what_did_not_happen_is_not_told() -> None:
     for story in (refused, silent):
         assert (story.sent, story.heard, story.first_audio, story.fish_part) == (None,) * 4
         assert (story.billed, story.audio, story.retries) == (0, 0.0, [])
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [Fault("text", "error")],
+        [Fault("upgrade", 404, times=None), Fault("rest", 429)],
+    ],
+)
+async def test_refused_text_is_not_billed(
+    faults: list[Fault], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Fish refuses does not count, by websocket and by REST; what it then takes does."""
+    monkeypatch.setattr("wyoming_fish.fish.retries.FIRST_DELAY", 0.005)
+    async with Emulator(EmulatorSettings(faults=faults)) as emulator:
+        story = await _tell(emulator, "Good night.")
+    assert story.retries[-1] in ("unavailable", "limit")
+    assert story.heard is not None
+    assert story.billed == len("Good night.")
+
+
+async def test_text_that_only_was_refused_is_not_billed() -> None:
+    """A reply whose every session is refused costs nothing."""
+    async with Emulator(EmulatorSettings(faults=[Fault("text", "error", times=None)])) as emulator:
+        story = Story()
+        sockets = Sockets(Endpoint("key", emulator.url), warm=0)
+
+        async def text() -> AsyncIterator[str]:
+            yield "Good night."
+
+        speech = speak(sockets, text(), SpeechSettings(), patience=0.1, story=story)
+        with pytest.raises(FishError):
+            await anext(speech)
+        await sockets.close()
+        assert len(emulator.sessions) > 1
+    assert (story.heard, story.billed) == (None, 0)
+
+
+async def test_a_second_attempt_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text that is sent again beside a late attempt was sent twice."""
+    monkeypatch.setattr("wyoming_fish.fish.live_reply.LATE_S", 0.05)
+    async with Emulator(EmulatorSettings(faults=[Fault("audio", "stall")])) as emulator:
+        story = await _tell(emulator, "Good night.")
+        assert len(emulator.sessions) == 2
+    assert story.billed == 2 * len("Good night.")

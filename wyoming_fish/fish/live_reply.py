@@ -14,6 +14,7 @@ from .protocol import Audio, Finish, Session, State
 from .schedule import Schedule
 from .settings import SpeechSettings
 from .sockets import Socket, Sockets
+from .story import size_of
 from .words import words
 from .written import Pieces, Written
 
@@ -63,6 +64,7 @@ class LiveReply:
         """Whether its connection does not even answer a ping."""
         self.sent = 0
         """Characters of the text that were sent."""
+        self._bytes_sent = 0
         self._sockets = sockets
         self._written = written
         self._settings = settings
@@ -120,10 +122,13 @@ class LiveReply:
                     message = await self._receive(socket, session, tasks[0])
                     if message.pcm:
                         yield message.pcm
+                        self._schedule.taken(_now())
                     if isinstance(message, Finish):
                         break
                 self._check_finish()
             except FishError as error:
+                if not self.heard:
+                    self._written.story.fail(error, self._bytes_sent)
                 if not self._parked or self._unanswered or self._is_cut_off():
                     raise
                 # All that was sent had been spoken long before.
@@ -191,15 +196,15 @@ class LiveReply:
         return min(now, self._owed_since + seconds * SILENCE_LIMIT)
 
     def _hear(self, seconds: float) -> None:
-        self._schedule.heard(seconds, _now())
+        may_send = self._schedule.heard(seconds, _now())
         self._written.story.hear(seconds)
         self._unanswered = False
         self._last_audio = _now()
         if not self.heard:
-            # From now on there is a clock to send by.
             self.heard = True
             if self._late_timer is not None:
                 self._late_timer.cancel()
+        if may_send:
             self._pieces.wake()
 
     async def _check_connection(self, socket: Socket) -> None:
@@ -272,14 +277,16 @@ class LiveReply:
         try:
             await socket.send(session.start(self._settings.request()))
             while piece := await self._pieces.next():
+                text, opens = self._written.opening.open(piece) if opens else piece, False
+                if not self._written.may_send(text, begun=bool(self.sent)):
+                    break
                 self._progress.send(piece)
                 self.sent += len(piece)
                 if words(piece):
                     self._unanswered = True
                     self._owed_since = self._owed_since or _now()
-                text, opens = self._written.opening.open(piece) if opens else piece, False
+                self._bytes_sent += size_of(text)
                 await socket.send(session.text(text))
-                self._written.story.send(text)
                 if not piece.isspace():
                     await socket.send(session.flush())
             self._owed_since = self._owed_since or _now()

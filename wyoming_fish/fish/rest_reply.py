@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 
-from .errors import NoAudioError
+from .errors import FishError, NoAudioError
 from .live_reply import PARK_AFTER_S
 from .rest import PATIENCE, Rest
 from .schedule import Schedule
 from .settings import SpeechSettings
 from .sockets import Sockets
+from .story import size_of
 from .words import words
 from .written import Pieces, Written, has_words
 
@@ -63,10 +64,16 @@ class RestReply:
                 if not has_words(text):
                     continue
                 request = self._written.opening.open(text)
-                self._written.story.send(request)
-                async with contextlib.aclosing(self._speak(rest, request, until)) as speech:
-                    async for pcm in speech:
-                        yield pcm
+                if not self._written.may_send(request, begun=self.heard):
+                    return
+                try:
+                    async with contextlib.aclosing(self._speak(rest, request, until)) as speech:
+                        async for pcm in speech:
+                            yield pcm
+                except FishError as error:
+                    if not self._within:
+                        self._written.story.fail(error, size_of(request))
+                    raise
                 self.sent += len(text)
                 self._written.opening.spoke(text)
                 text = ""
@@ -81,17 +88,21 @@ class RestReply:
         self.pending = True
         patience = PATIENCE
         if until is not None and not self.heard:
-            patience = until - asyncio.get_running_loop().time()
+            patience = until - _now()
         async with contextlib.aclosing(rest.speak(text, self._settings, patience)) as speech:
             async for pcm in speech:
                 if not self.heard:
                     self._sockets.detour.spoke()
                 self.heard = self._within = True
-                now = asyncio.get_running_loop().time()
                 seconds = len(pcm) / 2 / self._settings.sample_rate
-                self._schedule.heard(seconds, now)
+                self._schedule.heard(seconds, _now())
                 self._written.story.hear(seconds)
                 yield pcm
+                self._schedule.taken(_now())
         if not self._within and words(text):
             raise NoAudioError(f"{self._sockets.endpoint.name} said nothing.")
         self._within = self.pending = False
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -3,7 +3,8 @@
 Fish speaks what it has when it is told to (a flush). Told early, it is heard early; told often,
 it hears half sentences and makes each sound like an end. So the first sentence goes as soon as
 its end is certain, and after it the audio clock decides: while enough audio is in hand, sentences
-are joined, and when it runs out, the best piece there is goes at once.
+are joined, and when it runs out, the best piece there is goes at once. However long the text is,
+Fish gets only a little more of it than the listener has taken the audio of.
 
 No clock and no socket here: the time is handed in, in seconds of any monotonic clock.
 """
@@ -43,6 +44,13 @@ EXPECTED_ANSWER: Final = 0.5
 # Seconds without audio after which none of what was sent is taken to be still on its way; Fish
 # makes audio several times faster than it is played.
 SETTLED: Final = 0.5
+
+# Seconds of audio, as estimated, that may be on their way before more text is sent. A listener that
+# leaves has then cost no more than this and one piece. Fish makes audio several times faster than
+# it is played, so it is never idle for want of text.
+MAX_AHEAD_S: Final = 30.0
+# The fastest voices need this share of the estimated time.
+MIN_PACE: Final = 0.4
 
 # Seconds of audio that a letter becomes, and one of those that are written wide, as Chinese is, or
 # a digit, which is a word.
@@ -88,8 +96,14 @@ class Schedule:
         self._last_audio = 0.0
         self._audio = 0.0
         """Seconds that have come."""
+        self._taken: float | None = None
+        """Since when the listener has taken all that has come; None while it has not."""
         self._expected = 0.0
         """Seconds that all that was sent should become."""
+        self._paced = 0.0
+        """The same at this voice's pace, until Fish has certainly spoken all of it."""
+        self._pace = 1.0
+        """Seconds of this voice's audio for each expected second."""
 
     def write(self, text: str, now: float) -> None:
         """Text has come."""
@@ -103,14 +117,28 @@ class Schedule:
         """There is no more text."""
         self._complete = True
 
-    def heard(self, seconds: float, now: float) -> None:
-        """Audio has come, which a player plays from its first byte on."""
-        if self._first_audio is None:
+    @property
+    def is_done(self) -> bool:
+        """Whether all of the text has been taken, and there is no more."""
+        return self._complete and not self._sentences.text
+
+    def heard(self, seconds: float, now: float) -> bool:
+        """Audio has come, which a player plays from its first byte on.
+
+        Tells whether ``take`` may have a piece now that had to wait for it.
+        """
+        is_first, was_far_ahead = self._first_audio is None, self._is_far_ahead
+        if is_first:
             self._first_audio = now
             if self._first_sent is not None:
                 self._answer = now - self._first_sent
-        self._last_audio = now
+        self._taken, self._last_audio = None, now
         self._audio += seconds
+        return is_first or (was_far_ahead and not self._is_far_ahead)
+
+    def taken(self, now: float) -> None:
+        """The listener has taken all that has come, and waits for more."""
+        self._taken = now
 
     def due(self, now: float) -> bool:
         """Whether ``take`` has a piece now."""
@@ -119,14 +147,16 @@ class Schedule:
     def take(self, now: float) -> str:
         """The piece to be sent and flushed now; nothing while it is better to wait.
 
-        To be asked until it gives nothing, after ``write``, ``complete`` and the first ``heard``,
-        and at ``wake``.
+        To be asked until it gives nothing, after ``write`` and ``complete``, when ``heard`` says
+        so, and at ``wake``.
         """
         at = self._due(now)
         return self._send(at, now) if at else ""
 
     def _due(self, now: float) -> int:
         """How many characters are to be sent now."""
+        if self._is_far_ahead and now < self._idle_at(now):
+            return 0
         if self._complete:
             at = self._whole_piece() if self._first_sent is not None else self._first_piece(now)
             at = at or len(self._sentences.text)
@@ -138,7 +168,11 @@ class Schedule:
             at = self._quiet_piece(now)
         else:
             at = self._whole_piece()
-        return (self._whole_piece() or at) if at > self._longest() else at
+        longest = self._longest()
+        if at > longest:
+            at = self._whole_piece() or at
+        # Fish would cut a word of this length itself.
+        return at if at <= LONGEST_PIECE else longest
 
     def _longest(self) -> int:
         """Characters of the longest piece."""
@@ -178,7 +212,10 @@ class Schedule:
         if self._first_sent is not None:
             times += [self._quiet_since + QUIET, self._quiet_since + LONG_QUIET]
         if self._first_audio is not None:
-            times += [now + self._ahead(now) - self._reserve, self._settled]
+            times.append(now + self._ahead(now) - self._reserve)
+            times.append(self._settled(now))
+        if self._is_far_ahead:
+            times.append(self._idle_at(now))
         return min((time for time in times if time > now), default=None)
 
     @property
@@ -186,10 +223,23 @@ class Schedule:
         """Seconds of audio that last until Fish has answered what is sent now."""
         return self._answer + MARGIN
 
+    def _settled(self, now: float) -> float:
+        """When nothing of what was sent is on its way any more, if nothing comes until then.
+
+        It takes time in which the listener waits: a slow one says nothing about Fish.
+        """
+        if self._taken is None:
+            return now + SETTLED
+        return max(self._taken, self._last_sent + self._answer) + SETTLED
+
+    def _idle_at(self, now: float) -> float:
+        """When Fish must have spoken all, if nothing comes until then: it may answer each piece."""
+        return self._settled(now) + self._answer
+
     @property
-    def _settled(self) -> float:
-        """When nothing of what was sent is on its way any more."""
-        return max(self._last_audio, self._last_sent + self._answer) + SETTLED
+    def _is_far_ahead(self) -> bool:
+        """Whether so much audio should be on its way that no more text is sent."""
+        return self._paced - self._audio >= MAX_AHEAD_S
 
     @property
     def _quiet_since(self) -> float:
@@ -201,14 +251,21 @@ class Schedule:
         if self._first_audio is None:
             # The player has not begun, so it cannot starve.
             return float("inf")
-        coming = self._expected if now < self._settled else 0.0
+        coming = self._expected if now < self._settled(now) else 0.0
         return max(self._audio, coming) - (now - self._first_audio)
 
     def _send(self, at: int, now: float) -> str:
-        if now >= self._settled:
+        if now >= self._settled(now):
             self._expected = self._audio
+        if now >= self._idle_at(now):
+            if self._is_far_ahead:
+                # The voice is faster than expected: Fish must not fall idle again.
+                self._pace = max(MIN_PACE, self._pace * self._audio / self._paced)
+            self._paced = self._audio
         piece = self._sentences.take(at)
-        self._expected += sum(map(_seconds, piece)) / self._speed
+        seconds = sum(map(_seconds, piece)) / self._speed
+        self._expected += seconds
+        self._paced += seconds * self._pace
         if self._first_sent is None:
             self._first_sent = now
         self._last_sent = now

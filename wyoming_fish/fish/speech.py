@@ -13,6 +13,7 @@ from .sockets import Sockets
 from .story import Story
 from .synthesizer import Synthesizer
 from .text.settings import TextSettings
+from .written import without_limit
 
 __all__ = ["BRIDGE", "speak"]
 
@@ -33,6 +34,7 @@ async def speak(  # noqa: PLR0913 - by name
     voice: Callable[[str], VoiceIds] = str,
     bridge: float | None = None,
     patience: float | None = None,
+    spend: Callable[[int], None] = without_limit,
     story: Story | None = None,
 ) -> AsyncGenerator[bytes]:
     """Speak ``text`` while it is being written.
@@ -56,6 +58,11 @@ async def speak(  # noqa: PLR0913 - by name
     nothing has been heard. They begin as the first words are sent; a wait for one of the account's
     sessions has as many of its own. A server of one's own is given the time that it needs.
 
+    However long the text is, no more than some half a minute of it is sent before the listener has
+    taken the audio. ``spend`` is told the characters of each piece before it is sent, and 0 before
+    a session. It raises a FishError if there may be no more: what was sent is spoken, and
+    then the error is raised.
+
     What happens is put down in ``story``, a new one for each reply.
 
     Leaving the iterator closes the session's socket: Fish has no other way to be interrupted.
@@ -65,7 +72,7 @@ async def speak(  # noqa: PLR0913 - by name
     """
     script = Script(text, settings.backend, text_settings, ssml=ssml)
     story = story or Story()
-    synthesizer = Synthesizer(sockets, settings, patience, story)
+    synthesizer = Synthesizer(sockets, settings, patience, story, spend)
     speech = synthesizer.audio(script, voice)
     if bridge:
         silence = Silence(

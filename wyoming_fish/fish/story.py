@@ -6,7 +6,27 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["Story", "max_audio_s"]
+from .errors import (
+    FishError,
+    KeyRefusedError,
+    LimitError,
+    NoCreditError,
+    RequestRefusedError,
+    UnavailableError,
+    VoiceNotFoundError,
+)
+
+__all__ = ["Story", "max_audio_s", "size_of"]
+
+# Fish's answers to a session that it does not take. After any other failure it may have begun.
+_REFUSALS: Final = (
+    KeyRefusedError,
+    LimitError,
+    NoCreditError,
+    RequestRefusedError,
+    UnavailableError,
+    VoiceNotFoundError,
+)
 
 # Seconds of audio that a byte of text (UTF-8) may become: slow voices need 0.2. A server that sends
 # far more does not speak the text, and may never end.
@@ -31,7 +51,8 @@ class Story:
     heard: float | None = None
     """When its first audio came."""
     billed: int = 0
-    """Bytes (UTF-8) of what was sent to Fish, each time that it was."""
+    """Bytes (UTF-8) of what Fish was sent, each time that it was, and did not refuse. Fish bills by
+    bytes of text; whether for what it takes or for what it speaks is not known."""
     audio: float = 0.0
     """Seconds of audio that came."""
     retries: list[str] = field(default_factory=list)
@@ -72,7 +93,12 @@ class Story:
         """A piece of it was sent to Fish."""
         if self.sent is None:
             self.sent = _now()
-        self.billed += len(text.encode())
+        self.billed += size_of(text)
+
+    def fail(self, error: FishError, size: int) -> None:
+        """A session in which ``size`` bytes were sent has ended before its first audio."""
+        if isinstance(error, _REFUSALS):
+            self.billed -= size
 
     def hear(self, seconds: float) -> None:
         """So many seconds of audio have come."""
@@ -84,6 +110,12 @@ class Story:
 def max_audio_s(text_bytes: int) -> float:
     """The most seconds of audio that text of so many bytes (UTF-8) may become."""
     return MAX_EXTRA_AUDIO_S + MAX_AUDIO_S_PER_BYTE * text_bytes
+
+
+def size_of(text: str) -> int:
+    """Bytes of ``text``, by which Fish bills."""
+    # What is no Unicode is refused where it is sent.
+    return len(text.encode(errors="surrogatepass"))
 
 
 def _now() -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from dataclasses import replace
 
 from .errors import (
@@ -16,6 +16,7 @@ from .errors import (
     VoiceNotFoundError,
 )
 from .hedged_reply import HedgedReply
+from .opening import Opening
 from .rest_reply import RestReply
 from .retries import Retries
 from .script import Script, runs
@@ -31,15 +32,21 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Synthesizer:
-    """Speaks one reply by ``settings``. ``speak`` tells what ``patience`` and ``story`` are."""
+    """Speaks one reply by ``settings``. ``speak`` tells what the other arguments are."""
 
     def __init__(
-        self, sockets: Sockets, settings: SpeechSettings, patience: float | None, story: Story
+        self,
+        sockets: Sockets,
+        settings: SpeechSettings,
+        patience: float | None,
+        story: Story,
+        spend: Callable[[int], None],
     ) -> None:
         self._sockets = sockets
         self._settings = settings
         self._patience = patience
         self._story = story
+        self._spend = spend
         self._attempt: HedgedReply | RestReply | None = None
         """The one that is under way."""
 
@@ -53,7 +60,7 @@ class Synthesizer:
     ) -> AsyncGenerator[bytes]:
         """The speech of a text; of an SSML document, which has none, that of its parts."""
         settings = self._settings
-        written = Written(script.text(), self._story, script.opening(settings.voice))
+        written = self._written(script.text(), script.opening(settings.voice))
         async with contextlib.aclosing(self._speech(written, settings)) as speech:
             async for pcm in speech:
                 yield pcm
@@ -62,7 +69,7 @@ class Synthesizer:
             # A voice that Fish does not know loses nothing of the text.
             for voice_ids in (chosen.voice, settings.voice):
                 run = replace(chosen, voice=voice_ids)
-                written = Written(_whole(text), self._story, script.opening(voice_ids))
+                written = self._written(_whole(text), script.opening(voice_ids))
                 try:
                     async with contextlib.aclosing(self._speech(written, run)) as speech:
                         async for pcm in speech:
@@ -73,6 +80,9 @@ class Synthesizer:
                     if heard or voice_ids == settings.voice:
                         raise
                     _LOGGER.warning("Using the default voice, since SSML names another: %s", error)
+
+    def _written(self, text: AsyncIterable[str], opening: Opening) -> Written:
+        return Written(text, self._story, opening, self._spend)
 
     async def _speech(self, written: Written, settings: SpeechSettings) -> AsyncGenerator[bytes]:
         """The speech of one text: one session, or several, each tried again if it fails."""
@@ -124,6 +134,7 @@ class Synthesizer:
             with self._sockets.expect(backend):
                 if not await attempt.due():
                     return
+                self._spend(0)
                 await stack.enter_async_context(self._sockets.slots.one(place))
             audio = await stack.enter_async_context(
                 contextlib.aclosing(attempt.audio(retries.begin()))

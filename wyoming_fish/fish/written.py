@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 from typing import Final
 
-from .errors import TextTimeoutError
+from .errors import FishError, TextTimeoutError
 from .opening import Opening
 from .schedule import Schedule
 from .story import Story
 
-__all__ = ["Pieces", "Written"]
+__all__ = ["Pieces", "Written", "without_limit"]
 
 # Seconds without new text, and with nothing left to say, after which a reply ends. An agent may use
 # its tools for minutes; Home Assistant never ends the text of a pipeline that it cancels.
 TEXT_TIMEOUT_S: Final = 300.0
 
 
+def without_limit(characters: int) -> None:
+    """Let any number of ``characters`` be sent: what ``speak`` has for ``spend`` by default."""
+
+
 class Written:
     """What has been written so far and not been skipped; it can be read as often as needed.
 
-    ``story`` is told of it, and ``opening`` of what was spoken.
+    ``story`` is told of it, and ``opening`` of what was spoken. ``spend`` is what ``speak`` has.
     """
 
     def __init__(
-        self, text: AsyncIterable[str], story: Story, opening: Opening | None = None
+        self,
+        text: AsyncIterable[str],
+        story: Story,
+        opening: Opening | None = None,
+        spend: Callable[[int], None] = without_limit,
     ) -> None:
         self.story = story
         self.opening = opening or Opening()
+        self._spend = spend
         self.parts: list[str] = []
         """As they came, none of them empty."""
         self.last_text = _now()
@@ -91,6 +100,21 @@ class Written:
             raise TextTimeoutError(
                 f"The text of the reply did not go on for {TEXT_TIMEOUT_S:.0f} s."
             )
+
+    def may_send(self, text: str, *, begun: bool) -> bool:
+        """Whether ``text`` may be sent now; it then counts as sent.
+
+        Raises FishError if it may not be and its session has not ``begun``. One that has is to
+        speak what it was sent.
+        """
+        try:
+            self._spend(len(text))
+        except FishError:
+            if begun:
+                return False
+            raise
+        self.story.send(text)
+        return True
 
     def skip(self, characters: int) -> None:
         """Forget the first ``characters``: they have been spoken."""
@@ -166,8 +190,8 @@ class Pieces:
         while not self._stopped:
             self._news.clear()
             now = _now()
-            complete = self._take_in(now)
-            if (piece := self._schedule.take(now)) or complete:
+            self._take_in(now)
+            if (piece := self._schedule.take(now)) or self._schedule.is_done:
                 return piece
             if pause_at is not None and now >= pause_at:
                 break

@@ -42,7 +42,7 @@ class Metrics:
         self._retries = self._counter("retries", "New tries, by why.", "reason")
         self._audio = self._counter("audio_seconds", "Seconds of speech.")
         self._billed = self._counter(
-            "billed_bytes", "Bytes (UTF-8) of text sent to Fish Audio, which bills by them."
+            "billed_bytes", "Bytes (UTF-8) of text that Fish Audio was sent and did not refuse."
         )
         self._first_audio = self._histogram(
             "first_audio_seconds", "From the first text to the first audio."
@@ -110,6 +110,16 @@ class _Present(Collector):
         queue = _counter_family("queue_seconds", "Seconds that replies have waited for one.")
         queue.add_metric([], slots.waited)
         yield queue
+        yield _gauge(
+            "characters_sent",
+            "Characters of text sent to Fish Audio in the last hour.",
+            self._view.speaker.quota.sent,
+        )
+        yield _gauge(
+            "characters_limit",
+            "Characters that it may be sent in an hour; 0: no limit.",
+            self._view.options.max_characters_per_hour,
+        )
         yield _gauge("sockets_idle", "Sockets open for the next replies.", sockets.idle)
         opened = _counter_family("sockets_opened", "Sockets opened.")
         opened.add_metric([], sockets.opened)
