@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 
 from .errors import BrokenStreamError, FishConnectionError, FishError, VoiceNotFoundError
 from .hedged_reply import HedgedReply
 from .rest_reply import RestReply
 from .retries import Retries
-from .script import Script, runs
+from .script import Script, in_steps, runs
 from .settings import Backend, SpeechSettings, VoiceIds
 from .slots import Place
 from .sockets import Sockets
@@ -56,7 +56,7 @@ class Synthesizer:
             # A voice that Fish does not know loses nothing of the text.
             for voice_ids in (chosen.voice, settings.voice):
                 run = replace(chosen, voice=voice_ids)
-                written = Written(_whole(text), self._story, script.opening(voice_ids))
+                written = Written(in_steps(text), self._story, script.opening(voice_ids))
                 try:
                     async with contextlib.aclosing(self._speech(written, run)) as speech:
                         async for pcm in speech:
@@ -127,10 +127,6 @@ class Synthesizer:
                     is_accepted = True
                     self._sockets.slots.accepted()
                 yield pcm
-
-
-async def _whole(text: str) -> AsyncIterator[str]:
-    yield text
 
 
 def _broken(error: FishError) -> FishError:
