@@ -85,7 +85,7 @@ SHORT, LONG = 2_000, 16_000
 
 # How many times as long as a single pass over a text a pattern may take. Those of the product take
 # up to 160; what grows with the square of the length takes thousands.
-SUSPECT, MOST = 60, 300
+SUSPECT, MOST = 100, 300
 
 PASS = re.compile(r"(?:[b-y]|\d|a)*\Z")
 

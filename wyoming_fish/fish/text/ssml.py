@@ -14,11 +14,9 @@ result does not depend on where the steps lie.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from html.entities import html5
 from typing import Final
 from xml.parsers import expat
 
@@ -28,6 +26,7 @@ from .characters import clean_characters, join_surrogates
 from .cues import Cues
 from .phonemes import fish_phonemes
 from .pronunciations import Pronouncer
+from .references import as_text, as_xml, split_reference
 from .settings import TextSettings
 from .spoken import Spoken
 from .styles import Styler
@@ -40,7 +39,8 @@ LONGEST_SSML: Final = 200_000
 DEEPEST_SSML: Final = 50
 MOST_PARTS: Final = 100
 
-# Bytes of one tag, which has to be held until it is closed. A longer one is not a tag.
+# Bytes of one tag, which has to be held until it is closed. With a longer one, a text is read
+# without its tags.
 LONGEST_TAG_BYTES: Final = 4096
 
 # What Fish allows.
@@ -54,12 +54,6 @@ _PROLOG: Final = re.compile(
     r"<!DOCTYPE[^<>\[\]]{0,500}\[[^\]]{0,5000}\]\s{0,100}>"
 )
 _TAG: Final = re.compile(r"<[^<>]*>")
-# A character by its name or number, or an ampersand that is none.
-_REFERENCE: Final = re.compile(
-    r"&(?:(?P<xml>(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9A-Fa-f]{1,6});)"
-    r"|(?P<html>\w{1,32};))?"
-)
-_LONGEST_REFERENCE: Final = 34
 _TIME: Final = re.compile(r"\+?(\d{1,6}(?:\.\d{0,6})?|\.\d{1,6})(ms|s)")
 _NUMBER: Final = re.compile(r"([+-]?)(\d{1,4}(?:\.\d{0,4})?)(%|dB|)", re.IGNORECASE)
 
@@ -166,17 +160,17 @@ class _Document:
         for step in steps(text):
             piece = clean_characters(step, before)
             before = piece[-1:] or before
-            piece, held = _split_reference(held + piece)
+            piece, held = split_reference(held + piece)
             if not fed_bytes:
                 piece = piece.lstrip()
-            data = _REFERENCE.sub(_as_xml, piece).encode()
+            data = as_xml(piece).encode()
             fed_bytes += len(data)
             parser.Parse(data, False)
             if fed_bytes - parser.CurrentByteIndex > LONGEST_TAG_BYTES:
                 raise _RefusedError("a long tag")
             self._take()
             yield
-        parser.Parse(_REFERENCE.sub(_as_xml, held).encode(), True)
+        parser.Parse(as_xml(held).encode(), True)
         self._end_part()
 
     def plain(self, text: str) -> Iterator[None]:
@@ -187,11 +181,14 @@ class _Document:
             piece = clean_characters(step, before)
             before = piece[-1:] or before
             piece, held = _split_tag(held + piece)
-            self._say(_REFERENCE.sub(_as_text, _TAG.sub(" ", piece)))
+            if len(held) > LONGEST_TAG_BYTES:
+                # Nothing of it is said, if it is closed.
+                held = "<"
+            self._say(as_text(_TAG.sub(" ", piece)))
             self._take()
             yield
         if not held.startswith("<"):
-            self._say(_REFERENCE.sub(_as_text, held))
+            self._say(as_text(held))
         self._end_part()
 
     def _refuse(self, *_: object) -> None:
@@ -299,35 +296,12 @@ class _Document:
         self._breaks.clear()
 
 
-def _split_reference(text: str) -> tuple[str, str]:
-    """``text``, and what at its end may be the beginning of a reference."""
-    at = text.rfind("&", max(0, len(text) - _LONGEST_REFERENCE))
-    if at < 0 or ";" in text[at:]:
-        return text, ""
-    return text[:at], text[at:]
-
-
 def _split_tag(text: str) -> tuple[str, str]:
     """``text``, and what at its end may be the beginning of a tag or of a reference."""
-    at = text.rfind("<", max(0, len(text) - LONGEST_TAG_BYTES))
+    at = text.rfind("<")
     if at < 0 or ">" in text[at:]:
-        return _split_reference(text)
+        return split_reference(text)
     return text[:at], text[at:]
-
-
-def _as_xml(reference: re.Match[str]) -> str:
-    """What expat is to read: it knows five names. An ampersand is the most common mistake."""
-    if reference["xml"]:
-        return reference[0]
-    meant = html5.get(reference["html"] or "")
-    return html.escape(meant) if meant else f"&amp;{reference[0][1:]}"
-
-
-def _as_text(reference: re.Match[str]) -> str:
-    """The character, a space for one that is unknown, or the ampersand."""
-    if reference["html"]:
-        return html5.get(reference["html"], " ")
-    return html.unescape(reference[0])
 
 
 def _breaks(attributes: dict[str, str]) -> list[str]:
