@@ -208,6 +208,7 @@ def test_long_ago() -> None:
     """What was told at any time counts, and only the newest of it is kept."""
     pieces = tuple(f"Sentence {number} is this. " for number in range(100))
     progress = _progress(pieces=pieces)
+    said: Alignment | None = None
     for number, piece in enumerate(pieces):
         words = piece.split()
         said = _alignment(*((word, at / 4, (at + 1) / 4) for at, word in enumerate(words)))

@@ -126,10 +126,10 @@ def test_declared_encoding() -> None:
 )
 def test_steps_do_not_matter(monkeypatch: pytest.MonkeyPatch, ssml: str, size: int) -> None:
     """What is said does not depend on where the steps lie in which a document is read."""
-    options = {"style": "calm", "pronunciations": parse_pronunciations("HACS: hacks")}
-    whole = _parts(ssml, **options)
+    settings = TextSettings(style="calm", pronunciations=parse_pronunciations("HACS: hacks"))
+    whole = parse_ssml(ssml, Backend.S2_1_PRO, settings)
     monkeypatch.setattr("wyoming_fish.fish.cpu_turns.STEP_CHARACTERS", size)
-    assert _parts(ssml, **options) == whole != []
+    assert parse_ssml(ssml, Backend.S2_1_PRO, settings) == whole != []
 
 
 def test_too_long() -> None:
