@@ -24,6 +24,8 @@ class Pattern:
     flags: int
     is_for_whole_texts: bool
     """Whether `fullmatch` is called on it."""
+    is_searched: bool
+    """Whether it is looked for anywhere in a text, or may be."""
 
 
 def all_patterns() -> list[Pattern]:
@@ -38,7 +40,7 @@ def _integration_patterns() -> list[Pattern]:
     """Those that are written as one string: its modules need Home Assistant, which is not here."""
     written = re.compile(r'\bre\.\w+\(\s*r?"((?:[^"\\]|\\.)*)"')
     return [
-        Pattern(path.name, match[1], 0, is_for_whole_texts=False)
+        Pattern(path.name, match[1], 0, is_for_whole_texts=False, is_searched=True)
         for path in INTEGRATION.glob("*.py")
         for match in written.finditer(path.read_text())
     ]
@@ -46,7 +48,7 @@ def _integration_patterns() -> list[Pattern]:
 
 def _server_patterns() -> list[Pattern]:
     """Those that importing every module compiles, and cleaning text of all kinds."""
-    found: list[Pattern] = []
+    found: list[tuple[str, str, int, str]] = []
     source = " ".join(path.read_text() for path in PRODUCT.rglob("*.py"))
     compiler = re._compiler  # type: ignore[attr-defined] # noqa: SLF001
     compile_pattern = compiler.compile
@@ -59,14 +61,24 @@ def _server_patterns() -> list[Pattern]:
             line = path.read_text().splitlines()[frame.f_lineno - 1]
             name = line.partition("=")[0].partition(":")[0].strip()
             place = f"{path.name}:{frame.f_lineno}"
-            found.append(Pattern(place, str(pattern), int(flags), f"{name}.fullmatch(" in source))
+            found.append((place, str(pattern), int(flags), name))
         return compile_pattern(pattern, flags)
 
     compiler.compile = record
     for module in pkgutil.walk_packages([str(PRODUCT)], "wyoming_fish."):
         import_module(module.name)
     _clean_text()
-    return found
+    compiler.compile = compile_pattern
+    return [
+        Pattern(place, pattern, flags, *_uses(name, source))
+        for place, pattern, flags, name in found
+    ]
+
+
+def _uses(name: str, source: str) -> tuple[bool, bool]:
+    """Whether a pattern of this name is for whole texts, and whether it is searched for."""
+    used = set(re.findall(rf"\b{re.escape(name)}\.(\w+)\(", source)) if name else set()
+    return "fullmatch" in used, not used or not used <= {"match", "fullmatch"}
 
 
 def _clean_text() -> None:

@@ -83,8 +83,7 @@ async def speak_by(
     s16le mono PCM of ``rate`` hertz, whatever the server's own format is. Raises FallbackError
     where not all of it comes.
     """
-    written = "".join([piece async for piece in text])
-    whole = await asyncio.to_thread(plain, written, text_settings)
+    whole = await plain(text, text_settings)
     seconds_left = max_audio_s(len(whole.encode()))
     try:
         async with _connected(uri) as (reader, writer):

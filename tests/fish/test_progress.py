@@ -1,5 +1,6 @@
 """What has certainly been heard, by what the socket with timestamps tells."""
 
+import time
 from dataclasses import replace
 from itertools import accumulate
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wyoming_fish.fish.progress import Progress
+from wyoming_fish.fish.progress import OPEN_CHUNKS, Progress
 from wyoming_fish.fish.protocol import Alignment, Audio, Segment, Timing
 
 RATE = 8000
@@ -201,3 +202,27 @@ def test_it_is_right_or_says_nothing(
     else:
         # Only what is certain, and all that is.
         assert spoken == heard[-1][1]
+
+
+def test_long_ago() -> None:
+    """What was told at any time counts, and only the newest of it is kept."""
+    pieces = tuple(f"Sentence {number} is this. " for number in range(100))
+    progress = _progress(pieces=pieces)
+    said: Alignment | None = None
+    for number, piece in enumerate(pieces):
+        words = piece.split()
+        said = _alignment(*((word, at / 4, (at + 1) / 4) for at, word in enumerate(words)))
+        progress.listen(_audio(1.0, Timing(number, float(number), piece, said, correction=False)))
+        assert len(progress._chunks) <= OPEN_CHUNKS  # noqa: SLF001 - what it keeps
+    last = Timing(99, 99.0, pieces[-1], said, correction=True)
+    progress.listen(Audio(b"", last))
+    assert progress.spoken() == len("".join(pieces))
+    assert not progress.left()
+
+
+def test_words_are_counted_no_further_than_they_matter() -> None:
+    """A long text of which nothing was said costs no more than a short one."""
+    progress = _progress(_audio(0.9, FIRST), pieces=PIECES + ("ﷺ" * 300,) * 700)
+    started = time.process_time()
+    assert progress.left()
+    assert time.process_time() - started < 0.05

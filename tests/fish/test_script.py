@@ -212,11 +212,11 @@ async def test_longer_than_any_document(monkeypatch: pytest.MonkeyPatch) -> None
     assert decode_code_voice(out) == "One.\nTwo, and three.\nTwo, and three.\nBye.\n"
 
 
-def test_for_another_voice() -> None:
+async def test_for_another_voice() -> None:
     """A voice that is not Fish's gets words alone: no cue, no token, no phonemes, no tag."""
     settings = TextSettings(
         style="calm", trusted=True, pronunciations=parse_pronunciations("GIF: /JH IH1 F/\nHA: Ha")
     )
     text = "<|speaker:1|>**HA** [laughs] has a GIF. <speak>Hi &amp; <break/>bye</speak> [sigh]"
-    assert plain(text, settings) == "Ha has a GIF. Hi & bye"
-    assert plain(text, TextSettings(mode="raw")) == text
+    assert await plain(_pieces([text]), settings) == "Ha has a GIF. Hi & bye"
+    assert await plain(_pieces([text]), TextSettings(mode="raw")) == text

@@ -1,6 +1,7 @@
 """The text of a reply while it is being written, and its pieces, each when its time has come."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -143,3 +144,18 @@ def test_a_text_that_is_never_ended(text: str) -> None:
         return _now()
 
     assert run(wait_for_it()) == pytest.approx(TEXT_TIMEOUT_S)
+
+
+async def test_many_small_parts() -> None:
+    """A text that came letter by letter is handed on, and skipped, as fast as one that did not."""
+    pieces: asyncio.Queue[str | None] = asyncio.Queue()
+    for letter in [*("One. " * 30_000), None]:
+        pieces.put_nowait(letter)
+    written = Written(_text(pieces), Story())
+    assert await written.begins()
+    started = time.process_time()
+    assert await Pieces(written, Schedule()).next()
+    written.skip(149_995)
+    assert time.process_time() - started < 0.25
+    assert "".join(written.parts) == "One. "
+    await written.close()

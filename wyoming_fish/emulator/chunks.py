@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from .settings import Split
 
-SENTENCE_END = re.compile(r"""[.!?…]+["'”’)\]]*\s+|[。！？]+["'”’）」』]*""")
+SENTENCE_END = re.compile(r"""(?<![.!?…])[.!?…]+["'”’)\]]*\s+|[。！？]+["'”’）」』]*""")
 
 
 class TextBuffer:

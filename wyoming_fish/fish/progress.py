@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from .protocol import Alignment, Audio
 from .words import read, words
@@ -26,10 +26,13 @@ FASTEST: Final = 20.0
 # would be worse than two words that are missing.
 SPARE: Final = 2
 
-# Chunks of one session that are followed: hours of speech.
-CHUNKS: Final = 10_000
-# Characters of what is told of them, and how many a word counts beside its own: three hours of
-# speech, 6 MB.
+# The newest chunks, whose timing may still be corrected. Older ones are final.
+OPEN_CHUNKS: Final = 4
+
+# Chunks that are told of before they are heard. There is at most one, unless the server errs.
+MOST_CHUNKS: Final = 100
+# Characters of what is told of chunks that are not final, and how many a word counts beside its
+# own: far more than a model says in one go, 6 MB.
 MAX_TOLD_CHARS: Final = 1_000_000
 WORD_CHARS: Final = 20
 
@@ -49,12 +52,40 @@ class _Chunk:
         words = sum(len(segment.text) + WORD_CHARS for segment in segments)
         return len(self.content) + words
 
+    def aligned_words(self) -> list[str]:
+        """The words that are told with their times."""
+        if self.alignment is None:
+            return []
+        return words(" ".join(segment.text for segment in self.alignment.segments))
 
-class _ReadTo(NamedTuple):
-    characters: int
-    """Of the pieces that have begun."""
-    left: list[str]
+    def content_words(self) -> list[str]:
+        """All that are told. They may be ahead of the others, until that is corrected for good."""
+        return words(self.content)
+
+
+@dataclass(slots=True)
+class _ReadTo:
+    """How far what was told has come in the pieces."""
+
+    pieces: int = 0
+    """Those that have begun."""
+    left: list[str] = field(default_factory=list)
     """Words of the last of them that were not said."""
+    is_known: bool = True
+    has_said: bool = False
+    """Whether the last chunk has words."""
+
+    def read(self, said: list[str], pieces: Sequence[str]) -> None:
+        """Go on to where ``said`` has come."""
+        while not self.left and self.is_known:
+            self.is_known = self.pieces < len(pieces)
+            if self.is_known:
+                self.left = words(pieces[self.pieces])
+                self.pieces += 1
+        self.has_said = bool(said)
+        count = read(self.left, said) if self.is_known else None
+        self.is_known = count is not None
+        self.left = self.left[count or 0 :]
 
 
 class Progress:
@@ -81,6 +112,13 @@ class Progress:
         self._heard = 0.0
         """Seconds."""
         self._chunks: dict[int, _Chunk] = {}
+        """Those that are not final."""
+        self._final = -1
+        """The number of the last one that is."""
+        self._aligned = _ReadTo()
+        """By the aligned words of the final chunks."""
+        self._by_content = _ReadTo()
+        """By their contents."""
         self._last = 0
         """The chunk that was heard last."""
         self._told = True
@@ -98,6 +136,8 @@ class Progress:
         if timing is None or not self._told:
             self._forget()
             return
+        if timing.chunk <= self._final:
+            return
         chunk = self._chunks.setdefault(timing.chunk, _Chunk(timing.offset))
         chunk.corrected = timing.correction and timing.alignment is not None
         if not timing.correction:
@@ -107,7 +147,14 @@ class Progress:
             chunk.offset = timing.offset
             chunk.alignment, chunk.content = timing.alignment, timing.content
             self._told_chars += chunk.told - before
-        if len(self._chunks) >= CHUNKS or self._told_chars > MAX_TOLD_CHARS:
+        # Here and not at the end: all at the same time it would take long.
+        while len(self._chunks) > OPEN_CHUNKS and (oldest := min(self._chunks)) < self._last:
+            final = self._chunks.pop(oldest)
+            self._final = oldest
+            self._told_chars -= final.told
+            self._aligned.read(final.aligned_words(), self._pieces)
+            self._by_content.read(final.content_words(), self._pieces)
+        if len(self._chunks) > MOST_CHUNKS or self._told_chars > MAX_TOLD_CHARS:
             self._forget()
 
     def spoken(self) -> int | None:
@@ -115,14 +162,8 @@ class Progress:
 
         None where that is not certain.
         """
-        chunks = self._told_chunks()
-        if not chunks or not self.whole or not self._is_over(chunks[-1]):
-            return None
-        for said in _readings(chunks):
-            read_to = self._read_to(said)
-            if read_to is not None and said[-1] and not read_to.left:
-                return read_to.characters
-        return None
+        read_to = self._spoken_to()
+        return None if read_to is None else sum(map(len, self._pieces[: read_to.pieces]))
 
     def left(self) -> bool:
         """Whether text was certainly not spoken, where there will be no more audio.
@@ -130,21 +171,49 @@ class Progress:
         That is where it is known what was spoken; and where there are more words after those that
         were told than SPARE and what can be in the audio of which nothing is told yet.
         """
-        spoken = self.spoken()
-        if spoken is not None:
-            return bool(words("".join(self._pieces)[spoken:]))
+        if (read_to := self._spoken_to()) is not None:
+            return self._has_more(read_to, 0.0)
         chunks = self._told_chunks()
         if not chunks:
             return False
         last = chunks[-1]
         told = last.offset + (last.alignment.duration if last.alignment else 0.0)
         untold = max(0.0, self._heard - told)
-        counts = []
-        for said in _readings(chunks):
-            if (read_to := self._read_to(said)) is not None:
-                later = "".join(self._pieces)[read_to.characters :]
-                counts.append(len(read_to.left) + len(words(later)))
-        return bool(counts) and min(counts) > SPARE + FASTEST * untold
+        known = [read_to for read_to in self._readings(chunks) if read_to.is_known]
+        return bool(known) and all(
+            self._has_more(read_to, SPARE + FASTEST * untold) for read_to in known
+        )
+
+    def _has_more(self, read_to: _ReadTo, count: float) -> bool:
+        """Whether more than ``count`` words are left after what was read."""
+        count -= len(read_to.left)
+        for piece in self._pieces[read_to.pieces :]:
+            if count < 0:
+                break
+            count -= len(words(piece))
+        return count < 0
+
+    def _spoken_to(self) -> _ReadTo | None:
+        """The piece whose end was heard, with nothing after it; None if that is not certain."""
+        chunks = self._told_chunks()
+        if not chunks or not self.whole or not self._is_over(chunks[-1]):
+            return None
+        for read_to in self._readings(chunks):
+            if read_to.is_known and read_to.has_said and not read_to.left:
+                return read_to
+        return None
+
+    def _readings(self, chunks: list[_Chunk]) -> Iterator[_ReadTo]:
+        """How far ``chunks`` have come, in the two ways in which their words are told."""
+        yield self._read(self._aligned, [chunk.aligned_words() for chunk in chunks])
+        if chunks[-1].corrected:
+            yield self._read(self._by_content, [chunk.content_words() for chunk in chunks])
+
+    def _read(self, final: _ReadTo, chunks: list[list[str]]) -> _ReadTo:
+        read_to = replace(final)
+        for said in chunks:
+            read_to.read(said, self._pieces)
+        return read_to
 
     def _forget(self) -> None:
         """Not all of the audio is told, so that nothing is certain any more."""
@@ -152,7 +221,7 @@ class Progress:
         self._chunks.clear()
 
     def _told_chunks(self) -> list[_Chunk]:
-        """The chunks that were heard, in order; none where not all of the audio was told."""
+        """The newest chunks that were heard, in order; none if not all of the audio was told."""
         if not self._told:
             return []
         return [self._chunks[number] for number in sorted(self._chunks) if number <= self._last]
@@ -165,34 +234,3 @@ class Progress:
         if said > self._heard + INEXACT or described < self._heard - INEXACT:
             return False
         return chunk.corrected or min(described, self._heard) - said >= PAUSE
-
-    def _read_to(self, chunks: list[list[str]]) -> _ReadTo | None:
-        """How far ``chunks`` have come in the pieces; None where it is not known what they said."""
-        pieces = iter(self._pieces)
-        left: list[str] = []
-        characters = 0
-        for said in chunks:
-            while not left:
-                piece = next(pieces, None)
-                if piece is None:
-                    return None
-                characters += len(piece)
-                left = words(piece)
-            read_to = read(left, said)
-            if read_to is None:
-                return None
-            left = left[read_to:]
-        return _ReadTo(characters, left)
-
-
-def _readings(chunks: list[_Chunk]) -> Iterable[list[list[str]]]:
-    """The words of each chunk, in the two ways in which they are told."""
-    yield [
-        words(" ".join(segment.text for segment in chunk.alignment.segments))
-        if chunk.alignment
-        else []
-        for chunk in chunks
-    ]
-    # The content of a chunk may be ahead of its alignment, until that is corrected for good.
-    if chunks[-1].corrected:
-        yield [words(chunk.content) for chunk in chunks]

@@ -61,7 +61,7 @@ class RestReply:
             while piece := await self._pieces.next(PARK_AFTER_S):
                 # What cannot be heard by itself is said with what follows.
                 text += piece
-                if not has_words(text):
+                if not has_words(piece):
                     continue
                 request = self._written.opening.open(text)
                 if not self._written.may_send(request, begun=self.heard):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
@@ -10,21 +9,19 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Final
 
+from .cpu_turns import cpu_turn, steps
 from .errors import VoiceNotFoundError
 from .opening import Opening
 from .settings import SPEEDS, VOLUMES, Backend, SpeechSettings, VoiceIds
 from .text.cleaner import Cleaner
 from .text.cues import Cues
 from .text.settings import TextSettings
-from .text.ssml import LONGEST_SSML, SsmlPart, begins_ssml, parse_ssml
+from .text.ssml import LONGEST_SSML, SsmlPart, begins_ssml, ssml_steps
 
-__all__ = ["Script", "plain", "runs"]
+__all__ = ["Script", "in_steps", "plain", "runs"]
 
 # Characters within which it is known whether a text is SSML.
 LONGEST_PROLOGUE: Final = 1000
-
-# Characters that are cleaned at once, in about 4 ms.
-AT_ONCE: Final = 4096
 
 _CUE: Final = re.compile(r"\[[^\[\]]*\] ?")
 
@@ -53,27 +50,30 @@ class Script:
         One that is too long for that is a text with tags.
         """
         cleaner = Cleaner(self._backend, self._settings)
-        document = ""
-        """What may be one."""
+        pieces: list[str] = []
+        """Those of what may be a document."""
+        length = 0
         # None while it is not known.
         is_ssml = False if self._settings.mode == "raw" else self._ssml or None
         async for piece in self._text:
-            document += piece
-            if is_ssml is not False:
-                is_ssml = _is_ssml(document, is_ssml)
+            await cpu_turn()
+            pieces.append(piece)
+            length += len(piece)
+            if is_ssml is None:
+                is_ssml = _is_ssml("".join(pieces))
+            if is_ssml and length > LONGEST_SSML:
+                is_ssml = False
             if is_ssml is False:
-                for at in range(0, len(document), AT_ONCE):
-                    if at:
-                        # Others have their turn.
-                        await asyncio.sleep(0)
-                    if text := cleaner.write(document[at : at + AT_ONCE]):
+                for step in steps("".join(pieces)):
+                    await cpu_turn()
+                    if text := cleaner.write(step):
                         yield text
-                document = ""
+                pieces.clear()
         if is_ssml:
-            self.parts = await asyncio.to_thread(
-                parse_ssml, document, self._backend, self._settings
-            )
-        elif rest := cleaner.write(document) + cleaner.end():
+            document = "".join(pieces)
+            for _ in ssml_steps(document, self._backend, self._settings, self.parts):
+                await cpu_turn()
+        elif rest := cleaner.write("".join(pieces)) + cleaner.end():
             yield rest
 
     def opening(self, voice: VoiceIds) -> Opening:
@@ -83,13 +83,10 @@ class Script:
         return Opening(style, "<|speaker:0|>" if several else "")
 
 
-def _is_ssml(text: str, known: bool | None) -> bool | None:
+def _is_ssml(text: str) -> bool | None:
     """Whether a text that begins with ``text`` is read as SSML; None while that is not known."""
-    if known is None:
-        known = begins_ssml(text[:LONGEST_PROLOGUE])
-        if known is None and len(text) < LONGEST_PROLOGUE:
-            return None
-    return known is True and len(text) <= LONGEST_SSML
+    known = begins_ssml(text[:LONGEST_PROLOGUE])
+    return False if known is None and len(text) >= LONGEST_PROLOGUE else known
 
 
 def runs(
@@ -123,12 +120,24 @@ def _within(value: float, limits: tuple[float, float]) -> float:
     return min(max(value, limits[0]), limits[1])
 
 
-def plain(text: str, settings: TextSettings) -> str:
+async def plain(text: AsyncIterable[str], settings: TextSettings) -> str:
     """``text`` for a voice that is not Fish's: cleaned, without cues and phonemes."""
-    if settings.mode == "raw":
-        return text
     words = tuple(item for item in settings.pronunciations if not item.is_phonemes)
     cleaner = Cleaner(
         Backend.S2_1_PRO, replace(settings, style="", trusted=False, pronunciations=words)
     )
-    return _CUE.sub("", cleaner.write(text) + cleaner.end())
+    is_raw = settings.mode == "raw"
+    parts: list[str] = []
+    async for piece in text:
+        for step in steps(piece):
+            await cpu_turn()
+            # A cue is never cut in two.
+            parts.append(step if is_raw else _CUE.sub("", cleaner.write(step)))
+    return "".join(parts) + _CUE.sub("", cleaner.end())
+
+
+async def in_steps(text: str) -> AsyncIterator[str]:
+    """``text`` in parts of STEP_CHARACTERS, each when it is this task's turn to compute."""
+    for step in steps(text):
+        await cpu_turn()
+        yield step

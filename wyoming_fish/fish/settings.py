@@ -274,7 +274,7 @@ def _check_url(url: str) -> None:
     except ValueError:
         has_user, valid = False, False
     if not valid:
-        shown = _WITHOUT_USER.sub("", url)
+        shown = _without_user(url)
         hint = " Put an IPv6 address in brackets." if "::" in shown and "[" not in shown else ""
         raise SettingsError(f"The base URL {shown!r} is not an http:// or https:// address.{hint}")
     if has_user:
@@ -284,8 +284,10 @@ def _check_url(url: str) -> None:
         )
 
 
-# All before the last @: a password may contain any other mark.
-_WITHOUT_USER: Final = re.compile(r"(?<=//).*@|^[^/]*@", re.DOTALL)
+def _without_user(url: str) -> str:
+    """``url`` without all that stands before an @: a password may contain any other mark."""
+    scheme, slashes, rest = url.partition("//")
+    return scheme.rpartition("@")[2] + slashes + rest.rpartition("@")[2]
 
 
 def voice_id_in(text: str) -> str | None:

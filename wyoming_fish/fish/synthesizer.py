@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import replace
 
 from .errors import (
@@ -19,7 +19,7 @@ from .hedged_reply import HedgedReply
 from .opening import Opening
 from .rest_reply import RestReply
 from .retries import Retries
-from .script import Script, runs
+from .script import Script, in_steps, runs
 from .settings import Backend, SpeechSettings, VoiceIds
 from .slots import Place
 from .sockets import Sockets
@@ -69,7 +69,7 @@ class Synthesizer:
             # A voice that Fish does not know loses nothing of the text.
             for voice_ids in (chosen.voice, settings.voice):
                 run = replace(chosen, voice=voice_ids)
-                written = self._written(_whole(text), script.opening(voice_ids))
+                written = self._written(in_steps(text), script.opening(voice_ids))
                 try:
                     async with contextlib.aclosing(self._speech(written, run)) as speech:
                         async for pcm in speech:
@@ -150,10 +150,6 @@ class Synthesizer:
                         "text can become."
                     )
                 yield pcm
-
-
-async def _whole(text: str) -> AsyncIterator[str]:
-    yield text
 
 
 def _broken(error: FishError) -> FishError:

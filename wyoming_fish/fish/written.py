@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterable, Callable
 from typing import Final
 
+from .cpu_turns import cpu_turn
 from .errors import FishError, TextTimeoutError
 from .opening import Opening
 from .schedule import Schedule
@@ -118,14 +119,14 @@ class Written:
 
     def skip(self, characters: int) -> None:
         """Forget the first ``characters``: they have been spoken."""
-        skipped = []
-        while characters:
-            part = self.parts.pop(0)
-            skipped.append(part[:characters])
-            if len(part) > characters:
-                self.parts.insert(0, part[characters:])
-            characters -= min(characters, len(part))
-        self.opening.spoke("".join(skipped))
+        count = length = 0
+        while length < characters:
+            length += len(self.parts[count])
+            count += 1
+        # Only the last of them may be left in part.
+        text = "".join(self.parts[:count])
+        self.parts[:count] = [text[characters:]] if length > characters else []
+        self.opening.spoke(text[:characters])
 
     async def close(self) -> None:
         """Read no further."""
@@ -188,6 +189,7 @@ class Pieces:
         """
         pause_at = None if pause_s is None else _now() + pause_s
         while not self._stopped:
+            await cpu_turn()
             self._news.clear()
             now = _now()
             self._take_in(now)
@@ -202,8 +204,8 @@ class Pieces:
     def _take_in(self, now: float) -> bool:
         """Hand new text to the schedule; tell whether there is no more to come."""
         complete = self._written.complete
-        for part in self._written.parts[self._scheduled :]:
-            self._schedule.write(part, now)
+        if new := "".join(self._written.parts[self._scheduled :]):
+            self._schedule.write(new, now)
         self._scheduled = len(self._written.parts)
         if complete:
             self._schedule.complete()

@@ -12,6 +12,7 @@ from wyoming_fish.fish.text.phonemes import fish_phonemes
 from wyoming_fish.fish.text.ssml import (
     DEEPEST_SSML,
     LONGEST_SSML,
+    LONGEST_TAG_BYTES,
     MOST_PARTS,
     SsmlPart,
     begins_ssml,
@@ -96,12 +97,39 @@ def test_prosody_and_voices() -> None:
             "a b " * 99 + "a b",
         ),
         ("<speak>\x00\ud800One</speak>", "One"),
+        ("<speak>One<b>&#" + "9" * 5000, "One &#" + "9" * 5000),
+        (f"<speak>One <b a='{'a' * 2 * LONGEST_TAG_BYTES}'>two</b></speak>", "One two"),
         ("not SSML", "not SSML"),
     ],
 )
 def test_broken(ssml: str, text: str) -> None:
     """What is broken, or declares entities, or is too deep, is read without its tags."""
     assert [part.text for part in _parts(ssml)] == [text]
+
+
+def test_declared_encoding() -> None:
+    """A text is no bytes any more, whatever encoding it says that it has."""
+    assert _parts('<?xml version="1.0" encoding="ISO-8859-1"?><speak>Café</speak>') == [
+        SsmlPart("Café")
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+@pytest.mark.parametrize(
+    "ssml",
+    [
+        "<speak>Tom &amp; R&D&nbsp;x &unknown; می\u200cخواهم<break/> <p>one</p> two</speak>",
+        '<speak><say-as interpret-as="characters">ABC1</say-as>! <sub alias="HACS">x</sub></speak>',
+        '<speak>One. HACS <voice name="a">two.</voice> <emphasis>Three.</emphasis></speak>',
+        '<!DOCTYPE s [<!ENTITY a "aaa">]><speak>&a; One &lt;b> <b>two</speak> HACS &amp; <',
+    ],
+)
+def test_steps_do_not_matter(monkeypatch: pytest.MonkeyPatch, ssml: str, size: int) -> None:
+    """What is said does not depend on where the steps lie in which a document is read."""
+    settings = TextSettings(style="calm", pronunciations=parse_pronunciations("HACS: hacks"))
+    whole = parse_ssml(ssml, Backend.S2_1_PRO, settings)
+    monkeypatch.setattr("wyoming_fish.fish.cpu_turns.STEP_CHARACTERS", size)
+    assert parse_ssml(ssml, Backend.S2_1_PRO, settings) == whole != []
 
 
 def test_too_long() -> None:

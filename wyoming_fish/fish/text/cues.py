@@ -100,7 +100,7 @@ _FREE: Final = re.compile(rf"(?![A-Za-z]$)[^\W\d_][\w ,.'’;:&!-]{{0,{LONGEST_C
 # What writers put in brackets for the eye.
 _SILENT: Final = frozenset("citation needed,source,sources,sic,link,image,ref,x".split(","))
 # «Name», «Verse 2»
-_NAME: Final = re.compile(r"\w+|.*\d.*")
+_NAME: Final = re.compile(r"\w+|[^\d\n]*\d.*")
 _CAPITALS: Final = re.compile(r"\b[A-Z]")
 
 

@@ -12,6 +12,7 @@ needs the clauses and words of a long sentence too, and the text as it was.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -37,12 +38,18 @@ AHEAD: Final = 2 * LONGEST
 # Spaces, or closing marks, after which it does not matter what else follows.
 LONGEST_SPACE: Final = 64
 
+# Characters that are looked at together: a place within AHEAD, and what follows it. Text beyond
+# them costs nothing until its turn comes.
+WINDOW_CHARACTERS: Final = AHEAD + 2 * LONGEST
+
 _CLOSERS: Final = "\"'”’»›)]}）】」』》〉＂＇"
 
 # Marks that end a sentence where a space or line follows, and those that need none.
 _SPACED_MARKS: Final = ".!?…؟۔।॥።፧։"
 _FREE_MARKS: Final = "。！？｡။។៕"
 _CLAUSE_MARKS: Final = ",;:،؛–—"
+_SENTENCE_ENDS: Final = frozenset(_SPACED_MARKS)
+_CLAUSE_ENDS: Final = frozenset(_CLAUSE_MARKS)
 _FREE_CLAUSE_MARKS: Final = "，、；：､"
 
 _PLACE: Final = re.compile(
@@ -52,10 +59,6 @@ _PLACE: Final = re.compile(
     | (?P<space>(?:[^\S\u00a0\u202f\u2060])+)""",
     re.VERBOSE,
 )
-
-_ENDS_SENTENCE: Final = re.compile(rf"[{re.escape(_SPACED_MARKS)}]+[{re.escape(_CLOSERS)}]*$")
-_ENDS_CLAUSE: Final = re.compile(rf"[{_CLAUSE_MARKS}][{re.escape(_CLOSERS)}]*$")
-_LAST_WORD: Final = re.compile(r"\S+$")
 
 # Before a capital these are no ends; others are, or are not followed by one.
 _TITLES: Final = frozenset(
@@ -92,24 +95,43 @@ class Sentences:
 
     def __init__(self) -> None:
         self.text = ""
+        """The first WINDOW_CHARACTERS of it, or all if it is shorter."""
         self.cuts: list[Cut] = []
         """In their order, of about the next AHEAD characters."""
+        self._later = deque[str]()
+        """What follows the window."""
+        self._taken_of_later = 0
+        """Characters of the first of these that are in the window already."""
         self._scanned = 0
         self._open = False
         """Whether the text ends inside of what may become a cue."""
 
     def write(self, text: str) -> None:
         """Add text to the end."""
-        self.text += text
-        self._scan()
+        if text:
+            self._later.append(text)
+        if len(self.text) < WINDOW_CHARACTERS:
+            self._fill()
+            self._scan()
 
     def take(self, at: int) -> str:
-        """Remove the first ``at`` characters, and give them."""
+        """Remove the first ``at`` characters, of those in ``text``, and give them."""
         taken, self.text = self.text[:at], self.text[at:]
         self.cuts = [Cut(cut.at - at, cut.kind) for cut in self.cuts if cut.at > at]
         self._scanned = max(0, self._scanned - at)
+        self._fill()
         self._scan()
         return taken
+
+    def _fill(self) -> None:
+        """Move the window on."""
+        while self._later and (room := WINDOW_CHARACTERS - len(self.text)):
+            first, start = self._later[0], self._taken_of_later
+            self.text += first[start : start + room]
+            self._taken_of_later += room
+            if self._taken_of_later >= len(first):
+                self._later.popleft()
+                self._taken_of_later = 0
 
     @property
     def known(self) -> int:
@@ -123,11 +145,11 @@ class Sentences:
         that nobody would make it within one.
         """
         stem = self.text.rstrip()
-        if not stem or self._open:
+        if not stem or self._open or self._later:
             return False
         if "\n" in self.text[len(stem) :] or stem[-1] in _FREE_MARKS:
             return True
-        if not _ENDS_SENTENCE.search(stem[-LONGEST_SPACE:]):
+        if _last_mark(stem[-LONGEST_SPACE:]) not in _SENTENCE_ENDS:
             return False
         if any_mark and len(stem) < len(self.text):
             return True
@@ -193,14 +215,15 @@ def _kind(text: str, place: re.Match[str]) -> CutKind | None:
     if not stem.strip():
         return None
     goes_on = following.islower()
-    ends = _ENDS_SENTENCE.search(stem) is not None
+    mark = _last_mark(stem)
+    ends = mark in _SENTENCE_ENDS
     if lines := place[0].count("\n"):
         # A line that goes on in the next one, but not what announces a list.
         wrapped = goes_on and not ends and lines == 1 and not stem.endswith(":")
         return CutKind.WORD if wrapped else CutKind.SENTENCE
     if ends and not goes_on and not _is_abbreviation(stem, following):
         return CutKind.SENTENCE
-    if _ENDS_CLAUSE.search(stem):
+    if mark in _CLAUSE_ENDS:
         return CutKind.CLAUSE
     if stem[-1].isdecimal() and not following.isalpha():
         # «10 000», «22 °C», «3 - 5»
@@ -210,10 +233,8 @@ def _kind(text: str, place: re.Match[str]) -> CutKind | None:
 
 def _is_abbreviation(stem: str, following: str) -> bool:
     """Whether the full stop that ends ``stem`` belongs to its word."""
-    last = _LAST_WORD.search(stem)
-    if last is None or not last[0].endswith("."):
-        return False
-    if last[0].lower() in _HALF_DAYS:
+    last = _last_word(stem)
+    if not last.endswith(".") or last.lower() in _HALF_DAYS:
         return False
     word = _bare_word(stem)
     if word.isdecimal():
@@ -225,8 +246,17 @@ def _is_abbreviation(stem: str, following: str) -> bool:
 
 def _bare_word(stem: str) -> str:
     """The last word in small letters, without marks and quotes around it."""
-    last = _LAST_WORD.search(stem)
-    return "" if last is None else last[0].strip(f"{_CLOSERS}{_SPACED_MARKS}([{{«„“‘-*_").lower()
+    return _last_word(stem).strip(f"{_CLOSERS}{_SPACED_MARKS}([{{«„“‘-*_").lower()
+
+
+def _last_word(stem: str) -> str:
+    """What follows the last space."""
+    return "" if stem[-1:].isspace() else stem.rsplit(maxsplit=1)[-1]
+
+
+def _last_mark(stem: str) -> str:
+    """The last character before closing marks."""
+    return stem.rstrip(_CLOSERS)[-1:]
 
 
 def _is_initial(word: str) -> bool:

@@ -7,26 +7,31 @@ its text, and SSML that is broken as its text without the tags.
 The parser is the standard library's expat, which reads no files. Entities are where it could be
 hurt (one that stands for millions), and they need a declaration of the document type, which is
 refused; so `defusedxml`, which Home Assistant does not ship, would add nothing.
+
+A document is read in steps of bounded length, so that the event loop can run between them. The
+result does not depend on where the steps lie.
 """
 
 from __future__ import annotations
 
-import html
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 from xml.parsers import expat
 
+from ..cpu_turns import steps
 from ..settings import Backend
 from .characters import clean_characters, join_surrogates
 from .cues import Cues
 from .phonemes import fish_phonemes
 from .pronunciations import Pronouncer
+from .references import as_text, as_xml, split_reference
 from .settings import TextSettings
 from .spoken import Spoken
 from .styles import Styler
 
-__all__ = ["SsmlPart", "begins_ssml", "parse_ssml"]
+__all__ = ["LONGEST_SSML", "SsmlPart", "begins_ssml", "parse_ssml", "ssml_steps"]
 
 # Characters of a document, elements within elements, and parts with settings of their own, each
 # of which is a request: more than any speech needs.
@@ -34,16 +39,21 @@ LONGEST_SSML: Final = 200_000
 DEEPEST_SSML: Final = 50
 MOST_PARTS: Final = 100
 
+# Bytes of one tag, which has to be held until it is closed. With a longer one, a text is read
+# without its tags.
+LONGEST_TAG_BYTES: Final = 4096
+
 # What Fish allows.
 _SPEEDS: Final = (0.5, 2.0)
 _VOLUMES: Final = (-20.0, 20.0)
 
 _START: Final = "<speak"
-# A tag, and a document type with no more declarations than anyone writes by hand.
-_TAG: Final = re.compile(r"<!DOCTYPE[^<>\[]*\[[^\]]{0,2000}\]\s*>|<[^<>]*(?:>|$)")
-_ENTITY: Final = re.compile(r"&\w{1,32};")
-_AMPERSAND: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9A-Fa-f]{1,6});)")
-_NAMED: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)[A-Za-z][A-Za-z0-9]{1,31};")
+# What may come before the tag that a document begins with, if it declares the document's type.
+_PROLOG: Final = re.compile(
+    r"[\s\ufeff]{0,100}(?:<\?xml[^<>]{0,200}>\s{0,100})?"
+    r"<!DOCTYPE[^<>\[\]]{0,500}\[[^\]]{0,5000}\]\s{0,100}>"
+)
+_TAG: Final = re.compile(r"<[^<>]*>")
 _TIME: Final = re.compile(r"\+?(\d{1,6}(?:\.\d{0,6})?|\.\d{1,6})(ms|s)")
 _NUMBER: Final = re.compile(r"([+-]?)(\d{1,4}(?:\.\d{0,4})?)(%|dB|)", re.IGNORECASE)
 
@@ -88,14 +98,24 @@ def begins_ssml(text: str) -> bool | None:
 
 def parse_ssml(text: str, backend: Backend, settings: TextSettings) -> list[SsmlPart]:
     """The parts of ``text``, in their order; none where there is nothing to say. Never raises."""
-    text = clean_characters(join_surrogates(text), "")
-    document = _Document(backend, settings)
+    parts: list[SsmlPart] = []
+    for _ in ssml_steps(text, backend, settings, parts):
+        pass
+    return parts
+
+
+def ssml_steps(
+    text: str, backend: Backend, settings: TextSettings, parts: list[SsmlPart]
+) -> Iterator[None]:
+    """Parse ``text`` into ``parts`` as ``parse_ssml`` does, one step with each item."""
+    text = join_surrogates(text)
     if len(text) <= LONGEST_SSML:
         try:
-            return document.parse(text)
+            yield from _Document(backend, settings, parts).parse(text)
+            return
         except (expat.ExpatError, _RefusedError):
-            document = _Document(backend, settings)
-    return document.plain(_TAG.sub(" ", text))
+            parts.clear()
+    yield from _Document(backend, settings, parts).plain(text)
 
 
 class _RefusedError(Exception):
@@ -114,47 +134,85 @@ class _Element:
 
 
 class _Document:
-    def __init__(self, backend: Backend, settings: TextSettings) -> None:
+    """Reads one document into ``parts``."""
+
+    def __init__(self, backend: Backend, settings: TextSettings, parts: list[SsmlPart]) -> None:
         self._settings = settings
         self._cues = Cues(backend)
-        style = self._cues.named(settings.style) if settings.style else ""
-        self._style = style
-        self._spoken = Spoken()
-        self._part = SsmlPart("")
-        self._parts: list[SsmlPart] = []
-        self._elements = [_Element("", self._part)]
+        self._style = self._cues.named(settings.style) if settings.style else ""
+        self._parts = parts
+        self._elements = [_Element("", SsmlPart(""))]
         self._breaks: list[str] = []
+        self._before = ""
+        """The last character of the text so far."""
+        self._begin_part(self._elements[0].part)
 
-    def parse(self, text: str) -> list[SsmlPart]:
-        """The parts of a document. Raises ExpatError or _RefusedError for one that is none."""
-        parser = expat.ParserCreate()
+    def parse(self, text: str) -> Iterator[None]:
+        """Read ``text`` in steps. Raises ExpatError or _RefusedError if it is not a document."""
+        parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = self._refuse
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._characters
-        text = _NAMED.sub(lambda entity: html.escape(html.unescape(entity[0])), text.lstrip())
-        # An ampersand is the commonest mistake, and there is no doubt about it.
-        parser.Parse(_AMPERSAND.sub("&amp;", text).encode(), True)
-        return self._finished()
+        before = held = ""
+        fed_bytes = 0
+        for step in steps(text):
+            piece = clean_characters(step, before)
+            before = piece[-1:] or before
+            piece, held = split_reference(held + piece)
+            if not fed_bytes:
+                piece = piece.lstrip()
+            data = as_xml(piece).encode()
+            fed_bytes += len(data)
+            parser.Parse(data, False)
+            if fed_bytes - parser.CurrentByteIndex > LONGEST_TAG_BYTES:
+                raise _RefusedError("a long tag")
+            self._take()
+            yield
+        parser.Parse(as_xml(held).encode(), True)
+        self._end_part()
 
-    def plain(self, text: str) -> list[SsmlPart]:
-        """One part with all of ``text``."""
-        self._say(_ENTITY.sub(" ", html.unescape(text)))
-        return self._finished()
+    def plain(self, text: str) -> Iterator[None]:
+        """Read ``text`` without its tags, in steps, as one part."""
+        declared = _PROLOG.match(text)
+        before = held = ""
+        for step in steps(text[declared.end() :] if declared else text):
+            piece = clean_characters(step, before)
+            before = piece[-1:] or before
+            piece, held = _split_tag(held + piece)
+            if len(held) > LONGEST_TAG_BYTES:
+                # Nothing of it is said, if it is closed.
+                held = "<"
+            self._say(as_text(_TAG.sub(" ", piece)))
+            self._take()
+            yield
+        if not held.startswith("<"):
+            self._say(as_text(held))
+        self._end_part()
 
     def _refuse(self, *_: object) -> None:
         raise _RefusedError("a document type")
 
-    def _finished(self) -> list[SsmlPart]:
-        pronouncer = Pronouncer(self._settings.pronunciations)
-        text = pronouncer.write(self._spoken.end(), complete=True).strip()
-        if text:
-            text = Styler(self._style).write(text)
+    def _begin_part(self, part: SsmlPart) -> None:
+        self._part = part
+        self._texts: list[str] = []
+        """What has been read of it."""
+        self._spoken = Spoken()
+        self._pronouncer = Pronouncer(self._settings.pronunciations)
+        self._styler = Styler(self._style)
+
+    def _take(self) -> None:
+        """Finish what is certain by now of the part's text."""
+        self._texts.append(self._styler.write(self._pronouncer.write(self._spoken.take())))
+
+    def _end_part(self) -> None:
+        rest = self._pronouncer.write(self._spoken.end(), complete=True)
+        self._texts.append(self._styler.write(rest))
+        if text := "".join(self._texts).strip():
             self._parts.append(replace(self._part, text=text))
         if len(self._parts) > MOST_PARTS:
             raise _RefusedError("too many parts")
-        return self._parts
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if len(self._elements) > DEEPEST_SSML:
@@ -212,12 +270,14 @@ class _Document:
         if text.strip():
             self._settle(element.part)
         if element.spelled in ("characters", "spell-out", "verbatim", "digits", "telephone"):
-            text = " ".join(character for character in text if not character.isspace())
+            text = "".join(f" {character}" for character in text if not character.isspace())
         self._say(text)
 
     def _say(self, text: str) -> None:
         """Say a text in which a line end is a space."""
-        self._spoken.literal(clean_characters(text, "").replace("\n", " "))
+        text = clean_characters(text, self._before).replace("\n", " ")
+        self._before = text[-1:] or self._before
+        self._spoken.literal(text)
 
     def _cue(self, name: str) -> None:
         if cue := self._cues.named(name):
@@ -227,13 +287,21 @@ class _Document:
     def _settle(self, part: SsmlPart) -> None:
         """What comes is spoken as ``part`` says, after the pauses before it."""
         if part != self._part:
-            self._finished()
-            self._part, self._spoken = part, Spoken()
+            self._end_part()
+            self._begin_part(part)
         if self._breaks:
             self._spoken.gap()
         for name in self._breaks[:_MOST_BREAKS]:
             self._spoken.cue(f"{self._cues.named(name)} ")
         self._breaks.clear()
+
+
+def _split_tag(text: str) -> tuple[str, str]:
+    """``text``, and what at its end may be the beginning of a tag or of a reference."""
+    at = text.rfind("<")
+    if at < 0 or ">" in text[at:]:
+        return split_reference(text)
+    return text[:at], text[at:]
 
 
 def _breaks(attributes: dict[str, str]) -> list[str]:
