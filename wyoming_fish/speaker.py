@@ -119,6 +119,7 @@ class Speaker:
             bridge=bridge,
             patience=patience,
             story=reply.record,
+            owner=reply.record.host,
         )
         if self._cache is None or reply.streamed:
             return speech

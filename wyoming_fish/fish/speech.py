@@ -34,6 +34,7 @@ async def speak(  # noqa: PLR0913 - by name
     bridge: float | None = None,
     patience: float | None = None,
     story: Story | None = None,
+    owner: str = "",
 ) -> AsyncGenerator[bytes]:
     """Speak ``text`` while it is being written.
 
@@ -58,6 +59,10 @@ async def speak(  # noqa: PLR0913 - by name
 
     What happens is put down in ``story``, a new one for each reply.
 
+    ``owner`` is the party that the reply is for, such as the address of a client. While replies
+    wait for the account's sessions, owners have equal shares of them: a session may then end early,
+    and the text goes on in a later one. Replies without an owner share one.
+
     Leaving the iterator closes the session's socket: Fish has no other way to be interrupted.
     Close it with ``contextlib.aclosing`` to know when that has happened.
 
@@ -65,7 +70,7 @@ async def speak(  # noqa: PLR0913 - by name
     """
     script = Script(text, settings.backend, text_settings, ssml=ssml)
     story = story or Story()
-    synthesizer = Synthesizer(sockets, settings, patience, story)
+    synthesizer = Synthesizer(sockets, settings, patience, story, owner)
     speech = synthesizer.audio(script, voice)
     if bridge:
         silence = Silence(

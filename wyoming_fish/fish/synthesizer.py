@@ -7,9 +7,12 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
+from typing import Final
 
 from .errors import BrokenStreamError, FishConnectionError, FishError, VoiceNotFoundError
 from .hedged_reply import HedgedReply
+from .preemption import preemptible
+from .read_ahead import ReadAhead
 from .rest_reply import RestReply
 from .retries import Retries
 from .script import Script, runs
@@ -23,19 +26,31 @@ __all__ = ["Synthesizer"]
 
 _LOGGER = logging.getLogger(__name__)
 
+# Seconds of audio that the player has left when a reply that goes on in another session asks for
+# it. Until then, the session is of more use to others. Most waits in line are shorter.
+ASK_AGAIN_BEFORE_END_S: Final = 10.0
+
 
 class Synthesizer:
-    """Speaks one reply by ``settings``. ``speak`` tells what ``patience`` and ``story`` are."""
+    """Speaks one reply by ``settings``. ``speak`` tells what the other arguments are."""
 
     def __init__(
-        self, sockets: Sockets, settings: SpeechSettings, patience: float | None, story: Story
+        self,
+        sockets: Sockets,
+        settings: SpeechSettings,
+        patience: float | None,
+        story: Story,
+        owner: str,
     ) -> None:
         self._sockets = sockets
         self._settings = settings
         self._patience = patience
         self._story = story
+        self._owner = owner
         self._attempt: HedgedReply | RestReply | None = None
         """The one that is under way."""
+        self._played_at = float("-inf")
+        """When a player has played all audio so far, if it began with the first."""
 
     def is_pending(self) -> bool:
         """Whether audio is on its way, or nothing more will come."""
@@ -73,10 +88,12 @@ class Synthesizer:
         heard = bool(self._story.audio)
         # What has begun has no other voice to wait for.
         patience = None if heard else self._patience
-        retries, place = Retries(patience), Place(patience)
+        retries, place = Retries(patience), Place(self._owner, patience)
         self._sockets.warm(settings.backend)
+        ask_at = float("-inf")
         try:
             while await written.begins():
+                await asyncio.sleep(ask_at - _now())
                 way = RestReply if self._sockets.detour.taken else HedgedReply
                 attempt = self._attempt = way(self._sockets, written, settings)
                 try:
@@ -86,8 +103,10 @@ class Synthesizer:
                             heard = True
                             yield pcm
                     written.skip(attempt.sent)
-                    retries.succeeded()
-                    place = Place()
+                    if attempt.heard:
+                        retries.succeeded()
+                        place.renew()
+                        ask_at = self._played_at - ASK_AGAIN_BEFORE_END_S
                 except FishError as error:
                     error.is_fish = self._sockets.endpoint.is_fish
                     failure = _broken(error) if heard else error
@@ -97,7 +116,7 @@ class Synthesizer:
                     written.skip(spoken)
                     if attempt.heard:
                         retries.broke(failure)
-                        place = Place()
+                        place = Place(self._owner)
                     pause = retries.pause(failure)
                     self._story.retries.append(failure.code)
                     await asyncio.sleep(pause)
@@ -111,26 +130,63 @@ class Synthesizer:
         retries: Retries,
         place: Place,
     ) -> AsyncGenerator[bytes]:
-        """The audio of one attempt, from the moment there is something to send."""
+        """The audio of one attempt, from the moment there is something to send.
+
+        While replies wait in line, the session does not wait for a slow listener.
+        """
+        slots, rate = self._sockets.slots, self._settings.sample_rate
+        audio = ReadAhead(self._sockets.read_aheads, self._owner, rate, lambda: slots.waiting > 0)
+        writing = asyncio.create_task(self._write(audio, attempt, backend, retries, place))
+        writing.add_done_callback(lambda _: audio.end())
+        try:
+            while pcm := await audio.read():
+                yield pcm
+            writing.result()
+        finally:
+            audio.close()
+            writing.cancel()
+            await asyncio.wait((writing,))
+            if not writing.cancelled():
+                # It has been raised above, unless nobody listens any more.
+                writing.exception()
+
+    async def _write(
+        self,
+        audio: ReadAhead,
+        attempt: HedgedReply | RestReply,
+        backend: Backend,
+        retries: Retries,
+        place: Place,
+    ) -> None:
+        """Speak one attempt into ``audio``. The session is given back at the end of this."""
+        slots = self._sockets.slots
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(attempt.close)
             with self._sockets.expect(backend):
                 if not await attempt.due():
                     return
-                await stack.enter_async_context(self._sockets.slots.one(place))
-            audio = await stack.enter_async_context(
+                await stack.enter_async_context(slots.one(place))
+            stack.enter_context(preemptible(slots, place, attempt))
+            speech = await stack.enter_async_context(
                 contextlib.aclosing(attempt.audio(retries.begin()))
             )
             is_accepted = False
-            async for pcm in audio:
+            async for pcm in speech:
                 if not is_accepted:
                     is_accepted = True
-                    self._sockets.slots.accepted()
-                yield pcm
+                    slots.accepted()
+                seconds = len(pcm) / 2 / self._settings.sample_rate
+                self._played_at = max(self._played_at, _now()) + seconds
+                if not await audio.write(pcm):
+                    return
 
 
 async def _whole(text: str) -> AsyncIterator[str]:
     yield text
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _broken(error: FishError) -> FishError:
