@@ -12,9 +12,10 @@ from .written import wait
 
 __all__ = ["ReadAhead", "ReadAheads"]
 
-# Seconds of audio that one reply reads ahead of its listener: more than a session has to speak when
-# no more text is sent, since text is sent at most 30 s ahead, in pieces of at most 18 s.
-MAX_READ_AHEAD_S: Final = 60.0
+# Seconds of audio that one reply reads ahead of its listener: all that a session has to speak once
+# no more text is sent. That is 30 s (`MAX_AHEAD_S`) and a piece of 18 s (`LONGEST_PIECE_S`), as
+# expected, and the slowest voices take 2.5 times as long.
+MAX_READ_AHEAD_S: Final = 120.0
 
 # Bytes that all replies together read ahead: 24 listeners in real time, each half a minute ahead.
 MAX_TOTAL_BYTES: Final = 64 * 2**20
@@ -72,7 +73,8 @@ class ReadAhead:
         self._written.set()
         # A listener that waits for it takes it now, and costs no timer.
         await asyncio.sleep(0)
-        self._all.shrink()
+        if self.size:
+            self._all.shrink()
         while self.size > (self._max_size if self._is_hurried() else 0):
             self._taken.clear()
             await wait(self._taken, asyncio.get_running_loop().time() + CHECK_S)

@@ -7,7 +7,6 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
-from typing import Final
 
 from .errors import BrokenStreamError, FishConnectionError, FishError, VoiceNotFoundError
 from .hedged_reply import HedgedReply
@@ -25,10 +24,6 @@ from .written import Written
 __all__ = ["Synthesizer"]
 
 _LOGGER = logging.getLogger(__name__)
-
-# Seconds of audio that the player has left when a reply that goes on in another session asks for
-# it. Until then, the session is of more use to others. Most waits in line are shorter.
-ASK_AGAIN_BEFORE_END_S: Final = 10.0
 
 
 class Synthesizer:
@@ -49,8 +44,6 @@ class Synthesizer:
         self._owner = owner
         self._attempt: HedgedReply | RestReply | None = None
         """The one that is under way."""
-        self._played_at = float("-inf")
-        """When a player has played all audio so far, if it began with the first."""
 
     def is_pending(self) -> bool:
         """Whether audio is on its way, or nothing more will come."""
@@ -90,10 +83,8 @@ class Synthesizer:
         patience = None if heard else self._patience
         retries, place = Retries(patience), Place(self._owner, patience)
         self._sockets.warm(settings.backend)
-        ask_at = float("-inf")
         try:
             while await written.begins():
-                await asyncio.sleep(ask_at - _now())
                 way = RestReply if self._sockets.detour.taken else HedgedReply
                 attempt = self._attempt = way(self._sockets, written, settings)
                 try:
@@ -106,7 +97,6 @@ class Synthesizer:
                     if attempt.heard:
                         retries.succeeded()
                         place.renew()
-                        ask_at = self._played_at - ASK_AGAIN_BEFORE_END_S
                 except FishError as error:
                     error.is_fish = self._sockets.endpoint.is_fish
                     failure = _broken(error) if heard else error
@@ -175,18 +165,12 @@ class Synthesizer:
                 if not is_accepted:
                     is_accepted = True
                     slots.accepted()
-                seconds = len(pcm) / 2 / self._settings.sample_rate
-                self._played_at = max(self._played_at, _now()) + seconds
                 if not await audio.write(pcm):
                     return
 
 
 async def _whole(text: str) -> AsyncIterator[str]:
     yield text
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _broken(error: FishError) -> FishError:
