@@ -46,8 +46,9 @@ class ReadAheads:
 class ReadAhead:
     """One session's audio on its way to its listener.
 
-    Its writer waits until the listener has taken all. While ``is_hurried``, it only waits if the
-    listener is MAX_READ_AHEAD_S behind. ``rate`` is the sample rate of the s16le mono PCM.
+    Its writer waits until the listener has taken all but the last frame. While ``is_hurried``, it
+    only waits if the listener is MAX_READ_AHEAD_S behind. ``rate`` is the sample rate of the s16le
+    mono PCM.
     """
 
     def __init__(
@@ -70,12 +71,10 @@ class ReadAhead:
         """Add audio, and wait for room for more. Return false if none is wanted any more."""
         self._audio.append(pcm)
         self.size += len(pcm)
-        self._written.set()
-        # A listener that waits for it takes it now, and costs no timer.
-        await asyncio.sleep(0)
-        if self.size:
+        if len(self._audio) > 1:
             self._all.shrink()
-        while self.size > (self._max_size if self._is_hurried() else 0):
+        self._written.set()
+        while len(self._audio) > 1 and (not self._is_hurried() or self.size > self._max_size):
             self._taken.clear()
             await wait(self._taken, asyncio.get_running_loop().time() + CHECK_S)
         return not self._overflowed
