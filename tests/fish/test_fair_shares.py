@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -14,34 +15,38 @@ from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code
 from wyoming_fish.fish import Endpoint, Sockets, speak
 from wyoming_fish.fish.errors import SlowListenerError
 from wyoming_fish.fish.slots import MAX_IDLE_S, QUEUE_TIMEOUT_S
+from wyoming_fish.fish.story import Story
 
 NO_WEBSOCKET: Final = Fault("upgrade", 404, times=None)
 SENTENCES: Final = tuple(f"This is the sentence with the number {n}. " for n in range(12))
 
-# Seconds of audio of one byte of text in these tests, so that a sentence takes 2.6 s to play.
+# Samples of one byte of text: a sentence takes 1.4 s to play.
 CODE_SAMPLES: Final = 255
+SPOKEN_AS: Final = replace(SETTINGS, sample_rate=8000)
 
 
 @contextlib.asynccontextmanager
-async def _fish(*faults: Fault, **more: Any) -> AsyncIterator[tuple[Emulator, Sockets]]:
+async def _fish(
+    *faults: Fault, pace: float = 0.25, sessions: int | None = None, **more: Any
+) -> AsyncIterator[tuple[Emulator, Sockets]]:
     """An emulated Fish Audio that is four times as fast as speech, and an account's sockets."""
     settings = EmulatorSettings(
         voice="code",
         first_audio=0.3,
-        pace=0.25,
+        pace=pace,
         code_samples=CODE_SAMPLES,
         faults=list(faults),
         **more,
     )
     async with Emulator(settings) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url))
+        sockets = Sockets(Endpoint("key", emulator.url), concurrency=sessions)
         try:
             yield emulator, sockets
         finally:
             await sockets.close()
-            await emulator.wait_for(lambda e: e.sessions_open == 0)
-            assert (sockets.slots.taken, sockets.slots.waiting) == (0, 0)
-            assert not sockets.read_aheads.buffers
+        await emulator.wait_for(lambda e: e.sessions_open == 0)
+        assert (sockets.slots.taken, sockets.slots.waiting) == (0, 0)
+        assert not sockets.read_aheads.buffers
 
 
 class _Reply:
@@ -50,6 +55,7 @@ class _Reply:
     def __init__(self, sockets: Sockets, owner: str, *steps: str | float) -> None:
         self.first_audio: float | None = None
         """Seconds from its beginning."""
+        self.story = Story()
         self._sockets = sockets
         self._owner = owner
         self._steps = steps
@@ -75,7 +81,9 @@ class _Reply:
 
     async def _listen(self) -> None:
         began = asyncio.get_running_loop().time()
-        speech = speak(self._sockets, self._write(), SETTINGS, RAW, owner=self._owner)
+        speech = speak(
+            self._sockets, self._write(), SPOKEN_AS, RAW, story=self.story, owner=self._owner
+        )
         async with aclosing(speech):
             async for pcm in speech:
                 if self.first_audio is None:
@@ -120,7 +128,7 @@ def test_texts_that_pause_give_their_sessions_to_those_who_wait(
 def test_only_as_many_sessions_end_as_are_wanted() -> None:
     """The other replies go on in theirs, and so does one whose text comes as fast as speech."""
 
-    async def ask() -> list[int]:
+    async def ask() -> int:
         async with _fish() as (emulator, sockets):
             steps = [step for sentence in SENTENCES for step in (sentence, 1.5)]
             replies = [_Reply(sockets, "one", *steps) for _ in range(4)]
@@ -137,25 +145,34 @@ def test_only_as_many_sessions_end_as_are_wanted() -> None:
 
 @pytest.mark.parametrize("faults", [(), (NO_WEBSOCKET,)])
 def test_a_long_text_goes_on_later_when_another_owner_waits(faults: tuple[Fault, ...]) -> None:
-    """Of sixty long replies of one owner, one ends its session after a piece; nothing is lost."""
+    """It ends its session after a piece, and goes on before what its owner asked for later."""
 
-    async def ask() -> float | None:
-        async with _fish(*faults) as (_, sockets):
-            steps = [step for sentence in SENTENCES for step in (sentence, 0.2)]
-            replies = [_Reply(sockets, "many", *steps) for _ in range(20)]
-            await asyncio.sleep(1.5)
-            assert sockets.slots.taken == 5
+    async def ask() -> tuple[float | None, int]:
+        # Hardly faster than speech, so that no session is ever idle.
+        async with _fish(*faults, pace=0.8) as (emulator, sockets):
+            steps = [step for sentence in SENTENCES for step in (sentence, 1.2)]
+            steps.insert(0, "".join(SENTENCES[:4]))
+            replies = [_Reply(sockets, "many", *steps) for _ in range(5)]
+            await asyncio.sleep(3.0)
+            last = _Reply(sockets, "many", "Good night.")
+            await asyncio.sleep(0.5)
             one = _Reply(sockets, "one", "The alarm is on.")
             await one.listening
             assert one.heard == "The alarm is on."
-            for each in replies:
+            await asyncio.wait(
+                [each.listening for each in replies], return_when=asyncio.FIRST_COMPLETED
+            )
+            assert last.first_audio is None
+            for each in (*replies, last):
                 await each.listening
                 assert each.heard == each.text
-            return one.first_audio
+            return one.first_audio, len(emulator.sessions)
 
-    first_audio = run(ask())
+    first_audio, sessions = run(ask())
     assert first_audio is not None
     assert first_audio < 4.0
+    if not faults:
+        assert sessions == 8
 
 
 def test_long_texts_of_one_owner_keep_their_sessions() -> None:
@@ -189,7 +206,7 @@ class _Slow:
             yield "".join(SENTENCES)
 
         async with aclosing(
-            speak(self._sockets, text(), SETTINGS, RAW, owner=self._owner)
+            speak(self._sockets, text(), SPOKEN_AS, RAW, owner=self._owner)
         ) as speech:
             async for pcm in speech:
                 self.pcm += pcm
@@ -258,16 +275,21 @@ def test_a_session_without_text_is_given_up() -> None:
     """If text that was due turns out to go on, it waits for its end without a session."""
 
     async def ask() -> float | None:
-        async with _fish() as (_, sockets):
-            sockets.slots.learn(1)
-            first = _Reply(sockets, "one", *SENTENCES[:3])
+        async with _fish(sessions=1) as (emulator, sockets):
+            first = _Reply(sockets, "one", *SENTENCES)
             # It is due after a pause, as it may be all; it goes on as it waits in line.
             odd = _Reply(sockets, "one", "It is Dr.", 2.0, " Watson ", 30.0, "who calls.")
             await first.listening
+            await emulator.wait_for(lambda e: e.sessions_open == 1)
             reply = _Reply(sockets, "one", "The alarm is on.")
             await reply.listening
+            assert odd.first_audio is None
             await odd.listening
             assert odd.heard == odd.text
+            assert odd.story.retries == []
+            # It is not known how Fish answers a session without text.
+            empty = [session for session in emulator.sessions if not session.spoken]
+            assert [session.outcome for session in empty] == ["left"]
             return reply.first_audio
 
     first_audio = run(ask())

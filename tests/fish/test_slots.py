@@ -274,6 +274,24 @@ def test_a_long_line_of_one_owner_keeps_no_other_waiting() -> None:
     assert run(ask()) == [0, 1, 2, 9, 10, 3, 4, 5, 6, 7, 8]
 
 
+def test_the_owner_that_holds_the_fewest_is_first() -> None:
+    """Also if another one has waited for longer since its last session."""
+
+    async def ask() -> list[int]:
+        slots, order = Slots(2), list[int]()
+        async with slots.one(Place("holds one")):
+            holding = [asyncio.create_task(_hold(slots, Place("none"), order, 0))]
+            await asyncio.sleep(0)
+            for number, owner in enumerate(("holds one", "none"), 1):
+                holding.append(asyncio.create_task(_hold(slots, Place(owner), order, number)))
+            await asyncio.sleep(1.5)
+            held = order.copy()
+        await asyncio.wait(holding)
+        return held
+
+    assert run(ask()) == [0, 2]
+
+
 def test_owners_take_turns() -> None:
     """Also with a single session, and though those who have had a turn come anew each time."""
 
