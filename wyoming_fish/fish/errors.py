@@ -11,7 +11,8 @@
     ├── VoiceNotFoundError      400, 404 "Reference not found"; no such reference on fish-speech
     ├── RequestRefusedError     any other 4xx, or an `error` event
     ├── LimitError              429, or "Concurrency limit exceeded"
-    │   └── QueueTimeoutError   no session became free in time
+    │   ├── QueueTimeoutError   no session became free in time
+    │   └── QueueFullError      too many replies wait for a session
     ├── UnavailableError        5xx
     ├── FishConnectionError     the server cannot be reached
     │   ├── CertificateError    the server cannot prove that it is the one that was asked for
@@ -21,7 +22,8 @@
     ├── UnsupportedError        a self-hosted server does not have what was asked for
     ├── ProtocolError           an answer that breaks the protocol, or a step out of order
     ├── BrokenStreamError       the speech ended before all of the text was spoken
-    │   └── TooMuchAudioError   the server sent far more audio than the text can become
+    │   ├── TooMuchAudioError   the server sent far more audio than the text can become
+    │   └── SlowListenerError   its listener took it too slowly while other replies waited
     ├── NoAudioError            the speech ended normally without any audio
     └── TextTimeoutError        the text of the reply did not go on, and was not ended either
 
@@ -49,9 +51,11 @@ __all__ = [
     "ProtocolError",
     "ProxyAddressError",
     "ProxyError",
+    "QueueFullError",
     "QueueTimeoutError",
     "RequestRefusedError",
     "SettingsError",
+    "SlowListenerError",
     "TextTimeoutError",
     "TooMuchAudioError",
     "UnavailableError",
@@ -179,6 +183,12 @@ class QueueTimeoutError(LimitError):
     passing = False
 
 
+class QueueFullError(LimitError):
+    """Too many replies wait for a session, most of them for the same owner as this one."""
+
+    passing = False
+
+
 class UnavailableError(FishError):
     """A 5xx status: the server is overloaded or under repair."""
 
@@ -260,6 +270,13 @@ class BrokenStreamError(FishError):
 class TooMuchAudioError(BrokenStreamError):
     """The server sent far more audio than the text can become: it would never end."""
 
+    passing = False
+
+
+class SlowListenerError(BrokenStreamError):
+    """The listener took the audio too slowly while other replies waited for a session."""
+
+    cure = "Check the network connection of the player."
     passing = False
 
 

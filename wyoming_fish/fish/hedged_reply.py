@@ -39,6 +39,20 @@ class HedgedReply:
         """Whether Fish has been sent words that it has not spoken yet, as far as can be known."""
         return self._reply.pending
 
+    @property
+    def idle_since(self) -> float | None:
+        """Since when Fish has had nothing to speak; None while it has, or takes its time."""
+        return self._reply.idle_since
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether no more text will be sent."""
+        return self._reply.is_ending
+
+    def stop(self) -> None:
+        """Send no more text. ``audio`` ends when what was sent is spoken."""
+        self._reply.stop()
+
     async def due(self) -> bool:
         """Wait until there is something to send; false if the text ends without it."""
         return await self._reply.due()

@@ -81,6 +81,12 @@ class LiveReply:
         self._given_up: BrokenStreamError | None = None
         self._parked = False
         """Whether the session is finished since the text does not go on."""
+        self._stopped = False
+        """Whether no more text is sent, though there may be more."""
+        self._session: Session | None = None
+        self._socket: Socket | None = None
+        self._began = float("-inf")
+        """When its session began."""
         self._owed_since: float | None = None
         """Since when Fish has had something to say, or to finish, and has said nothing."""
         self._last_frame = float("-inf")
@@ -93,6 +99,28 @@ class LiveReply:
         """Whether Fish has been sent words that it has not spoken yet, as far as can be known."""
         return self._unanswered or not self._schedule.is_spoken(_now())
 
+    @property
+    def idle_since(self) -> float | None:
+        """Since when Fish has had nothing to speak; None while it has, or takes its time."""
+        is_spoken = self.heard and not self._unanswered
+        if not self._waiting or not (is_spoken or not self.sent):
+            return None
+        return max(self._began, self._last_audio)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether no more text will be sent."""
+        is_sent = self._session is not None and self._session.state is State.STOPPED
+        return self._stopped or is_sent
+
+    def stop(self) -> None:
+        """Send no more text. ``audio`` ends when what was sent is spoken."""
+        self._stopped = True
+        self._pieces.stop()
+        if not self.sent and self._socket is not None:
+            # It is not known how Fish answers a session without text.
+            self._socket.abort()
+
     async def due(self) -> bool:
         """Wait until there is something to send; false if the text ends without it."""
         return await self._pieces.due()
@@ -100,8 +128,9 @@ class LiveReply:
     async def audio(self, until: float | None) -> AsyncGenerator[bytes]:
         """Send the text and give the audio, both as they come.
 
-        It ends when all of the text is spoken, or all that there is of one that pauses for
-        PARK_AFTER_S. Raises FishError, also when it is not heard by the loop's time ``until``.
+        It ends when all of the text is spoken, or what was sent of it after ``stop``, or all that
+        there is of one that pauses for PARK_AFTER_S. Raises FishError, also when it is not heard by
+        the loop's time ``until``.
         """
         # A connection that is not there in time is late, too.
         self._late_timer = asyncio.get_running_loop().call_later(LATE_S, self._be_late)
@@ -111,7 +140,8 @@ class LiveReply:
             socket = await stack.enter_async_context(lent)
             if until is not None:
                 self._answer_limit = min(ANSWER_LIMIT, until - _now())
-            session = socket.begin()
+            self._socket, self._began = socket, _now()
+            session = self._session = socket.begin()
             tasks = (
                 asyncio.create_task(self._send(socket, session)),
                 asyncio.create_task(self._check_connection(socket)),
@@ -129,7 +159,8 @@ class LiveReply:
             except FishError as error:
                 if not self.heard:
                     self._written.story.fail(error, self._bytes_sent)
-                if not self._parked or self._unanswered or self._is_cut_off():
+                is_spoken = self._parked and not self._unanswered and not self._is_cut_off()
+                if not is_spoken and not (self._stopped and not self.sent):
                     raise
                 # All that was sent had been spoken long before.
                 _LOGGER.debug("A session that was over did not finish: %s", error)
@@ -238,7 +269,7 @@ class LiveReply:
             return
         if session.state is State.OPEN and self._is_over(now):
             self._parked = True
-            self._pieces.stop()
+            self.stop()
         self._look_again(socket, session)
 
     def _is_cut_off(self) -> bool:
@@ -251,9 +282,10 @@ class LiveReply:
 
     def _is_over(self, now: float) -> bool:
         """Whether everything is spoken, and the text has not gone on for long."""
-        quiet_since = max(self._written.last_text, self._last_audio)
-        is_spoken = self.heard and self._waiting and not self._unanswered
-        return is_spoken and now - quiet_since >= PARK_AFTER_S
+        idle_since = self.idle_since
+        if idle_since is None:
+            return False
+        return now - max(self._written.last_text, idle_since) >= PARK_AFTER_S
 
     def _check_patience(self, now: float) -> None:
         waiting = self._schedule.waiting(now)

@@ -33,6 +33,10 @@ class RestReply:
         """Characters of the text that were sent, and spoken."""
         self.pending = False
         """Whether words have been sent that are not spoken yet."""
+        self.idle_since: float | None = None
+        """Since when there has been nothing to speak, by the loop's clock; None while there is."""
+        self.is_ending = False
+        """Whether no more text will be sent."""
         self._sockets = sockets
         self._written = written
         self._settings = settings
@@ -40,6 +44,11 @@ class RestReply:
         self._pieces = Pieces(written, self._schedule)
         self._within = False
         """Whether a piece has been heard in part."""
+
+    def stop(self) -> None:
+        """Send no more text. ``audio`` ends when what was sent is spoken."""
+        self.is_ending = True
+        self._pieces.stop()
 
     async def due(self) -> bool:
         """Wait until there is something to send; false if the text ends without it."""
@@ -52,13 +61,13 @@ class RestReply:
     async def audio(self, until: float | None) -> AsyncGenerator[bytes]:
         """Send the text and give the audio, both as they come.
 
-        It ends when all of the text is spoken, or all that there is of one that pauses for
-        PARK_AFTER_S. Raises FishError, also when it is not heard by the loop's time ``until``; a
-        server of one's own is given the time that it needs.
+        It ends when all of the text is spoken, or what was sent of it after ``stop``, or all that
+        there is of one that pauses for PARK_AFTER_S. Raises FishError, also when it is not heard by
+        the loop's time ``until``; a server of one's own is given the time that it needs.
         """
         text = ""
         async with self._sockets.lend_rest() as rest:
-            while piece := await self._pieces.next(PARK_AFTER_S):
+            while piece := await self._next():
                 # What cannot be heard by itself is said with what follows.
                 text += piece
                 if not has_words(piece):
@@ -77,12 +86,18 @@ class RestReply:
                 self.sent += len(text)
                 self._written.opening.spoke(text)
                 text = ""
-        if not self.heard:
+        if self.sent and not self.heard:
             raise NoAudioError(f"{self._sockets.endpoint.name} said nothing.")
 
     def spoken(self) -> int | None:
         """How many characters were spoken, with nothing heard of the others; None: not known."""
         return None if self._within else self.sent
+
+    async def _next(self) -> str:
+        self.idle_since = asyncio.get_running_loop().time()
+        piece = await self._pieces.next(PARK_AFTER_S)
+        self.idle_since = None
+        return piece
 
     async def _speak(self, rest: Rest, text: str, until: float | None) -> AsyncGenerator[bytes]:
         self.pending = True

@@ -1,15 +1,16 @@
-"""The account's concurrency limit: so many sessions at the same time, first come, first served."""
+"""Concurrency limiter: the account's sessions, shared fairly among those who ask for them."""
 
 from __future__ import annotations
 
 import asyncio
+import bisect
 import contextlib
-import heapq
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
-from typing import Final
+from typing import Final, NamedTuple
 
-from .errors import LimitError, QueueTimeoutError
+from .errors import LimitError, QueueFullError, QueueTimeoutError
 
 __all__ = ["Place", "Slots"]
 
@@ -21,6 +22,19 @@ SMALLEST_LIMIT: Final = 5
 # an answer.
 QUEUE_TIMEOUT_S: Final = 30.0
 
+# Replies in line, of all owners together. The largest accounts have 50 sessions, which serve about
+# as many short replies within QUEUE_TIMEOUT_S: any more would wait in vain.
+MAX_WAITING: Final = 1000
+
+# Seconds without text to speak after which a session is given up if a reply waits in line. It is
+# longer than the schedule holds back a sentence that is there (`LONG_QUIET`), so a reply whose
+# text is written faster than it is spoken keeps its session. Text that is written, but not yet
+# sent, does not count: a client that writes a letter a second would hold the session.
+MAX_IDLE_S: Final = 2.0
+
+# Owners whose last session is remembered, so that they take turns: more than there are clients.
+MAX_KNOWN_OWNERS: Final = 1000
+
 # Seconds until the next session is tried after Fish itself has refused one. Each refusal in a row
 # doubles them. A session of our own that ends is a reason to try immediately.
 FIRST_REFUSAL_DELAY_S: Final = 0.25
@@ -28,21 +42,54 @@ MAX_REFUSAL_DELAY_S: Final = 4.0
 
 
 class Place:
-    """One reply's place in line. A reply that is tried again keeps it."""
+    """One reply's place in line. A reply that is tried again keeps it.
 
-    def __init__(self, timeout_s: float | None = None) -> None:
+    ``owner`` is the party that the reply is for, such as the address of a client.
+    """
+
+    def __init__(self, owner: str = "", timeout_s: float | None = None) -> None:
+        self.owner = owner
         self.timeout_s = QUEUE_TIMEOUT_S if timeout_s is None else timeout_s
         """Seconds that it may wait in total."""
         self.number: int | None = None
-        """Set as it first waits. Lower numbers are served first."""
+        """Set as it first waits. Of one owner, lower numbers are served first."""
         self.waited = 0.0
         """Seconds in line, over all tries."""
         self.refusal: LimitError | None = None
         """The last refusal by Fish itself."""
+        self.is_ending = False
+        """Whether its session will be free soon: no more text will be sent in it."""
+        self.is_preempted = False
+        """Whether its session ended for another owner, and the reply was not idle."""
+
+    def renew(self) -> None:
+        """Let the reply wait for another session, as long as any reply.
+
+        If it was idle, it comes behind the replies that wait by now.
+        """
+        self.timeout_s, self.waited, self.refusal = QUEUE_TIMEOUT_S, 0.0, None
+        if not self.is_preempted:
+            self.number = None
+
+
+class _Waiting(NamedTuple):
+    """A reply in line."""
+
+    number: int
+    """The place's own number."""
+    tie: int
+    """Tells tries of the same place apart."""
+    place: Place
+    turn: asyncio.Future[None]
+    """Set when it is its turn."""
 
 
 class Slots:
-    """Limiter: at most ``limit`` sessions at the same time, granted in the order of their places.
+    """Limiter: at most ``limit`` sessions at the same time.
+
+    A free session goes to the waiting owner that holds the fewest; among equals, to the one whose
+    last session ended first; and within one owner to the reply that came first. ``is_wanted``
+    tells a session when to end for those in line.
 
     ``most`` is never exceeded. Without it the limit is the smallest that accounts have, until
     Fish has told this account's.
@@ -58,20 +105,23 @@ class Slots:
         self.taken = 0
         self.waited = 0.0
         """Seconds that have been waited in line, in total."""
-        self._numbers = count()
-        self._line: list[tuple[int, int, asyncio.Future[None]]] = []
-        """A heap: the place's number, a tie-breaker, and what is set when it is its turn."""
+        self._numbers = count(1)
+        self._lines: dict[str, list[_Waiting]] = {}
+        """The replies in line of each owner that has any, in their order."""
+        self._holders: set[Place] = set()
+        self._last_ends: dict[str, int] = {}
+        """When the last session of an owner ended, as a number; the oldest first."""
         self._refusals = 0
         """In a row."""
-        self._trial: asyncio.Future[None] | None = None
-        """After a refusal: the session that is tried alone."""
+        self._trial: Place | None = None
+        """After a refusal: the reply that is tried alone."""
         self._timer: asyncio.TimerHandle | None = None
         """While the line stands still after a refusal."""
 
     @property
     def waiting(self) -> int:
         """How many replies wait in line."""
-        return sum(not turn.cancelled() for _, _, turn in self._line)
+        return sum(map(len, self._lines.values()))
 
     def close(self) -> None:
         """Wait for no more sessions: nothing is left in line."""
@@ -89,10 +139,34 @@ class Slots:
         self._refusals, self._trial = 0, None
         self._go_on()
 
+    def is_wanted(self, place: Place, idle_s: float) -> bool:
+        """Return whether a reply in line should have the session that ``place`` holds.
+
+        A session without anything to speak for ``idle_s`` = MAX_IDLE_S serves any reply. A busy
+        one serves only another owner, and only if that owner then holds no more than this one.
+        """
+        if not self._lines:
+            return False
+        wanted = {owner: len(line) for owner, line in self._lines.items()}
+        held = Counter(holder.owner for holder in self._holders if not holder.is_ending)
+        # The sessions that will be free soon go to those who hold the fewest.
+        for _ in range(len(self._holders) - held.total()):
+            owner = min(wanted, key=held.__getitem__)
+            held[owner] += 1
+            wanted[owner] -= 1
+            if not wanted[owner]:
+                del wanted[owner]
+                if not wanted:
+                    return False
+        if idle_s >= MAX_IDLE_S:
+            return True
+        fewest, own = min(held[owner] for owner in wanted), held[place.owner]
+        return own == max(held.values()) and own - 1 >= fewest + 1
+
     @contextlib.contextmanager
     def spare(self) -> Iterator[bool]:
         """Hold one slot more, if one is free that nothing waits for; tell whether it is held."""
-        is_free = self.taken < self.limit and not self._refusals and not self.waiting
+        is_free = self.taken < self.limit and not self._refusals and not self._lines
         self.taken += is_free
         try:
             yield is_free
@@ -105,9 +179,9 @@ class Slots:
     async def one(self, place: Place) -> AsyncIterator[None]:
         """Hold one session's slot. A LimitError raised inside is a refusal by Fish.
 
-        Raises QueueTimeoutError when ``place`` has waited as long as it may.
+        Raises QueueTimeoutError when ``place`` has waited as long as it may, and QueueFullError.
         """
-        turn = await self._turn(place)
+        await self._turn(place)
         refused = False
         try:
             yield
@@ -116,24 +190,28 @@ class Slots:
             self._refused(place, error)
             raise
         finally:
-            self._give_back(turn, refused=refused)
+            self._give_back(place, refused=refused)
 
-    async def _turn(self, place: Place) -> asyncio.Future[None]:
+    async def _turn(self, place: Place) -> None:
         """Wait in line."""
         began = _now()
+        place.is_ending = place.is_preempted = False
+        tie = next(self._numbers)
+        place.number = tie if place.number is None else place.number
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        number = next(self._numbers)
-        place.number = number if place.number is None else place.number
-        heapq.heappush(self._line, (place.number, number, turn))
+        waiting = _Waiting(place.number, tie, place, turn)
+        bisect.insort(self._lines.setdefault(place.owner, []), waiting)
         self._serve()
+        self._shorten()
         try:
             async with asyncio.timeout_at(began + place.timeout_s - place.waited):
                 await turn
         except BaseException as error:
-            if turn.done() and not turn.cancelled():
+            if place in self._holders:
                 # Cancelled as its turn came.
-                self._give_back(turn)
-            turn.cancel()
+                self._give_back(place)
+            else:
+                self._leave(waiting)
             if isinstance(error, TimeoutError):
                 raise QueueTimeoutError(
                     place.refusal.happened
@@ -145,13 +223,34 @@ class Slots:
         finally:
             place.waited += _now() - began
             self.waited += _now() - began
-        return turn
 
-    def _give_back(self, turn: asyncio.Future[None], *, refused: bool = False) -> None:
+    def _shorten(self) -> None:
+        """Send away the last reply of the owner that has the most, if too many are in line."""
+        if self.waiting > MAX_WAITING:
+            last = max(self._lines.values(), key=len)[-1]
+            self._leave(last)
+            if not last.turn.done():
+                last.turn.set_exception(
+                    QueueFullError(f"{MAX_WAITING} replies wait for one of the account's sessions.")
+                )
+
+    def _leave(self, waiting: _Waiting) -> None:
+        line = self._lines.get(waiting.place.owner, [])
+        if waiting in line:
+            line.remove(waiting)
+            if not line:
+                del self._lines[waiting.place.owner]
+
+    def _give_back(self, place: Place, *, refused: bool = False) -> None:
         self.taken -= 1
-        if turn is self._trial:
+        self._holders.discard(place)
+        if place is self._trial:
             self._trial = None
         if not refused:
+            self._last_ends.pop(place.owner, None)
+            self._last_ends[place.owner] = next(self._numbers)
+            if len(self._last_ends) > MAX_KNOWN_OWNERS:
+                del self._last_ends[next(iter(self._last_ends))]
             # Fish may have room now.
             self._go_on()
 
@@ -174,18 +273,33 @@ class Slots:
 
     def _serve(self) -> None:
         while (
-            self._line
+            self._lines
             and self.taken < self.limit
             and self._timer is None
             and not (self._refusals and self._trial)
         ):
-            _, _, turn = heapq.heappop(self._line)
-            # A reply that has left the line has cancelled its turn.
-            if not turn.cancelled():
+            first = self._first()
+            self._leave(first)
+            # A reply that is being cancelled leaves the line only when its task has its turn.
+            if not first.turn.cancelled():
                 self.taken += 1
+                self._holders.add(first.place)
                 if self._refusals:
-                    self._trial = turn
-                turn.set_result(None)
+                    self._trial = first.place
+                first.turn.set_result(None)
+
+    def _first(self) -> _Waiting:
+        """The reply in line whose turn it is."""
+        held = Counter(holder.owner for holder in self._holders)
+        firsts = (line[0] for line in self._lines.values())
+        return min(
+            firsts,
+            key=lambda first: (
+                held[first.place.owner],
+                self._last_ends.get(first.place.owner, 0),
+                first.number,
+            ),
+        )
 
 
 def _now() -> float:

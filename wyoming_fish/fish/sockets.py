@@ -19,6 +19,7 @@ from .connector import Connector
 from .detour import Detour
 from .errors import ClosedError, FishConnectionError, FishError, LimitError
 from .openings import Openings
+from .read_ahead import ReadAheads
 from .rest import Rest
 from .settings import Backend, Endpoint
 from .slots import Slots
@@ -72,6 +73,7 @@ class Sockets:
         """The server."""
         self.detour = Detour()
         self.slots = Slots(concurrency)
+        self.read_aheads = ReadAheads()
         self.lent = 0
         """How many connections have been lent for a session."""
         self.lent_warm = 0
@@ -181,8 +183,6 @@ class Sockets:
         self.slots.close()
         for timer in self._timers.values():
             timer.cancel()
-        for watching in self._idle.values():
-            watching.cancel()
         self.evict()
         await self._openings.close()
         while self._tasks:

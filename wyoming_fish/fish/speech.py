@@ -36,6 +36,7 @@ async def speak(  # noqa: PLR0913 - by name
     patience: float | None = None,
     spend: Callable[[int], None] = without_limit,
     story: Story | None = None,
+    owner: str = "",
 ) -> AsyncGenerator[bytes]:
     """Speak ``text`` while it is being written.
 
@@ -65,6 +66,10 @@ async def speak(  # noqa: PLR0913 - by name
 
     What happens is put down in ``story``, a new one for each reply.
 
+    ``owner`` is the party that the reply is for, such as the address of a client. While replies
+    wait for the account's sessions, owners have equal shares of them: a session may then end early,
+    and the text goes on in a later one. Replies without an owner share one.
+
     Leaving the iterator closes the session's socket: Fish has no other way to be interrupted.
     Close it with ``contextlib.aclosing`` to know when that has happened.
 
@@ -72,7 +77,7 @@ async def speak(  # noqa: PLR0913 - by name
     """
     script = Script(text, settings.backend, text_settings, ssml=ssml)
     story = story or Story()
-    synthesizer = Synthesizer(sockets, settings, patience, story, spend)
+    synthesizer = Synthesizer(sockets, settings, patience, story, spend, owner)
     speech = synthesizer.audio(script, voice)
     if bridge:
         silence = Silence(

@@ -17,6 +17,8 @@ from .errors import (
 )
 from .hedged_reply import HedgedReply
 from .opening import Opening
+from .preemption import preemptible
+from .read_ahead import ReadAhead
 from .rest_reply import RestReply
 from .retries import Retries
 from .script import Script, in_steps, runs
@@ -41,12 +43,14 @@ class Synthesizer:
         patience: float | None,
         story: Story,
         spend: Callable[[int], None],
+        owner: str,
     ) -> None:
         self._sockets = sockets
         self._settings = settings
         self._patience = patience
         self._story = story
         self._spend = spend
+        self._owner = owner
         self._attempt: HedgedReply | RestReply | None = None
         """The one that is under way."""
 
@@ -89,7 +93,7 @@ class Synthesizer:
         heard = bool(self._story.audio)
         # What has begun has no other voice to wait for.
         patience = None if heard else self._patience
-        retries, place = Retries(patience), Place(patience)
+        retries, place = Retries(patience), Place(self._owner, patience)
         self._sockets.warm(settings.backend)
         try:
             while await written.begins():
@@ -102,8 +106,9 @@ class Synthesizer:
                             heard = True
                             yield pcm
                     written.skip(attempt.sent)
-                    retries.succeeded()
-                    place = Place()
+                    if attempt.heard:
+                        retries.succeeded()
+                        place.renew()
                 except FishError as error:
                     error.is_fish = self._sockets.endpoint.is_fish
                     error.hide(self._sockets.endpoint.api_key)
@@ -114,7 +119,7 @@ class Synthesizer:
                     written.skip(spoken)
                     if attempt.heard:
                         retries.broke(failure)
-                        place = Place()
+                        place = Place(self._owner)
                     pause = retries.pause(failure)
                     self._story.retries.append(failure.code)
                     await asyncio.sleep(pause)
@@ -128,28 +133,59 @@ class Synthesizer:
         retries: Retries,
         place: Place,
     ) -> AsyncGenerator[bytes]:
-        """The audio of one attempt, from the moment there is something to send."""
+        """The audio of one attempt, from the moment there is something to send.
+
+        While replies wait in line, the session does not wait for a slow listener.
+        """
+        slots, rate = self._sockets.slots, self._settings.sample_rate
+        audio = ReadAhead(self._sockets.read_aheads, self._owner, rate, lambda: slots.waiting > 0)
+        writing = asyncio.create_task(self._write(audio, attempt, backend, retries, place))
+        writing.add_done_callback(lambda _: audio.end())
+        try:
+            while pcm := await audio.read():
+                yield pcm
+            writing.result()
+        finally:
+            audio.close()
+            writing.cancel()
+            await asyncio.wait((writing,))
+            if not writing.cancelled():
+                # It has been raised above, unless nobody listens any more.
+                writing.exception()
+
+    async def _write(
+        self,
+        audio: ReadAhead,
+        attempt: HedgedReply | RestReply,
+        backend: Backend,
+        retries: Retries,
+        place: Place,
+    ) -> None:
+        """Speak one attempt into ``audio``. The session is given back at the end of this."""
+        slots = self._sockets.slots
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(attempt.close)
             with self._sockets.expect(backend):
                 if not await attempt.due():
                     return
                 self._spend(0)
-                await stack.enter_async_context(self._sockets.slots.one(place))
-            audio = await stack.enter_async_context(
+                await stack.enter_async_context(slots.one(place))
+            stack.enter_context(preemptible(slots, place, attempt))
+            speech = await stack.enter_async_context(
                 contextlib.aclosing(attempt.audio(retries.begin()))
             )
             is_accepted = False
-            async for pcm in audio:
+            async for pcm in speech:
                 if not is_accepted:
                     is_accepted = True
-                    self._sockets.slots.accepted()
+                    slots.accepted()
                 if self._story.audio > max_audio_s(self._story.billed):
                     raise TooMuchAudioError(
                         f"The server sent {self._story.audio:.0f} s of audio, far more than the "
                         "text can become."
                     )
-                yield pcm
+                if not await audio.write(pcm):
+                    return
 
 
 def _broken(error: FishError) -> FishError:

@@ -23,6 +23,11 @@ def without_limit(characters: int) -> None:
     """Let any number of ``characters`` be sent: what ``speak`` has for ``spend`` by default."""
 
 
+# Seconds that a wait for a time lasts at least: a loop that waits until a time which rounding keeps
+# just ahead of the clock would not end.
+MIN_WAIT_S: Final = 0.001
+
+
 class Written:
     """What has been written so far and not been skipped; it can be read as often as needed.
 
@@ -217,7 +222,7 @@ async def wait(news: asyncio.Event, until: float | None) -> None:
     # A timer by itself: a timeout costs twice as much, and each word would have one.
     alarm = None
     if until is not None:
-        alarm = asyncio.get_running_loop().call_at(until, news.set)
+        alarm = asyncio.get_running_loop().call_at(max(until, _now() + MIN_WAIT_S), news.set)
     try:
         await news.wait()
     finally:

@@ -1,0 +1,177 @@
+"""The account's sessions are shared equally among the owners of the replies that wait."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.idle_clock import run
+from wyoming_fish.fish.errors import LimitError, QueueFullError
+from wyoming_fish.fish.slots import MAX_IDLE_S, Place, Slots
+
+
+async def _hold(slots: Slots, place: Place, order: list[int], number: int) -> None:
+    async with slots.one(place):
+        order.append(number)
+        await asyncio.sleep(1.0)
+
+
+def test_a_long_line_of_one_owner_keeps_no_other_waiting() -> None:
+    """A session that becomes free goes to the owner that holds the fewest."""
+
+    async def ask() -> list[int]:
+        slots, order = Slots(3), list[int]()
+        owners = ["many"] * 9 + ["few"] * 2
+        holding = []
+        for number, owner in enumerate(owners):
+            holding.append(asyncio.create_task(_hold(slots, Place(owner), order, number)))
+            await asyncio.sleep(0.1)
+        await asyncio.wait(holding)
+        return order
+
+    assert run(ask()) == [0, 1, 2, 9, 10, 3, 4, 5, 6, 7, 8]
+
+
+def test_the_owner_that_holds_the_fewest_is_first() -> None:
+    """Also if another one has waited for longer since its last session."""
+
+    async def ask() -> list[int]:
+        slots, order = Slots(2), list[int]()
+        async with slots.one(Place("holds one")):
+            holding = [asyncio.create_task(_hold(slots, Place("none"), order, 0))]
+            await asyncio.sleep(0)
+            for number, owner in enumerate(("holds one", "none"), 1):
+                holding.append(asyncio.create_task(_hold(slots, Place(owner), order, number)))
+            await asyncio.sleep(1.5)
+            held = order.copy()
+        await asyncio.wait(holding)
+        return held
+
+    assert run(ask()) == [0, 2]
+
+
+def test_owners_take_turns() -> None:
+    """Also with a single session, and though those who have had a turn come anew each time."""
+
+    async def ask() -> list[str]:
+        slots, order = Slots(1), list[str]()
+
+        async def hold(owner: str) -> None:
+            async with slots.one(Place(owner)):
+                order.append(owner)
+                await asyncio.sleep(1.0)
+
+        async def comes_again(owner: str) -> None:
+            for _ in range(3):
+                await hold(owner)
+
+        await asyncio.gather(
+            *(hold("in line") for _ in range(3)), comes_again("a"), comes_again("b")
+        )
+        return order
+
+    assert run(ask()) == ["in line", "a", "b"] * 3
+
+
+def test_a_refusal_costs_an_owner_no_turn() -> None:
+    """The reply that Fish refused is the one that is tried again, before another owner's."""
+
+    async def ask() -> list[str]:
+        slots, order = Slots(1), list[str]()
+
+        async def reply(owner: str, refusals: int) -> None:
+            place = Place(owner)
+            for refused in reversed(range(refusals + 1)):
+                with contextlib.suppress(LimitError):
+                    async with slots.one(place):
+                        order.append(owner)
+                        if refused:
+                            raise LimitError("Too many.")
+                        slots.accepted()
+
+        await asyncio.gather(reply("first", 3), reply("second", 0))
+        return order
+
+    assert run(ask()) == ["first"] * 4 + ["second"]
+
+
+async def test_the_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If it is full, the last reply of the owner with the most in line is sent away."""
+    monkeypatch.setattr("wyoming_fish.fish.slots.MAX_WAITING", 4)
+    slots, order = Slots(1), list[int]()
+    async with slots.one(Place()):
+        many = [asyncio.create_task(_hold(slots, Place("many"), order, n)) for n in range(4)]
+        await asyncio.sleep(0)
+        one = asyncio.create_task(_hold(slots, Place("one"), order, 9))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert [each.done() for each in many] == [False, False, False, True]
+        with pytest.raises(QueueFullError, match="4 replies wait"):
+            await many[3]
+        with pytest.raises(QueueFullError):
+            await _hold(slots, Place("many"), order, 4)
+        assert slots.waiting == 4
+        for each in (one, *many):
+            each.cancel()
+        await asyncio.wait((one, *many))
+    assert (slots.taken, slots.waiting, order) == (0, 0, [])
+
+
+@contextlib.asynccontextmanager
+async def _held(slots: Slots, *owners: str) -> AsyncIterator[list[Place]]:
+    """The places of these owners, each with a session."""
+    places = [Place(owner) for owner in owners]
+    async with contextlib.AsyncExitStack() as stack:
+        for place in places:
+            await stack.enter_async_context(slots.one(place))
+        yield places
+
+
+@contextlib.asynccontextmanager
+async def _in_line(slots: Slots, *owners: str) -> AsyncIterator[None]:
+    """These owners have a reply in line."""
+    waiting = [asyncio.create_task(_hold(slots, Place(owner), [], 0)) for owner in owners]
+    await asyncio.sleep(0)
+    try:
+        yield
+    finally:
+        for each in waiting:
+            each.cancel()
+        await asyncio.wait(waiting)
+
+
+@pytest.mark.parametrize(
+    ("holders", "waiting", "busy", "idle"),
+    [
+        # Nobody waits.
+        ("aaaaa", "", False, False),
+        # An idle session serves anybody, a busy one another owner that has less.
+        ("aaaaa", "a", False, True),
+        ("aaaaa", "b", True, True),
+        ("aaabb", "b", False, True),
+        ("aaaab", "b", True, True),
+        ("a", "b", False, True),
+        # Not the one that has less than a third.
+        ("aabbb", "c", False, True),
+    ],
+)
+async def test_which_session_is_wanted(holders: str, waiting: str, busy: bool, idle: bool) -> None:
+    """Shares become equal, and no session changes hands between equals."""
+    slots = Slots(len(holders))
+    async with _held(slots, *holders) as places, contextlib.AsyncExitStack() as stack:
+        if waiting:
+            await stack.enter_async_context(_in_line(slots, *waiting))
+        assert slots.is_wanted(places[0], 0.0) is busy
+        assert slots.is_wanted(places[0], MAX_IDLE_S) is idle
+        assert not slots.is_wanted(places[0], MAX_IDLE_S / 2) or busy
+
+
+async def test_no_more_sessions_are_wanted_than_replies_wait() -> None:
+    """Each that is ending is for one of those in line."""
+    slots = Slots(5)
+    async with _held(slots, *"aaaaa") as places, _in_line(slots, *"bc"):
+        for place in places[:2]:
+            assert slots.is_wanted(place, 0.0)
+            place.is_ending = True
+        assert not slots.is_wanted(places[2], MAX_IDLE_S)
