@@ -7,38 +7,30 @@ import errno
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
 
 from .address import WILDCARDS, Address
-from .wire import LINE_LIMIT
+from .wire import Wire
 
-__all__ = ["host_of", "listen"]
-
-Connected: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
+__all__ = ["listen"]
 
 
-async def listen(address: Address, connected: Connected) -> asyncio.Server | None:
-    """Call ``connected`` with each client. Over stdio there is one, and no server.
+async def listen(address: Address, new_wire: Callable[[], Wire]) -> asyncio.Server | None:
+    """Give each client a wire of its own. Over stdio there is one, and no server.
 
     Raises OSError if the address cannot be had.
     """
     if address.scheme == "stdio":
-        connected(*await _standard_streams())
+        await _open_standard_streams(new_wire())
         return None
+    loop = asyncio.get_running_loop()
     if address.scheme == "unix":
         await _check_free(address.path)
-        return await asyncio.start_unix_server(connected, path=address.path, limit=LINE_LIMIT)
-    return await _listen_tcp(connected, address.host, address.port)
+        return await loop.create_unix_server(new_wire, address.path)
+    return await _listen_tcp(new_wire, address.host, address.port)
 
 
-def host_of(writer: asyncio.StreamWriter) -> str:
-    """Return the address of a client; those of a unix socket, or of stdio, share one."""
-    peer = writer.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) else "this machine"
-
-
-async def _listen_tcp(connected: Connected, host: str, port: int) -> asyncio.Server:
-    start = partial(asyncio.start_server, connected, port=port, limit=LINE_LIMIT)
+async def _listen_tcp(new_wire: Callable[[], Wire], host: str, port: int) -> asyncio.Server:
+    start = partial(asyncio.get_running_loop().create_server, new_wire, port=port)
     if host not in WILDCARDS:
         return await start(host=host)
     try:
@@ -60,11 +52,23 @@ async def _check_free(path: str) -> None:
     raise OSError(errno.EADDRINUSE, f"{path} is in use by another server")
 
 
-async def _standard_streams() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+class _StandardInput(asyncio.Protocol):
+    """Hands standard input to a wire. Its end does not end standard output."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._wire.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._wire.data_received(data)
+
+    def eof_received(self) -> bool:
+        return self._wire.eof_received()
+
+
+async def _open_standard_streams(wire: Wire) -> None:
     loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=LINE_LIMIT)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    transport, protocol = await loop.connect_write_pipe(
-        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), sys.stdout
-    )
-    return reader, asyncio.StreamWriter(transport, protocol, None, loop)
+    await loop.connect_read_pipe(lambda: _StandardInput(wire), sys.stdin)
+    await loop.connect_write_pipe(lambda: wire, sys.stdout)

@@ -7,7 +7,7 @@ that nobody can serve.
 from pathlib import Path
 from typing import Final
 
-from wyoming_fish.wire import DATA_LIMIT, LINE_LIMIT
+from wyoming_fish.events import DATA_LIMIT, LINE_LIMIT
 
 __all__ = ["CORPUS", "LARGE"]
 
@@ -36,9 +36,9 @@ LARGE: Final = {
     "fail-data-flood": b'{"type": "x", "data_length": 1000000000000}\n' + FLOOD,
     "fail-payload-flood": b'{"type": "x", "payload_length": 1000000000000}\n' + FLOOD,
     "fail-digits-in-data": _data(_filled(b'{"a": ', b"9", b"}")),
-    # The most objects, names and characters that so many bytes can become.
-    "event-many-objects": _data(_filled(b'{"a": [{}', b",{}", b"]}")) * 8,
-    "event-many-names": _data(b"{" + b",".join(b'"%05d":[]' % n for n in range(18_000)) + b"}") * 8,
+    # The most objects, names and characters that so many bytes could become.
+    "fail-many-objects": _data(_filled(b'{"a": [{}', b",{}", b"]}")) * 8,
+    "fail-many-names": _data(b"{" + b",".join(b'"%05d":[]' % n for n in range(18_000)) + b"}") * 8,
     "event-wide-text": _data(_filled('{"text": "🐟'.encode(), b"x", b'"}')) * 8,
     "event-payloads": (b'{"type": "x", "payload_length": %d}\n' % 2**20 + bytes(2**20)) * 32,
 }

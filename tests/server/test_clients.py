@@ -19,9 +19,10 @@ from wyoming.tts import (
 )
 
 from tests import idle_clock
-from wyoming_fish.connection import EVENTS_AT_ONCE, TEXT_PAUSE, WAITING_LIMIT
+from wyoming_fish.connection import EVENTS_AT_ONCE, TEXT_PAUSE
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
 from wyoming_fish.reply import Reply
+from wyoming_fish.request_queue import WAITING_LIMIT
 
 from .conftest import Served, Serving, crowd, receive, stream
 from .visiting import visitor

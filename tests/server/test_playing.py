@@ -11,8 +11,10 @@ from typing import Final
 import pytest
 
 from tests import idle_clock
+from wyoming_fish.events import encode_audio
 from wyoming_fish.fish.settings import SAMPLE_RATES
-from wyoming_fish.wire import ClientStalledError, Wire, encode_audio
+from wyoming_fish.memory_budget import MemoryBudget
+from wyoming_fish.wire import ClientStalledError, Wire
 
 # Seconds of audio: without a bound, the kernel's buffer alone holds two minutes.
 LENGTH_S: Final = 300
@@ -27,20 +29,21 @@ async def _connected(
 ) -> AsyncIterator[tuple[Wire, asyncio.StreamReader, asyncio.StreamWriter]]:
     """The server's end of a connection, and the client's."""
     wires: asyncio.Queue[Wire] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
 
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        wires.put_nowait(Wire(reader, writer, write_timeout=WRITE_TIMEOUT_S))
+    def new_wire() -> Wire:
+        return Wire(wires.put_nowait, MemoryBudget().share(), write_timeout=WRITE_TIMEOUT_S)
 
     if kind == "unix":
-        server = await asyncio.start_unix_server(accept, path)
+        server = await loop.create_unix_server(new_wire, str(path))
         reader, writer = await asyncio.open_unix_connection(str(path), limit=1024)
     else:
-        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        server = await loop.create_server(new_wire, "127.0.0.1", 0)
         client = socket.socket()
         if kind == "small":
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(client, server.sockets[0].getsockname())
+        await loop.sock_connect(client, server.sockets[0].getsockname())
         reader, writer = await asyncio.open_connection(sock=client, limit=1024)
     wire = await wires.get()
     yield wire, reader, writer

@@ -11,60 +11,39 @@ from wyoming.audio import AudioChunk
 from wyoming.event import Event, async_read_event
 
 from tests.damage import damaged
-from wyoming_fish.wire import (
-    LINE_LIMIT,
-    Wire,
-    WireError,
-    encode,
-    encode_audio,
-    text_of,
-    voice_of,
-)
+from wyoming_fish.events import EventParser, WireError, encode, encode_audio, text_of, voice_of
 
 from .hostile import CORPUS, LARGE
 
 
-class _NoWriter(asyncio.StreamWriter):
-    """For a wire that is only read from."""
-
-    def __init__(self) -> None:
-        """Leave out the transport."""
-
-    def __del__(self, *_: object) -> None:
-        """Nothing to close."""
-
-    def get_extra_info(self, name: str, default: object = None) -> object:
-        return default
-
-
-async def _read(data: bytes) -> list[Event]:
-    reader = asyncio.StreamReader(limit=LINE_LIMIT)
-    reader.feed_data(data)
-    reader.feed_eof()
-    wire = Wire(reader, _NoWriter())
+def _read(data: bytes) -> list[Event]:
+    parser = EventParser()
+    parser.feed(data)
     events = []
-    while (event := await wire.read()) is not None:
+    while (event := parser.next_event()) is not None:
         events.append(event)
+    if parser.is_amid_event:
+        raise WireError("the connection ended amid an event")
     return events
 
 
-async def test_reads_what_wyoming_writes() -> None:
+def test_reads_what_wyoming_writes() -> None:
     """Data in the line and data after it are one; a payload is passed over."""
     late = json.dumps({"b": 2}).encode()
-    line = {"type": "x", "data": {"a": 1}, "data_length": len(late), "payload_length": 3}
+    line = {"type": "ping", "data": {"a": 1}, "data_length": len(late), "payload_length": 3}
     data = json.dumps(line).encode() + b"\n" + late + b"abc" + b'{"type": "describe"}\n'
-    assert await _read(data) == [Event("x", {"a": 1, "b": 2}), Event("describe")]
+    assert _read(data) == [Event("ping", {"a": 1, "b": 2}), Event("describe")]
 
 
 @pytest.mark.parametrize("name", sorted(CORPUS | LARGE))
-async def test_each_input_is_what_its_name_says(name: str) -> None:
+def test_each_input_is_what_its_name_says(name: str) -> None:
     """Everything that is no event is one kind of error; all else is read."""
     data = (CORPUS | LARGE)[name]
     if name.startswith("fail"):
         with pytest.raises(WireError):
-            await _read(data)
+            _read(data)
     else:
-        assert await _read(data)
+        assert _read(data)
 
 
 def test_the_corpus_is_there() -> None:
@@ -76,7 +55,7 @@ def test_the_corpus_is_there() -> None:
 def test_damaged_inputs_break_nothing(data: bytes) -> None:
     """Whatever becomes of them, they are events with sound fields, or a WireError."""
     with contextlib.suppress(WireError):
-        for event in asyncio.run(_read(data)):
+        for event in _read(data):
             assert isinstance(event.type, str)
             for check in (text_of, voice_of):
                 with contextlib.suppress(WireError):
@@ -87,7 +66,7 @@ def test_damaged_inputs_break_nothing(data: bytes) -> None:
 def test_no_bytes_break_it(data: bytes) -> None:
     """Whatever bytes come, they are events, an end, or a WireError."""
     with contextlib.suppress(WireError):
-        asyncio.run(_read(data))
+        _read(data)
 
 
 _JSON = st.recursive(
@@ -105,7 +84,7 @@ _JSON = st.recursive(
 def test_no_header_breaks_it(header: dict[str, object], rest: bytes) -> None:
     """Whatever the fields of a header hold, it is an event or a WireError."""
     with contextlib.suppress(WireError):
-        asyncio.run(_read(json.dumps(header).encode() + b"\n" + rest))
+        _read(json.dumps(header).encode() + b"\n" + rest)
 
 
 @given(_JSON, _JSON)

@@ -10,6 +10,7 @@ from .errors import TextTimeoutError
 from .opening import Opening
 from .schedule import Schedule
 from .story import Story
+from .text_buffer import TextBuffer
 
 __all__ = ["Pieces", "Written"]
 
@@ -29,12 +30,11 @@ class Written:
     ) -> None:
         self.story = story
         self.opening = opening or Opening()
-        self.parts: list[str] = []
-        """As they came, none of them empty."""
+        self.text = TextBuffer()
         self.last_text = _now()
-        """When the last of them came, or reading began."""
+        """When the last of it came, or reading began."""
         self.readers: set[asyncio.Event] = set()
-        """Set with each part, and at the end."""
+        """Set when more of it comes, and at the end."""
         self._reading = asyncio.create_task(self._read(text))
         self._reading.add_done_callback(lambda _: self._wake_readers())
 
@@ -42,7 +42,7 @@ class Written:
         async for part in text:
             if part:
                 self.story.write()
-                self.parts.append(part)
+                self.text.write(part)
                 self.last_text = _now()
                 self._wake_readers()
         self.story.complete()
@@ -71,11 +71,11 @@ class Written:
             while True:
                 news.clear()
                 complete = self.complete
-                if any(has_words(part) for part in self.parts[seen:]):
+                if any(map(has_words, self.text.since(seen))):
                     return True
                 if complete:
                     return False
-                seen = len(self.parts)
+                seen = self.text.length
                 self.check_timeout(began)
                 await wait(news, self.times_out(began))
         finally:
@@ -94,14 +94,7 @@ class Written:
 
     def skip(self, characters: int) -> None:
         """Forget the first ``characters``: they have been spoken."""
-        skipped = []
-        while characters:
-            part = self.parts.pop(0)
-            skipped.append(part[:characters])
-            if len(part) > characters:
-                self.parts.insert(0, part[characters:])
-            characters -= min(characters, len(part))
-        self.opening.spoke("".join(skipped))
+        self.opening.spoke(self.text.take(characters))
 
     async def close(self) -> None:
         """Read no further."""
@@ -178,9 +171,9 @@ class Pieces:
     def _take_in(self, now: float) -> bool:
         """Hand new text to the schedule; tell whether there is no more to come."""
         complete = self._written.complete
-        for part in self._written.parts[self._scheduled :]:
+        for part in self._written.text.since(self._scheduled):
             self._schedule.write(part, now)
-        self._scheduled = len(self._written.parts)
+        self._scheduled = self._written.text.length
         if complete:
             self._schedule.complete()
         return complete
