@@ -142,6 +142,8 @@ class Connection:
                         _LOGGER.error("A reply ended badly; please report this", exc_info=late)
                 # What nobody will speak is not kept while the client closes.
                 self._requests.clear()
+                # Else it and its task hold each other until garbage is collected.
+                self._idle_timeout = asyncio.timeout(None)
                 await self._wire.close(STOP_LINGER_S if self._draining else LINGER_TIMEOUT_S)
             finally:
                 self._wire.abort()

@@ -7,30 +7,44 @@ import errno
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from .address import WILDCARDS, Address
 from .wire import Wire
 
 __all__ = ["listen"]
 
+# Connections that the kernel holds until they are accepted.
+BACKLOG: Final = 128
+
+# Connections that are accepted before those that make room for them have closed, which takes a few
+# turns of the loop. asyncio would accept as many as its backlog in each turn.
+ACCEPTED_AT_ONCE: Final = 8
+
 
 async def listen(address: Address, new_wire: Callable[[], Wire]) -> asyncio.Server | None:
-    """Give each client a wire of its own. Over stdio there is one, and no server.
+    """Make a new wire for each client. Over stdio there is one, and no server.
 
     Raises OSError if the address cannot be had.
     """
     if address.scheme == "stdio":
         await _open_standard_streams(new_wire())
         return None
-    loop = asyncio.get_running_loop()
     if address.scheme == "unix":
         await _check_free(address.path)
-        return await loop.create_unix_server(new_wire, address.path)
-    return await _listen_tcp(new_wire, address.host, address.port)
+        create = asyncio.get_running_loop().create_unix_server
+        server = await create(new_wire, address.path, backlog=ACCEPTED_AT_ONCE)
+    else:
+        server = await _listen_tcp(new_wire, address.host, address.port)
+    for listening in server.sockets:
+        with listening.dup() as same:
+            same.listen(BACKLOG)
+    return server
 
 
 async def _listen_tcp(new_wire: Callable[[], Wire], host: str, port: int) -> asyncio.Server:
-    start = partial(asyncio.get_running_loop().create_server, new_wire, port=port)
+    create = asyncio.get_running_loop().create_server
+    start = partial(create, new_wire, port=port, backlog=ACCEPTED_AT_ONCE)
     if host not in WILDCARDS:
         return await start(host=host)
     try:
