@@ -115,35 +115,15 @@ class Connection:
 
         When cancelled, a client that still waits is told so; cancelled again, it ends immediately.
         """
-        warming = asyncio.get_running_loop().call_later(LOOKING_IN, self._warm_if_silent)
-        reading = asyncio.create_task(self._read())
-        speaking = asyncio.create_task(self._speak())
-        failure: Exception | None = None
         try:
-            await self._serve(reading, speaking)
-        except asyncio.CancelledError:
-            if self._requests.unanswered:
-                self._refuse("stopping", STOPPING)
-            else:
-                self._wire.abort()
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client must be told
-            failure = error
-            self._end_with(error)
+            await self._serve_and_tell()
         finally:
             self.ending = True
-            for pending in (warming, reading, speaking):
-                pending.cancel()
+            # What nobody will speak is not kept while the client closes.
+            self._requests.clear()
+            # Else it and its task hold each other until garbage is collected.
+            self._idle_timeout = asyncio.timeout(None)
             try:
-                await asyncio.wait((reading, speaking))
-                for task in (reading, speaking):
-                    late = None if task.cancelled() else task.exception()
-                    if late not in (None, failure) and not isinstance(late, _FORESEEN):
-                        _LOGGER.error("A reply ended badly; please report this", exc_info=late)
-                # What nobody will speak is not kept while the client closes.
-                self._requests.clear()
-                # Else it and its task hold each other until garbage is collected.
-                self._idle_timeout = asyncio.timeout(None)
                 await self._wire.close(STOP_LINGER_S if self._draining else LINGER_TIMEOUT_S)
             finally:
                 self._wire.abort()
@@ -153,6 +133,37 @@ class Connection:
         if not self._draining:
             self._draining = True
             self._requests.close()
+
+    async def _serve_and_tell(self) -> None:
+        """Serve the client; what ends that before its time is told to it."""
+        warming = asyncio.get_running_loop().call_later(LOOKING_IN, self._warm_if_silent)
+        reading = asyncio.create_task(self._read())
+        speaking = asyncio.create_task(self._speak())
+        told = 0
+        try:
+            await self._serve(reading, speaking)
+        except asyncio.CancelledError:
+            if self._requests.unanswered:
+                self._refuse("stopping", STOPPING)
+            else:
+                self._wire.abort()
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client must be told
+            self.ending = True
+            self._end_with(error)
+            told = id(error)
+        finally:
+            for pending in (warming, reading, speaking):
+                pending.cancel()
+            await asyncio.wait((reading, speaking))
+            for task in (reading, speaking):
+                late = None if task.cancelled() else task.exception()
+                if late is None:
+                    continue
+                if id(late) != told and not isinstance(late, _FORESEEN):
+                    _LOGGER.error("A reply ended badly; please report this", exc_info=late)
+                # It holds the frames that the error passed through, and with them the texts.
+                late.__traceback__ = None
 
     async def _serve(self, reading: asyncio.Task[None], speaking: asyncio.Task[None]) -> None:
         """Wait until the client is served. Raises what ended it before that."""
