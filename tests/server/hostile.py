@@ -40,7 +40,7 @@ LARGE: Final = {
     # The most objects, names and characters that so many bytes could become.
     "fail-many-objects": _data(_filled(b'{"a": [{}', b",{}", b"]}")) * 8,
     "fail-many-names": _data(b"{" + b",".join(b'"%05d":[]' % n for n in range(18_000)) + b"}") * 8,
-    "event-wide-text": _data(_filled('{"text": "🐟'.encode(), b"x", b'"}')) * 8,
+    "senseless-wide-text": _data(_filled('{"text": "🐟'.encode(), b"x", b'"}')) * 8,
     "event-payloads": (b'{"type": "x", "payload_length": %d}\n' % 2**20 + bytes(2**20)) * 32,
 }
 
@@ -61,7 +61,7 @@ _LETTERS: Final = _event("synthesize-chunk", text="\U00020bb7")
 HELD: Final = {
     "texts": _WIDE * 4,
     "replies": _SPEECH + _WAITING,
-    "letters": _event("synthesize-start") + _LETTERS * 2000,
+    "letters": _event("synthesize-start") + _LETTERS * 1000,
     "line": b'{"type": "' + b"x" * (LINE_LIMIT - 100),
     "data": _HALF + _filled(b'{"a": [{}', b",{}", b"]}"),
     "pongs": _event("ping", text="\U00020bb7" * NAME_LIMIT) * 2000,

@@ -31,6 +31,8 @@ LIMIT_OF_ALL = 64.0
 # As many clients as there may be by default, in halves, since one address may have only a hundred.
 CLIENTS = 200
 
+START = b'{"type": "synthesize-start"}\n'
+
 # Seconds in which the server here gives up on who does not read.
 WRITE_TIMEOUT = 0.5
 
@@ -70,12 +72,6 @@ class _Running:
             await stream(client, [TEXT[:9], TEXT[9:]])
             assert decode_code_voice((await receive(client, "synthesize-stopped")).pcm) == TEXT
 
-    async def answers(self) -> None:
-        """A client that asks little gets its answer."""
-        async with AsyncTcpClient("127.0.0.1", self.port) as client:
-            await client.write_event(Ping().event())
-            assert await client.read_event() == Pong().event()
-
     async def send(self, data: bytes) -> list[str]:
         """Send this and no more; the types of the events that came back until the end."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -90,6 +86,15 @@ class _Running:
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
+
+
+def _event(event_type: str, **data: object) -> bytes:
+    text = json.dumps(data).encode()
+    return b'{"type": "%b", "data_length": %d}\n' % (event_type.encode(), len(text)) + text
+
+
+def _chunk(text: str) -> bytes:
+    return _event("synthesize-chunk", text=text)
 
 
 async def _types(reader: asyncio.StreamReader) -> list[str]:
@@ -193,19 +198,35 @@ async def test_more_than_anybody_will_hear(running: _Running) -> None:
 async def test_two_hundred_that_do_their_worst(kind: str) -> None:
     """All clients together are bounded too, and one that wants little is served meanwhile."""
     inputs = list(HELD.values()) if kind == "mixture" else [HELD[kind]]
-    async with _run(EmulatorSettings(voice="code")) as running, contextlib.AsyncExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
+        running = await stack.enter_async_context(_run(EmulatorSettings(voice="code")))
         # From now on each reply is spoken for long, while the others wait.
         running.emulator.settings.pace = 1
         before = running.memory("VmRSS")
         running.forget_peak()
+        visitor = await stack.enter_async_context(AsyncTcpClient("127.0.0.1", running.port))
+        loop = asyncio.get_running_loop()
         for number in range(CLIENTS - 1):
             client = stack.enter_context(socket.socket())
             client.bind((f"127.0.0.{2 + number % 2}", 0))
             client.connect(("127.0.0.1", running.port))
             client.setblocking(False)
-            loop = asyncio.get_running_loop()
             sending = loop.create_task(loop.sock_sendall(client, inputs[number % len(inputs)]))
             stack.callback(sending.cancel)
-            await running.answers()
-        print(kind, running.memory("VmHWM")-before, running.memory("VmRSS")-before)
+            await visitor.write_event(Ping().event())
+            assert await visitor.read_event() == Pong().event()
         assert running.memory("VmHWM") - before <= LIMIT_OF_ALL
+
+
+async def test_letters_by_themselves(running: _Running) -> None:
+    """A text that comes letter by letter takes no more than one in large pieces."""
+    async with running.watched():
+        await running.send(START + _chunk("\U00020bb7") * 100_000)
+
+
+async def test_long_names(running: _Running) -> None:
+    """A voice's name is no place for a text."""
+    for name in ("name", "language", "speaker"):
+        async with running.watched():
+            event = _event("synthesize", text="", voice={name: "x" * 150_000})
+            assert await running.send(_event("synthesize", text=TEXT) + event * 90) == ["error"]
