@@ -142,7 +142,9 @@ class Connection:
         told = 0
         try:
             await self._serve(reading, speaking)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
+            # From Python 3.14 on, its last frame, asyncio.wait's, holds the task that it ends.
+            error.__traceback__ = None
             if self._requests.unanswered:
                 self._refuse("stopping", STOPPING)
             else:

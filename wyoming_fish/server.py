@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from functools import partial
@@ -68,18 +67,7 @@ async def serve(options: Options, announce: Callable[[], Background] | None = No
             for announcing in _announcements(options, server, announce):
                 task = asyncio.create_task(_logged(announcing))
                 announcements.push_async_callback(server.within_stop, _cancelled(task))
-            _settle_memory()
             await server.stopping.wait()
-
-
-def _settle_memory() -> None:
-    """Have closed connections collected soon.
-
-    A full collection waits until new objects are a quarter of the old ones. So what stays is no
-    longer counted: beside the modules, a thousand closed connections are little.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 def _announcements(
