@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BudgetExceededError", "MemoryBudget", "MemoryShare"]
+__all__ = ["CHARACTER_BYTES", "BudgetExceededError", "MemoryBudget", "MemoryShare"]
 
 # Bytes that each client may keep. Two hundred clients, which --max-connections allows, keep 13 MB.
 OWN_BYTES: Final = 64 * 1024
 
-# Bytes that all clients together may keep above that: five times the longest text that one client
-# may have waiting.
-POOL_BYTES: Final = 12 * 2**20
+# Bytes that a character takes at most: four in each string, and it is in the reply, in what is
+# written for Fish, and in what is sent to Fish or waits to be sent.
+CHARACTER_BYTES: Final = 3 * 4
+
+# The longest texts that fit into the pool. With the default --max-text it has 12 MB.
+POOLED_TEXTS: Final = 5
+# Bytes of the least pool, for events that have come in part.
+MIN_POOL_BYTES: Final = 12 * 10**6
 
 
 class BudgetExceededError(Exception):
@@ -26,9 +31,11 @@ class BudgetExceededError(Exception):
 
 
 class MemoryBudget:
-    """What is left of the pool."""
+    """The pool. ``max_text`` is the most characters that one client may have waiting."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_text: int) -> None:
+        self.size = max(MIN_POOL_BYTES, POOLED_TEXTS * CHARACTER_BYTES * max_text)
+        """Bytes."""
         self.pooled = 0
         """Bytes that are taken from it."""
 
@@ -47,7 +54,7 @@ class MemoryShare:
     def take(self, count: int) -> None:
         """Keep ``count`` more bytes. Raises BudgetExceededError."""
         more = self._above(self._kept + count) - self._above(self._kept)
-        if more and self._budget.pooled + more > POOL_BYTES:
+        if more and self._budget.pooled + more > self._budget.size:
             raise BudgetExceededError
         self._budget.pooled += more
         self._kept += count

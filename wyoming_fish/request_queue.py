@@ -11,7 +11,7 @@ from wyoming.event import Event
 from wyoming.tts import SynthesizeVoice
 
 from .events import WireError, is_ssml, text_of, voice_of
-from .memory_budget import MemoryShare
+from .memory_budget import CHARACTER_BYTES, MemoryShare
 from .reply import Reply
 
 __all__ = ["RequestQueue"]
@@ -23,10 +23,6 @@ WAITING_LIMIT: Final = 100
 
 # Bytes that a reply takes without its text.
 REPLY_BYTES: Final = 2048
-
-# Bytes that a character takes at most: four in each string, and it is in the reply, in what is
-# written for Fish, and in what is sent to Fish or waits to be sent.
-CHARACTER_BYTES: Final = 3 * 4
 
 
 class RequestQueue:

@@ -118,7 +118,7 @@ class Server:
         """In the order of their coming."""
         self._refusals: list[asyncio.Task[None]] = []
         """Clients that are being told that there are too many, likewise."""
-        self._memory = MemoryBudget()
+        self._memory = MemoryBudget(options.max_text)
         self._complaints = Seldom(_LOGGER)
         self._listener: asyncio.Server | None = None
         self._site: Site | None = None

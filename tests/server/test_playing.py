@@ -32,7 +32,7 @@ async def _connected(
     loop = asyncio.get_running_loop()
 
     def new_wire() -> Wire:
-        return Wire(wires.put_nowait, MemoryBudget().share(), write_timeout=WRITE_TIMEOUT_S)
+        return Wire(wires.put_nowait, MemoryBudget(0).share(), write_timeout=WRITE_TIMEOUT_S)
 
     if kind == "unix":
         server = await loop.create_unix_server(new_wire, str(path))

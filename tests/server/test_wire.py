@@ -219,7 +219,7 @@ def test_an_event_that_does_not_end(begin: bytes) -> None:
     """An event that has begun must end soon; a byte now and then does not give it more time."""
 
     async def run() -> float:
-        async with _connected(MemoryBudget()) as (wire, writer):
+        async with _connected(MemoryBudget(0)) as (wire, writer):
             reading = asyncio.create_task(wire.read())
             began = asyncio.get_running_loop().time()
             writer.write(begin)
@@ -237,7 +237,7 @@ def test_each_event_has_its_time() -> None:
     """Slow events are read, each within its own time, however long the pauses between them."""
 
     async def run() -> None:
-        async with _connected(MemoryBudget()) as (wire, writer):
+        async with _connected(MemoryBudget(0)) as (wire, writer):
             for _ in range(3):
                 reading = asyncio.create_task(wire.read())
                 await asyncio.sleep(2 * EVENT_TIMEOUT_S)
@@ -253,7 +253,7 @@ def test_input_waits_in_the_kernel() -> None:
     """While nothing is read, little is taken in; all of it is read later."""
 
     async def run() -> None:
-        async with _connected(MemoryBudget()) as (wire, writer):
+        async with _connected(MemoryBudget(0)) as (wire, writer):
             writer.write(b'{"type": "ping"}\n' * 100_000)
             writer.write_eof()
             await asyncio.sleep(1)
@@ -283,4 +283,4 @@ def test_part_of_an_event_counts() -> None:
                 assert budget.pooled == 0 or reading.exception()
         assert budget.pooled == 0
 
-    idle_clock.run(run(MemoryBudget()))
+    idle_clock.run(run(MemoryBudget(0)))
