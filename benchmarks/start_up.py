@@ -14,7 +14,7 @@ from wyoming.info import Describe
 
 import wyoming_fish
 from tests.processes import ENVIRONMENT, Program
-from wyoming_fish.wire import encode
+from wyoming_fish.events import encode
 
 from .table import Verdict, print_table, print_verdicts, verdict
 

@@ -16,10 +16,10 @@ from typing import Final
 from wyoming.info import Attribution, Info, TtsProgram, TtsVoice, TtsVoiceSpeaker
 
 from . import __version__
+from .events import encode
 from .fish.account import Account, Voice
 from .fish.errors import FishError, VoiceNotFoundError
 from .fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, VOICE_ID, SpeechSettings, VoiceIds
-from .wire import encode
 
 __all__ = ["Catalog"]
 

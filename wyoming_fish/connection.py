@@ -13,35 +13,24 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections import deque
 from typing import Final
 
 from wyoming.audio import AudioStart, AudioStop
 from wyoming.error import Error
 from wyoming.event import Event
 from wyoming.ping import Pong
-from wyoming.tts import SynthesizeStopped, SynthesizeVoice
+from wyoming.tts import SynthesizeStopped
 
 from .catalog import Catalog
+from .events import CHANNELS, NAME_LIMIT, WIDTH, WireError, encode, encode_audio, text_of
 from .fish.errors import FishError
+from .memory_budget import BudgetExceededError
 from .options import Options
 from .quota import QuotaError
 from .reply import Reply
+from .request_queue import RequestQueue
 from .speaker import InternalError, Speaker
-from .wire import (
-    CHANNELS,
-    LINGER_TIMEOUT_S,
-    WIDTH,
-    ClientLostError,
-    ClientStalledError,
-    Wire,
-    WireError,
-    encode,
-    encode_audio,
-    is_ssml,
-    text_of,
-    voice_of,
-)
+from .wire import LINGER_TIMEOUT_S, ClientLostError, ClientStalledError, Wire
 
 __all__ = ["Connection"]
 
@@ -56,9 +45,6 @@ LOOKING_IN: Final = 0.05
 
 # Seconds between two pieces of a text: an agent may use its tools for minutes.
 TEXT_PAUSE: Final = 900.0
-
-# Replies that one client may have waiting.
-WAITING_LIMIT: Final = 100
 
 # Events that are read, in about 1 ms, until other clients have their turn.
 EVENTS_AT_ONCE: Final = 50
@@ -80,7 +66,13 @@ class _RefusedError(Exception):
         super().__init__(text)
 
 
-_FORESEEN: Final = (ClientLostError, FishError, WireError, _RefusedError)
+_FORESEEN: Final = (
+    BudgetExceededError,
+    ClientLostError,
+    FishError,
+    WireError,
+    _RefusedError,
+)
 
 
 class Connection:
@@ -89,26 +81,17 @@ class Connection:
     def __init__(
         self,
         wire: Wire,
-        host: str,
         speaker: Speaker,
         catalog: Catalog,
         options: Options,
     ) -> None:
         self._wire = wire
-        self._host = host
         self._speaker = speaker
         self._catalog = catalog
         self._options = options
-        self._unanswered: deque[Reply] = deque()
-        """The replies that are not yet spoken; the first one is being spoken."""
-        self._replies: asyncio.Queue[Reply | None] = asyncio.Queue()
-        """Those of them that wait; None after the last one."""
-        self._streaming: Reply | None = None
-        """The reply whose text is coming in."""
+        self._requests = RequestQueue(wire.host, options.max_text, wire.memory)
         self._audio_started = False
         """Whether the reply that is being spoken has sent its `audio-start`."""
-        self._unspoken = 0
-        """Characters of the replies that are not yet spoken."""
         self._draining = False
         self._idle_timeout = asyncio.timeout(FIRST_EVENT)
         """Expires when the client neither asks for anything nor gets anything."""
@@ -118,46 +101,27 @@ class Connection:
         self.ending = False
         """Whether it has been refused, or has what it asked for, and is only being closed."""
         self.sent_away: str | None = None
-        """Why, if the client was: «bad-event», «idle» or «stalled»."""
+        """Why, if the client was: «bad-event», «busy», «idle» or «stalled»."""
 
     @property
     def busy(self) -> bool:
         """Whether the client waits for speech."""
-        return bool(self._unanswered) and not self.ending
+        return bool(self._requests.unanswered) and not self.ending
 
     async def run(self) -> None:
         """Serve the client until it leaves, or ends its direction and has what it asked for.
 
         When cancelled, a client that still waits is told so; cancelled again, it ends immediately.
         """
-        warming = asyncio.get_running_loop().call_later(LOOKING_IN, self._warm_if_silent)
-        reading = asyncio.create_task(self._read())
-        speaking = asyncio.create_task(self._speak())
-        failure: Exception | None = None
         try:
-            await self._serve(reading, speaking)
-        except asyncio.CancelledError:
-            if self._unanswered:
-                self._refuse("stopping", STOPPING)
-            else:
-                self._wire.abort()
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client must be told
-            failure = error
-            self._end_with(error)
+            await self._serve_and_tell()
         finally:
             self.ending = True
-            for pending in (warming, reading, speaking):
-                pending.cancel()
+            # What nobody will speak is not kept while the client closes.
+            self._requests.clear()
+            # Else it and its task hold each other until garbage is collected.
+            self._idle_timeout = asyncio.timeout(None)
             try:
-                await asyncio.wait((reading, speaking))
-                for task in (reading, speaking):
-                    late = None if task.cancelled() else task.exception()
-                    if late not in (None, failure) and not isinstance(late, _FORESEEN):
-                        _LOGGER.error("A reply ended badly; please report this", exc_info=late)
-                # What nobody will speak is not kept while the client closes.
-                self._unanswered.clear()
-                self._replies, self._streaming = asyncio.Queue(), None
                 await self._wire.close(STOP_LINGER_S if self._draining else LINGER_TIMEOUT_S)
             finally:
                 self._wire.abort()
@@ -166,7 +130,40 @@ class Connection:
         """Finish what has been asked for, then end the connection."""
         if not self._draining:
             self._draining = True
-            self._replies.put_nowait(None)
+            self._requests.close()
+
+    async def _serve_and_tell(self) -> None:
+        """Serve the client; what ends that before its time is told to it."""
+        warming = asyncio.get_running_loop().call_later(LOOKING_IN, self._warm_if_silent)
+        reading = asyncio.create_task(self._read())
+        speaking = asyncio.create_task(self._speak())
+        told = 0
+        try:
+            await self._serve(reading, speaking)
+        except asyncio.CancelledError as error:
+            # From Python 3.14 on, its last frame, asyncio.wait's, holds the task that it ends.
+            error.__traceback__ = None
+            if self._requests.unanswered:
+                self._refuse("stopping", STOPPING)
+            else:
+                self._wire.abort()
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client must be told
+            self.ending = True
+            self._end_with(error)
+            told = id(error)
+        finally:
+            for pending in (warming, reading, speaking):
+                pending.cancel()
+            await asyncio.wait((reading, speaking))
+            for task in (reading, speaking):
+                late = None if task.cancelled() else task.exception()
+                if late is None:
+                    continue
+                if id(late) != told and not isinstance(late, _FORESEEN):
+                    _LOGGER.error("A reply ended badly; please report this", exc_info=late)
+                # It holds the frames that the error passed through, and with them the texts.
+                late.__traceback__ = None
 
     async def _serve(self, reading: asyncio.Task[None], speaking: asyncio.Task[None]) -> None:
         """Wait until the client is served. Raises what ended it before that."""
@@ -176,20 +173,20 @@ class Connection:
         if speaking.done():
             return
         # The client has ended its direction: it may still read, or it may have closed.
-        self._replies.put_nowait(None)
-        if self._unanswered:
+        self._requests.close()
+        if self._requests.unanswered:
             # TCP cannot tell the two apart until something is sent: what comes next, or a no-op.
             if self._audio_started:
                 await self._wire.write(encode(Pong().event()))
-            elif self._unanswered:
+            elif self._requests.unanswered:
                 await self._start_audio()
         while not speaking.done():
             await asyncio.wait((speaking,), timeout=HANG_UP_CHECK_S)
             if not speaking.done() and self._wire.has_hung_up():
                 raise ClientLostError("the client has hung up")
-            if self._streaming is not None:
+            if self._requests.streaming is not None:
                 # Only now: for a client that has closed it would be spoken in vain.
-                self._streaming.end()
+                self._requests.streaming.end()
         speaking.result()
 
     def _end_with(self, error: Exception) -> None:
@@ -206,6 +203,10 @@ class Connection:
                 self.sent_away = "bad-event"
                 _LOGGER.warning("A client was sent away: %s", error)
                 self._refuse("bad-event", f"This cannot be read: {error}.")
+            case BudgetExceededError():
+                self.sent_away = "busy"
+                _LOGGER.warning("A client was sent away: %s", error)
+                self._refuse("busy", str(error))
             case _RefusedError():
                 if error.code == "idle":
                     self.sent_away = "idle"
@@ -229,7 +230,7 @@ class Connection:
     async def _read(self) -> None:
         """Take in events until the client ends its direction.
 
-        Raises WireError, _RefusedError and ClientLostError.
+        Raises WireError, BudgetExceededError, _RefusedError and ClientLostError.
         """
         try:
             async with self._idle_timeout:
@@ -252,8 +253,8 @@ class Connection:
         """Wait for the next event, but not for ever."""
         if not self._reading or self._idle_timeout.expired():
             return
-        idle = 0.0 if self._unanswered else self._options.idle_time
-        if self._streaming is not None:
+        idle = 0.0 if self._requests.unanswered else self._options.idle_time
+        if self._requests.streaming is not None:
             idle = TEXT_PAUSE
         if not idle:
             self._idle_timeout.reschedule(None)
@@ -268,56 +269,34 @@ class Connection:
             case "describe":
                 await self._wire.write(self._catalog.info)
             case "ping":
-                text = None if event.data.get("text") is None else text_of(event)
+                is_blank = event.data.get("text") is None
+                text = None if is_blank else text_of(event, NAME_LIMIT)
                 await self._wire.write(encode(Pong(text).event()))
-            case "synthesize" if self._streaming is None:
-                reply = self._begin(event, streamed=False)
-                self._add(reply, event)
-                reply.end()
+            case "synthesize" if self._requests.streaming is None:
+                self._requests.add(event)
+                self._speaker.warm()
             case "synthesize":
                 pass  # The same text once more, for servers that cannot stream.
-            case "synthesize-start" if self._streaming is None:
-                self._streaming = self._begin(event, streamed=True)
-            case "synthesize-chunk" if self._streaming is not None:
-                self._add(self._streaming, event)
-            case "synthesize-stop" if self._streaming is not None:
-                self._streaming.end()
-                self._streaming = None
-            case "synthesize-start" | "synthesize-chunk" | "synthesize-stop":
-                raise WireError(f"{event.type} is out of order")
+            case "synthesize-start" if self._requests.streaming is None:
+                self._requests.begin(event)
+                self._speaker.warm()
+            case "synthesize-start":
+                raise WireError("synthesize-start is out of order")
+            case "synthesize-chunk":
+                self._requests.write(event)
+            case "synthesize-stop":
+                self._requests.end()
             case _:
                 _LOGGER.debug("Passed over: %s", event.type)
 
-    def _begin(self, event: Event, *, streamed: bool) -> Reply:
-        reply = Reply(SynthesizeVoice(), self._options.max_text, streamed=streamed)
-        reply.record.host = self._host
-        # First, since whatever is wrong with it, this reply is then the one to be refused.
-        self._unanswered.append(reply)
-        if len(self._unanswered) > WAITING_LIMIT + 1:
-            raise WireError(f"more than {WAITING_LIMIT} replies are waiting")
-        reply.voice, reply.ssml = voice_of(event), is_ssml(event)
-        # Behind the end of the others it is refused when they are spoken.
-        self._replies.put_nowait(reply)
-        self._speaker.warm()
-        return reply
-
-    def _add(self, reply: Reply, event: Event) -> None:
-        text = text_of(event)
-        _LOGGER.debug("Text: %s", text)
-        self._unspoken += len(text)
-        if self._unspoken > self._options.max_text:
-            raise WireError(f"more than {self._options.max_text} characters are not yet spoken")
-        reply.add(text)
-
     async def _speak(self) -> None:
         """Speak what is asked for, in order. Raises FishError, _RefusedError, ClientLostError."""
-        while (reply := await self._replies.get()) is not None:
+        while (reply := await self._requests.next()) is not None:
             await self._say(reply)
-            self._unanswered.popleft()
+            self._requests.remove_first()
             self._audio_started = False
-            self._unspoken -= reply.record.characters
             self._be_patient()
-        if self._unanswered:
+        if self._requests.unanswered:
             raise _RefusedError("stopping", STOPPING)
 
     async def _say(self, reply: Reply) -> None:
@@ -347,9 +326,9 @@ class Connection:
         begun is ended before the error, unless Home Assistant would keep the incomplete audio.
         """
         events = [Error(text, code).event()]
-        if self._audio_started and self._unanswered[0].is_never_kept:
+        if self._audio_started and self._requests.unanswered[0].is_never_kept:
             events = [AudioStop().event(), SynthesizeStopped().event(), *events]
-        elif any(reply.streamed for reply in self._unanswered):
+        elif any(reply.streamed for reply in self._requests.unanswered):
             events.append(SynthesizeStopped().event())
         for event in events:
             self._wire.write_last(encode(event))

@@ -16,13 +16,13 @@ from wyoming.error import Error
 from wyoming.tts import Synthesize
 
 from .address import Address
+from .events import WireError, encode, json_object
 from .fish.script import plain
 from .fish.story import max_audio_s
 from .fish.text import TextSettings
 from .fish.untrusted import one_line
 from .fish.watchdog import Watchdog
 from .wav import Format
-from .wire import WireError, encode, json_object
 
 __all__ = ["FISH_PATIENCE", "FallbackError", "speak_by"]
 

@@ -8,34 +8,39 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TypeAlias
+from typing import Final
 
 from .address import WILDCARDS, Address
-from .wire import LINE_LIMIT
+from .wire import Wire
 
-__all__ = ["host_of", "listen", "network_of"]
+__all__ = ["listen", "network_of"]
 
-Connected: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
+# Connections that the kernel holds until they are accepted.
+BACKLOG: Final = 128
+
+# Connections that are accepted before those that make room for them have closed, which takes a few
+# turns of the loop. asyncio would accept as many as its backlog in each turn.
+ACCEPTED_AT_ONCE: Final = 8
 
 
-async def listen(address: Address, connected: Connected) -> asyncio.Server | None:
-    """Call ``connected`` with each client. Over stdio there is one, and no server.
+async def listen(address: Address, new_wire: Callable[[], Wire]) -> asyncio.Server | None:
+    """Make a new wire for each client. Over stdio there is one, and no server.
 
     Raises OSError if the address cannot be had.
     """
     if address.scheme == "stdio":
-        connected(*await _standard_streams())
+        await _open_standard_streams(new_wire())
         return None
     if address.scheme == "unix":
         await _check_free(address.path)
-        return await asyncio.start_unix_server(connected, path=address.path, limit=LINE_LIMIT)
-    return await _listen_tcp(connected, address.host, address.port)
-
-
-def host_of(writer: asyncio.StreamWriter) -> str:
-    """Return the address of a client; those of a unix socket, or of stdio, share one."""
-    peer = writer.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) else "this machine"
+        create = asyncio.get_running_loop().create_unix_server
+        server = await create(new_wire, address.path, backlog=ACCEPTED_AT_ONCE)
+    else:
+        server = await _listen_tcp(new_wire, address.host, address.port)
+    for listening in server.sockets:
+        with listening.dup() as same:
+            same.listen(BACKLOG)
+    return server
 
 
 def network_of(host: str) -> str:
@@ -54,8 +59,9 @@ def network_of(host: str) -> str:
     return str(IPv6Address(int(address) >> 64 << 64))
 
 
-async def _listen_tcp(connected: Connected, host: str, port: int) -> asyncio.Server:
-    start = partial(asyncio.start_server, connected, port=port, limit=LINE_LIMIT)
+async def _listen_tcp(new_wire: Callable[[], Wire], host: str, port: int) -> asyncio.Server:
+    create = asyncio.get_running_loop().create_server
+    start = partial(create, new_wire, port=port, backlog=ACCEPTED_AT_ONCE)
     if host not in WILDCARDS:
         return await start(host=host)
     try:
@@ -77,11 +83,23 @@ async def _check_free(path: str) -> None:
     raise OSError(errno.EADDRINUSE, f"{path} is in use by another server")
 
 
-async def _standard_streams() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+class _StandardInput(asyncio.Protocol):
+    """Hands standard input to a wire. Its end does not end standard output."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._wire.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._wire.data_received(data)
+
+    def eof_received(self) -> bool:
+        return self._wire.eof_received()
+
+
+async def _open_standard_streams(wire: Wire) -> None:
     loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=LINE_LIMIT)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    transport, protocol = await loop.connect_write_pipe(
-        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), sys.stdout
-    )
-    return reader, asyncio.StreamWriter(transport, protocol, None, loop)
+    await loop.connect_read_pipe(lambda: _StandardInput(wire), sys.stdin)
+    await loop.connect_write_pipe(lambda: wire, sys.stdout)

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 
 from wyoming.tts import SynthesizeVoice
 
+from .events import WireError
+from .fish.text_buffer import TextBuffer
 from .history import Record
-from .wire import WireError
 
 __all__ = ["Reply"]
 
@@ -30,7 +31,8 @@ class Reply:
         self.record = Record()
         """What becomes of it."""
         self._limit = limit
-        self._pieces: list[str] = []
+        self._text = TextBuffer()
+        self._in_pieces = False
         self._complete = False
         self._news = asyncio.Event()
 
@@ -40,18 +42,18 @@ class Reply:
 
         A message that is whole from the start comes in one piece, and its audio is kept.
         """
-        return self.streamed and len(self._pieces) > 1
+        return self.streamed and self._in_pieces
 
     def add(self, text: str) -> None:
         """Add text to the end. Raises WireError where the reply grows too long."""
         if not text:
-            # Not even a bound on characters would stop these.
             return
         self.record.write()
         self.record.characters += len(text)
         if self.record.characters > self._limit:
             raise WireError(f"a reply has more than {self._limit} characters")
-        self._pieces.append(text)
+        self._in_pieces = self._text.length > 0
+        self._text.write(text)
         self._news.set()
 
     def end(self) -> None:
@@ -66,10 +68,10 @@ class Reply:
         while True:
             self._news.clear()
             complete = self._complete
-            for piece in self._pieces[at:]:
-                yield piece
-                at += 1
+            for part in self._text.since(at):
+                yield part
+                at += len(part)
             if complete:
                 return
-            if at == len(self._pieces):
+            if at == self._text.length:
                 await self._news.wait()

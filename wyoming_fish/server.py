@@ -18,16 +18,18 @@ from .cache import Cache
 from .catalog import Catalog
 from .connection import STOP_LINGER_S, Connection
 from .demo import demo
+from .events import encode
 from .fish.account import Account
 from .fish.settings import Endpoint
 from .fish.sockets import Sockets
 from .history import History
-from .listening import host_of, listen, network_of
+from .listening import listen, network_of
+from .memory_budget import MemoryBudget
 from .open_files import check_open_files, files_needed, limit_accept_errors
 from .options import Options
 from .signals import STOP_TIMEOUT_S, stop_on_signal
 from .speaker import Speaker
-from .wire import Wire, encode
+from .wire import Wire
 
 if TYPE_CHECKING:
     from .web import Site
@@ -44,7 +46,7 @@ CLOSE_TIME_S: Final = 2.0
 ASKING_TIME: Final = 0.25
 
 # Clients that are being told that there are too many; one more cuts the first of them short. Each
-# is gone as soon as it has read that, and may hold 128 KB until then.
+# is gone as soon as it has read that, and may hold 20 KB until then.
 MAX_REFUSALS: Final = 50
 
 Background = Coroutine[Any, Any, None]
@@ -118,6 +120,7 @@ class Server:
         """In the order of their coming."""
         self._refusals: list[asyncio.Task[None]] = []
         """Clients that are being told that there are too many, likewise."""
+        self._memory = MemoryBudget(options.max_text)
         self._listener: asyncio.Server | None = None
         self._site: Site | None = None
         self._resources = contextlib.AsyncExitStack()
@@ -189,7 +192,7 @@ class Server:
                 self._site = self._new_site(self._options.http)
                 await self._site.__aenter__()
                 at_the_end(partial(self._site.__aexit__, None, None, None))
-            self._listener = await listen(self._options.uri, self._connected)
+            self._listener = await listen(self._options.uri, self._new_wire)
             stack.push_async_callback(self._drain)
             refreshing = asyncio.create_task(self._catalog.keep_fresh())
             at_the_end(partial(_cancelled, refreshing))
@@ -220,15 +223,18 @@ class Server:
         )
         return Site(view, address)
 
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        host = host_of(writer)
-        wire = Wire(reader, writer, write_timeout=self._options.write_timeout)
+    def _new_wire(self) -> Wire:
+        share = self._memory.share()
+        return Wire(self._connected, share, write_timeout=self._options.write_timeout)
+
+    def _connected(self, wire: Wire) -> None:
+        host = wire.host
         if not self._make_room(host):
             self._history.refused["too-many"] += 1
             _LOGGER.warning("A client at %s was refused: too many connections", host)
             self._refuse(wire)
             return
-        connection = Connection(wire, host, self._speaker, self._catalog, self._options)
+        connection = Connection(wire, self._speaker, self._catalog, self._options)
         task = asyncio.create_task(connection.run())
         self._connections[task] = _Client(connection, network_of(host))
         self._history.clients = len(self._connections)

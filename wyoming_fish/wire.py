@@ -1,54 +1,33 @@
-"""Wyoming events over a byte stream: read with bounds and checked fields, written whole.
-
-The port has no password, so nothing that comes in is taken on trust: every length is bounded
-before it is read, and every field that is used is checked. The format itself is the `wyoming`
-package's: a line of JSON, then ``data_length`` bytes of JSON that add to its ``data``, then
-``payload_length`` bytes.
-"""
+"""Byte stream to one client: bounded buffers, and no wait without an end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import select
 import socket
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
-from wyoming import version
 from wyoming.event import Event
-from wyoming.tts import SynthesizeTextFormat, SynthesizeVoice
 
-__all__ = [
-    "CHANNELS",
-    "LINE_LIMIT",
-    "WIDTH",
-    "ClientLostError",
-    "ClientStalledError",
-    "Wire",
-    "WireError",
-    "encode",
-    "encode_audio",
-    "is_ssml",
-    "json_object",
-    "text_of",
-    "voice_of",
-]
+from .events import EventParser, WireError
+from .memory_budget import MemoryShare
 
-# Channels of what is spoken, and bytes of one sample: s16le mono.
-CHANNELS: Final = 1
-WIDTH: Final = 2
+__all__ = ["LINGER_TIMEOUT_S", "ClientLostError", "ClientStalledError", "Wire"]
 
-# Bytes of the first line, which holds a type and two lengths, and small data at most. It is
-# the limit of asyncio's streams too, which have to be made with it.
-LINE_LIMIT: Final = 64 * 1024
+# Bytes that are read at a time, into a buffer that all connections share.
+READ_BYTES: Final = 16 * 1024
 
-# Bytes of an event's data: a text of this length is spoken for hours, and JSON of this length that
-# is made to hurt takes 5 MB.
-DATA_LIMIT: Final = 200 * 1024
+# Bytes of input that may wait while the server does something else for this client.
+INPUT_LIMIT_BYTES: Final = 16 * 1024
 
-# Bytes of a payload. Nothing that is said to a voice has one; what has is passed over.
-PAYLOAD_LIMIT: Final = 2**20
+# Bytes of output that may wait in this process.
+OUTPUT_LIMIT_BYTES: Final = 32 * 1024
+
+# Seconds in which an event that has begun must have come whole: what is kept of one is bounded in
+# time too, however slowly its bytes come. The largest event needs 100 KB a second.
+EVENT_TIMEOUT_S: Final = 10.0
 
 # Bytes of the kernel's buffer for what is sent; Linux doubles them. Linux reports room only when a
 # third of the buffer is free, and grows it to megabytes: a client that plays as it reads takes
@@ -66,15 +45,8 @@ LINGER_TIMEOUT_S: Final = 10.0
 # it, and a tenth of a second of work.
 LINGER_LIMIT_BYTES: Final = 64 * 2**20
 
-
-_AUDIO_HEAD: Final = (
-    b'{"type": "audio-chunk", "version": "%b", "data_length": %%d, "payload_length": %%d}\n'
-    % version.__version__.encode()
-)
-
-
-class WireError(Exception):
-    """What came is no Wyoming event, or one whose fields make no sense."""
+# A transport reads into it and hands over what it has read before another one reads.
+_SHARED_INPUT: Final = memoryview(bytearray(READ_BYTES))
 
 
 class ClientLostError(Exception):
@@ -85,59 +57,143 @@ class ClientStalledError(ClientLostError):
     """The client does not read what it is sent."""
 
 
-class Wire:
-    """One client's two directions.
+class Wire(asyncio.BufferedProtocol):
+    """One client's two directions, as the protocol of a transport.
 
-    ``write_timeout`` is the seconds in which a client must take some of what it is sent.
+    ``on_connected`` is called with it when it is connected. ``memory`` is charged for events that
+    have come in part. ``write_timeout`` is the seconds in which a client must take some of what it
+    is sent.
     """
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        on_connected: Callable[[Wire], None],
+        memory: MemoryShare,
         *,
         write_timeout: float = 30.0,
     ) -> None:
-        self._reader = reader
-        self._writer = writer
+        self.memory = memory
+        """The client's share."""
+        self._on_connected = on_connected
         self._write_timeout = write_timeout
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.WriteTransport
+        self._incoming: asyncio.ReadTransport
+        self._socket: socket.socket | None = None
+        self._parser = EventParser()
+        self._charged = 0
+        """Bytes of an event that has come in part, as they are counted in ``memory``."""
+        self._event_due: float | None = None
+        """When the event that has begun must be whole, by the loop's time."""
+        self._news: asyncio.Future[None] | None = None
+        """Done when input, its end or the end of the connection has come."""
+        self._room: asyncio.Future[None] | None = None
+        """Done when the output has room; None while it has."""
         self._written = 0
         """Bytes."""
-        self._socket: socket.socket | None = writer.get_extra_info("socket")
+        self._paused = False
+        self._ended = False
+        """Whether the client has ended its direction."""
+        self._to_drop: int | None = None
+        """Bytes of input that are still dropped before closing; None while they are parsed."""
+        self._failure: Exception | None = None
+        """Why the connection was lost."""
+        self._lost = self._loop.create_future()
+        """Done when the connection is closed."""
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin. Standard input and output are two transports, of which the input comes first."""
+        if isinstance(transport, asyncio.ReadTransport):
+            self._incoming = transport
+        if not isinstance(transport, asyncio.WriteTransport):
+            return
+        self._transport = transport
+        transport.set_write_buffer_limits(OUTPUT_LIMIT_BYTES)
+        self._socket = transport.get_extra_info("socket")
         if self._socket is not None:
             # A client that has already left is noticed when it is read.
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        self._on_connected(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Lend the buffer that the transport reads into."""
+        return _SHARED_INPUT
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what was read."""
+        self.data_received(_SHARED_INPUT[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
+        """Take input."""
+        if self._to_drop is not None:
+            self._to_drop -= len(data)
+            if self._to_drop <= 0:
+                self._ended = True
+        else:
+            self._parser.feed(data)
+            if self._news is None and self._parser.held > INPUT_LIMIT_BYTES and not self._paused:
+                self._paused = True
+                self._incoming.pause_reading()
+        self._wake_reader()
+
+    def eof_received(self) -> bool:
+        """Keep the connection open: the client still reads."""
+        self._ended = True
+        self._wake_reader()
+        return True
+
+    def pause_writing(self) -> None:
+        """There is too much output."""
+        self._room = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """There is room for output."""
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wake whatever waits."""
+        self._failure, self._ended = exc, True
+        self._wake_reader()
+        self.resume_writing()
+        self._charge(0)
+        if not self._lost.done():
+            self._lost.set_result(None)
+
+    # What a connection calls.
+
+    @property
+    def host(self) -> str:
+        """The address of the client; those of a unix socket, or of stdio, share one."""
+        peer = self._transport.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) else "this machine"
 
     async def read(self) -> Event | None:
         """Return the next event, or None when the client has ended its direction.
 
-        An event's payload is read and dropped. Raises WireError and ClientLostError.
+        An event's payload is dropped. Raises WireError, BudgetExceededError and ClientLostError.
         """
-        try:
-            line = await self._reader.readline()
-            if not line:
+        while True:
+            if self._failure is not None:
+                raise ClientLostError(str(self._failure)) from self._failure
+            if (event := self._parser.next_event()) is not None:
+                self._charge(0)
+                self._event_due = None
+                return event
+            is_amid_event = self._parser.is_amid_event
+            if self._ended:
+                if is_amid_event:
+                    raise WireError("the connection ended amid an event")
                 return None
-            header = json_object(line)
-            event_type = header.get("type")
-            if not isinstance(event_type, str):
-                raise WireError("an event needs a type")
-            data = header.get("data", {})
-            if not isinstance(data, dict):
-                raise WireError("an event's data is an object")
-            if length := _length(header, "data_length", DATA_LIMIT):
-                data |= json_object(await self._reader.readexactly(length))
-            left = _length(header, "payload_length", PAYLOAD_LIMIT)
-            while left:
-                left -= len(await self._reader.readexactly(min(left, LINE_LIMIT)))
-        except asyncio.IncompleteReadError as error:
-            raise WireError("the connection ended amid an event") from error
-        except OSError as error:
-            raise ClientLostError(str(error)) from error
-        except ValueError as error:
-            # readline's own, for a line over the stream's limit.
-            raise WireError("the event's first line is too long") from error
-        return Event(event_type, data)
+            if is_amid_event:
+                self._charge(self._parser.held)
+                await self._wait_for_rest()
+            else:
+                await self._wait_for_news()
 
     async def write(self, event: bytes) -> None:
         """Send an encoded event, and wait while the client has too much unread.
@@ -145,29 +201,28 @@ class Wire:
         Raises ClientLostError; ClientStalledError if the client takes nothing for the write
         timeout.
         """
-        self._written += len(event)
-        self._writer.write(event)
-        if self._writer.transport.get_write_buffer_size():
-            await self._wait_for_room()
-            return
-        # All of it is on its way: this does not wait, and a timeout would cost more.
-        try:
-            await self._writer.drain()
-        except OSError as error:
-            raise ClientLostError(str(error)) from error
+        for at in range(0, len(event), OUTPUT_LIMIT_BYTES):
+            whole = len(event) <= OUTPUT_LIMIT_BYTES
+            part = event if whole else memoryview(event)[at : at + OUTPUT_LIMIT_BYTES]
+            if self._transport.is_closing():
+                raise ClientLostError("the connection is closed") from self._failure
+            self._written += len(part)
+            self._transport.write(part)
+            if self._room is not None:
+                await self._wait_for_room()
 
     def write_last(self, event: bytes) -> None:
         """Send an encoded event without waiting, before closing."""
-        if not self._writer.is_closing():
+        if not self._transport.is_closing():
             self._written += len(event)
-            self._writer.write(event)
+            self._transport.write(event)
 
     def has_hung_up(self) -> bool:
         """Return whether the client receives nothing more, after it has ended its direction.
 
         TCP knows only once something has been sent after that.
         """
-        if self._writer.is_closing():
+        if self._transport.is_closing():
             return True
         if self._socket is None:
             return False
@@ -183,137 +238,79 @@ class Wire:
         has not read yet. So input is read and dropped until the client closes its side too, for at
         most ``linger_s`` seconds and LINGER_LIMIT_BYTES. Cancel it to close immediately.
         """
-        dropping = asyncio.create_task(self._drop())
+        self._parser, self._to_drop = EventParser(), LINGER_LIMIT_BYTES
+        self._charge(0)
         try:
             # With this, room means that nothing is left.
-            self._writer.transport.set_write_buffer_limits(0)
+            self._transport.set_write_buffer_limits(0)
+            self._resume_reading()
             await self._wait_for_room()
-            self._writer.write_eof()
-            await asyncio.wait((dropping,), timeout=linger_s)
+            self._transport.write_eof()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(linger_s):
+                    while not self._ended:
+                        await self._wait_for_news()
         except (ClientLostError, OSError):
             pass
         finally:
-            dropping.cancel()
             self.abort()
-            await asyncio.wait((dropping,))
-            with contextlib.suppress(OSError):
-                await self._writer.wait_closed()
+            await asyncio.wait((self._lost,))
 
     def abort(self) -> None:
         """End the connection now; what is not sent yet is lost."""
-        self._writer.transport.abort()
+        self._transport.abort()
 
-    async def _drop(self) -> None:
-        left = LINGER_LIMIT_BYTES
-        with contextlib.suppress(OSError):
-            while left > 0 and (dropped := await self._reader.read(LINE_LIMIT)):
-                left -= len(dropped)
+    async def _wait_for_rest(self) -> None:
+        """Wait for more of an event that has begun. Raises WireError if its time is over."""
+        if self._event_due is None:
+            self._event_due = self._loop.time() + EVENT_TIMEOUT_S
+        try:
+            async with asyncio.timeout_at(self._event_due):
+                await self._wait_for_news()
+        except TimeoutError as error:
+            raise WireError(
+                f"the event did not come whole within {EVENT_TIMEOUT_S:.0f} s"
+            ) from error
+
+    async def _wait_for_news(self) -> None:
+        self._news = self._loop.create_future()
+        try:
+            self._resume_reading()
+            await self._news
+        finally:
+            self._news = None
+
+    def _wake_reader(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    def _resume_reading(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._incoming.resume_reading()
+
+    def _charge(self, count: int) -> None:
+        """Count ``count`` bytes of an event that has come in part, instead of those before."""
+        if count > self._charged:
+            self.memory.take(count - self._charged)
+        elif count < self._charged:
+            self.memory.give_back(self._charged - count)
+        self._charged = count
 
     async def _wait_for_room(self) -> None:
         """Wait as long as the client takes something. Raises as ``write`` does."""
-        now = asyncio.get_running_loop().time
-        taken, give_up_at = self._taken(), now() + self._write_timeout
-        while True:
-            check = asyncio.timeout(self._write_timeout / STALL_CHECKS)
-            try:
-                async with check:
-                    await self._writer.drain()
-                return
-            except OSError as error:
-                # A TimeoutError may be the kernel's own, too.
-                if not check.expired():
-                    raise ClientLostError(str(error)) from error
+        taken, give_up_at = self._taken(), self._loop.time() + self._write_timeout
+        while (room := self._room) is not None:
+            await asyncio.wait((room,), timeout=self._write_timeout / STALL_CHECKS)
             if self._taken() > taken:
-                taken, give_up_at = self._taken(), now() + self._write_timeout
-            elif now() >= give_up_at:
+                taken, give_up_at = self._taken(), self._loop.time() + self._write_timeout
+            elif self._room is not None and self._loop.time() >= give_up_at:
                 raise ClientStalledError(
                     f"the client has read nothing for {self._write_timeout:.0f} s"
                 )
+        if self._transport.is_closing():
+            raise ClientLostError("the connection is closed") from self._failure
 
     def _taken(self) -> int:
         """Bytes that the kernel has taken: it takes more only as the client reads."""
-        return self._written - self._writer.transport.get_write_buffer_size()
-
-
-def encode(event: Event) -> bytes:
-    """The bytes of an event, as the `wyoming` package writes them."""
-    header: dict[str, Any] = {"type": event.type, "version": version.__version__}
-    data = json.dumps(event.data, ensure_ascii=False).encode() if event.data else b""
-    if data:
-        header["data_length"] = len(data)
-    if event.payload:
-        header["payload_length"] = len(event.payload)
-    return b"".join((json.dumps(header).encode(), b"\n", data, event.payload or b""))
-
-
-def encode_audio(rate: int, milliseconds: int, pcm: bytes) -> bytes:
-    """The bytes of an `audio-chunk` of s16le mono PCM, as ``encode`` makes them of one.
-
-    ``milliseconds`` have come before it. There are so many of these that to have JSON made for each
-    would take a twentieth of all the time.
-    """
-    data = b'{"rate": %d, "width": 2, "channels": 1, "timestamp": %d}' % (rate, milliseconds)
-    return b"".join((_AUDIO_HEAD % (len(data), len(pcm)), data, pcm))
-
-
-def text_of(event: Event) -> str:
-    """The event's text. Raises WireError where it has none that is text."""
-    text = event.data.get("text")
-    if not isinstance(text, str):
-        raise WireError(f"{event.type} needs a text")
-    if not _is_unicode(text):
-        raise WireError(f"the text of {event.type} has a character that is half of one")
-    return text
-
-
-def voice_of(event: Event) -> SynthesizeVoice:
-    """The event's voice; where it names none, all of its fields are None. Raises WireError."""
-    voice = event.data.get("voice")
-    if voice is None:
-        return SynthesizeVoice()
-    if not isinstance(voice, dict):
-        raise WireError("a voice is an object")
-    fields = [voice.get(name) for name in ("name", "language", "speaker")]
-    for field in fields:
-        if not (field is None or (isinstance(field, str) and _is_unicode(field))):
-            raise WireError("a voice's name, language and speaker are text")
-    return SynthesizeVoice(*fields)
-
-
-def is_ssml(event: Event) -> bool:
-    """Whether the event says that its text is SSML; another format is text. Raises WireError."""
-    text_format = event.data.get("text_format")
-    if text_format is not None and not isinstance(text_format, str):
-        raise WireError("a text's format is text")
-    return text_format == SynthesizeTextFormat.SSML
-
-
-def json_object(data: bytes) -> dict[str, Any]:
-    """The object that ``data`` is in JSON. Raises WireError."""
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise WireError("an event is a line of JSON") from error
-    if not isinstance(value, dict):
-        raise WireError("an event is a JSON object")
-    return value
-
-
-def _length(header: dict[str, Any], name: str, limit: int) -> int:
-    length = header.get(name)
-    if length is None:
-        return 0
-    # True is an int in Python.
-    if type(length) is not int or length < 0:
-        raise WireError(f"{name} is a number of bytes")
-    if length > limit:
-        raise WireError(f"{name} is {length}, and {limit} is the most")
-    return length
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        return self._written - self._transport.get_write_buffer_size()

@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
+import socket
+import weakref
 
 import pytest
 from wyoming.error import Error
@@ -19,9 +22,11 @@ from wyoming.tts import (
 )
 
 from tests import idle_clock
-from wyoming_fish.connection import EVENTS_AT_ONCE, TEXT_PAUSE, WAITING_LIMIT
+from wyoming_fish.connection import EVENTS_AT_ONCE, TEXT_PAUSE
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
+from wyoming_fish.listening import ACCEPTED_AT_ONCE
 from wyoming_fish.reply import Reply
+from wyoming_fish.request_queue import WAITING_LIMIT
 
 from .conftest import Served, Serving, crowd, receive, stream
 from .visiting import visitor
@@ -241,3 +246,45 @@ async def test_stopping_does_not_wait_for_who_does_not_read(
             began = asyncio.get_running_loop().time()
         assert asyncio.get_running_loop().time() - began < 3
         assert (await listening).error.code == "stopping"
+
+
+async def test_a_burst_of_the_silent(serving: Serving) -> None:
+    """However many connect at the same moment, hardly more are there than may be."""
+    async with serving(EmulatorSettings(), "--max-connections=5") as served:
+        with contextlib.ExitStack() as stack:
+            for _ in range(100):
+                client = stack.enter_context(socket.socket())
+                client.connect(("127.0.0.1", served.port))
+            most, history = 0, served.server._history  # noqa: SLF001 - no other way
+            while history.refused["silent"] < 95 or history.clients > 5:
+                await asyncio.sleep(0)
+                most = max(most, history.clients)
+            assert most <= 5 + 6 * ACCEPTED_AT_ONCE
+
+
+@pytest.mark.parametrize("sent", [b"", b"rubbish\n", b'{"type": "synthesize-stop"}\n', None])
+async def test_no_garbage(serving: Serving, sent: bytes | None) -> None:
+    """What was kept for a client is free when it has left, before garbage is collected."""
+    async with serving(EmulatorSettings(), "--max-connections=1") as served:
+        connections = served.server._connections  # noqa: SLF001 - no other way
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        await served.emulator.wait_for(lambda _: len(connections) == 1)
+        (task,) = connections
+        connection = weakref.ref(connections[task].connection)
+        gc.collect()
+        gc.disable()
+        try:
+            if sent is None:
+                # Another one takes its place.
+                async with served.client():
+                    await reader.read()
+            elif sent:
+                writer.write(sent)
+                await async_read_event(reader)
+            writer.close()
+            await asyncio.wait((task,))
+            del task
+            await asyncio.sleep(0)
+            assert connection() is None
+        finally:
+            gc.enable()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +12,26 @@ import pytest
 import pytest_asyncio
 from wyoming.client import AsyncTcpClient
 from wyoming.event import async_read_event
+from wyoming.ping import Ping, Pong
 from wyoming.tts import Synthesize
 
 from tests.processes import READY, Program, server
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 
 from .conftest import crowd, receive, stream
-from .hostile import CORPUS, LARGE
+from .hostile import CORPUS, HELD, LARGE
 
 TEXT = "Good night. The doors are locked."
 
-# Megabytes that the server may take more at any moment, and keep.
-LIMIT = 10.0
+# Megabytes that the server may take more at any moment, and keep: for one client, or a thousand
+# that say nothing, and for two hundred that do what they can.
+LIMIT = 8.0
+LIMIT_OF_ALL = 64.0
+
+# As many clients as there may be by default, in halves, since one address may have only a hundred.
+CLIENTS = 200
+
+START = b'{"type": "synthesize-start"}\n'
 
 # Seconds in which the server here gives up on who does not read.
 WRITE_TIMEOUT = 0.5
@@ -45,15 +54,15 @@ class _Running:
         Path(f"/proc/{self.program.pid}/clear_refs").write_text("5")
 
     @contextlib.asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
-        """What happens within costs no more than LIMIT, neither then nor later."""
+    async def watched(self, limit: float = LIMIT) -> AsyncIterator[None]:
+        """What happens within costs no more than ``limit``, neither then nor later."""
         await self.serves()
         before = self.memory("VmRSS")
         self.forget_peak()
         yield
         await self.serves()
-        assert self.memory("VmHWM") - before <= LIMIT
-        assert self.memory("VmRSS") - before <= LIMIT
+        assert self.memory("VmHWM") - before <= limit
+        assert self.memory("VmRSS") - before <= limit
 
     async def serves(self) -> None:
         """A normal client hears its reply, of either kind, whole."""
@@ -79,6 +88,15 @@ class _Running:
                 await writer.wait_closed()
 
 
+def _event(event_type: str, **data: object) -> bytes:
+    text = json.dumps(data).encode()
+    return b'{"type": "%b", "data_length": %d}\n' % (event_type.encode(), len(text)) + text
+
+
+def _chunk(text: str) -> bytes:
+    return _event("synthesize-chunk", text=text)
+
+
 async def _types(reader: asyncio.StreamReader) -> list[str]:
     types = []
     while (event := await async_read_event(reader)) is not None:
@@ -86,13 +104,11 @@ async def _types(reader: asyncio.StreamReader) -> list[str]:
     return types
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[_Running]:
-    """One for all tests, so that what adds up is seen."""
-    settings = EmulatorSettings(voice="code")
+@contextlib.asynccontextmanager
+async def _run(settings: EmulatorSettings, *flags: str) -> AsyncIterator[_Running]:
     async with Emulator(settings) as emulator:
-        flags = ("--api-key=key", f"--base-url={emulator.url}", "--uri=tcp://127.0.0.1:0")
-        program = server(*flags, f"--write-timeout={WRITE_TIMEOUT}")
+        base_url = f"--base-url={emulator.url}"
+        program = server("--api-key=key", base_url, "--uri=tcp://127.0.0.1:0", *flags)
         try:
             ready = await asyncio.to_thread(program.wait_for, READY)
             running = _Running(emulator, program, int(ready[1].rpartition(":")[2]))
@@ -103,6 +119,13 @@ async def running() -> AsyncIterator[_Running]:
         finally:
             await asyncio.to_thread(program.end)
         assert "Traceback" not in program.log
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[_Running]:
+    """One for all tests, so that what adds up is seen."""
+    async with _run(EmulatorSettings(voice="code"), f"--write-timeout={WRITE_TIMEOUT}") as one:
+        yield one
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -169,3 +192,41 @@ async def test_more_than_anybody_will_hear(running: _Running) -> None:
     one = event[:-1] + b', "data_length": %d}\n' % len(text) + text
     async with running.watched():
         await running.send(one * 99)
+
+
+@pytest.mark.parametrize("kind", [*HELD, "mixture"])
+async def test_two_hundred_that_do_their_worst(kind: str) -> None:
+    """All clients together are bounded too, and one that wants little is served meanwhile."""
+    inputs = list(HELD.values()) if kind == "mixture" else [HELD[kind]]
+    async with contextlib.AsyncExitStack() as stack:
+        running = await stack.enter_async_context(_run(EmulatorSettings(voice="code")))
+        # From now on each reply is spoken for long, while the others wait.
+        running.emulator.settings.pace = 1
+        before = running.memory("VmRSS")
+        running.forget_peak()
+        visitor = await stack.enter_async_context(AsyncTcpClient("127.0.0.1", running.port))
+        loop = asyncio.get_running_loop()
+        for number in range(CLIENTS - 1):
+            client = stack.enter_context(socket.socket())
+            client.bind((f"127.0.0.{2 + number % 2}", 0))
+            client.connect(("127.0.0.1", running.port))
+            client.setblocking(False)
+            sending = loop.create_task(loop.sock_sendall(client, inputs[number % len(inputs)]))
+            stack.callback(sending.cancel)
+            await visitor.write_event(Ping().event())
+            assert await visitor.read_event() == Pong().event()
+        assert running.memory("VmHWM") - before <= LIMIT_OF_ALL
+
+
+async def test_letters_by_themselves(running: _Running) -> None:
+    """A text that comes letter by letter takes no more than one in large pieces."""
+    async with running.watched():
+        await running.send(START + _chunk("\U00020bb7") * 100_000)
+
+
+async def test_long_names(running: _Running) -> None:
+    """A voice's name is no place for a text."""
+    for name in ("name", "language", "speaker"):
+        async with running.watched():
+            event = _event("synthesize", text="", voice={name: "x" * 150_000})
+            assert await running.send(_event("synthesize", text=TEXT) + event * 90) == ["error"]

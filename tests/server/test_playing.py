@@ -11,8 +11,10 @@ from typing import Final
 import pytest
 
 from tests import idle_clock
+from wyoming_fish.events import encode_audio
 from wyoming_fish.fish.settings import SAMPLE_RATES
-from wyoming_fish.wire import ClientStalledError, Wire, encode_audio
+from wyoming_fish.memory_budget import MemoryBudget
+from wyoming_fish.wire import OUTPUT_LIMIT_BYTES, ClientStalledError, Wire
 
 # Seconds of audio: without a bound, the kernel's buffer alone holds two minutes.
 LENGTH_S: Final = 300
@@ -27,26 +29,29 @@ async def _connected(
 ) -> AsyncIterator[tuple[Wire, asyncio.StreamReader, asyncio.StreamWriter]]:
     """The server's end of a connection, and the client's."""
     wires: asyncio.Queue[Wire] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
 
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        wires.put_nowait(Wire(reader, writer, write_timeout=WRITE_TIMEOUT_S))
+    def new_wire() -> Wire:
+        return Wire(wires.put_nowait, MemoryBudget(0).share(), write_timeout=WRITE_TIMEOUT_S)
 
     if kind == "unix":
-        server = await asyncio.start_unix_server(accept, path)
+        server = await loop.create_unix_server(new_wire, str(path))
         reader, writer = await asyncio.open_unix_connection(str(path), limit=1024)
     else:
-        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        server = await loop.create_server(new_wire, "127.0.0.1", 0)
         client = socket.socket()
         if kind == "small":
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(client, server.sockets[0].getsockname())
+        await loop.sock_connect(client, server.sockets[0].getsockname())
         reader, writer = await asyncio.open_connection(sock=client, limit=1024)
     wire = await wires.get()
-    yield wire, reader, writer
-    writer.transport.abort()
-    await wire.close()
-    server.close()
+    try:
+        yield wire, reader, writer
+    finally:
+        writer.transport.abort()
+        await wire.close()
+        server.close()
 
 
 async def _play(reader: asyncio.StreamReader, rate: int) -> int:
@@ -121,12 +126,13 @@ def test_what_it_has_not_taken_is_not_kept(kind: str, tmp_path: Path) -> None:
 
     async def run() -> None:
         async with _connected(kind, tmp_path / "fish.sock") as (wire, reader, _):
-            event = encode_audio(8000, 0, bytes(8 * 2**20))
+            # More than the kernel takes.
+            event = encode_audio(8000, 0, bytes(64 * 2**20))
             with pytest.raises(ClientStalledError):
                 await wire.write(event)
-            closing = asyncio.create_task(wire.close())
-            await asyncio.sleep(2 * WRITE_TIMEOUT_S)
-            assert closing.done()
+            assert _kept(wire) <= 2 * OUTPUT_LIMIT_BYTES
+            await wire.close()
+            assert _kept(wire) == 0
             heard = 0
             with contextlib.suppress(ConnectionError):
                 while data := await reader.read(65536):
@@ -134,3 +140,8 @@ def test_what_it_has_not_taken_is_not_kept(kind: str, tmp_path: Path) -> None:
             assert heard < len(event)
 
     idle_clock.run(run())
+
+
+def _kept(wire: Wire) -> int:
+    """Bytes of output that wait in this process."""
+    return wire._transport.get_write_buffer_size()  # noqa: SLF001 - no other way

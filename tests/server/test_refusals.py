@@ -215,7 +215,7 @@ async def test_a_bug_in_an_answer(
     serving: Serving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """So is what goes wrong with any other event."""
-    monkeypatch.setattr("wyoming_fish.connection.text_of", lambda _: 1 / 0)
+    monkeypatch.setattr("wyoming_fish.request_queue.text_of", lambda _: 1 / 0)
     async with serving(EmulatorSettings()) as served, served.client() as client:
         await client.write_event(Synthesize(TEXT).event())
         assert (await receive(client, "no such event")).error.code == "internal"
@@ -244,7 +244,7 @@ async def test_a_client_that_has_vanished(
         await reader.readline()
         (task, client), *_ = served.server._connections.items()  # noqa: SLF001 - no other way
         # As the kernel does when a host is gone.
-        client.connection._wire._writer.transport._fatal_error(error)  # type: ignore[attr-defined] # noqa: SLF001
+        client.connection._wire._transport._fatal_error(error)  # type: ignore[attr-defined] # noqa: SLF001
         await asyncio.wait((task,))
         await served.emulator.wait_for(lambda e: e.sessions_open == 0)
         writer.close()

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from hypothesis import given
@@ -10,61 +12,53 @@ from hypothesis import strategies as st
 from wyoming.audio import AudioChunk
 from wyoming.event import Event, async_read_event
 
+from tests import idle_clock
 from tests.damage import damaged
-from wyoming_fish.wire import (
-    LINE_LIMIT,
-    Wire,
+from wyoming_fish.events import (
+    DATA_LIMIT,
+    NAME_LIMIT,
+    EventParser,
     WireError,
     encode,
     encode_audio,
+    is_ssml,
     text_of,
     voice_of,
 )
+from wyoming_fish.memory_budget import OWN_BYTES, MemoryBudget
+from wyoming_fish.wire import EVENT_TIMEOUT_S, INPUT_LIMIT_BYTES, READ_BYTES, Wire
 
 from .hostile import CORPUS, LARGE
 
 
-class _NoWriter(asyncio.StreamWriter):
-    """For a wire that is only read from."""
-
-    def __init__(self) -> None:
-        """Leave out the transport."""
-
-    def __del__(self, *_: object) -> None:
-        """Nothing to close."""
-
-    def get_extra_info(self, name: str, default: object = None) -> object:
-        return default
-
-
-async def _read(data: bytes) -> list[Event]:
-    reader = asyncio.StreamReader(limit=LINE_LIMIT)
-    reader.feed_data(data)
-    reader.feed_eof()
-    wire = Wire(reader, _NoWriter())
+def _read(data: bytes) -> list[Event]:
+    parser = EventParser()
+    parser.feed(data)
     events = []
-    while (event := await wire.read()) is not None:
+    while (event := parser.next_event()) is not None:
         events.append(event)
+    if parser.is_amid_event:
+        raise WireError("the connection ended amid an event")
     return events
 
 
-async def test_reads_what_wyoming_writes() -> None:
+def test_reads_what_wyoming_writes() -> None:
     """Data in the line and data after it are one; a payload is passed over."""
     late = json.dumps({"b": 2}).encode()
-    line = {"type": "x", "data": {"a": 1}, "data_length": len(late), "payload_length": 3}
+    line = {"type": "ping", "data": {"a": 1}, "data_length": len(late), "payload_length": 3}
     data = json.dumps(line).encode() + b"\n" + late + b"abc" + b'{"type": "describe"}\n'
-    assert await _read(data) == [Event("x", {"a": 1, "b": 2}), Event("describe")]
+    assert _read(data) == [Event("ping", {"a": 1, "b": 2}), Event("describe")]
 
 
 @pytest.mark.parametrize("name", sorted(CORPUS | LARGE))
-async def test_each_input_is_what_its_name_says(name: str) -> None:
+def test_each_input_is_what_its_name_says(name: str) -> None:
     """Everything that is no event is one kind of error; all else is read."""
     data = (CORPUS | LARGE)[name]
     if name.startswith("fail"):
         with pytest.raises(WireError):
-            await _read(data)
+            _read(data)
     else:
-        assert await _read(data)
+        assert _read(data)
 
 
 def test_the_corpus_is_there() -> None:
@@ -76,7 +70,7 @@ def test_the_corpus_is_there() -> None:
 def test_damaged_inputs_break_nothing(data: bytes) -> None:
     """Whatever becomes of them, they are events with sound fields, or a WireError."""
     with contextlib.suppress(WireError):
-        for event in asyncio.run(_read(data)):
+        for event in _read(data):
             assert isinstance(event.type, str)
             for check in (text_of, voice_of):
                 with contextlib.suppress(WireError):
@@ -87,7 +81,7 @@ def test_damaged_inputs_break_nothing(data: bytes) -> None:
 def test_no_bytes_break_it(data: bytes) -> None:
     """Whatever bytes come, they are events, an end, or a WireError."""
     with contextlib.suppress(WireError):
-        asyncio.run(_read(data))
+        _read(data)
 
 
 _JSON = st.recursive(
@@ -105,7 +99,7 @@ _JSON = st.recursive(
 def test_no_header_breaks_it(header: dict[str, object], rest: bytes) -> None:
     """Whatever the fields of a header hold, it is an event or a WireError."""
     with contextlib.suppress(WireError):
-        asyncio.run(_read(json.dumps(header).encode() + b"\n" + rest))
+        _read(json.dumps(header).encode() + b"\n" + rest)
 
 
 @given(_JSON, _JSON)
@@ -155,3 +149,138 @@ def test_audio_is_encoded_as_every_event(rate: int, milliseconds: int, pcm: byte
     """What is written by hand, since there is so much of it, is what the package would write."""
     chunk = AudioChunk(rate, 2, 1, pcm, milliseconds)
     assert encode_audio(rate, milliseconds, pcm) == encode(chunk.event())
+
+
+@pytest.mark.parametrize("name", ["name", "language", "speaker"])
+def test_long_names_are_refused(name: str) -> None:
+    """A voice's name, language and speaker have a bound, as they are kept."""
+    voice_of(Event("synthesize", {"voice": {name: "x" * NAME_LIMIT}}))
+    with pytest.raises(WireError, match=f"more than {NAME_LIMIT} characters"):
+        voice_of(Event("synthesize", {"voice": {name: "x" * (NAME_LIMIT + 1)}}))
+
+
+def test_a_long_type_is_refused() -> None:
+    """So has an event's type, which is logged."""
+    with pytest.raises(WireError, match=f"more than {NAME_LIMIT} characters"):
+        _read(b'{"type": "%b"}\n' % (b"x" * (NAME_LIMIT + 1)))
+
+
+@pytest.mark.parametrize("pad", ["x", "\\", '"', "\n", "🐟", "[{", '\\"[{'])
+@pytest.mark.parametrize("ensure_ascii", [False, True])
+def test_a_long_text_is_read(pad: str, ensure_ascii: bool) -> None:
+    """Whatever a text consists of, it is not taken for structure."""
+    data = {"text": pad * 5000, "voice": {"name": "n"}, "text_format": "ssml"}
+    encoded = json.dumps(data, ensure_ascii=ensure_ascii).encode()
+    (event,) = _read(b'{"type": "synthesize", "data_length": %d}\n' % len(encoded) + encoded)
+    assert text_of(event) == pad * 5000
+    assert is_ssml(event)
+
+
+def test_data_is_parsed_when_the_event_is_whole() -> None:
+    """As long as the payload is missing, what has come is kept as bytes."""
+    parser = EventParser()
+    parser.feed(b'{"type": "ping", "data_length": 4, "payload_length": 2}\nnullx')
+    assert parser.next_event() is None
+    assert parser.held < 100
+    parser.feed(b"x")
+    with pytest.raises(WireError):
+        parser.next_event()
+
+
+def test_data_that_nobody_uses_is_dropped() -> None:
+    """What comes with an event that is passed over is not kept while it comes."""
+    parser = EventParser()
+    parser.feed(b'{"type": "x", "data_length": %d}\n' % DATA_LIMIT + bytes(DATA_LIMIT - 1))
+    assert parser.next_event() is None
+    assert parser.held == 0
+
+
+@asynccontextmanager
+async def _connected(budget: MemoryBudget) -> AsyncIterator[tuple[Wire, asyncio.StreamWriter]]:
+    """The server's end of a connection, and what a client writes with."""
+    wires: asyncio.Queue[Wire] = asyncio.Queue()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Wire(wires.put_nowait, budget.share()), "127.0.0.1", 0
+    )
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    wire = await wires.get()
+    try:
+        yield wire, writer
+    finally:
+        writer.transport.abort()
+        await wire.close()
+        server.close()
+
+
+@pytest.mark.parametrize(
+    "begin", [b'{"type":', b'{"type": "ping", "data_length": 9999, "payload_length": 9}\n']
+)
+def test_an_event_that_does_not_end(begin: bytes) -> None:
+    """An event that has begun must end soon; a byte now and then does not give it more time."""
+
+    async def run() -> float:
+        async with _connected(MemoryBudget(0)) as (wire, writer):
+            reading = asyncio.create_task(wire.read())
+            began = asyncio.get_running_loop().time()
+            writer.write(begin)
+            while not reading.done():
+                writer.write(b" ")
+                await asyncio.wait((reading,), timeout=1)
+            with pytest.raises(WireError, match="did not come whole within 10 s"):
+                await reading
+            return asyncio.get_running_loop().time() - began
+
+    assert EVENT_TIMEOUT_S <= idle_clock.run(run()) <= EVENT_TIMEOUT_S + 1
+
+
+def test_each_event_has_its_time() -> None:
+    """Slow events are read, each within its own time, however long the pauses between them."""
+
+    async def run() -> None:
+        async with _connected(MemoryBudget(0)) as (wire, writer):
+            for _ in range(3):
+                reading = asyncio.create_task(wire.read())
+                await asyncio.sleep(2 * EVENT_TIMEOUT_S)
+                for part in (b'{"type": "ping", ', b'"data_length": 2}\n', b"{", b"}"):
+                    writer.write(part)
+                    await asyncio.sleep(EVENT_TIMEOUT_S / 4)
+                assert await reading == Event("ping")
+
+    idle_clock.run(run())
+
+
+def test_input_waits_in_the_kernel() -> None:
+    """While nothing is read, little is taken in; all of it is read later."""
+
+    async def run() -> None:
+        async with _connected(MemoryBudget(0)) as (wire, writer):
+            writer.write(b'{"type": "ping"}\n' * 100_000)
+            writer.write_eof()
+            await asyncio.sleep(1)
+            assert wire._parser.held <= INPUT_LIMIT_BYTES + READ_BYTES  # noqa: SLF001
+            read = 0
+            while await wire.read():
+                read += 1
+            assert read == 100_000
+
+    idle_clock.run(run())
+
+
+def test_part_of_an_event_counts() -> None:
+    """Bytes of an event that has come in part are counted, until it is whole."""
+
+    async def run(budget: MemoryBudget) -> None:
+        async with _connected(budget) as (wire, writer):
+            for end in (b'"}', b"no JSON"):
+                reading = asyncio.create_task(wire.read())
+                writer.write(b'{"type": "ping", "data_length": %d}\n' % DATA_LIMIT)
+                writer.write(b'{"text": "' + b"x" * (DATA_LIMIT - 10 - len(end)))
+                await asyncio.sleep(1)
+                assert budget.pooled == pytest.approx(DATA_LIMIT - OWN_BYTES, abs=100)
+                writer.write(end)
+                await asyncio.wait((reading,))
+                assert (reading.exception() is None) == (end == b'"}')
+                assert budget.pooled == 0 or reading.exception()
+        assert budget.pooled == 0
+
+    idle_clock.run(run(MemoryBudget(0)))

@@ -11,6 +11,7 @@ from .errors import FishError, TextTimeoutError
 from .opening import Opening
 from .schedule import Schedule
 from .story import Story
+from .text_buffer import TextBuffer
 
 __all__ = ["Pieces", "Written", "without_limit"]
 
@@ -44,12 +45,11 @@ class Written:
         self.story = story
         self.opening = opening or Opening()
         self._spend = spend
-        self.parts: list[str] = []
-        """As they came, none of them empty."""
+        self.text = TextBuffer()
         self.last_text = _now()
-        """When the last of them came, or reading began."""
+        """When the last of it came, or reading began."""
         self.readers: set[asyncio.Event] = set()
-        """Set with each part, and at the end."""
+        """Set when more of it comes, and at the end."""
         self._reading = asyncio.create_task(self._read(text))
         self._reading.add_done_callback(lambda _: self._wake_readers())
 
@@ -57,7 +57,7 @@ class Written:
         async for part in text:
             if part:
                 self.story.write()
-                self.parts.append(part)
+                self.text.write(part)
                 self.last_text = _now()
                 self._wake_readers()
         self.story.complete()
@@ -86,11 +86,11 @@ class Written:
             while True:
                 news.clear()
                 complete = self.complete
-                if any(has_words(part) for part in self.parts[seen:]):
+                if any(map(has_words, self.text.since(seen))):
                     return True
                 if complete:
                     return False
-                seen = len(self.parts)
+                seen = self.text.length
                 self.check_timeout(began)
                 await wait(news, self.times_out(began))
         finally:
@@ -124,14 +124,7 @@ class Written:
 
     def skip(self, characters: int) -> None:
         """Forget the first ``characters``: they have been spoken."""
-        count = length = 0
-        while length < characters:
-            length += len(self.parts[count])
-            count += 1
-        # Only the last of them may be left in part.
-        text = "".join(self.parts[:count])
-        self.parts[:count] = [text[characters:]] if length > characters else []
-        self.opening.spoke(text[:characters])
+        self.opening.spoke(self.text.take(characters))
 
     async def close(self) -> None:
         """Read no further."""
@@ -209,9 +202,9 @@ class Pieces:
     def _take_in(self, now: float) -> bool:
         """Hand new text to the schedule; tell whether there is no more to come."""
         complete = self._written.complete
-        if new := "".join(self._written.parts[self._scheduled :]):
+        if new := "".join(self._written.text.since(self._scheduled)):
             self._schedule.write(new, now)
-        self._scheduled = len(self._written.parts)
+        self._scheduled = self._written.text.length
         if complete:
             self._schedule.complete()
         return complete

@@ -17,11 +17,11 @@ from wyoming.event import Event
 
 from .. import __version__
 from ..address import WILDCARDS, Address
+from ..events import WireError, is_ssml, json_object, text_of, voice_of
 from ..fish.errors import FishError
 from ..history import Record
 from ..reply import Reply
 from ..wav import UNKNOWN_LENGTH, Format
-from ..wire import WireError, is_ssml, json_object, text_of, voice_of
 from .connections import ACCEPT_BATCH, Connections
 from .guard import content_policy, guard
 from .metrics import Metrics
