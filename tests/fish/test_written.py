@@ -157,5 +157,5 @@ async def test_many_small_parts() -> None:
     assert await Pieces(written, Schedule()).next()
     written.skip(149_995)
     assert time.process_time() - started < 0.25
-    assert "".join(written.text) == "One. "
+    assert written.text.take(written.text.length) == "One. "
     await written.close()

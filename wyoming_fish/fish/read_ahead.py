@@ -17,8 +17,8 @@ __all__ = ["ReadAhead", "ReadAheads"]
 # expected, and the slowest voices take 2.5 times as long.
 MAX_READ_AHEAD_S: Final = 120.0
 
-# Bytes that all replies together read ahead: 24 listeners in real time, each half a minute ahead.
-MAX_TOTAL_BYTES: Final = 64 * 2**20
+# Bytes that all replies together read ahead: nine listeners in real time, each half a minute ahead.
+MAX_TOTAL_BYTES: Final = 24 * 2**20
 
 # Seconds between two checks whether others wait, while a listener takes nothing.
 CHECK_S: Final = 0.25
