@@ -1,7 +1,8 @@
-"""The soak's attackers: one server that they all attack, and real users beside them.
+"""The soak's attackers: one server that they all attack, and a real user beside them.
 
-The server has the options of its own defaults. A user at an address of its own measures its first
-audio, first in quiet, then under attack.
+The server has default options, except for the limit of characters an hour: the attackers would reach
+it within a minute. The user has an address of its own and measures its first audio, first in quiet,
+then under attack.
 """
 
 import asyncio
@@ -25,6 +26,11 @@ LATER_MS: Final = 100.0
 # Megabytes that the server may grow by, and bytes of log that it may write in a second.
 GROWTH_MB: Final = 64.0
 LOG_BYTES_PER_S: Final = 2000.0
+
+FLAGS: Final = (
+    *("--uri=tcp://127.0.0.1:0", "--http=0", "--api-key=key"),
+    *("--max-characters-per-hour=0", "--max-characters-per-hour-per-address=0"),
+)
 
 ATTACKERS: Final = 16
 # What an attacker sends in an hour comes to more than what anybody hears.
@@ -267,9 +273,7 @@ async def attacked() -> AsyncIterator[Attacked]:
 
         fish = started(Program(sys.executable, "-m", "wyoming_fish.emulator", "--voice=code"))
         found = await asyncio.to_thread(fish.wait_for, r"http://[^\s/]+")
-        program = started(
-            server("--uri=tcp://127.0.0.1:0", "--http=0", "--api-key=key", f"--base-url={found[0]}")
-        )
+        program = started(server(*FLAGS, f"--base-url={found[0]}"))
         ready = await asyncio.to_thread(program.wait_for, READY)
         page = re.search(r"http://[^\s/]+:(\d+)", program.log)
         assert page is not None, program.log

@@ -8,7 +8,7 @@ import pytest
 
 from tests.idle_clock import run
 from wyoming_fish.fish.errors import LimitError, QueueFullError
-from wyoming_fish.fish.slots import MAX_IDLE_S, Place, Slots
+from wyoming_fish.fish.slots import EXPECTED_FOR_S, MAX_IDLE_S, Place, Slots
 
 
 async def _hold(slots: Slots, place: Place, order: list[int], number: int) -> None:
@@ -72,6 +72,27 @@ def test_owners_take_turns() -> None:
         return order
 
     assert run(ask()) == ["in line", "a", "b"] * 3
+
+
+@pytest.mark.parametrize(("quiet_s", "held"), [(0.0, 2), (EXPECTED_FOR_S + 1, 3)])
+def test_the_last_session_is_kept_for_an_owner_that_was_seen(quiet_s: float, held: int) -> None:
+    """It is served immediately, however many another owner wants; later that one may have all."""
+
+    async def ask() -> tuple[list[int], int]:
+        slots, order = Slots(3), list[int]()
+        await _hold(slots, Place("seen"), order, 0)
+        await asyncio.sleep(quiet_s)
+        many = [asyncio.create_task(_hold(slots, Place("many"), order, n)) for n in range(1, 5)]
+        await asyncio.sleep(0.5)
+        taken = slots.taken
+        if taken < slots.limit:
+            await _hold(slots, Place("seen"), order, 9)
+        await asyncio.wait(many)
+        return order, taken
+
+    order, taken = run(ask())
+    assert taken == held
+    assert order == ([0, 1, 2, 9, 3, 4] if held == 2 else [0, 1, 2, 3, 4])
 
 
 def test_a_refusal_costs_an_owner_no_turn() -> None:

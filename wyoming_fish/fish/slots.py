@@ -35,6 +35,10 @@ MAX_IDLE_S: Final = 2.0
 # Owners whose last session is remembered, so that they take turns: more than there are clients.
 MAX_KNOWN_OWNERS: Final = 1000
 
+# Seconds after its last session for which an owner is expected to come again. Until then the last
+# free session is kept for owners that hold none.
+EXPECTED_FOR_S: Final = 3600.0
+
 # Seconds until the next session is tried after Fish itself has refused one. Each refusal in a row
 # doubles them. A session of our own that ends is a reason to try immediately.
 FIRST_REFUSAL_DELAY_S: Final = 0.25
@@ -88,8 +92,9 @@ class Slots:
     """Limiter: at most ``limit`` sessions at the same time.
 
     A free session goes to the waiting owner that holds the fewest; among equals, to the one whose
-    last session ended first; and within one owner to the reply that came first. ``is_wanted``
-    tells a session when to end for those in line.
+    last session ended first; and within one owner to the reply that came first. The last free
+    session is kept for owners that hold none, if there are any that were seen within
+    EXPECTED_FOR_S. ``is_wanted`` tells a session when to end for those in line.
 
     ``most`` is never exceeded. Without it the limit is the smallest that accounts have, until
     Fish has told this account's.
@@ -109,8 +114,8 @@ class Slots:
         self._lines: dict[str, list[_Waiting]] = {}
         """The replies in line of each owner that has any, in their order."""
         self._holders: set[Place] = set()
-        self._last_ends: dict[str, int] = {}
-        """When the last session of an owner ended, as a number; the oldest first."""
+        self._last_ends: dict[str, tuple[float, int]] = {}
+        """When the last session of an owner ended, and a tie-breaker; the oldest first."""
         self._refusals = 0
         """In a row."""
         self._trial: Place | None = None
@@ -248,7 +253,7 @@ class Slots:
             self._trial = None
         if not refused:
             self._last_ends.pop(place.owner, None)
-            self._last_ends[place.owner] = next(self._numbers)
+            self._last_ends[place.owner] = (_now(), next(self._numbers))
             if len(self._last_ends) > MAX_KNOWN_OWNERS:
                 del self._last_ends[next(iter(self._last_ends))]
             # Fish may have room now.
@@ -279,6 +284,8 @@ class Slots:
             and not (self._refusals and self._trial)
         ):
             first = self._first()
+            if first is None:
+                break
             self._leave(first)
             # A reply that is being cancelled leaves the line only when its task has its turn.
             if not first.turn.cancelled():
@@ -288,18 +295,25 @@ class Slots:
                     self._trial = first.place
                 first.turn.set_result(None)
 
-    def _first(self) -> _Waiting:
-        """The reply in line whose turn it is."""
+    def _first(self) -> _Waiting | None:
+        """The reply in line whose turn it is; None if the free session is kept for others."""
         held = Counter(holder.owner for holder in self._holders)
         firsts = (line[0] for line in self._lines.values())
-        return min(
+        first = min(
             firsts,
             key=lambda first: (
                 held[first.place.owner],
-                self._last_ends.get(first.place.owner, 0),
+                self._last_ends.get(first.place.owner, (0.0, 0)),
                 first.number,
             ),
         )
+        is_kept = self.limit - self.taken == 1 and held[first.place.owner]
+        return None if is_kept and self._expects_others(held) else first
+
+    def _expects_others(self, held: Counter[str]) -> bool:
+        """Whether an owner that holds no session has had one lately."""
+        since = _now() - EXPECTED_FOR_S
+        return any(not held[owner] and end >= since for owner, (end, _) in self._last_ends.items())
 
 
 def _now() -> float:
