@@ -1,8 +1,8 @@
 """The soak's attackers: one server that they all attack, and a real user beside them.
 
-The server has default options, except for the limit of characters an hour: the attackers would reach
-it within a minute. The user has an address of its own and measures its first audio, first in quiet,
-then under attack.
+The server has default options, except for the limit of characters an hour: the attackers would
+reach it within a minute. The user has an address of its own and measures its first audio, first in
+quiet, then under attack.
 """
 
 import asyncio
