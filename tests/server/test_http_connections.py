@@ -28,7 +28,9 @@ VOICES = b"GET /api/voices HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 # More than the buffers of both ends hold.
 LENGTH = 600_000
-LONG_TITLE = EmulatorSettings(voices=(EmulatedVoice("a" * 32, "x" * LENGTH, mine=True),))
+MANY_VOICES = EmulatorSettings(
+    voices=tuple(EmulatedVoice(f"{n:032x}", "🐟" * 100, mine=True) for n in range(1000))
+)
 
 
 async def _is_alive(served: Served) -> bool:
@@ -189,7 +191,7 @@ async def test_an_answer_that_nobody_reads(
     serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A client that takes nothing of its answer is closed, and the answer is not kept."""
-    async with serving(LONG_TITLE, HTTP, "--write-timeout=0.1") as served:
+    async with serving(MANY_VOICES, HTTP, "--write-timeout=0.1") as served:
         await _knows_voices(served)
         reader, writer = await connect(served)
         writer.write(VOICES)
@@ -202,7 +204,7 @@ async def test_an_answer_that_nobody_reads(
 
 async def test_an_answer_that_is_read_slowly(serving: Serving) -> None:
     """A client that takes some of it now and then gets it all."""
-    async with serving(LONG_TITLE, HTTP, "--write-timeout=0.5") as served:
+    async with serving(MANY_VOICES, HTTP, "--write-timeout=0.5") as served:
         await _knows_voices(served)
         reader, writer = await connect(served)
         writer.write(VOICES)
@@ -218,7 +220,7 @@ async def test_an_answer_that_is_read_slowly(serving: Serving) -> None:
 
 async def test_stopping_does_not_wait_for_who_does_not_read(serving: Serving) -> None:
     """The server stops in its time, whoever has an answer that he has not read."""
-    async with serving(LONG_TITLE, HTTP) as served:
+    async with serving(MANY_VOICES, HTTP) as served:
         await _knows_voices(served)
         reader, writer = await connect(served)
         writer.write(VOICES)
