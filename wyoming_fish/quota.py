@@ -64,14 +64,16 @@ class Quota:
     def spend(self, address: str, characters: int) -> None:
         """Count ``characters`` as sent for ``address``, a piece of a text at most.
 
-        Raises QuotaError, and counts nothing, when none were left before them.
+        Less than 0 are given back. Raises QuotaError, and counts nothing, when none were left
+        before them.
         """
         now = self._forget()
         # _ALL is among them.
         if address not in self._sent and len(self._sent) > MAX_ADDRESSES:
             address = _OTHERS
-        self._check(_ALL, self._limit, _ALL_OPTION)
-        self._check(address, self._limit_per_address, _ADDRESS_OPTION)
+        if characters >= 0:
+            self._check(_ALL, self._limit, _ALL_OPTION)
+            self._check(address, self._limit_per_address, _ADDRESS_OPTION)
         if not characters:
             return
         step = int(now // STEP_S)

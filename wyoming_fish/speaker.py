@@ -124,7 +124,7 @@ class Speaker:
             patience=patience,
             spend=partial(self.quota.spend, network_of(reply.record.host)),
             story=reply.record,
-            owner=reply.record.host,
+            owner=network_of(reply.record.host),
         )
         if self._cache is None or reply.streamed:
             return speech

@@ -8,7 +8,7 @@ import pytest
 
 from tests.idle_clock import run
 from wyoming_fish.fish.errors import LimitError, QueueFullError
-from wyoming_fish.fish.slots import EXPECTED_FOR_S, MAX_IDLE_S, Place, Slots
+from wyoming_fish.fish.slots import EXPECTED_FOR_S, MIN_SHARE_S, Place, Slots
 
 
 async def _hold(slots: Slots, place: Place, order: list[int], number: int) -> None:
@@ -183,9 +183,38 @@ async def test_which_session_is_wanted(holders: str, waiting: str, busy: bool, i
     async with _held(slots, *holders) as places, contextlib.AsyncExitStack() as stack:
         if waiting:
             await stack.enter_async_context(_in_line(slots, *waiting))
-        assert slots.is_wanted(places[0], 0.0) is busy
-        assert slots.is_wanted(places[0], MAX_IDLE_S) is idle
-        assert not slots.is_wanted(places[0], MAX_IDLE_S / 2) or busy
+        assert slots.is_wanted(places[0], is_spare=False) is busy
+        assert slots.is_wanted(places[0], is_spare=True) is idle
+
+
+def test_owners_take_turns_if_there_are_more_of_them_than_sessions() -> None:
+    """A session that its owner has had for long is wanted by an owner that has none."""
+
+    async def ask() -> list[bool]:
+        slots = Slots(2)
+        async with _held(slots, *"ab") as places, _in_line(slots, "c"):
+            await asyncio.sleep(MIN_SHARE_S - 1.0)
+            early = slots.is_wanted(places[0], is_spare=False)
+            await asyncio.sleep(1.0)
+            return [early, slots.is_wanted(places[0], is_spare=False)]
+
+    assert run(ask()) == [False, True]
+
+
+def test_an_owner_that_comes_for_the_first_time_is_not_before_others() -> None:
+    """However many new owners come, one that was served before has its turn."""
+
+    async def ask() -> list[int]:
+        slots, order = Slots(1), list[int]()
+        await _hold(slots, Place("known"), order, 0)
+        holding = [asyncio.create_task(_hold(slots, Place("new 1"), order, 1))]
+        await asyncio.sleep(0.1)
+        for number, owner in enumerate(("new 2", "known", "new 3"), 2):
+            holding.append(asyncio.create_task(_hold(slots, Place(owner), order, number)))
+        await asyncio.wait(holding)
+        return order
+
+    assert run(ask()) == [0, 1, 3, 2, 4]
 
 
 async def test_no_more_sessions_are_wanted_than_replies_wait() -> None:
@@ -193,6 +222,6 @@ async def test_no_more_sessions_are_wanted_than_replies_wait() -> None:
     slots = Slots(5)
     async with _held(slots, *"aaaaa") as places, _in_line(slots, *"bc"):
         for place in places[:2]:
-            assert slots.is_wanted(place, 0.0)
+            assert slots.is_wanted(place, is_spare=False)
             place.is_ending = True
-        assert not slots.is_wanted(places[2], MAX_IDLE_S)
+        assert not slots.is_wanted(places[2], is_spare=True)

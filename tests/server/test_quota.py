@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from wyoming.event import async_read_event, async_write_event
-from wyoming.tts import Synthesize
+from wyoming.tts import Synthesize, SynthesizeVoice
 
 from tests.idle_clock import run
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
@@ -21,12 +21,18 @@ TEXT = "Good night to you all. "
 CODE = EmulatorSettings(voice="code")
 
 
-async def _say(served: Served, text: str = TEXT, *, address: str = "127.0.0.1") -> Reply:
+async def _say(
+    served: Served,
+    text: str = TEXT,
+    *,
+    address: str = "127.0.0.1",
+    voice: SynthesizeVoice | None = None,
+) -> Reply:
     """What a client at that address of this machine hears."""
     reader, writer = await asyncio.open_connection(
         "127.0.0.1", served.port, local_addr=(address, 0)
     )
-    await async_write_event(Synthesize(text).event(), writer)
+    await async_write_event(Synthesize(text, voice).event(), writer)
     events = []
     while (event := await async_read_event(reader)) is not None:
         events.append(event)
@@ -76,6 +82,15 @@ async def test_a_reply_that_reaches_the_limit(serving: Serving) -> None:
         assert served.emulator.sessions[0].outcome == "finish"
 
 
+async def test_what_fish_refuses_is_not_counted(serving: Serving) -> None:
+    """Texts for a voice that does not exist cost nothing, so they use nothing up."""
+    async with serving(CODE, "--max-characters-per-hour=40", "--text=raw") as served:
+        nobody = SynthesizeVoice("0" * 32)
+        for _ in range(5):
+            assert (await _say(served, voice=nobody)).error.code == "voice-not-found"
+        assert decode_code_voice((await _say(served)).pcm) == TEXT
+
+
 async def test_without_a_limit() -> None:
     """Neither limit has to be."""
     quota = Quota(0, 0)
@@ -116,7 +131,7 @@ async def test_the_log_and_the_metrics(serving: Serving, caplog: pytest.LogCaptu
     assert 'wyoming_fish_replies_total{outcome="characters-per-hour"} 5.0' in numbers
     assert f"wyoming_fish_characters_sent {len(TEXT)}.0" in numbers
     assert "wyoming_fish_characters_limit 20.0" in numbers
-    assert [m.split(":")[0] for m in caplog.messages] == ["A reply was refused"]
+    assert {m.split(":")[0] for m in caplog.messages} == {"A reply was refused"}
 
 
 def test_an_hour_goes_by() -> None:

@@ -14,7 +14,6 @@ from .protocol import Audio, Finish, Session, State
 from .schedule import Schedule
 from .settings import SpeechSettings
 from .sockets import Socket, Sockets
-from .story import size_of
 from .words import words
 from .written import Pieces, Written
 
@@ -64,7 +63,8 @@ class LiveReply:
         """Whether its connection does not even answer a ping."""
         self.sent = 0
         """Characters of the text that were sent."""
-        self._bytes_sent = 0
+        self._unheard = ""
+        """What was sent before the first audio."""
         self._sockets = sockets
         self._written = written
         self._settings = settings
@@ -158,7 +158,7 @@ class LiveReply:
                 self._check_finish()
             except FishError as error:
                 if not self.heard:
-                    self._written.story.fail(error, self._bytes_sent)
+                    self._written.fail(error, self._unheard)
                 is_spoken = self._parked and not self._unanswered and not self._is_cut_off()
                 if not is_spoken and not (self._stopped and not self.sent):
                     raise
@@ -317,7 +317,8 @@ class LiveReply:
                 if words(piece):
                     self._unanswered = True
                     self._owed_since = self._owed_since or _now()
-                self._bytes_sent += size_of(text)
+                if not self.heard:
+                    self._unheard += text
                 await socket.send(session.text(text))
                 if not piece.isspace():
                     await socket.send(session.flush())

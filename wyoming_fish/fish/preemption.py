@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final, Protocol
 
+from .read_ahead import ENOUGH_IN_HAND_S, ReadAhead
 from .slots import MAX_IDLE_S, Place, Slots
 
 __all__ = ["preemptible"]
@@ -35,8 +36,11 @@ class Attempt(Protocol):
 
 
 @contextlib.contextmanager
-def preemptible(slots: Slots, place: Place, attempt: Attempt) -> Iterator[None]:
-    """End the session of ``place``, in which ``attempt`` speaks, when the limiter wants it back."""
+def preemptible(slots: Slots, place: Place, attempt: Attempt, audio: ReadAhead) -> Iterator[None]:
+    """End the session of ``place`` when the limiter wants it back.
+
+    ``attempt`` speaks in it, into ``audio``.
+    """
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle
 
@@ -48,8 +52,9 @@ def preemptible(slots: Slots, place: Place, attempt: Attempt) -> Iterator[None]:
             return
         idle_s = 0.0 if attempt.idle_since is None else loop.time() - attempt.idle_since
         is_idle = idle_s >= MAX_IDLE_S
+        has_enough = audio.in_hand_s >= ENOUGH_IN_HAND_S
         # A session that is not idle speaks at least one piece.
-        if (is_idle or attempt.sent) and slots.is_wanted(place, idle_s):
+        if (is_idle or attempt.sent) and slots.is_wanted(place, is_spare=is_idle or has_enough):
             place.is_ending, place.is_preempted = True, not is_idle
             attempt.stop()
 

@@ -12,7 +12,6 @@ from .rest import PATIENCE, Rest
 from .schedule import Schedule
 from .settings import SpeechSettings
 from .sockets import Sockets
-from .story import size_of
 from .words import words
 from .written import Pieces, Written, has_words
 
@@ -81,7 +80,7 @@ class RestReply:
                             yield pcm
                 except FishError as error:
                     if not self._within:
-                        self._written.story.fail(error, size_of(request))
+                        self._written.fail(error, request)
                     raise
                 self.sent += len(text)
                 self._written.opening.spoke(text)

@@ -21,6 +21,9 @@ SMALLEST_LIMIT: Final = 5
 # Seconds that one reply waits in line. Replies are a few seconds long, and nobody waits longer for
 # an answer.
 QUEUE_TIMEOUT_S: Final = 30.0
+# The same for a reply that has been heard in part, and whose session ended for another one: it is
+# late rather than cut off.
+RESUME_TIMEOUT_S: Final = 300.0
 
 # Replies in line, of all owners together. The largest accounts have 50 sessions, which serve about
 # as many short replies within QUEUE_TIMEOUT_S: any more would wait in vain.
@@ -31,6 +34,10 @@ MAX_WAITING: Final = 1000
 # text is written faster than it is spoken keeps its session. Text that is written, but not yet
 # sent, does not count: a client that writes a letter a second would hold the session.
 MAX_IDLE_S: Final = 2.0
+
+# Seconds after which a session can be given to an owner that holds fewer, if there are more owners
+# than sessions: longer than most replies, and half of the time that a reply waits in line.
+MIN_SHARE_S: Final = 15.0
 
 # Owners whose last session is remembered, so that they take turns: more than there are clients.
 MAX_KNOWN_OWNERS: Final = 1000
@@ -65,13 +72,17 @@ class Place:
         """Whether its session will be free soon: no more text will be sent in it."""
         self.is_preempted = False
         """Whether its session ended for another owner, and the reply was not idle."""
+        self.asked_at = 0.0
+        """The loop's time at which it came into line."""
+        self.session_began = 0.0
+        """The loop's time at which it was given its session."""
 
     def renew(self) -> None:
-        """Let the reply wait for another session, as long as any reply.
+        """Let the reply, which has been heard in part, wait for another session.
 
         If it was idle, it comes behind the replies that wait by now.
         """
-        self.timeout_s, self.waited, self.refusal = QUEUE_TIMEOUT_S, 0.0, None
+        self.timeout_s, self.waited, self.refusal = RESUME_TIMEOUT_S, 0.0, None
         if not self.is_preempted:
             self.number = None
 
@@ -92,9 +103,9 @@ class Slots:
     """Limiter: at most ``limit`` sessions at the same time.
 
     A free session goes to the waiting owner that holds the fewest; among equals, to the one whose
-    last session ended first; and within one owner to the reply that came first. The last free
-    session is kept for owners that hold none, if there are any that were seen within
-    EXPECTED_FOR_S. ``is_wanted`` tells a session when to end for those in line.
+    last session ended first, or that came first if it had none; and within one owner to the reply
+    that came first. The last free session is kept for owners that hold none, if there are any that
+    were seen within EXPECTED_FOR_S. ``is_wanted`` tells a session when to end for those in line.
 
     ``most`` is never exceeded. Without it the limit is the smallest that accounts have, until
     Fish has told this account's.
@@ -144,11 +155,13 @@ class Slots:
         self._refusals, self._trial = 0, None
         self._go_on()
 
-    def is_wanted(self, place: Place, idle_s: float) -> bool:
+    def is_wanted(self, place: Place, *, is_spare: bool) -> bool:
         """Return whether a reply in line should have the session that ``place`` holds.
 
-        A session without anything to speak for ``idle_s`` = MAX_IDLE_S serves any reply. A busy
-        one serves only another owner, and only if that owner then holds no more than this one.
+        A session that ``is_spare`` serves any reply: it has had nothing to speak for MAX_IDLE_S,
+        or its listener has enough in hand. Any other serves only another owner: if that owner then
+        holds no more than this one, or after MIN_SHARE_S, so that owners take turns if there are
+        more of them than sessions.
         """
         if not self._lines:
             return False
@@ -163,10 +176,11 @@ class Slots:
                 del wanted[owner]
                 if not wanted:
                     return False
-        if idle_s >= MAX_IDLE_S:
+        if is_spare:
             return True
         fewest, own = min(held[owner] for owner in wanted), held[place.owner]
-        return own == max(held.values()) and own - 1 >= fewest + 1
+        has_had_its_share = _now() - place.session_began >= MIN_SHARE_S
+        return own == max(held.values()) and own - fewest > (0 if has_had_its_share else 1)
 
     @contextlib.contextmanager
     def spare(self) -> Iterator[bool]:
@@ -202,7 +216,8 @@ class Slots:
         began = _now()
         place.is_ending = place.is_preempted = False
         tie = next(self._numbers)
-        place.number = tie if place.number is None else place.number
+        if place.number is None:
+            place.number, place.asked_at = tie, began
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = _Waiting(place.number, tie, place, turn)
         bisect.insort(self._lines.setdefault(place.owner, []), waiting)
@@ -291,6 +306,7 @@ class Slots:
             if not first.turn.cancelled():
                 self.taken += 1
                 self._holders.add(first.place)
+                first.place.session_began = _now()
                 if self._refusals:
                     self._trial = first.place
                 first.turn.set_result(None)
@@ -303,7 +319,7 @@ class Slots:
             firsts,
             key=lambda first: (
                 held[first.place.owner],
-                self._last_ends.get(first.place.owner, (0.0, 0)),
+                self._last_ends.get(first.place.owner, (first.place.asked_at, 0)),
                 first.number,
             ),
         )

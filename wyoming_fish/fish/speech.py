@@ -61,8 +61,8 @@ async def speak(  # noqa: PLR0913 - by name
 
     However long the text is, no more than some half a minute of it is sent before the listener has
     taken the audio. ``spend`` is told the characters of each piece before it is sent, and 0 before
-    a session. It raises a FishError if there may be no more: what was sent is spoken, and
-    then the error is raised.
+    a session; less than 0 if Fish refused what was sent. It raises a FishError if there may be no
+    more: what was sent is spoken, and then the error is raised.
 
     What happens is put down in ``story``, a new one for each reply.
 

@@ -95,10 +95,15 @@ class Story:
             self.sent = _now()
         self.billed += size_of(text)
 
-    def fail(self, error: FishError, size: int) -> None:
-        """A session in which ``size`` bytes were sent has ended before its first audio."""
-        if isinstance(error, _REFUSALS):
+    def fail(self, error: FishError, size: int) -> bool:
+        """A session in which ``size`` bytes were sent has ended before its first audio.
+
+        Tells whether Fish refused them, so that they are not billed.
+        """
+        is_refused = isinstance(error, _REFUSALS)
+        if is_refused:
             self.billed -= size
+        return is_refused
 
     def hear(self, seconds: float) -> None:
         """So many seconds of audio have come."""

@@ -23,7 +23,7 @@ from .rest_reply import RestReply
 from .retries import Retries
 from .script import Script, in_steps, runs
 from .settings import Backend, SpeechSettings, VoiceIds
-from .slots import Place
+from .slots import RESUME_TIMEOUT_S, Place
 from .sockets import Sockets
 from .story import Story, max_audio_s
 from .written import Written
@@ -89,27 +89,48 @@ class Synthesizer:
         return Written(text, self._story, opening, self._spend)
 
     async def _speech(self, written: Written, settings: SpeechSettings) -> AsyncGenerator[bytes]:
-        """The speech of one text: one session, or several, each tried again if it fails."""
+        """The speech of one text. While replies wait in line, it is read ahead of the listener."""
+        slots = self._sockets.slots
+        audio = ReadAhead(
+            self._sockets.read_aheads, settings.sample_rate, lambda: slots.waiting > 0
+        )
+        speaking = asyncio.create_task(self._speak(audio, written, settings))
+        speaking.add_done_callback(lambda _: audio.end())
+        try:
+            while pcm := await audio.read():
+                yield pcm
+            speaking.result()
+        finally:
+            audio.close()
+            speaking.cancel()
+            await asyncio.wait((speaking,))
+            if not speaking.cancelled():
+                # It has been raised above, unless nobody listens any more.
+                speaking.exception()
+
+    async def _speak(self, audio: ReadAhead, written: Written, settings: SpeechSettings) -> None:
+        """Speak one text into ``audio``: one session, or several, each tried again if it fails."""
         heard = bool(self._story.audio)
         # What has begun has no other voice to wait for.
         patience = None if heard else self._patience
-        retries, place = Retries(patience), Place(self._owner, patience)
+        retries = Retries(patience)
+        place = Place(self._owner, RESUME_TIMEOUT_S if heard else patience)
         self._sockets.warm(settings.backend)
         try:
             while await written.begins():
                 way = RestReply if self._sockets.detour.taken else HedgedReply
                 attempt = self._attempt = way(self._sockets, written, settings)
                 try:
-                    session = self._session(attempt, settings.backend, retries, place)
-                    async with contextlib.aclosing(session) as audio:
-                        async for pcm in audio:
-                            heard = True
-                            yield pcm
+                    await self._session(audio, attempt, settings.backend, retries, place)
                     written.skip(attempt.sent)
                     if attempt.heard:
+                        heard = True
                         retries.succeeded()
                         place.renew()
+                    # Until then others need a session more.
+                    await audio.runs_low()
                 except FishError as error:
+                    heard = heard or attempt.heard
                     error.is_fish = self._sockets.endpoint.is_fish
                     error.hide(self._sockets.endpoint.api_key)
                     failure = _broken(error) if heard else error
@@ -119,7 +140,7 @@ class Synthesizer:
                     written.skip(spoken)
                     if attempt.heard:
                         retries.broke(failure)
-                        place = Place(self._owner)
+                        place = Place(self._owner, RESUME_TIMEOUT_S)
                     pause = retries.pause(failure)
                     self._story.retries.append(failure.code)
                     await asyncio.sleep(pause)
@@ -128,40 +149,13 @@ class Synthesizer:
 
     async def _session(
         self,
-        attempt: HedgedReply | RestReply,
-        backend: Backend,
-        retries: Retries,
-        place: Place,
-    ) -> AsyncGenerator[bytes]:
-        """The audio of one attempt, from the moment there is something to send.
-
-        While replies wait in line, the session does not wait for a slow listener.
-        """
-        slots, rate = self._sockets.slots, self._settings.sample_rate
-        audio = ReadAhead(self._sockets.read_aheads, self._owner, rate, lambda: slots.waiting > 0)
-        writing = asyncio.create_task(self._write(audio, attempt, backend, retries, place))
-        writing.add_done_callback(lambda _: audio.end())
-        try:
-            while pcm := await audio.read():
-                yield pcm
-            writing.result()
-        finally:
-            audio.close()
-            writing.cancel()
-            await asyncio.wait((writing,))
-            if not writing.cancelled():
-                # It has been raised above, unless nobody listens any more.
-                writing.exception()
-
-    async def _write(
-        self,
         audio: ReadAhead,
         attempt: HedgedReply | RestReply,
         backend: Backend,
         retries: Retries,
         place: Place,
     ) -> None:
-        """Speak one attempt into ``audio``. The session is given back at the end of this."""
+        """Speak one attempt into ``audio``, from the moment there is something to send."""
         slots = self._sockets.slots
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(attempt.close)
@@ -170,7 +164,7 @@ class Synthesizer:
                     return
                 self._spend(0)
                 await stack.enter_async_context(slots.one(place))
-            stack.enter_context(preemptible(slots, place, attempt))
+            stack.enter_context(preemptible(slots, place, attempt, audio))
             speech = await stack.enter_async_context(
                 contextlib.aclosing(attempt.audio(retries.begin()))
             )
@@ -184,8 +178,7 @@ class Synthesizer:
                         f"The server sent {self._story.audio:.0f} s of audio, far more than the "
                         "text can become."
                     )
-                if not await audio.write(pcm):
-                    return
+                await audio.write(pcm, ends=attempt.is_ending)
 
 
 def _broken(error: FishError) -> FishError:

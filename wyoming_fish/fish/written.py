@@ -10,7 +10,7 @@ from .cpu_turns import cpu_turn
 from .errors import FishError, TextTimeoutError
 from .opening import Opening
 from .schedule import Schedule
-from .story import Story
+from .story import Story, size_of
 from .text_buffer import TextBuffer
 
 __all__ = ["Pieces", "Written", "without_limit"]
@@ -121,6 +121,11 @@ class Written:
             raise
         self.story.send(text)
         return True
+
+    def fail(self, error: FishError, sent: str) -> None:
+        """A session in which ``sent`` was sent has ended before its first audio."""
+        if self.story.fail(error, size_of(sent)):
+            self._spend(-len(sent))
 
     def skip(self, characters: int) -> None:
         """Forget the first ``characters``: they have been spoken."""
