@@ -23,7 +23,9 @@ from wyoming.tts import SynthesizeStopped
 
 from .catalog import Catalog
 from .events import CHANNELS, NAME_LIMIT, WIDTH, WireError, encode, encode_audio, text_of
+from .fish.cpu_turns import cpu_owner, cpu_turn
 from .fish.errors import FishError
+from .listening import network_of
 from .memory_budget import BudgetExceededError
 from .options import Options
 from .quota import QuotaError
@@ -46,8 +48,8 @@ LOOKING_IN: Final = 0.05
 # Seconds between two pieces of a text: an agent may use its tools for minutes.
 TEXT_PAUSE: Final = 900.0
 
-# Events that are read, in about 1 ms, until other clients have their turn.
-EVENTS_AT_ONCE: Final = 50
+# Events that are read, in 0.3 ms, until other clients have their turn.
+EVENTS_AT_ONCE: Final = 10
 
 # Seconds between two checks whether a client that has ended its direction has left.
 HANG_UP_CHECK_S: Final = 0.25
@@ -134,6 +136,7 @@ class Connection:
 
     async def _serve_and_tell(self) -> None:
         """Serve the client; what ends that before its time is told to it."""
+        cpu_owner.set(network_of(self._wire.host))
         warming = asyncio.get_running_loop().call_later(LOOKING_IN, self._warm_if_silent)
         reading = asyncio.create_task(self._read())
         speaking = asyncio.create_task(self._speak())
@@ -243,7 +246,7 @@ class Connection:
                     del event
                     self._be_patient()
                     if number % EVENTS_AT_ONCE == 0:
-                        await asyncio.sleep(0)
+                        await cpu_turn()
         except TimeoutError as error:
             raise _RefusedError("idle", "Nothing has come for too long. Connect again.") from error
         finally:

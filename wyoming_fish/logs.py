@@ -6,6 +6,8 @@ package as in those of the libraries. So one handler bounds all of them, and no 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import sys
 from collections.abc import Callable
@@ -82,8 +84,8 @@ class _Kind:
 
     logger: str
     level: int
-    message: str
-    """The beginning of the first line's message, before anything is put into it."""
+    last: str = ""
+    """The beginning of the last message that was held back."""
     window_end: float = 0.0
     """By the handler's clock."""
     chars_left: int = 0
@@ -93,30 +95,32 @@ class _Kind:
 class LogHandler(logging.StreamHandler[TextIO]):
     """Writes to ``stream``, within a budget for each kind of line; says how many it held back.
 
-    A kind is a place in the code, so their number is bounded. The first lines of each are always
-    written. ``clock`` gives seconds.
+    A kind is a place in the code and the type of the error that it tells, so their number is
+    bounded. The first lines of each are always written. ``clock`` gives seconds.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = monotonic) -> None:
         super().__init__(stream)
         self._clock = clock
-        self._kinds: dict[tuple[str, int], _Kind] = {}
+        self._kinds: dict[tuple[object, ...], _Kind] = {}
 
     def emit(self, record: LogRecord) -> None:
         """Write the record, or count it."""
         now = self._clock()
-        for kind in self._kinds.values():
-            if kind.held_back and now >= kind.window_end:
-                self._tell_held_back(kind)
-        place = (record.pathname, record.lineno)
+        self._tell_held_back()
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        errors = (type(each) for each in arguments if isinstance(each, BaseException))
+        place = (record.pathname, record.lineno, *errors)
         if place not in self._kinds:
-            message = str(record.msg)[:MAX_TOLD_CHARS]
-            self._kinds[place] = _Kind(record.name, record.levelno, message)
+            self._kinds[place] = _Kind(record.name, record.levelno)
         kind = self._kinds[place]
         if now >= kind.window_end:
             kind.window_end, kind.chars_left = now + WINDOW_S, MAX_KIND_CHARS
         if kind.chars_left <= 0:
+            if not kind.held_back:
+                self._tell_later(kind.window_end - now)
             kind.held_back += 1
+            kind.last = record.getMessage()[:MAX_TOLD_CHARS]
             return
         chars = self._write(record)
         is_warning = record.levelno >= logging.WARNING
@@ -124,16 +128,22 @@ class LogHandler(logging.StreamHandler[TextIO]):
 
     def close(self) -> None:
         """Say what is held back, and end."""
-        for kind in self._kinds.values():
-            if kind.held_back:
-                self._tell_held_back(kind)
+        self._tell_held_back(at_the_end=True)
         super().close()
 
-    def _tell_held_back(self, kind: _Kind) -> None:
-        text = "Held back %d more lines like this: %s"
-        arguments = (kind.held_back, kind.message)
-        kind.held_back = 0
-        self._write(LogRecord(kind.logger, kind.level, __file__, 0, text, arguments, None))
+    def _tell_later(self, seconds: float) -> None:
+        # In a quiet house the next line may come tomorrow.
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop().call_later(seconds, self._tell_held_back)
+
+    def _tell_held_back(self, *, at_the_end: bool = False) -> None:
+        now = self._clock()
+        for kind in self._kinds.values():
+            if kind.held_back and (at_the_end or now >= kind.window_end):
+                text = "Held back %d more lines like this: %s"
+                arguments = (kind.held_back, kind.last)
+                kind.held_back = 0
+                self._write(LogRecord(kind.logger, kind.level, __file__, 0, text, arguments, None))
 
     def _write(self, record: LogRecord) -> int:
         """Write the record; return its length."""

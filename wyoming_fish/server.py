@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -260,7 +261,8 @@ class Server:
         """Whether there may be one more connection, if need be in place of one that has no use.
 
         So a thousand that connect and say nothing, or that do not close when they are refused, keep
-        out no client that has something to say.
+        out no client that has something to say. Nor do those that wait for nothing at an address
+        that has more of them than the client's own.
         """
         here = {t: client for t, client in self._connections.items() if not t.cancelling()}
         same = {t: client for t, client in here.items() if client.network == network_of(host)}
@@ -271,10 +273,19 @@ class Server:
             if len(clients) >= most:
                 useless = (t for t, c in clients.items() if c.connection.ending)
                 silent = (t for t, c in clients.items() if c.connection.silent)
-                if (oldest := next(useless, None) or next(silent, None)) is None:
+                sizes = Counter(client.network for client in clients.values())
+                largest = max(sizes.values())
+                idle = (
+                    t
+                    for t, c in clients.items()
+                    if sizes[c.network] == largest > sizes[network_of(host)]
+                    and not c.connection.busy
+                )
+                oldest = next(useless, None) or next(silent, None) or next(idle, None)
+                if oldest is None:
                     return False
-                if not here[oldest].connection.ending:
-                    self._history.refused["silent"] += 1
+                if not (given_up := here[oldest].connection).ending:
+                    self._history.refused["silent" if given_up.silent else "idle"] += 1
                 oldest.cancel()
                 here.pop(oldest)
         return True

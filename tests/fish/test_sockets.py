@@ -260,11 +260,12 @@ async def test_warming_backs_off() -> None:
         sockets = Sockets(Endpoint("key", emulator.url))
         sockets.warm(Backend.S1)
         await emulator.wait_for(lambda e: len(e.struck) == 1)
-        for _ in range(2):
+        for _ in range(3):
             with pytest.raises(UnavailableError):
                 await _speak(sockets, Backend.S1)
             sockets.warm(Backend.S1)
-        assert len(emulator.struck) == 3
+        # The first reply may have waited for the connection that was being opened.
+        assert len(emulator.struck) in (3, 4)
         await sockets.close()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.processes import ENVIRONMENT, READY, Program
 from wyoming_fish.emulator import Emulator, EmulatorSettings
+from wyoming_fish.fish.errors import FishConnectionError, VoiceNotFoundError
 from wyoming_fish.logs import INDENT, MAX_KIND_CHARS, WINDOW_S, LogFormatter, LogHandler
 from wyoming_fish.printable import MAX_CHARS, printable
 
@@ -150,11 +151,39 @@ def test_what_was_held_back_is_counted(log: Log) -> None:
     log.now = WINDOW_S
     log.logger.info("Anything")
     assert log.lines[10:] == [
-        "WARNING test: Held back 990 more lines like this: Flood %s",
+        "WARNING test: Held back 990 more lines like this: Flood 999",
         "INFO test: Anything",
     ]
     log.logger.info("Anything")
     assert len(log.lines) == 13
+
+
+def test_failures_of_different_kinds_are_told_apart(log: Log) -> None:
+    """One that others can cause without end hides no other."""
+    for _ in range(1000):
+        log.logger.error("A reply failed: %s", VoiceNotFoundError("no such voice"))
+    log.logger.error("A reply failed: %s", FishConnectionError("no network"))
+    assert len(log.lines) == 11
+    assert "no network" in log.lines[-1]
+
+
+async def test_what_was_held_back_is_counted_in_a_quiet_house(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a minute, though nothing else is logged."""
+    monkeypatch.setattr("wyoming_fish.logs.WINDOW_S", 0.01)
+    told = asyncio.Event()
+
+    def flush() -> None:
+        if "Held back" in log.text:
+            told.set()
+
+    monkeypatch.setattr(log.handler, "flush", flush)
+    for _ in range(30):
+        log.logger.warning("Flood")
+    log.now = 1.0
+    await told.wait()
+    assert log.lines[-1] == "WARNING test: Held back 20 more lines like this: Flood"
 
 
 def test_what_was_held_back_is_counted_at_the_end(log: Log) -> None:

@@ -23,8 +23,8 @@ RUNS_LOW_S: Final = 10.0
 # Seconds by which a listener may be behind a player in real time: one whose network stalls.
 MAX_LATE_S: Final = 10.0
 
-# Bytes that all replies together read ahead: nine listeners in real time, each half a minute ahead.
-MAX_TOTAL_BYTES: Final = 24 * 2**20
+# Bytes that all replies together read ahead: five listeners, each three quarters of a minute ahead.
+MAX_TOTAL_BYTES: Final = 20 * 2**20
 
 # Seconds between two checks whether others wait, while a listener takes nothing.
 CHECK_S: Final = 0.25
