@@ -119,6 +119,12 @@ def malformed_proxies(secret: str) -> list[str]:
         f"https://{login}#@proxy",
         # More than an address.
         *(f"http://{login}@proxy:3128{more}" for more in ("/path", "?query", "#fragment")),
+        # What HTTP Basic authentication cannot send.
+        f"http://us%3Aer:{secret}@proxy:3128",
+        f"http://us%E2%82%ACer:{secret}@proxy:3128",
+        f"http://{login}%E2%82%AC@proxy:3128",
+        f"http://{login}\u20ac@proxy:3128",
+        f"http://{login}%E9@proxy:3128",
         # Bad ports.
         *(f"http://{login}@proxy:{port}" for port in ("99999", "0", "-1", "port", "3128x")),
         # Bad hosts.

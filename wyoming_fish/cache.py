@@ -20,25 +20,34 @@ import zlib
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import ClassVar, Final, NamedTuple, TypeVar
 
 from . import __version__
+from .fish.errors import BrokenStreamError
 
-__all__ = ["Cache"]
+__all__ = ["Cache", "CacheError"]
 
 _LOGGER = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
 # Bytes of one announcement, three quarters of a minute at 44100 Hz. It is in memory while it is
-# spoken, and read whole before it is heard: what is longer is hardly said twice.
+# made, and all of it is checked before it is heard: what is longer is hardly said twice.
 LARGEST: Final = 4 * 2**20
+
+# Bytes that are read at a time, 0.7 s at 44100 Hz: so much is in memory for each listener. It is
+# even, because a sample has two bytes.
+SLICE_BYTES: Final = 64 * 2**10
 
 # Announcements that may wait to be written: so many are in memory where the disk stands still.
 BACKLOG: Final = 8
 
 # Seconds to wait for the disk to give one: Fish is as fast.
 READ_LIMIT: Final = 0.5
+
+# Seconds to wait for the next slice. A pause is better than a reply that breaks off, but a listener
+# does not wait for longer.
+SLICE_TIMEOUT_S: Final = 5.0
 
 # Seconds to write what is left at the end.
 CLOSE_LIMIT: Final = 2.0
@@ -54,6 +63,12 @@ _NAME: Final = re.compile(r"[0-9a-f]{64}(\.\w+\.part)?")
 ABANDONED: Final = 600.0
 
 
+class CacheError(BrokenStreamError):
+    """A file changed or disappeared while it was played."""
+
+    cure: ClassVar[str] = "Ask again. If it persists, check the disk with the cache folder."
+
+
 class _File(NamedTuple):
     used: float
     """Seconds since 1970."""
@@ -66,8 +81,9 @@ class Cache:
 
     ``base_url`` is that of the Fish Audio server that speaks.
 
-    Where the disk fails, there is a warning and nothing is kept; nothing is raised. Nothing blocks
-    the loop. Call ``close()`` in the end.
+    If the disk fails, there is a warning and nothing is kept. Nothing is raised, except CacheError
+    for audio that cannot be played to its end. Nothing blocks the loop. Call ``close()`` in the
+    end.
     """
 
     def __init__(self, folder: Path, limit: int, base_url: str) -> None:
@@ -87,16 +103,32 @@ class Cache:
         """
         return hashlib.sha256(repr((__version__, self._base_url, *parts)).encode()).hexdigest()
 
-    async def get(self, key: str) -> bytes | None:
-        """The PCM that was kept as ``key``; None where there is none."""
+    async def get(self, key: str) -> AsyncGenerator[bytes] | None:
+        """The PCM that was kept as ``key``, in slices; None if there is none.
+
+        All of it has been checked. The generator keeps neither the audio nor a file open. It raises
+        CacheError if the file is not what it was.
+        """
         try:
-            async with asyncio.timeout(READ_LIMIT):
-                return await self._in_thread(lambda: self._read(key))
-        except TimeoutError:
-            _LOGGER.warning("The cache is not used: %s does not answer", self._folder)
+            checksums = await self._ask_disk(lambda: self._check(key), READ_LIMIT)
         except OSError as error:
             _LOGGER.warning("The cache is not used: %s", error)
-        return None
+            return None
+        return self._slices(key, checksums) if checksums else None
+
+    async def _slices(self, key: str, checksums: list[bytes]) -> AsyncGenerator[bytes]:
+        for number, checksum in enumerate(checksums):
+            yield await self._slice(key, number, checksum)
+
+    async def _slice(self, key: str, number: int, checksum: bytes) -> bytes:
+        try:
+            pcm = await self._ask_disk(lambda: self._read(key, number), SLICE_TIMEOUT_S)
+            if _checksum(pcm) != checksum:
+                raise OSError(f"{self._folder / key} has changed")
+        except OSError as error:
+            _LOGGER.warning("A reply from the cache breaks off: %s", error)
+            raise CacheError("The rest of the reply cannot be read from the cache.") from error
+        return pcm
 
     async def keeping(self, key: str, speech: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
         """``speech`` as it comes; it is kept as ``key`` if it comes to its end."""
@@ -133,18 +165,43 @@ class Cache:
             except OSError as error:
                 _LOGGER.warning("The cache cannot be written: %s", error)
 
+    async def _ask_disk(self, work: Callable[[], _T], timeout_s: float) -> _T:
+        """Raises OSError, also if the disk does not answer in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._in_thread(work)
+        except TimeoutError:
+            raise OSError(f"{self._folder} does not answer") from None
+
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    def _read(self, key: str) -> bytes | None:
+    def _check(self, key: str) -> list[bytes]:
+        """The checksums of the slices of ``key``; none if it is not there.
+
+        Raises OSError if it is not whole.
+        """
         path = self._folder / key
+        checksums = []
+        crc = 0
         try:
-            with path.open("rb", buffering=0) as file:
-                checksum, pcm = file.read(CHECKSUM), file.read()
+            with path.open("rb") as file:
+                checksum = file.read(CHECKSUM)
+                while pcm := file.read(SLICE_BYTES):
+                    crc = zlib.crc32(pcm, crc)
+                    checksums.append(_checksum(pcm))
         except FileNotFoundError:
-            return None
-        if not pcm or checksum != _checksum(pcm):
+            return []
+        if not checksums or checksum != crc.to_bytes(CHECKSUM, "big"):
             raise OSError(f"{path} is damaged; it is made anew")
+        return checksums
+
+    def _read(self, key: str, number: int) -> bytes:
+        path = self._folder / key
+        with path.open("rb") as file:
+            file.seek(CHECKSUM + number * SLICE_BYTES)
+            pcm = file.read(SLICE_BYTES)
+        # What is being played is not deleted to make room.
         with contextlib.suppress(OSError):
             os.utime(path)
         return pcm

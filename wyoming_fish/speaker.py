@@ -146,8 +146,7 @@ class Speaker:
             return
         reply.record.source = "cached"
         reply.record.spoken_by = f"cache, {reply.record.spoken_by}"
-        # Half a second each.
-        for at in range(0, len(kept), settings.sample_rate):
-            pcm = kept[at : at + settings.sample_rate]
-            reply.record.hear(len(pcm) / 2 / settings.sample_rate)
-            yield pcm
+        async with contextlib.aclosing(kept) as audio:
+            async for pcm in audio:
+                reply.record.hear(len(pcm) / 2 / settings.sample_rate)
+                yield pcm

@@ -117,7 +117,8 @@ class ProxyAddressError(SettingsError):
     code = "bad-proxy"
     cure = (
         "Write http://USER:PASSWORD@HOST:PORT, with %23 for #, %2F for / and %3F for ? in the "
-        "password."
+        "password. The user name cannot contain a colon, and both can contain only Western "
+        "European characters (Latin-1)."
     )
 
 

@@ -78,7 +78,11 @@ def _is_loopback(host: str) -> bool:
 
 
 def _proxy(url: str) -> Proxy:
-    """Raises ValueError for an address that has more than user, password, host and port."""
+    """Raises ValueError for an address that has more than user, password, host and port.
+
+    Also for a user or a password that HTTP Basic authentication cannot send: a colon ends the user,
+    and aiohttp sends both as Latin-1.
+    """
     parts = urlsplit(url)
     host = (parts.hostname or "").encode("idna").decode()
     more = parts.path.strip("/") or parts.query or parts.fragment
@@ -91,8 +95,10 @@ def _proxy(url: str) -> Proxy:
     if parts.username is not None:
         # A user alone, such as a token, is common; websockets refuses it. Escaped anew, neither
         # library reads it in its own way, or refuses it with an error that quotes it.
-        user, password = (
-            quote(unquote(part or ""), safe="") for part in (parts.username, parts.password)
-        )
-        login = f"{user}:{password}@"
+        user, password = unquote(parts.username), unquote(parts.password or "")
+        if ":" in user:
+            raise ValueError
+        # It raises UnicodeEncodeError, which is a ValueError.
+        (user + password).encode("latin-1")
+        login = f"{quote(user, safe='')}:{quote(password, safe='')}@"
     return Proxy(f"{parts.scheme}://{login}{place}", f"The proxy {place}")
