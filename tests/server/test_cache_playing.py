@@ -72,8 +72,7 @@ async def _serving_from_disk(serving: Serving, folder: Path) -> AsyncIterator[tu
         # It is written when the server has ended.
         async with serving(settings, *flags) as served, _playing(served) as reader:
             await _rest(reader)
-        (name,) = os.listdir(folder)
-        file = folder / name
+        (file,) = folder.iterdir()
         file.write_bytes(_content(PCM))
         async with serving(settings, *flags) as served:
             yield served, file
