@@ -72,7 +72,7 @@ async def _serving_from_disk(serving: Serving, folder: Path) -> AsyncIterator[tu
         # It is written when the server has ended.
         async with serving(settings, *flags) as served, _playing(served) as reader:
             await _rest(reader)
-        (file,) = folder.iterdir()
+        (file,) = folder.iterdir()  # noqa: ASYNC240 - one
         file.write_bytes(_content(PCM))
         async with serving(settings, *flags) as served:
             yield served, file
