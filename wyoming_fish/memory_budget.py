@@ -6,6 +6,7 @@ speech that it has asked for. What a client keeps above it comes from a pool for
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 __all__ = ["CHARACTER_BYTES", "BudgetExceededError", "MemoryBudget", "MemoryShare"]
@@ -21,6 +22,8 @@ CHARACTER_BYTES: Final = 3 * 4
 POOLED_TEXTS: Final = 5
 # Bytes of the least pool, for events that have come in part.
 MIN_POOL_BYTES: Final = 12 * 10**6
+# Of the pool, what the clients at one address may take together.
+MAX_ADDRESS_SHARE: Final = 0.5
 
 
 class BudgetExceededError(Exception):
@@ -38,6 +41,8 @@ class MemoryBudget:
         """Bytes."""
         self.pooled = 0
         """Bytes that are taken from it."""
+        self.pooled_by: Counter[str] = Counter()
+        """The same by address."""
 
     def share(self) -> MemoryShare:
         """Return the share of one more client."""
@@ -48,21 +53,33 @@ class MemoryShare:
     """The bytes that one client makes the server keep."""
 
     def __init__(self, budget: MemoryBudget) -> None:
+        self.address = ""
+        """The client's; to be set before it keeps anything."""
         self._budget = budget
         self._kept = 0
 
     def take(self, count: int) -> None:
         """Keep ``count`` more bytes. Raises BudgetExceededError."""
         more = self._above(self._kept + count) - self._above(self._kept)
-        if more and self._budget.pooled + more > self._budget.size:
+        budget = self._budget
+        if more and (
+            budget.pooled + more > budget.size
+            or budget.pooled_by[self.address] + more > MAX_ADDRESS_SHARE * budget.size
+        ):
             raise BudgetExceededError
-        self._budget.pooled += more
+        self._pool(more)
         self._kept += count
 
     def give_back(self, count: int) -> None:
         """Keep ``count`` bytes less."""
-        self._budget.pooled -= self._above(self._kept) - self._above(self._kept - count)
+        self._pool(self._above(self._kept - count) - self._above(self._kept))
         self._kept -= count
+
+    def _pool(self, more: int) -> None:
+        self._budget.pooled += more
+        self._budget.pooled_by[self.address] += more
+        if not self._budget.pooled_by[self.address]:
+            del self._budget.pooled_by[self.address]
 
     @staticmethod
     def _above(count: int) -> int:

@@ -230,6 +230,7 @@ class Server:
 
     def _connected(self, wire: Wire) -> None:
         host = wire.host
+        wire.memory.address = network_of(host)
         if not self._make_room(host):
             self._history.refused["too-many"] += 1
             _LOGGER.warning("A client at %s was refused: too many connections", host)

@@ -14,18 +14,36 @@ TEXT = "Good night. The doors are locked."
 def test_a_share_of_its_own() -> None:
     """However much others keep, a client has its own share; what is given back is free again."""
     budget = MemoryBudget(0)
-    pool = budget.size
-    greedy, modest = budget.share(), budget.share()
-    greedy.take(OWN_BYTES + pool)
+    half = budget.size // 2
+    greedy, other, modest = budget.share(), budget.share(), budget.share()
+    greedy.address, other.address, modest.address = "a", "b", "c"
+    greedy.take(OWN_BYTES + half)
+    other.take(OWN_BYTES + half)
     modest.take(OWN_BYTES)
-    for share in (greedy, modest):
+    for share in (greedy, other, modest):
         with pytest.raises(BudgetExceededError):
             share.take(1)
-    greedy.give_back(pool)
-    modest.take(pool)
-    modest.give_back(OWN_BYTES + pool)
+    greedy.give_back(half)
+    modest.take(half)
+    modest.give_back(OWN_BYTES + half)
     greedy.give_back(OWN_BYTES)
+    other.give_back(OWN_BYTES + half)
     assert budget.pooled == 0
+    assert not budget.pooled_by
+
+
+def test_an_address_leaves_half_to_others() -> None:
+    """However many clients it has."""
+    budget = MemoryBudget(0)
+    half = budget.size // 2
+    clients = [budget.share() for _ in range(3)]
+    for client, address in zip(clients, "aab", strict=True):
+        client.address = address
+    clients[0].take(OWN_BYTES + half)
+    clients[1].take(OWN_BYTES)
+    with pytest.raises(BudgetExceededError):
+        clients[1].take(1)
+    clients[2].take(OWN_BYTES + half)
 
 
 async def test_a_busy_server(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
