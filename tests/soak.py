@@ -70,8 +70,11 @@ class Soak:
                     way.outcomes["hung"] += 1
 
 
-async def soak(seconds: float, seed: int) -> list[str]:
-    """Run it and print what came of it; gives what is wrong, in sentences."""
+async def soak(seconds: float, seed: int, *, by_time: bool) -> list[str]:
+    """Run it and print what came of it; gives what is wrong, in sentences.
+
+    ``by_time`` is whether the first audio of users is judged, which needs a machine for itself.
+    """
     chance = random.Random(seed)  # noqa: S311
     wrong = []
     async with contextlib.AsyncExitStack() as stack:
@@ -85,7 +88,7 @@ async def soak(seconds: float, seed: int) -> list[str]:
         grown = await asyncio.gather(*(each.grown() for each in ways))
         for each, more in zip(ways, grown, strict=True):
             wrong += [f"{each.name}: {sentence}" for sentence in _judge(each, *more)]
-        wrong += target.judge()
+        wrong += target.judge(by_time=by_time)
     return wrong
 
 
@@ -124,7 +127,7 @@ def main() -> None:
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
     seed = random.randrange(2**32)  # noqa: S311
     print(f"Soaking for {minutes:g} minutes with seed {seed}", flush=True)
-    wrong = asyncio.run(soak(60 * minutes, seed))
+    wrong = asyncio.run(soak(60 * minutes, seed, by_time=True))
     print("\n".join(wrong) or "Nothing is wrong.")
     sys.exit(bool(wrong))
 

@@ -196,8 +196,8 @@ class Attacked:
                 attacker.cancel()
             await asyncio.gather(*attackers, return_exceptions=True)
 
-    def judge(self) -> list[str]:
-        """Print what came of it; gives what is wrong with it."""
+    def judge(self, *, by_time: bool) -> list[str]:
+        """Print what came of it; gives what is wrong with it, also ``by_time``."""
         wrong = [f"a user's reply was {line}" for line in self._heard if line.startswith("wrong")]
         quiet = [float(line) for line in self._quiet if not line.startswith("wrong")]
         heard = [float(line) for line in self._heard if not line.startswith("wrong")]
@@ -216,7 +216,7 @@ class Attacked:
             )
         print(f"    {grown:.1f} MB more memory, {logged:.0f} bytes of log a second", flush=True)
         for name, measure in (("median", statistics.median), ("95 %", _most)):
-            if (later := measure(heard) - measure(quiet)) > LATER_MS:
+            if by_time and (later := measure(heard) - measure(quiet)) > LATER_MS:
                 wrong.append(f"a user's first audio came {later:.0f} ms later ({name}).")
         if grown > GROWTH_MB:
             wrong.append(f"the attacked server has grown by {grown:.1f} MB.")

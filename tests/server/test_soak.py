@@ -9,4 +9,4 @@ from tests.soak import soak
 @pytest.mark.timeout(240)
 async def test_soak() -> None:
     """Clients that come, go, stall and break, while Fish fails, cost nobody else a word."""
-    assert await soak(8, seed=1) == []
+    assert await soak(8, seed=1, by_time=False) == []
