@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import socket
+from array import array
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -178,6 +179,11 @@ class Clients:
         return "refused" if types[-len(last) :] == last else "refused without an error"
 
 
+def _without_silence(pcm: bytes) -> bytes:
+    # It may be anywhere: the emulator, too, pauses within a word when the machine is busy.
+    return array("h", filter(None, array("h", pcm))).tobytes()
+
+
 async def _write_without_end(peer: _Peer, event: Event) -> None:
     with contextlib.suppress(ConnectionError):
         while True:
@@ -206,7 +212,7 @@ async def _hear(peer: _Peer, text: str, *, streamed: bool, plays: bool) -> str:
     if event is None or event.type not in ("synthesize-stopped", "audio-stop"):
         return "dropped without an error"
     try:
-        heard = decode_code_voice(pcm, CODE_SAMPLES, allow_silence=True)
+        heard = decode_code_voice(_without_silence(pcm), CODE_SAMPLES)
     except ValueError as error:
         heard = f"({error})"
     # What is blank at the very end is not spoken.
