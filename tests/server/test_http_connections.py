@@ -28,6 +28,8 @@ VOICES = b"GET /api/voices HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 # More than the buffers of both ends hold.
 LENGTH = 600_000
+# More than a kernel takes of what nobody reads.
+ENOUGH_TO_FILL_BUFFERS = 2**25
 MANY_VOICES = EmulatorSettings(
     voices=tuple(EmulatedVoice(f"{n:032x}", "🐟" * 100, mine=True) for n in range(1000))
 )
@@ -184,6 +186,24 @@ async def test_requests_without_end(serving: Serving) -> None:
         writer.write(HEALTH * 10_000)
         assert await read_to_end(reader) == b""
         await served.emulator.wait_for(lambda e: e.sessions_open == 0)
+        writer.close()
+
+
+async def test_a_body_without_end(serving: Serving) -> None:
+    """It is refused, and read no further than the answer needs."""
+    async with serving(EmulatorSettings(), HTTP) as served, asyncio.timeout(5):
+        _, writer = await connect(served)
+        writer.write(
+            b"POST /api/speak HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 10000000000\r\n\r\n"
+        )
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while sent < ENOUGH_TO_FILL_BUFFERS:
+                writer.write(bytes(2**16))
+                sent += 2**16
+                await writer.drain()
+        assert sent < ENOUGH_TO_FILL_BUFFERS
         writer.close()
 
 

@@ -40,6 +40,10 @@ LINGER_TIMEOUT_S: Final = 2.0
 # cookies of everything else on this machine.
 MAX_HEAD_BYTES: Final = 32 * 1024
 
+# Bytes of all that a connection sends: a body that is refused as too large is still read for a
+# moment, so that the answer arrives. Not every aiohttp bounds what can follow a body's last chunk.
+MAX_RECEIVED_BYTES: Final = 256 * 1024
+
 # Bytes that are read at a time. What comes before a request is known to be complete can be no more
 # than a few of these.
 READ_BYTES: Final = 8 * 1024
@@ -121,7 +125,7 @@ class _Connection(asyncio.BufferedProtocol):
         """Of an answer that is written in pieces."""
         self._connections = connections
         self._loop = asyncio.get_running_loop()
-        self._head_bytes = 0
+        self._head_bytes = self._received_bytes = 0
         self._body: StreamReader | None = None
         """The body of the request, once its head is complete."""
         self._taken_bytes = 0
@@ -162,6 +166,10 @@ class _Connection(asyncio.BufferedProtocol):
         return self._connections.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
+        self._received_bytes += nbytes
+        if self._received_bytes > MAX_RECEIVED_BYTES:
+            self.abort()
+            return
         if self._body is None or self._body.is_eof():
             self._head_bytes += nbytes
             if self._head_bytes > MAX_HEAD_BYTES:
