@@ -26,6 +26,7 @@ LATER_MS: Final = 100.0
 # Megabytes that the server may grow by, and bytes of log that it may write in a second.
 GROWTH_MB: Final = 64.0
 LOG_BYTES_PER_S: Final = 2000.0
+MIN_LOG_TIME_S: Final = 60.0
 
 FLAGS: Final = (
     *("--uri=tcp://127.0.0.1:0", "--http=0", "--api-key=key"),
@@ -207,7 +208,8 @@ class Attacked:
                 f"a user heard {len(quiet)} replies in quiet, {len(heard)} under attack.",
             ]
         grown = self._memory_now() - self._memory
-        logged = (len(self._program.log) - self._logged) / self._seconds
+        # The first lines of each kind are always written, in a short run as in a long one.
+        logged = (len(self._program.log) - self._logged) / max(self._seconds, MIN_LOG_TIME_S)
         print("attacked:", ", ".join(f"{n} {name}" for name, n in sorted(self._attacks.items())))
         for name, values in (("in quiet", quiet), ("under attack", heard)):
             print(
