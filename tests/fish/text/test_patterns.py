@@ -84,19 +84,21 @@ def test_possessive_ones_are_known(pattern: str) -> None:
 SHORT, LONG = 2_000, 16_000
 
 # How many times as long as a single pass over a text a pattern may take. Those of the product take
-# up to 160; what grows with the square of the length takes thousands.
-SUSPECT, MOST = 100, 300
+# up to 160, and several times that on a busy machine; what grows with the square of the length
+# takes thousands.
+SUSPECT, MOST = 120, 500
 
 PASS = re.compile(r"(?:[b-y]|\d|a)*\Z")
 
 
+@pytest.mark.timeout(300)  # all of it is the processor's time
 def test_each_is_linear(patterns: list[Pattern], pass_s: float) -> None:
     """No pattern takes longer than MOST passes over a text that is made to slow it down."""
     found = {(pattern.text, pattern.flags): pattern for pattern in patterns}.values()
     assert [(pattern, slow) for pattern in found if (slow := _slow_text(pattern, pass_s))] == []
 
 
-DOCUMENT_TYPES = r"<!DOCTYPE[^<>\[]*\[[^\]]{0,2000}\]\s*>|<[^<>]*(?:>|$)"
+DOCUMENT_TYPES = r"<!DOCTYPE[^<>\[]*\[[^\]]{0,60000}\]\s*>|<[^<>]*(?:>|$)"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_slow_ones_are_known(text: str, is_searched: bool, pass_s: float) -> Non
 def pass_s() -> float:
     """Seconds that a pass takes for each character."""
     text = "a" * LONG
-    return min(_timed(lambda: PASS.match(text)) for _ in range(20)) / LONG
+    return min(_timed(lambda: PASS.match(text)) for _ in range(200)) / LONG
 
 
 def _slow_text(pattern: Pattern, pass_s: float, *, own: bool = False) -> str:
@@ -139,7 +141,7 @@ def _common_texts(length: int) -> list[str]:
 
 
 def _passes(pattern: Pattern, text: str, pass_s: float) -> float:
-    """How many passes over ``text`` one use takes: the least of three, unless the first is few."""
+    """How many passes over ``text`` one use takes: the least of ten, unless one of them decides."""
     compiled = re.compile(pattern.text, pattern.flags)
 
     def use() -> object:
@@ -148,9 +150,9 @@ def _passes(pattern: Pattern, text: str, pass_s: float) -> float:
         return (compiled.fullmatch if pattern.is_for_whole_texts else compiled.match)(text)
 
     least = float("inf")
-    for _ in range(3):
+    for _ in range(10):
         least = min(least, _timed(use) / (pass_s * max(len(text), 1)))
-        if least <= SUSPECT:
+        if not SUSPECT < least <= 4 * MOST:
             break
     return least
 
