@@ -134,6 +134,23 @@ def test_a_session_is_kept_for_another_network_and_one_for_another_address() -> 
     assert run(ask()) == [1, 2, 5, 6]
 
 
+def test_addresses_without_end_make_no_other_network_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A session is kept for another one that was seen, beside the one for those addresses."""
+    monkeypatch.setattr("wyoming_fish.fish.shares.MAX_KNOWN_PARTIES", 4)
+
+    async def ask() -> int:
+        slots = Slots(3)
+        await _hold(slots, Place(owner_at("fd00:1::1")), [], 0)
+        for number in range(5):
+            await _hold(slots, Place(owner_at(f"fd00:2::{number}")), [], 0)
+        async with _in_line(slots, *[owner_at("fd00:2::9")] * 4):
+            return slots.taken
+
+    assert run(ask()) == 1
+
+
 def test_networks_take_turns_and_then_their_addresses() -> None:
     """An address that is alone in its network has as many turns as all those of another one."""
 
