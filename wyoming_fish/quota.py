@@ -20,8 +20,7 @@ STEP_S: Final = 300.0
 STEPS: Final = 13
 
 # Networks, and addresses, that are counted by themselves. All other networks count as one, and all
-# other addresses of a network, so that the memory is bounded:
-# 2 MB.
+# other addresses of a network, so that the memory is bounded (2 MB).
 MAX_COUNTED: Final = 256
 
 # Where all are counted together.
