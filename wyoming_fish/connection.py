@@ -25,7 +25,7 @@ from .catalog import Catalog
 from .events import CHANNELS, NAME_LIMIT, WIDTH, WireError, encode, encode_audio, text_of
 from .fish.cpu_turns import cpu_owner, cpu_turn
 from .fish.errors import FishError
-from .listening import network_of
+from .fish.owner import owner_at
 from .memory_budget import BudgetExceededError
 from .options import Options
 from .quota import QuotaError
@@ -136,7 +136,7 @@ class Connection:
 
     async def _serve_and_tell(self) -> None:
         """Serve the client; what ends that before its time is told to it."""
-        cpu_owner.set(network_of(self._wire.host))
+        cpu_owner.set(owner_at(self._wire.host))
         warming = asyncio.get_running_loop().call_later(LOOKING_IN, self._warm_if_silent)
         reading = asyncio.create_task(self._read())
         speaking = asyncio.create_task(self._speak())

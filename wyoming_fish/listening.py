@@ -7,13 +7,12 @@ import errno
 import sys
 from collections.abc import Callable
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from .address import WILDCARDS, Address
 from .wire import Wire
 
-__all__ = ["listen", "network_of"]
+__all__ = ["listen"]
 
 # Connections that the kernel holds until they are accepted.
 BACKLOG: Final = 128
@@ -41,22 +40,6 @@ async def listen(address: Address, new_wire: Callable[[], Wire]) -> asyncio.Serv
         with listening.dup() as same:
             same.listen(BACKLOG)
     return server
-
-
-def network_of(host: str) -> str:
-    """Return what stands for a client where addresses are limited: of IPv6, its /64 network.
-
-    A machine may take as many addresses of that as it likes.
-    """
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, IPv4Address):
-        return host
-    if (mapped := address.ipv4_mapped) is not None:
-        return str(mapped)
-    return str(IPv6Address(int(address) >> 64 << 64))
 
 
 async def _listen_tcp(new_wire: Callable[[], Wire], host: str, port: int) -> asyncio.Server:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from .fish.owner import NETWORK_SHARE, NO_OWNER, Party
+
 __all__ = ["CHARACTER_BYTES", "BudgetExceededError", "MemoryBudget", "MemoryShare"]
 
 # Bytes that each client may keep. Two hundred clients, which --max-connections allows, keep 13 MB.
@@ -22,8 +24,9 @@ CHARACTER_BYTES: Final = 3 * 4
 POOLED_TEXTS: Final = 5
 # Bytes of the least pool, for events that have come in part.
 MIN_POOL_BYTES: Final = 12 * 10**6
-# Of the pool, what the clients at one address may take together.
+# Of the pool, what the clients at one address may take together, and those of one network.
 MAX_ADDRESS_SHARE: Final = 0.5
+MAX_NETWORK_SHARE: Final = NETWORK_SHARE * MAX_ADDRESS_SHARE
 
 
 class BudgetExceededError(Exception):
@@ -41,8 +44,8 @@ class MemoryBudget:
         """Bytes."""
         self.pooled = 0
         """Bytes that are taken from it."""
-        self.pooled_by: Counter[str] = Counter()
-        """The same by address."""
+        self.pooled_by: Counter[Party] = Counter()
+        """The same by network and by address."""
 
     def share(self) -> MemoryShare:
         """Return the share of one more client."""
@@ -53,7 +56,7 @@ class MemoryShare:
     """The bytes that one client makes the server keep."""
 
     def __init__(self, budget: MemoryBudget) -> None:
-        self.address = ""
+        self.owner = NO_OWNER
         """The client's; to be set before it keeps anything."""
         self._budget = budget
         self._kept = 0
@@ -62,9 +65,11 @@ class MemoryShare:
         """Keep ``count`` more bytes. Raises BudgetExceededError."""
         more = self._above(self._kept + count) - self._above(self._kept)
         budget = self._budget
+        network, address = (budget.pooled_by[party] + more for party in self.owner.parties)
         if more and (
             budget.pooled + more > budget.size
-            or budget.pooled_by[self.address] + more > MAX_ADDRESS_SHARE * budget.size
+            or network > MAX_NETWORK_SHARE * budget.size
+            or address > MAX_ADDRESS_SHARE * budget.size
         ):
             raise BudgetExceededError
         self._pool(more)
@@ -77,9 +82,10 @@ class MemoryShare:
 
     def _pool(self, more: int) -> None:
         self._budget.pooled += more
-        self._budget.pooled_by[self.address] += more
-        if not self._budget.pooled_by[self.address]:
-            del self._budget.pooled_by[self.address]
+        for party in self.owner.parties:
+            self._budget.pooled_by[party] += more
+            if not self._budget.pooled_by[party]:
+                del self._budget.pooled_by[party]
 
     @staticmethod
     def _above(count: int) -> int:

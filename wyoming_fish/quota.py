@@ -1,4 +1,7 @@
-"""Quota: the characters that Fish Audio may be sent in an hour, in all and for each address."""
+"""Quota: the characters that Fish Audio may be sent in an hour, in all and for each address.
+
+The addresses of one network may have NETWORK_SHARE times what one address may.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections import Counter, deque
 from typing import ClassVar, Final
 
 from .fish.errors import FishError
+from .fish.owner import NETWORK_SHARE, Owner, Party
 
 __all__ = ["Quota", "QuotaError"]
 
@@ -15,27 +19,30 @@ __all__ = ["Quota", "QuotaError"]
 STEP_S: Final = 300.0
 STEPS: Final = 13
 
-# Addresses that are counted by themselves. All others count as one, so that the memory is bounded:
-# 300 KB.
-MAX_ADDRESSES: Final = 256
+# Networks, and addresses, that are counted by themselves. All other networks count as one, and all
+# other addresses of a network, so that the memory is bounded (2 MB).
+MAX_COUNTED: Final = 256
 
-# Where all are counted together, and those beyond MAX_ADDRESSES.
-_ALL: Final = "all"
+# Where all are counted together.
+_ALL: Final[Party] = ()
+# In place of the name of those beyond MAX_COUNTED.
 _OTHERS: Final = "others"
 
 _ALL_OPTION: Final = "--max-characters-per-hour"
 _ADDRESS_OPTION: Final = "--max-characters-per-hour-per-address"
+# Whose limit it is: that of all, of a network, of an address.
+_WHOSE: Final = ("this server", "the /64 network of your address", "your address")
 
 
 class QuotaError(FishError):
-    """The characters of the hour have been sent. ``option`` is the limit that was reached."""
+    """The characters of the hour have been sent."""
 
     code: ClassVar[str] = "characters-per-hour"
 
-    def __init__(self, limit: int, option: str, wait_s: float) -> None:
-        whose = "this server" if option == _ALL_OPTION else "your address"
+    def __init__(self, limit: int, party: Party, wait_s: float) -> None:
+        whose = _WHOSE[len(party)]
         super().__init__(f"The limit of {limit} characters an hour for {whose} is reached.")
-        self._option = option
+        self._option = _ALL_OPTION if party == _ALL else _ADDRESS_OPTION
         self._minutes = max(1, math.ceil(wait_s / 60))
 
     @property
@@ -48,11 +55,11 @@ class Quota:
     """Counts what Fish Audio is sent. A limit of 0 is no limit."""
 
     def __init__(self, limit: int, limit_per_address: int) -> None:
-        self._limit = limit
-        self._limit_per_address = limit_per_address
-        self._steps: deque[tuple[int, Counter[str]]] = deque()
-        """The number of each step of the hour, and what was sent in it, by address."""
-        self._sent: Counter[str] = Counter()
+        self._limits = (limit, int(NETWORK_SHARE * limit_per_address), limit_per_address)
+        """Of all, of a network, of an address."""
+        self._steps: deque[tuple[int, Counter[Party]]] = deque()
+        """The number of each step of the hour, and what was sent in it, by party."""
+        self._sent: Counter[Party] = Counter()
         """The sums of the steps."""
 
     @property
@@ -61,37 +68,46 @@ class Quota:
         self._forget()
         return self._sent[_ALL]
 
-    def spend(self, address: str, characters: int) -> None:
-        """Count ``characters`` as sent for ``address``, a piece of a text at most.
+    def spend(self, owner: Owner, characters: int) -> None:
+        """Count ``characters`` as sent for ``owner``, a piece of a text at most.
 
         Less than 0 are given back. Raises QuotaError, and counts nothing, when none were left
         before them.
         """
         now = self._forget()
-        # _ALL is among them.
-        if address not in self._sent and len(self._sent) > MAX_ADDRESSES:
-            address = _OTHERS
+        network = self._counted((owner.network,))
+        address = self._counted((*network, owner.address))
         if characters >= 0:
-            self._check(_ALL, self._limit, _ALL_OPTION)
-            self._check(address, self._limit_per_address, _ADDRESS_OPTION)
+            # By IPv4 an address is its network, and reaches its limit first.
+            for party in (_ALL, address, network):
+                self._check(party)
         if not characters:
             return
         step = int(now // STEP_S)
         if not self._steps or self._steps[-1][0] != step:
             self._steps.append((step, Counter()))
-        for key in (_ALL, address):
-            self._steps[-1][1][key] += characters
-            self._sent[key] += characters
+        for party in (_ALL, network, address):
+            self._steps[-1][1][party] += characters
+            self._sent[party] += characters
 
-    def _check(self, key: str, limit: int, option: str) -> None:
-        if not limit or self._sent[key] < limit:
+    def _counted(self, party: Party) -> Party:
+        """Return ``party``, or what it counts with if too many are counted by themselves."""
+        if party in self._sent:
+            return party
+        others = (*party[:-1], _OTHERS)
+        alike = sum(len(each) == len(party) and each[-1] != _OTHERS for each in self._sent)
+        return party if alike < MAX_COUNTED else others
+
+    def _check(self, party: Party) -> None:
+        limit = self._limits[len(party)]
+        if not limit or self._sent[party] < limit:
             return
-        left = self._sent[key]
+        left = self._sent[party]
         for step, sent in self._steps:
-            left -= sent[key]
+            left -= sent[party]
             if left < limit:
                 wait_s = (step + STEPS) * STEP_S - _now()
-                raise QuotaError(limit, option, wait_s)
+                raise QuotaError(limit, party, wait_s)
 
     def _forget(self) -> float:
         """Forget the steps that are more than an hour old. Returns the loop's time."""

@@ -5,26 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from wyoming.error import Error
 
 from .address import Address
+from .admission import Client, given_up
 from .cache import Cache
 from .catalog import Catalog
 from .connection import STOP_LINGER_S, Connection
 from .demo import demo
 from .events import encode
 from .fish.account import Account
+from .fish.owner import Owner, owner_at
 from .fish.settings import Endpoint
 from .fish.sockets import Sockets
 from .history import History
-from .listening import listen, network_of
+from .listening import listen
 from .memory_budget import MemoryBudget
 from .open_files import check_open_files, files_needed, limit_accept_errors
 from .options import Options
@@ -85,11 +86,6 @@ def _announcements(
         yield keep_announced(options.zeroconf, server.hosts, server.port)
 
 
-class _Client(NamedTuple):
-    connection: Connection
-    network: str
-
-
 class Server:
     """Listens within ``async with``; leaving it lets what is being said finish.
 
@@ -117,7 +113,7 @@ class Server:
             else None
         )
         self._speaker = Speaker(self._sockets, self._catalog, options, self._history, self._cache)
-        self._connections: dict[asyncio.Task[None], _Client] = {}
+        self._connections: dict[asyncio.Task[None], Client[Connection]] = {}
         """In the order of their coming."""
         self._refusals: list[asyncio.Task[None]] = []
         """Clients that are being told that there are too many, likewise."""
@@ -229,16 +225,15 @@ class Server:
         return Wire(self._connected, share, write_timeout=self._options.write_timeout)
 
     def _connected(self, wire: Wire) -> None:
-        host = wire.host
-        wire.memory.address = network_of(host)
-        if not self._make_room(host):
+        wire.memory.owner = owner = owner_at(wire.host)
+        if not self._make_room(owner):
             self._history.refused["too-many"] += 1
-            _LOGGER.warning("A client at %s was refused: too many connections", host)
+            _LOGGER.warning("A client at %s was refused: too many connections", wire.host)
             self._refuse(wire)
             return
         connection = Connection(wire, self._speaker, self._catalog, self._options)
         task = asyncio.create_task(connection.run())
-        self._connections[task] = _Client(connection, network_of(host))
+        self._connections[task] = Client(connection, owner)
         self._history.clients = len(self._connections)
         task.add_done_callback(self._disconnected)
         # A task that is cancelled before it begins closes nothing.
@@ -258,37 +253,16 @@ class Server:
         if task in self._refusals:
             self._refusals.remove(task)
 
-    def _make_room(self, host: str) -> bool:
-        """Whether there may be one more connection, if need be in place of one that has no use.
-
-        So a thousand that connect and say nothing, or that do not close when they are refused, keep
-        out no client that has something to say. Nor do those that wait for nothing at an address
-        that has more of them than the client's own.
-        """
+    def _make_room(self, owner: Owner) -> bool:
+        """Whether there may be one more connection, if need be in place of one that has no use."""
         here = {t: client for t, client in self._connections.items() if not t.cancelling()}
-        same = {t: client for t, client in here.items() if client.network == network_of(host)}
-        for clients, most in (
-            (same, self._options.max_per_address),
-            (here, self._options.max_connections),
-        ):
-            if len(clients) >= most:
-                useless = (t for t, c in clients.items() if c.connection.ending)
-                silent = (t for t, c in clients.items() if c.connection.silent)
-                sizes = Counter(client.network for client in clients.values())
-                largest = max(sizes.values())
-                idle = (
-                    t
-                    for t, c in clients.items()
-                    if sizes[c.network] == largest > sizes[network_of(host)]
-                    and not c.connection.busy
-                )
-                oldest = next(useless, None) or next(silent, None) or next(idle, None)
-                if oldest is None:
-                    return False
-                if not (given_up := here[oldest].connection).ending:
-                    self._history.refused["silent" if given_up.silent else "idle"] += 1
-                oldest.cancel()
-                here.pop(oldest)
+        most = self._options.max_per_address, self._options.max_connections
+        if (going := given_up(here, owner, *most)) is None:
+            return False
+        for task in going:
+            if not (connection := here[task].connection).ending:
+                self._history.refused["silent" if connection.silent else "idle"] += 1
+            task.cancel()
         return True
 
     def _disconnected(self, task: asyncio.Task[None]) -> None:

@@ -13,11 +13,11 @@ from .cache import Cache
 from .catalog import Catalog
 from .fallback import FISH_PATIENCE, FallbackError, speak_by
 from .fish.errors import FishError, VoiceNotFoundError
+from .fish.owner import owner_at
 from .fish.settings import SpeechSettings
 from .fish.sockets import Sockets
 from .fish.speech import speak
 from .history import History
-from .listening import network_of
 from .options import Options
 from .quota import Quota
 from .reply import Reply
@@ -113,6 +113,7 @@ class Speaker:
         # A plain reply is there whole: it has no pauses, and is kept and played again.
         bridge = self._options.bridge if reply.streamed else None
         patience = FISH_PATIENCE if self._options.fallback_uri else None
+        owner = owner_at(reply.record.host)
         speech = speak(
             self._sockets,
             reply.text(),
@@ -122,9 +123,9 @@ class Speaker:
             voice=self._catalog.resolve,
             bridge=bridge,
             patience=patience,
-            spend=partial(self.quota.spend, network_of(reply.record.host)),
+            spend=partial(self.quota.spend, owner),
             story=reply.record,
-            owner=network_of(reply.record.host),
+            owner=owner,
         )
         if self._cache is None or reply.streamed:
             return speech

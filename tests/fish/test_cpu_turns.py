@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from wyoming_fish.fish import TextSettings
-from wyoming_fish.fish.cpu_turns import CPU_TURN_S, STEP_CHARACTERS, cpu_turn, steps
+from wyoming_fish.fish.cpu_turns import CPU_TURN_S, STEP_CHARACTERS, cpu_owner, cpu_turn, steps
+from wyoming_fish.fish.owner import owner_at
 from wyoming_fish.fish.script import Script
 from wyoming_fish.fish.settings import Backend
 from wyoming_fish.fish.text.sentences import WINDOW_CHARACTERS, Sentences
@@ -45,6 +46,31 @@ async def test_one_turn_in_an_iteration() -> None:
         most, seen = max(most, len(turns) - seen), len(turns)
     assert most == 1
     assert all(len(set(turns[at : at + 20])) >= 19 for at in range(len(turns) - 20))
+
+
+@pytest.mark.parametrize(
+    "crowd",
+    [
+        pytest.param(["192.168.1.3"] * 20, id="address"),
+        pytest.param(["fd00:1::3"] * 20, id="address in its network"),
+        pytest.param([f"fd00:2::{number}" for number in range(20)], id="network"),
+    ],
+)
+async def test_a_crowd_has_every_other_turn(crowd: list[str]) -> None:
+    """However many tasks of one address compute, or of one network: another one has the rest."""
+    turns: list[str] = []
+
+    async def compute(address: str) -> None:
+        cpu_owner.set(owner_at(address))
+        for _ in range(3):
+            await cpu_turn()
+            turns.append(address)
+            _compute()
+
+    one = "192.168.1.2" if "192.168.1.3" in crowd else "fd00:1::2"
+    await asyncio.gather(*map(compute, [*crowd, one]))
+    assert turns.index(one) <= 2
+    assert [turn == one for turn in turns[turns.index(one) :][:5]] == [True, False] * 2 + [True]
 
 
 async def test_nobody_waits_while_nobody_computes() -> None:

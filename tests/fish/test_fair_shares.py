@@ -14,6 +14,7 @@ from tests.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
 from wyoming_fish.fish import Endpoint, Sockets, speak
 from wyoming_fish.fish.errors import SlowListenerError
+from wyoming_fish.fish.owner import owner_at
 from wyoming_fish.fish.slots import MAX_IDLE_S, QUEUE_TIMEOUT_S
 from wyoming_fish.fish.story import Story
 
@@ -82,7 +83,12 @@ class _Reply:
     async def _listen(self) -> None:
         began = asyncio.get_running_loop().time()
         speech = speak(
-            self._sockets, self._write(), SPOKEN_AS, RAW, story=self.story, owner=self._owner
+            self._sockets,
+            self._write(),
+            SPOKEN_AS,
+            RAW,
+            story=self.story,
+            owner=owner_at(self._owner),
         )
         async with aclosing(speech):
             async for pcm in speech:
@@ -218,7 +224,7 @@ class _Slow:
 
         wanted_at = float("inf")
         async with aclosing(
-            speak(self._sockets, text(), SPOKEN_AS, RAW, owner=self._owner)
+            speak(self._sockets, text(), SPOKEN_AS, RAW, owner=owner_at(self._owner))
         ) as speech:
             async for pcm in speech:
                 now = asyncio.get_running_loop().time()

@@ -1,9 +1,12 @@
 """What all clients together make the server keep."""
 
+from collections.abc import Sequence
+
 import pytest
 from wyoming.tts import Synthesize
 
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
+from wyoming_fish.fish.owner import owner_at
 from wyoming_fish.memory_budget import OWN_BYTES, BudgetExceededError, MemoryBudget
 
 from .conftest import Serving, receive
@@ -16,7 +19,7 @@ def test_a_share_of_its_own() -> None:
     budget = MemoryBudget(0)
     half = budget.size // 2
     greedy, other, modest = budget.share(), budget.share(), budget.share()
-    greedy.address, other.address, modest.address = "a", "b", "c"
+    greedy.owner, other.owner, modest.owner = map(owner_at, "abc")
     greedy.take(OWN_BYTES + half)
     other.take(OWN_BYTES + half)
     modest.take(OWN_BYTES)
@@ -32,18 +35,39 @@ def test_a_share_of_its_own() -> None:
     assert not budget.pooled_by
 
 
-def test_an_address_leaves_half_to_others() -> None:
+@pytest.mark.parametrize("addresses", ["aab", ["fd00:1::1", "fd00:1::1", "fd00:2::1"]])
+def test_an_address_leaves_half_to_others(addresses: Sequence[str]) -> None:
     """However many clients it has."""
     budget = MemoryBudget(0)
     half = budget.size // 2
     clients = [budget.share() for _ in range(3)]
-    for client, address in zip(clients, "aab", strict=True):
-        client.address = address
+    for client, address in zip(clients, addresses, strict=True):
+        client.owner = owner_at(address)
     clients[0].take(OWN_BYTES + half)
     clients[1].take(OWN_BYTES)
     with pytest.raises(BudgetExceededError):
         clients[1].take(1)
     clients[2].take(OWN_BYTES + half)
+
+
+def test_a_network_leaves_a_quarter_to_others() -> None:
+    """However many addresses it has; and one address leaves something to the others there."""
+    budget = MemoryBudget(0)
+    half = budget.size // 2
+    greedy, neighbor, third, other = (budget.share() for _ in range(4))
+    for client, address in (
+        (greedy, "fd00:1::1"),
+        (neighbor, "fd00:1::2"),
+        (third, "fd00:1::3"),
+        (other, "fd00:2::1"),
+    ):
+        client.owner = owner_at(address)
+    greedy.take(OWN_BYTES + half)
+    neighbor.take(OWN_BYTES + half // 2)
+    third.take(OWN_BYTES)
+    with pytest.raises(BudgetExceededError):
+        third.take(1)
+    other.take(OWN_BYTES + half // 2)
 
 
 async def test_a_busy_server(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:

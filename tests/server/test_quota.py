@@ -11,8 +11,8 @@ from wyoming.tts import Synthesize, SynthesizeVoice
 
 from tests.idle_clock import run
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
-from wyoming_fish.listening import network_of
-from wyoming_fish.quota import MAX_ADDRESSES, STEP_S, Quota, QuotaError
+from wyoming_fish.fish.owner import owner_at
+from wyoming_fish.quota import MAX_COUNTED, STEP_S, Quota, QuotaError
 
 from .conftest import Reply, Served, Serving
 from .visiting import HTTP, visitor
@@ -95,7 +95,7 @@ async def test_without_a_limit() -> None:
     """Neither limit has to be."""
     quota = Quota(0, 0)
     for _ in range(3):
-        quota.spend("a", 10**9)
+        quota.spend(owner_at("a"), 10**9)
     assert quota.sent == 3 * 10**9
 
 
@@ -140,19 +140,19 @@ def test_an_hour_goes_by() -> None:
     async def go() -> None:
         quota = Quota(100, 0)
         await asyncio.sleep(STEP_S - asyncio.get_running_loop().time() % STEP_S)
-        quota.spend("a", 60)
+        quota.spend(owner_at("a"), 60)
         await asyncio.sleep(1200)
-        quota.spend("b", 60)
+        quota.spend(owner_at("b"), 60)
         with pytest.raises(QuotaError, match="Try again in 45 min, or raise"):
-            quota.spend("c", 1)
+            quota.spend(owner_at("c"), 1)
         await asyncio.sleep(3600 - 1200)
         with pytest.raises(QuotaError, match="Try again in 5 min, or raise"):
-            quota.spend("c", 1)
+            quota.spend(owner_at("c"), 1)
         await asyncio.sleep(300)
         assert quota.sent == 60
-        quota.spend("c", 40)
+        quota.spend(owner_at("c"), 40)
         with pytest.raises(QuotaError):
-            quota.spend("a", 0)
+            quota.spend(owner_at("a"), 0)
 
     run(go())
 
@@ -160,25 +160,60 @@ def test_an_hour_goes_by() -> None:
 async def test_addresses_without_end() -> None:
     """However many there are, so many are counted by themselves, and all others as one."""
     quota = Quota(0, 100)
-    for number in range(10 * MAX_ADDRESSES):
-        if number <= MAX_ADDRESSES:
-            quota.spend(str(number), 100)
+    for number in range(10 * MAX_COUNTED):
+        if number <= MAX_COUNTED:
+            quota.spend(owner_at(str(number)), 100)
         else:
             with pytest.raises(QuotaError):
-                quota.spend(str(number), 1)
-    assert quota.sent == 100 * (MAX_ADDRESSES + 1)
+                quota.spend(owner_at(str(number)), 1)
+    assert quota.sent == 100 * (MAX_COUNTED + 1)
+
+
+async def test_a_network_has_half_as_much_again_as_an_address() -> None:
+    """An address leaves a third of it to the others; all of them leave the rest to others."""
+    quota = Quota(200, 100)
+    quota.spend(owner_at("fd00:1::1"), 100)
+    with pytest.raises(QuotaError, match="of 100 characters an hour for your address is reached"):
+        quota.spend(owner_at("fd00:1::1"), 1)
+    for number in range(2, 52):
+        quota.spend(owner_at(f"fd00:1::{number:x}"), 1)
+    with pytest.raises(QuotaError) as raised:
+        quota.spend(owner_at("fd00:1::ffff"), 1)
+    assert re.fullmatch(
+        r"The limit of 150 characters an hour for the /64 network of your address is reached\. "
+        r"Try again in 6\d min, or raise --max-characters-per-hour-per-address\.",
+        str(raised.value),
+    )
+    for house in ("fd00:2::1", "192.168.1.2"):
+        quota.spend(owner_at(house), 25)
+    with pytest.raises(QuotaError, match="of 200 characters an hour for this server"):
+        quota.spend(owner_at("fd00:2::1"), 1)
+
+
+async def test_addresses_without_end_of_one_network() -> None:
+    """They are counted as one in the end, with those of no other network."""
+    quota = Quota(0, 1000)
+    for number in range(MAX_COUNTED):
+        quota.spend(owner_at(f"fd00:1::{number:x}"), 1)
+    quota.spend(owner_at("fd00:1:0:0:1::1"), 1000)
+    with pytest.raises(QuotaError, match="your address"):
+        quota.spend(owner_at("fd00:1:0:0:1::2"), 1)
+    for house in ("fd00:2::1", "192.168.1.2"):
+        quota.spend(owner_at(house), 1000)
+        with pytest.raises(QuotaError, match="your address"):
+            quota.spend(owner_at(house), 1)
 
 
 @pytest.mark.parametrize(
-    ("host", "network"),
+    ("host", "network", "address"),
     [
-        ("192.168.1.20", "192.168.1.20"),
-        ("::ffff:192.168.1.20", "192.168.1.20"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("fe80::1%eth0", "fe80::"),
-        ("this machine", "this machine"),
+        ("192.168.1.20", "192.168.1.20", "192.168.1.20"),
+        ("::ffff:192.168.1.20", "192.168.1.20", "192.168.1.20"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::", "2001:db8:1:2:3:4:5:6"),
+        ("fe80::1%eth0", "fe80::", "fe80::1%eth0"),
+        ("this machine", "this machine", "this machine"),
     ],
 )
-def test_a_client_is_its_network(host: str, network: str) -> None:
-    """A machine has one IPv4 address, and all IPv6 addresses of its network."""
-    assert network_of(host) == network
+def test_an_address_is_one_of_its_network(host: str, network: str, address: str) -> None:
+    """A machine has one IPv4 address, and as many IPv6 addresses of its network as it likes."""
+    assert owner_at(host) == (network, address)

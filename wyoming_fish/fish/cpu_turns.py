@@ -3,7 +3,8 @@
 All replies share one event loop. A task that computes for long calls ``cpu_turn`` between short
 steps. Only one turn of CPU_TURN_S runs in each iteration of the loop, however many tasks compute,
 so other clients wait for one turn and not for all of them. With ``asyncio.sleep(0)`` instead, each
-iteration would run one step of every task. The turns go round among the owners of the tasks.
+iteration would run one step of every task. The turns go round among the networks of the tasks'
+owners, and within a network among its addresses.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from time import perf_counter
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from .owner import NO_OWNER
+
 __all__ = ["CPU_TURN_S", "STEP_CHARACTERS", "cpu_owner", "cpu_turn", "steps"]
 
-# The party that a task computes for, such as the address of a client. Tasks inherit it.
-cpu_owner: Final = ContextVar("cpu_owner", default="")
+# The party that a task computes for. Tasks inherit it.
+cpu_owner: Final = ContextVar("cpu_owner", default=NO_OWNER)
 
 # Seconds that the tasks may compute in one iteration. A client's event takes two or three
 # iterations to be answered.
@@ -50,11 +53,14 @@ def steps(text: str) -> list[str]:
 
 
 class _Turns:
-    """The turns of one event loop: owners in rotation, first come, first served for each."""
+    """The turns of one event loop: networks in rotation, and the addresses of each.
+
+    For one address: first come, first served.
+    """
 
     def __init__(self) -> None:
-        self._waiting = OrderedDict[str, deque[asyncio.Future[None]]]()
-        """The tasks that wait, by owner; the owner that is next comes first."""
+        self._waiting = OrderedDict[str, OrderedDict[str, deque[asyncio.Future[None]]]]()
+        """The tasks that wait, by network and address; those that are next come first."""
         self._ends_at = 0.0
         """When the turn of this iteration ends; 0 if none has begun."""
         self._task: asyncio.Task[Any] | None = None
@@ -75,7 +81,9 @@ class _Turns:
     async def wait(self) -> None:
         """Wait for a turn, and begin it."""
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(cpu_owner.get(), deque()).append(turn)
+        network, address = cpu_owner.get()
+        addresses = self._waiting.setdefault(network, OrderedDict())
+        addresses.setdefault(address, deque()).append(turn)
         await turn
         self._begin()
 
@@ -93,10 +101,13 @@ class _Turns:
         """End the turn of the last iteration, and give the next one to the first that waits."""
         self._ends_at, self._task, self._is_scheduled = 0.0, None, False
         while self._waiting:
-            owner, turns = self._waiting.popitem(last=False)
+            network, addresses = self._waiting.popitem(last=False)
+            address, turns = addresses.popitem(last=False)
             turn = turns.popleft()
             if turns:
-                self._waiting[owner] = turns
+                addresses[address] = turns
+            if addresses:
+                self._waiting[network] = addresses
             # A task that was cancelled does not wait any more.
             if not turn.done():
                 turn.set_result(None)

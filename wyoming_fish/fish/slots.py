@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import bisect
 import contextlib
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from typing import Final, NamedTuple
 
 from .errors import LimitError, QueueFullError, QueueTimeoutError
+from .owner import NO_OWNER, Owner
+from .shares import Shares, Turns
 
 __all__ = ["Place", "Slots"]
 
@@ -39,13 +40,6 @@ MAX_IDLE_S: Final = 2.0
 # than sessions: longer than most replies, and half of the time that a reply waits in line.
 MIN_SHARE_S: Final = 15.0
 
-# Owners whose last session is remembered, so that they take turns: more than there are clients.
-MAX_KNOWN_OWNERS: Final = 1000
-
-# Seconds after its last session for which an owner is expected to come again. Until then the last
-# free session is kept for owners that hold none.
-EXPECTED_FOR_S: Final = 3600.0
-
 # Seconds until the next session is tried after Fish itself has refused one. Each refusal in a row
 # doubles them. A session of our own that ends is a reason to try immediately.
 FIRST_REFUSAL_DELAY_S: Final = 0.25
@@ -55,10 +49,10 @@ MAX_REFUSAL_DELAY_S: Final = 4.0
 class Place:
     """One reply's place in line. A reply that is tried again keeps it.
 
-    ``owner`` is the party that the reply is for, such as the address of a client.
+    ``owner`` is the party that the reply is for.
     """
 
-    def __init__(self, owner: str = "", timeout_s: float | None = None) -> None:
+    def __init__(self, owner: Owner = NO_OWNER, timeout_s: float | None = None) -> None:
         self.owner = owner
         self.timeout_s = QUEUE_TIMEOUT_S if timeout_s is None else timeout_s
         """Seconds that it may wait in total."""
@@ -102,10 +96,8 @@ class _Waiting(NamedTuple):
 class Slots:
     """Limiter: at most ``limit`` sessions at the same time.
 
-    A free session goes to the waiting owner that holds the fewest; among equals, to the one whose
-    last session ended first, or that came first if it had none; and within one owner to the reply
-    that came first. The last free session is kept for owners that hold none, if there are any that
-    were seen within EXPECTED_FOR_S. ``is_wanted`` tells a session when to end for those in line.
+    A free session goes to the owner whose turn it is (`Turns`), and within one owner to the reply
+    that came first. ``is_wanted`` tells a session when to end for those in line.
 
     ``most`` is never exceeded. Without it the limit is the smallest that accounts have, until
     Fish has told this account's.
@@ -122,11 +114,10 @@ class Slots:
         self.waited = 0.0
         """Seconds that have been waited in line, in total."""
         self._numbers = count(1)
-        self._lines: dict[str, list[_Waiting]] = {}
+        self._lines: dict[Owner, list[_Waiting]] = {}
         """The replies in line of each owner that has any, in their order."""
         self._holders: set[Place] = set()
-        self._last_ends: dict[str, tuple[float, int]] = {}
-        """When the last session of an owner ended, and a tie-breaker; the oldest first."""
+        self._turns = Turns()
         self._refusals = 0
         """In a row."""
         self._trial: Place | None = None
@@ -159,18 +150,18 @@ class Slots:
         """Return whether a reply in line should have the session that ``place`` holds.
 
         A session that ``is_spare`` serves any reply: it has had nothing to speak for MAX_IDLE_S,
-        or its listener has enough in hand. Any other serves only another owner: if that owner then
-        holds no more than this one, or after MIN_SHARE_S, so that owners take turns if there are
-        more of them than sessions.
+        or its listener has enough in hand. Any other serves only another network, or another
+        address of its own: if that one then holds no more than this one, or after MIN_SHARE_S, so
+        that they take turns if there are more of them than sessions.
         """
         if not self._lines:
             return False
         wanted = {owner: len(line) for owner, line in self._lines.items()}
-        held = Counter(holder.owner for holder in self._holders if not holder.is_ending)
+        held = Shares(holder.owner for holder in self._holders if not holder.is_ending)
         # The sessions that will be free soon go to those who hold the fewest.
-        for _ in range(len(self._holders) - held.total()):
-            owner = min(wanted, key=held.__getitem__)
-            held[owner] += 1
+        for _ in range(sum(holder.is_ending for holder in self._holders)):
+            owner = min(wanted, key=held.of)
+            held.add(owner)
             wanted[owner] -= 1
             if not wanted[owner]:
                 del wanted[owner]
@@ -178,9 +169,8 @@ class Slots:
                     return False
         if is_spare:
             return True
-        fewest, own = min(held[owner] for owner in wanted), held[place.owner]
         has_had_its_share = _now() - place.session_began >= MIN_SHARE_S
-        return own == max(held.values()) and own - fewest > (0 if has_had_its_share else 1)
+        return held.owes(place.owner, wanted, gap=1 if has_had_its_share else 2)
 
     @contextlib.contextmanager
     def spare(self) -> Iterator[bool]:
@@ -245,9 +235,14 @@ class Slots:
             self.waited += _now() - began
 
     def _shorten(self) -> None:
-        """Send away the last reply of the owner that has the most, if too many are in line."""
+        """Send away the last reply of the address with the most, if too many are in line.
+
+        It is one of the network with the most.
+        """
         if self.waiting > MAX_WAITING:
-            last = max(self._lines.values(), key=len)[-1]
+            waiting = Shares(each.place.owner for line in self._lines.values() for each in line)
+            most = max(self._lines, key=waiting.of)
+            last = self._lines[most][-1]
             self._leave(last)
             if not last.turn.done():
                 last.turn.set_exception(
@@ -267,10 +262,7 @@ class Slots:
         if place is self._trial:
             self._trial = None
         if not refused:
-            self._last_ends.pop(place.owner, None)
-            self._last_ends[place.owner] = (_now(), next(self._numbers))
-            if len(self._last_ends) > MAX_KNOWN_OWNERS:
-                del self._last_ends[next(iter(self._last_ends))]
+            self._turns.ended(place.owner, (_now(), next(self._numbers)))
             # Fish may have room now.
             self._go_on()
 
@@ -313,23 +305,11 @@ class Slots:
 
     def _first(self) -> _Waiting | None:
         """The reply in line whose turn it is; None if the free session is kept for others."""
-        held = Counter(holder.owner for holder in self._holders)
-        firsts = (line[0] for line in self._lines.values())
-        first = min(
-            firsts,
-            key=lambda first: (
-                held[first.place.owner],
-                self._last_ends.get(first.place.owner, (first.place.asked_at, 0)),
-                first.number,
-            ),
-        )
-        is_kept = self.limit - self.taken == 1 and held[first.place.owner]
-        return None if is_kept and self._expects_others(held) else first
-
-    def _expects_others(self, held: Counter[str]) -> bool:
-        """Whether an owner that holds no session has had one lately."""
-        since = _now() - EXPECTED_FOR_S
-        return any(not held[owner] and end >= since for owner, (end, _) in self._last_ends.items())
+        firsts = {owner: line[0] for owner, line in self._lines.items()}
+        waiting = {owner: (each.place.asked_at, each.number) for owner, each in firsts.items()}
+        held = Shares(holder.owner for holder in self._holders)
+        owner, kept = self._turns.first(waiting, held, _now())
+        return firsts[owner] if self.limit - self.taken > kept else None
 
 
 def _now() -> float:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import Final
 
 from .bridge import Silence, bridged
+from .owner import NO_OWNER, Owner
 from .script import Script
 from .settings import SpeechSettings, VoiceIds
 from .sockets import Sockets
@@ -36,7 +37,7 @@ async def speak(  # noqa: PLR0913 - by name
     patience: float | None = None,
     spend: Callable[[int], None] = without_limit,
     story: Story | None = None,
-    owner: str = "",
+    owner: Owner = NO_OWNER,
 ) -> AsyncGenerator[bytes]:
     """Speak ``text`` while it is being written.
 
@@ -66,9 +67,9 @@ async def speak(  # noqa: PLR0913 - by name
 
     What happens is put down in ``story``, a new one for each reply.
 
-    ``owner`` is the party that the reply is for, such as the address of a client. While replies
-    wait for the account's sessions, owners have equal shares of them: a session may then end early,
-    and the text goes on in a later one. Replies without an owner share one.
+    ``owner`` is the party that the reply is for. While replies wait for the account's sessions,
+    owners have equal shares of them: a session may then end early, and the text goes on in a later
+    one. Replies without an owner share one.
 
     Leaving the iterator closes the session's socket: Fish has no other way to be interrupted.
     Close it with ``contextlib.aclosing`` to know when that has happened.

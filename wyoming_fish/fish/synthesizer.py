@@ -17,6 +17,7 @@ from .errors import (
 )
 from .hedged_reply import HedgedReply
 from .opening import Opening
+from .owner import Owner
 from .preemption import preemptible
 from .read_ahead import ReadAhead
 from .rest_reply import RestReply
@@ -43,7 +44,7 @@ class Synthesizer:
         patience: float | None,
         story: Story,
         spend: Callable[[int], None],
-        owner: str,
+        owner: Owner,
     ) -> None:
         self._sockets = sockets
         self._settings = settings

@@ -1,0 +1,76 @@
+"""Which connections make room for one more."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from wyoming_fish.admission import Client, given_up
+from wyoming_fish.fish.owner import owner_at
+
+
+@dataclass
+class _Connection:
+    ending: bool = False
+    silent: bool = False
+    busy: bool = False
+
+
+IDLE, BUSY = _Connection(), _Connection(busy=True)
+
+
+def _clients(connection: _Connection, *addresses: str) -> list[Client[_Connection]]:
+    return [Client(connection, owner_at(address)) for address in addresses]
+
+
+def _given_up(
+    clients: list[Client[_Connection]], address: str, *, per_address: int, in_all: int
+) -> list[int] | None:
+    return given_up(dict(enumerate(clients)), owner_at(address), per_address, in_all)
+
+
+def test_an_address_keeps_no_other_of_its_network_out() -> None:
+    """One that has all the connections that it may leaves half as many to the network."""
+    clients = _clients(BUSY, *["fd00:1::1"] * 4)
+    assert _given_up(clients, "fd00:1::1", per_address=4, in_all=9) is None
+    assert _given_up(clients, "fd00:1::2", per_address=4, in_all=9) == []
+
+
+def test_a_network_keeps_no_other_out() -> None:
+    """However many addresses it has, it may have half as many again as one address."""
+    clients = _clients(BUSY, *[f"fd00:1::{number}" for number in range(6)])
+    assert _given_up(clients, "fd00:1::9", per_address=4, in_all=9) is None
+    for house in ("fd00:2::1", "192.168.1.2"):
+        assert _given_up(clients, house, per_address=4, in_all=9) == []
+
+
+@pytest.mark.parametrize(
+    ("idle", "given"),
+    [
+        # Those of one address or of several in a network that has more; there, of the address that
+        # has most.
+        ("192.168.1.3 192.168.1.3 fd00:2::1 fd00:2::2 fd00:2::2", [3]),
+        ("fd00:2::1 fd00:2::2 fd00:2::3 192.168.1.3 192.168.1.3", [0]),
+        # Those of an address that has more in the client's own network.
+        ("fd00:1::3 fd00:1::3 fd00:1::3 fd00:1::2 fd00:1::2", [0]),
+        ("fd00:1::3 fd00:1::3 192.168.1.3 192.168.1.4 192.168.1.5", [0]),
+        # None, if no other has more.
+        ("fd00:1::2 fd00:1::2 192.168.1.3 192.168.1.4 192.168.1.5", None),
+        ("fd00:1::2 fd00:1::2 fd00:2::1 fd00:2::1 192.168.1.3", None),
+    ],
+)
+def test_an_idle_one_makes_room_for_who_has_fewer(idle: str, given: list[int] | None) -> None:
+    """Networks are compared first, then the addresses of the client's own network."""
+    clients = _clients(IDLE, *idle.split())
+    assert _given_up(clients, "fd00:1::2", per_address=5, in_all=5) == given
+    busy = _clients(BUSY, *idle.split())
+    assert _given_up(busy, "fd00:1::2", per_address=5, in_all=5) is None
+
+
+def test_those_without_use_make_room_first() -> None:
+    """One that is being closed before a silent one, and that before an idle one."""
+    clients = _clients(IDLE, *["192.168.1.3"] * 3)
+    clients += _clients(_Connection(silent=True), "192.168.1.4")
+    assert _given_up(clients, "192.168.1.2", per_address=9, in_all=4) == [3]
+    clients += _clients(_Connection(ending=True), "192.168.1.5")
+    assert _given_up(clients, "192.168.1.2", per_address=9, in_all=5) == [4]
+    assert _given_up(clients[:3], "192.168.1.2", per_address=9, in_all=3) == [0]
