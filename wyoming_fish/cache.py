@@ -40,7 +40,7 @@ LARGEST: Final = 4 * 2**20
 SLICE_BYTES: Final = 64 * 2**10
 
 # Bytes of all announcements in memory: those that are being made, and those that wait for the disk.
-# Two of the largest fit, or eighteen of five seconds. A reply for which there is no room is not kept.
+# Two of the largest fit, or eighteen of five seconds. What does not fit is not kept.
 MAX_COLLECTED_BYTES: Final = 8 * 2**20
 
 # Seconds to wait for the disk to give one: Fish is as fast.
@@ -133,7 +133,7 @@ class Cache:
         return pcm
 
     async def keeping(self, key: str, speech: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-        """``speech`` as it comes; it is kept as ``key`` if it comes to its end and there is room."""
+        """``speech`` as it comes; kept as ``key`` if it comes to its end and there is room."""
         collected: bytearray | None = bytearray()
         try:
             async with contextlib.aclosing(speech):

@@ -143,7 +143,7 @@ async def test_a_failure_is_looked_at_again(
 async def test_a_bug_is_an_answer_too(
     serving: Serving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever goes wrong in asking, the answer says so, the log says what, and it is asked again."""
+    """Whatever goes wrong in asking, the answer says so and the log says what."""
     monkeypatch.setattr("wyoming_fish.web.readiness.BAD_FOR", 0.0)
     async with serving(EmulatorSettings(), HTTP) as served, visitor(served) as session:
         await served.emulator.wait_for(lambda e: any(r.path == "/model" for r in e.requests))
