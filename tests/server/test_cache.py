@@ -6,7 +6,6 @@ import logging
 import os
 import resource
 import time
-import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -268,48 +267,6 @@ async def _keep(cache: Cache, key: str, pcm: bytes) -> None:
 async def _kept(cache: Cache, key: str) -> bytes | None:
     slices = await cache.get(key)
     return None if slices is None else b"".join([pcm async for pcm in slices])
-
-
-async def test_many_at_the_same_time(folder: Path) -> None:
-    """Long replies at the same time take 16 MB together; what does not fit is heard, not kept."""
-    piece_bytes, pieces = 2**16, 24
-    cache = Cache(folder, 2**30, "http://fish")
-
-    async def speech(end: asyncio.Event) -> AsyncIterator[bytes]:
-        for _ in range(pieces):
-            yield bytes(piece_bytes)
-        await end.wait()
-
-    async def hear(key: str, end: asyncio.Event) -> int:
-        async with contextlib.aclosing(cache.keeping(key, speech(end))) as audio:  # type: ignore[arg-type]
-            return len([None async for _ in audio])
-
-    async def hear_many(turn: int, *, leave: bool) -> None:
-        end = asyncio.Event()
-        keys = [cache.key(turn, number) for number in range(60)]
-        replies = [asyncio.create_task(hear(key, end)) for key in keys]
-        await asyncio.sleep(0)
-        for reply in replies if leave else ():
-            reply.cancel()
-        end.set()
-        heard = await asyncio.gather(*replies, return_exceptions=leave)
-        assert leave or heard == [pieces] * 60
-
-    tracemalloc.start()
-    # What they took is free again when they break off, and when it is written.
-    await hear_many(0, leave=True)
-    await hear_many(1, leave=False)
-    while await cache.get(cache.key(1, 4)) is None:
-        pass
-    await hear_many(2, leave=False)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    await cache.close()
-    assert peak < 16 * 2**20
-    sizes = [file.stat().st_size for file in _files(folder)]
-    assert sizes == [4 + pieces * piece_bytes] * len(sizes)
-    # The last of the first five may still have been on its way.
-    assert len(sizes) in (9, 10)
 
 
 async def test_what_was_used_the_longest_ago_goes_first(folder: Path) -> None:

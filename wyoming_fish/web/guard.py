@@ -16,10 +16,10 @@ from aiohttp.typedefs import Handler, Middleware
 
 __all__ = ["content_policy", "guard"]
 
-# Ends of names that a stranger cannot make mean this machine. Those without a dot inside are not in
-# the internet's DNS: reserved (RFC 6761, RFC 6762, RFC 8375, .internal), or not delegated and much
-# used in private networks. All names in fritz.box are given out by the router, or by its maker, and
-# those in ts.net by Tailscale, which lets none of them mean an address of a user's choice.
+# Ends of names that a stranger cannot make mean this machine. The first line is reserved (RFC 6761,
+# RFC 6762, RFC 8375, .internal) or, like the second, not in the internet's DNS, but common in
+# private networks. fritz.box belongs to the maker of that router, which gives out its names. ts.net
+# belongs to Tailscale, which does not let its users choose the address of a name.
 _PRIVATE: Final = (
     *(".local", ".localhost", ".localdomain", ".internal", ".home.arpa"),
     *(".lan", ".home", ".corp", ".intranet", ".private"),
