@@ -260,7 +260,6 @@ def test_a_malformed_proxy_is_refused_at_the_start(
         [f"--api-key={SECRET} {SECRET}"],
         *(
             [f"-k{SECRET}"],
-            [f"-h{SECRET}"],
             [f"--api-key{SECRET}"],
             [f"--{SECRET}"],
             [f"-{SECRET}"],
