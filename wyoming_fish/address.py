@@ -9,13 +9,24 @@ import socket
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-__all__ = ["DEFAULT_URI", "URI_VARIABLE", "WILDCARDS", "Address", "own_address", "without_user"]
+__all__ = [
+    "DEFAULT_URI",
+    "URI_VARIABLE",
+    "WILDCARDS",
+    "Address",
+    "got",
+    "own_address",
+    "without_user",
+]
 
 URI_VARIABLE: Final = "WYOMING_FISH_URI"
 DEFAULT_URI: Final = "tcp://0.0.0.0:10210"
 
 # «Every address of this machine», and it has some of each kind: either means both.
 WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104
+
+# Characters of a value that is not valid and yet quoted: all keys, and most passwords, are longer.
+MAX_QUOTED_CHARS: Final = 12
 
 # Addresses far away, to which nothing is sent (RFC 5737, RFC 3849): the route there is the route to
 # the rest of the network.
@@ -50,8 +61,8 @@ class Address(NamedTuple):
             case "stdio":
                 return cls("stdio")
         raise ValueError(
-            f"must be tcp://HOST:PORT, unix://PATH, or stdio://, with an IPv6 address in brackets "
-            f"(got {without_user(uri)!r})"
+            "must be tcp://HOST:PORT, unix://PATH, or stdio://, with an IPv6 address in brackets"
+            f"{got(uri)}"
         )
 
     @property
@@ -77,6 +88,14 @@ def without_user(uri: str) -> str:
     """
     head, separator, rest = uri.partition("://")
     return f"{head}{separator}{rest.rpartition('@')[2]}" if separator else uri.rpartition("@")[2]
+
+
+def got(value: str) -> str:
+    """Return how a message quotes a value that is not valid: only if it is too short for a key.
+
+    A key or an address with a password can be given to the wrong option.
+    """
+    return f" (got {without_user(value)!r})" if len(value) <= MAX_QUOTED_CHARS else ""
 
 
 def own_address(family: socket.AddressFamily) -> str | None:

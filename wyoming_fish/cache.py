@@ -39,8 +39,9 @@ LARGEST: Final = 4 * 2**20
 # even, because a sample has two bytes.
 SLICE_BYTES: Final = 64 * 2**10
 
-# Announcements that may wait to be written: so many are in memory where the disk stands still.
-BACKLOG: Final = 8
+# Bytes of all announcements in memory: those that are being made, and those that wait for the disk.
+# Two of the largest fit, or eighteen of five seconds. What does not fit is not kept.
+MAX_COLLECTED_BYTES: Final = 8 * 2**20
 
 # Seconds to wait for the disk to give one: Fish is as fast.
 READ_LIMIT: Final = 0.5
@@ -94,6 +95,7 @@ class Cache:
         self._threads = ThreadPoolExecutor(2, "cache")
         self._writing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._collected_bytes = 0
         _warn_if_open(folder)
 
     def key(self, *parts: object) -> str:
@@ -131,22 +133,33 @@ class Cache:
         return pcm
 
     async def keeping(self, key: str, speech: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-        """``speech`` as it comes; it is kept as ``key`` if it comes to its end."""
-        pieces: list[bytes] = []
-        size = 0
-        async with contextlib.aclosing(speech):
-            async for pcm in speech:
-                size += len(pcm)
-                if size > min(LARGEST, self._limit - CHECKSUM):
-                    pieces.clear()
-                else:
-                    pieces.append(pcm)
-                yield pcm
-        if pieces and len(self._tasks) < BACKLOG:
-            # Whoever listens does not wait for the disk.
-            task = asyncio.create_task(self._keep(key, b"".join(pieces)))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        """``speech`` as it comes; kept as ``key`` if it comes to its end and there is room."""
+        collected: bytearray | None = bytearray()
+        try:
+            async with contextlib.aclosing(speech):
+                async for pcm in speech:
+                    if collected is not None and not self._collect(collected, pcm):
+                        self._collected_bytes -= len(collected)
+                        collected = None
+                    yield pcm
+            if collected:
+                # The listener does not wait for the disk.
+                task = asyncio.create_task(self._keep(key, collected))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+                # From here on it is counted by the task.
+                collected = None
+        finally:
+            self._collected_bytes -= len(collected or b"")
+
+    def _collect(self, collected: bytearray, pcm: bytes) -> bool:
+        """Add ``pcm`` to what is to be kept, if there is room for it."""
+        is_small = len(collected) + len(pcm) <= min(LARGEST, self._limit - CHECKSUM)
+        if not is_small or self._collected_bytes + len(pcm) > MAX_COLLECTED_BYTES:
+            return False
+        collected += pcm
+        self._collected_bytes += len(pcm)
+        return True
 
     async def close(self) -> None:
         """Finish writing, within CLOSE_LIMIT."""
@@ -158,12 +171,14 @@ class Cache:
                 await asyncio.wait(late)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _keep(self, key: str, pcm: bytes) -> None:
-        async with self._writing:
-            try:
+    async def _keep(self, key: str, pcm: bytearray) -> None:
+        try:
+            async with self._writing:
                 await self._in_thread(lambda: self._write(key, pcm))
-            except OSError as error:
-                _LOGGER.warning("The cache cannot be written: %s", error)
+        except OSError as error:
+            _LOGGER.warning("The cache cannot be written: %s", error)
+        finally:
+            self._collected_bytes -= len(pcm)
 
     async def _ask_disk(self, work: Callable[[], _T], timeout_s: float) -> _T:
         """Raises OSError, also if the disk does not answer in time."""
@@ -206,7 +221,7 @@ class Cache:
             os.utime(path)
         return pcm
 
-    def _write(self, key: str, pcm: bytes) -> None:
+    def _write(self, key: str, pcm: bytearray) -> None:
         # What is said in a house is private.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._make_room(CHECKSUM + len(pcm))
@@ -258,5 +273,5 @@ def _warn_if_open(folder: Path) -> None:
         )
 
 
-def _checksum(pcm: bytes) -> bytes:
+def _checksum(pcm: bytes | bytearray) -> bytes:
     return zlib.crc32(pcm).to_bytes(CHECKSUM, "big")

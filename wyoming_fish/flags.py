@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -30,6 +31,9 @@ __all__ = ["FLAGS", "Flag", "read_flags"]
 _ACCOUNT_FIELDS: Final = ("api_key", "api_key_file", "base_url", "voice")
 # One of these as a flag overrides both variables.
 _KEY_FIELDS: Final = ("api_key", "api_key_file")
+
+# What can be repeated of an argument that is not an option: words of letters, or one letter.
+_OPTION_NAME: Final = re.compile(r"--[a-z]+(-[a-z]+)*(?=$|=)|-[a-z]")
 
 
 class Flag(NamedTuple):
@@ -267,6 +271,7 @@ def read_flags(
         description=description,
         epilog="Flags override environment variables. Blank variables are ignored.",
         allow_abbrev=False,
+        exit_on_error=False,
     )
     flags = tuple(flags)
     for flag in flags:
@@ -280,11 +285,17 @@ def read_flags(
             **({} if flag.alone is None else with_or_without),
         )
     parser.add_argument("--version", action="version", version=__version__)
-    known, unknown = parser.parse_known_args(arguments)
+    try:
+        known, unknown = parser.parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        # argparse's own message quotes the value.
+        name = error.argument_name
+        needs = any(flag.name == name and flag.read is not switch for flag in flags)
+        parser.error(f"{name} {'needs a' if needs else 'takes no'} value")
     if unknown:
-        # Without their values: behind a mistyped --api-key there is the key.
-        names = [given.partition("=")[0] for given in unknown if given.startswith("-")]
-        parser.error(f"unrecognized arguments: {', '.join(names) or 'a value without a flag'}")
+        # Only what has the form of an option's name: next to a mistyped --api-key there is the key.
+        names = [match[0] for given in unknown if (match := _OPTION_NAME.match(given))]
+        parser.error(f"unrecognized arguments: {', '.join(names) or 'a value without an option'}")
     chosen = vars(known)
     values: dict[str, Any] = {}
     # The demo first: it decides which variables count.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from .address import Address
+from .address import Address, got
 from .fish.errors import FishError
 from .fish.proxies import proxy_for
 from .fish.settings import VOICE_ID, Endpoint, SpeechSettings
@@ -125,7 +125,7 @@ def speech_of(values: Mapping[str, Any], endpoint: Endpoint | None) -> SpeechSet
         # A self-hosted server has voices of any name.
         if endpoint is not None and endpoint.is_fish and not VOICE_ID.fullmatch(voice):
             raise ValueError(
-                f"--voice must be a voice ID (got {voice!r}). It is the last part of the address "
+                f"--voice must be a voice ID{got(voice)}. It is the last part of the address "
                 "of the voice's page, https://fish.audio/m/ID, which can be given too."
             )
     return speech
@@ -139,7 +139,9 @@ def _text_settings(values: Mapping[str, Any], speech: SpeechSettings) -> TextSet
         **{name: values[name] for name in TEXT_FLAGS},
     )
     if settings.style and not Cues(speech.backend).named(settings.style):
-        raise ValueError(f"--style: the backend {speech.backend} has no style {settings.style!r}")
+        raise ValueError(
+            f"--style: the backend {speech.backend} has no style of that name{got(settings.style)}"
+        )
     return settings
 
 
@@ -159,8 +161,8 @@ def _key_in(path: Path) -> str:
 
 def _read(path: Path, name: str, limit: int) -> str:
     """The first ``limit`` bytes of the file, which is called ``name``. Raises ValueError."""
-    # A path without a folder can be the key itself, given in the place of its file.
-    shown = f"{name} {path}" if len(path.parts) > 1 else name
+    # What is not there can be the key itself, given in the place of its file.
+    shown = f"{name} {path}" if os.path.lexists(path) else name
     try:
         with path.open("rb") as file:
             return file.read(limit).decode("utf-8-sig")

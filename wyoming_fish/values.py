@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, TypeVar
 
-from .address import Address, without_user
+from .address import Address, got
 from .fish.settings import VoiceIds, voice_id_in
 
 __all__ = [
@@ -52,7 +52,7 @@ def one_of(*values: T) -> Callable[[str], T]:
         try:
             return known[text.lower()]
         except KeyError:
-            raise ValueError(f"must be one of {', '.join(known)} (got {text!r})") from None
+            raise ValueError(f"must be one of {', '.join(known)}{got(text)}") from None
 
     return read
 
@@ -63,7 +63,7 @@ def number(least: float, most: float) -> Callable[[str], float]:
     def read(text: str) -> float:
         value = _number(text)
         if value is None or not least <= value <= most:
-            raise ValueError(f"must be a number between {least:g} and {most:g} (got {text!r})")
+            raise ValueError(f"must be a number between {least:g} and {most:g}{got(text)}")
         return value
 
     return read
@@ -75,7 +75,7 @@ def count(least: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         value = _number(text)
         if value is None or not value.is_integer() or value < least:
-            raise ValueError(f"must be a whole number of {least} or more (got {text!r})")
+            raise ValueError(f"must be a whole number of {least} or more{got(text)}")
         return int(value)
 
     return read
@@ -87,7 +87,7 @@ def seconds(least: float) -> Callable[[str], float]:
     def read(text: str) -> float:
         value = _number(text)
         if value is None or not least <= value < float("inf"):
-            raise ValueError(f"must be a number of seconds, {least:g} or more (got {text!r})")
+            raise ValueError(f"must be a number of seconds, {least:g} or more{got(text)}")
         return value
 
     return read
@@ -106,7 +106,7 @@ def switch(text: str) -> bool:
         return _SWITCHES[text.lower()]
     except KeyError:
         raise ValueError(
-            f"must be 1 or 0 (also true or false, yes or no, on or off; got {text!r})"
+            f"must be 1 or 0 (or true or false, yes or no, on or off){got(text)}"
         ) from None
 
 
@@ -117,7 +117,7 @@ def voice(text: str) -> VoiceIds:
         if "/" in voice_id:
             raise ValueError(
                 f"must be a voice ID, or the address of a voice's page such as "
-                f"https://fish.audio/m/ID (got {voice_id!r})"
+                f"https://fish.audio/m/ID{got(voice_id)}"
             )
     return ids if len(ids) > 1 else ids[0]
 
@@ -129,7 +129,7 @@ def remote(text: str) -> str:
             return text
     except ValueError:
         pass
-    raise ValueError(f"must be tcp://HOST:PORT or unix://PATH (got {without_user(text)!r})")
+    raise ValueError(f"must be tcp://HOST:PORT or unix://PATH{got(text)}")
 
 
 def http_address(text: str) -> Address:
@@ -139,8 +139,7 @@ def http_address(text: str) -> Address:
         return Address.parse(f"tcp://127.0.0.1:{text}" if text.isdecimal() else f"tcp://{address}")
     except ValueError:
         raise ValueError(
-            "must be PORT, or HOST:PORT with an address of this machine "
-            f"(got {without_user(text)!r})"
+            f"must be PORT, or HOST:PORT with an address of this machine{got(text)}"
         ) from None
 
 
@@ -151,9 +150,7 @@ def instance_name(text: str) -> str | None:
     given = "" if text.lower() in _SWITCHES else text
     name = given or f"Wyoming Fish on {socket.gethostname()}"[:MAX_INSTANCE_NAME_BYTES]
     if len(name.encode()) > MAX_INSTANCE_NAME_BYTES or not name.isprintable():
-        raise ValueError(
-            f"must be a name of at most {MAX_INSTANCE_NAME_BYTES} bytes (got {name!r})"
-        )
+        raise ValueError(f"must be a name of at most {MAX_INSTANCE_NAME_BYTES} bytes{got(name)}")
     if find_spec("zeroconf") is None:
         raise ValueError("requires another package: pip install 'wyoming-fish[zeroconf]'")
     return name
@@ -164,9 +161,9 @@ def log_format(text: str) -> str:
     record = logging.LogRecord("wyoming_fish", logging.INFO, __file__, 1, "Ready", (), None)
     try:
         logging.Formatter(text).format(record)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError):
         raise ValueError(
-            f"must be a format of Python's logging, such as %(levelname)s: %(message)s ({error})"
+            f"must be a format of Python's logging, such as %(levelname)s: %(message)s{got(text)}"
         ) from None
     return text
 
@@ -176,7 +173,7 @@ def path(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
-        raise ValueError(f"cannot be read: {error} (got {text!r})") from None
+        raise ValueError(f"cannot be read: {error}{got(text)}") from None
 
 
 def folder(text: str) -> Path:

@@ -114,14 +114,19 @@ def test_live_url(base: str, live: str) -> None:
             "http://x\n",
             '"http://x"',
             "http://fish..invalid",
-            "http://x?a",
-            "http://x#a",
         ),
     ],
 )
 def test_no_address(base: str) -> None:
     """What is no http address is refused."""
     with pytest.raises(SettingsError, match="is not an http:// or https:// address"):
+        Endpoint("key", base)
+
+
+@pytest.mark.parametrize("base", ["http://x?a", "http://x/#a", "http://x?"])
+def test_a_query_or_a_fragment(base: str) -> None:
+    """What would end up before the path of each request is refused."""
+    with pytest.raises(SettingsError, match="must not have a query or a fragment"):
         Endpoint("key", base)
 
 

@@ -95,6 +95,20 @@ def test_errors_name_facts_alone(language: str) -> None:
         assert set(re.findall(r"{(\w+)}", text)) <= FACTS
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_proxys_address_is_explained(language: str) -> None:
+    """Each text about it names the marks and the characters that the engine's own advice names."""
+    texts = json.loads((FOLDER / f"{language}.json").read_text())
+    facts = re.findall(r"%..|Latin-1", errors.ProxyAddressError.cure)
+    assert len(facts) == 4
+    for text in (
+        texts["config"]["error"]["invalid_proxy"],
+        texts["config_subentries"]["voice"]["error"]["invalid_proxy"],
+        texts["exceptions"]["bad_proxy"]["message"],
+    ):
+        assert all(fact in text for fact in facts)
+
+
 @pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
 def test_no_english_in_another_language(language: str) -> None:
     """Each text is whole in its language."""

@@ -218,6 +218,8 @@ REST = {
     "long refusal": _endless(bytes(2**16), b"HTTP/1.1 400 Bad Request\r\n\r\n"),
     "endless audio": _endless(b"10000\r\n" + bytes(2**16) + b"\r\n", CHUNKED),
     "endless headers": _endless(b"x: " + b"y" * 4000 + b"\r\n", b"HTTP/1.1 200 OK\r\n"),
+    "endless short headers": _endless(b"x: y\r\n" * 2000, b"HTTP/1.1 200 OK\r\n"),
+    "endless trailers": _endless(b"x: y\r\n" * 2000, CHUNKED + b"2\r\n\0\0\r\n0\r\n"),
     "control characters": _once(
         http(json.dumps({"message": CONTROL}).encode(), b"400 Bad Request")
     ),

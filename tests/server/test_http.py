@@ -140,6 +140,23 @@ async def test_a_failure_is_looked_at_again(
         assert (await ready(session))[0] == 200
 
 
+async def test_a_bug_is_an_answer_too(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever goes wrong in asking, the answer says so and the log says what."""
+    monkeypatch.setattr("wyoming_fish.web.readiness.BAD_FOR", 0.0)
+    async with serving(EmulatorSettings(), HTTP) as served, visitor(served) as session:
+        await served.emulator.wait_for(lambda e: any(r.path == "/model" for r in e.requests))
+        with monkeypatch.context() as broken:
+            broken.setattr("wyoming_fish.fish.account.TIMEOUT_S", "15")
+            status, text = await ready(session)
+            async with session.get("/metrics") as response:
+                assert "wyoming_fish_ready 0.0" in await response.text()
+        assert (status, "internal error" in text) == (503, True)
+        assert "TypeError" in caplog.text
+        assert (await ready(session))[0] == 200
+
+
 async def test_before_the_first_socket(serving: Serving) -> None:
     """While the first socket is being opened it is not ready, though nothing has failed."""
     settings = EmulatorSettings(faults=[Fault("upgrade", "stall", times=None)])

@@ -1,12 +1,14 @@
 """Who may ask the server by HTTP, and what no answer gives away."""
 
 import json
+import re
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.processes import ROOT
 from wyoming_fish.emulator import EmulatorSettings
 from wyoming_fish.web.guard import guard
 
@@ -21,6 +23,8 @@ PATHS = ("/", "/page.js", "/page.css", "/healthz", "/readyz", "/metrics", "/api/
     [
         *("localhost", "127.0.0.1:10280", "[::1]:80", "192.168.1.5", "wyoming-fish:10280"),
         *("Fish.LOCAL", "fish.local.", "fish.home.arpa", "10280"),
+        *("fish.fritz.box", "fish.tail1234.ts.net:10280", "nas.localdomain", "nas.corp"),
+        *("nas.intranet", "nas.lan", "nas.home", "nas.private"),
     ],
 )
 async def test_names_of_the_house(serving: Serving, host: str) -> None:
@@ -48,7 +52,11 @@ async def test_the_name_that_was_chosen() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.com", "127.0.0.1.evil.com", "local.evil.com:80", "[x", "a.b"]
+    "host",
+    [
+        *("evil.com", "127.0.0.1.evil.com", "local.evil.com:80", "[x", "a.b"),
+        *("evilfritz.box", "evil.box", "evilts.net", "fritz.box.evil.com"),
+    ],
 )
 async def test_names_that_may_be_anybodys(serving: Serving, host: str) -> None:
     """A web site that has its own name mean this machine gets nothing and has nothing said."""
@@ -61,6 +69,24 @@ async def test_names_that_may_be_anybodys(serving: Serving, host: str) -> None:
         ) as response:
             assert response.status == 403
         assert served.emulator.sessions == []
+
+
+async def test_a_refusal_tells_what_to_do(serving: Serving) -> None:
+    """It names the ends of names that are served, as the manual does, and the way out."""
+    manual = (ROOT / "docs" / "watching.md").read_text()
+    async with (
+        serving(EmulatorSettings(), HTTP) as served,
+        visitor(served) as session,
+        session.get("/metrics", headers={"Host": "nas.example.com"}) as response,
+    ):
+        text = await response.text()
+        ends = re.findall(r"(?<!\S)(?:\.[a-z]+)+", text)
+        assert len(ends) > 10
+        for end in ends:
+            assert f"`{end}`" in manual
+            async with session.get("/metrics", headers={"Host": f"nas{end}"}) as accepted:
+                assert accepted.status == 200
+    assert "start the server with that name: --http NAME:PORT" in text
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,24 @@ def test_a_malformed_proxy_is_refused_at_the_start(
         [SECRET],
         [f"--api-key-file={SECRET}"],
         [f"--api-key={SECRET} {SECRET}"],
+        *(
+            [f"-k{SECRET}"],
+            [f"--api-key{SECRET}"],
+            [f"--{SECRET}"],
+            [f"-{SECRET}"],
+        ),
+        *([f"--debug={SECRET}"], [f"--version={SECRET}"], ["--", SECRET]),
+        *([f"--api-key-file=sk/{SECRET}"], [f"--api-key-file=/{SECRET}"]),
+        *([f"--base-url=http://fish.local/?api_key={SECRET}"], [f"--base-url={SECRET}"]),
+        *(
+            [f"--base-url=http://fish.local/#{SECRET}"],
+            [f"--base-url=http://fish.local:x/{SECRET}"],
+        ),
+        *([f"--fallback-uri=tcp://piper/?{SECRET}"], [f"--uri={SECRET}"], [f"--http={SECRET}"]),
+        *([f"--voice={SECRET}"], [f"--voice=https://fish.audio/{SECRET}"], [f"--backend={SECRET}"]),
+        *(["--backend=s1", f"--style={SECRET}"], [f"--speed={SECRET}"], [f"--warm={SECRET}"]),
+        *([f"--bridge={SECRET}"], [f"--log-format={SECRET}"], [f"--log-format=%({SECRET})s"]),
+        [f"--zeroconf={SECRET * 10}"],
     ],
 )
 def test_a_secret_in_a_wrong_place_is_not_quoted(

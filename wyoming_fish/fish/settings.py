@@ -262,32 +262,28 @@ class SpeechSettings:
 
 
 def _check_url(url: str) -> None:
-    """Raise SettingsError for what is not the address of a server; a password is not quoted."""
+    """Raise SettingsError for what is not the address of a server. It may hold a key: unquoted."""
     try:
         parts = urlsplit(url)
         has_user = parts.username is not None
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        valid = valid and not parts.query and not parts.fragment
         # What no name lookup would take.
         (parts.hostname or "").encode("idna")
         valid = valid and url.isprintable() and " " not in url
     except ValueError:
         has_user, valid = False, False
     if not valid:
-        shown = _without_user(url)
-        hint = " Put an IPv6 address in brackets." if "::" in shown and "[" not in shown else ""
-        raise SettingsError(f"The base URL {shown!r} is not an http:// or https:// address.{hint}")
+        hint = " Put an IPv6 address in brackets." if "::" in url and "[" not in url else ""
+        raise SettingsError(f"The base URL is not an http:// or https:// address.{hint}")
     if has_user:
         raise SettingsError(
             "The base URL must not have a user name or a password in it. The API key is set apart "
             "from it."
         )
-
-
-def _without_user(url: str) -> str:
-    """``url`` without all that stands before an @: a password may contain any other mark."""
-    scheme, slashes, rest = url.partition("//")
-    return scheme.rpartition("@")[2] + slashes + rest.rpartition("@")[2]
+    if "?" in url or "#" in url:
+        raise SettingsError(
+            "The base URL must not have a query or a fragment: remove ? or #, and all after it."
+        )
 
 
 def voice_id_in(text: str) -> str | None:

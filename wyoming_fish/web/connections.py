@@ -41,7 +41,7 @@ LINGER_TIMEOUT_S: Final = 2.0
 MAX_HEAD_BYTES: Final = 32 * 1024
 
 # Bytes of all that a connection sends: a body that is refused as too large is still read for a
-# moment, so that the answer arrives. Not every aiohttp bounds what can follow a body's last chunk.
+# moment, so that the answer arrives.
 MAX_RECEIVED_BYTES: Final = 256 * 1024
 
 # Bytes that are read at a time. What comes before a request is known to be complete can be no more

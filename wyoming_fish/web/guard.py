@@ -16,9 +16,23 @@ from aiohttp.typedefs import Handler, Middleware
 
 __all__ = ["content_policy", "guard"]
 
-# Names that nobody can have in the Internet's DNS, and so nobody can turn against this machine:
-# reserved (RFC 6761, RFC 6762, RFC 8375, .internal), or not delegated and much used at home.
-_PRIVATE: Final = (".local", ".localhost", ".internal", ".home.arpa", ".lan", ".home")
+# Ends of names that a stranger cannot make mean this machine. The first line is reserved (RFC 6761,
+# RFC 6762, RFC 8375, .internal) or, like the second, not in the internet's DNS, but common in
+# private networks. fritz.box belongs to the maker of that router, which gives out its names. ts.net
+# belongs to Tailscale, which does not let its users choose the address of a name.
+_PRIVATE: Final = (
+    *(".local", ".localhost", ".localdomain", ".internal", ".home.arpa"),
+    *(".lan", ".home", ".corp", ".intranet", ".private"),
+    *(".fritz.box", ".ts.net"),
+)
+_PRIVATE_TEXT: Final = f"{', '.join(_PRIVATE[:-1])} or {_PRIVATE[-1]}"
+
+_REFUSAL: Final = (
+    "This page cannot be opened by this name, because a web site could use the name for an attack. "
+    "Use the IP address of this machine, its name without a domain, or a name that ends in "
+    f"{_PRIVATE_TEXT}. To open the page by another name of this machine, start the server with "
+    "that name: --http NAME:PORT.\n"
+)
 
 
 def guard(own_name: str) -> Middleware:
@@ -29,10 +43,7 @@ def guard(own_name: str) -> Middleware:
         host = request.headers.get("Host", "")
         # What is no browser may leave it out.
         if host and not _is_own(host, own_name):
-            raise web.HTTPForbidden(
-                text="This name may be anybody's: use the machine's address, or a name of the "
-                "house's own such as one in .local.\n"
-            )
+            raise web.HTTPForbidden(text=_REFUSAL)
         # What is not there (404) and what cannot be done with it (405) changes nothing.
         is_served = request.match_info.http_exception is None
         changes = is_served and request.method not in ("GET", "HEAD")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -11,6 +12,10 @@ from ..fish.settings import Backend
 from .view import View
 
 __all__ = ["Readiness", "State"]
+
+_LOGGER = logging.getLogger(__name__)
+
+_INTERNAL: Final = "An internal error occurred. See the server's log, and please report it."
 
 # Seconds for which Fish's answer about the account is taken to hold: however often somebody asks
 # here, Fish is asked once a minute. A failure is looked at again sooner.
@@ -38,8 +43,8 @@ class Readiness:
         self.stopping = False
         """To be set when no more is asked of the server."""
         self._view = view
-        self._asking: asyncio.Task[None] | None = None
-        self._failure: FishError | None = None
+        self._asking: asyncio.Task[Decimal | None] | None = None
+        self._failure = ""
         self._known_until: float | None = None
 
     async def close(self) -> None:
@@ -70,8 +75,8 @@ class Readiness:
     def _trouble(self) -> str:
         if self._known_until is None:
             return f"{self._view.endpoint.name} has not answered yet."
-        if self._failure is not None:
-            return str(self._failure)
+        if self._failure:
+            return self._failure
         if not self._view.sockets.ready:
             # No client comes until it is ready, so that nothing else would try.
             self._view.speaker.warm()
@@ -81,20 +86,24 @@ class Readiness:
     async def _renew(self) -> None:
         """Ask Fish where what it said has grown old, but do not wait for long."""
         if self._asking is None and (self._known_until is None or _now() >= self._known_until):
-            self._asking = asyncio.create_task(self._ask())
-        if (asking := self._asking) is None:
-            return
-        await asyncio.wait((asking,), timeout=PATIENCE)
-        if asking.done():
-            self._asking = None
-            asking.result()
+            self._asking = asyncio.create_task(self._credit())
+            self._asking.add_done_callback(self._note)
+        if self._asking is not None:
+            await asyncio.wait((self._asking,), timeout=PATIENCE)
 
-    async def _ask(self) -> None:
-        try:
-            self.credit = await self._credit()
-            self._failure = None
-        except FishError as error:
-            self._failure = error
+    def _note(self, asking: asyncio.Task[Decimal | None]) -> None:
+        """Take note of the answer. What has failed in another way than Fish can is a bug."""
+        self._asking = None
+        if asking.cancelled():
+            return
+        error = asking.exception()
+        if error is None:
+            self.credit, self._failure = asking.result(), ""
+        elif isinstance(error, FishError):
+            self._failure = str(error)
+        else:
+            _LOGGER.error("Checking the account failed; please report this", exc_info=error)
+            self._failure = _INTERNAL
         self._known_until = _now() + (BAD_FOR if self._failure else GOOD_FOR)
 
     async def _credit(self) -> Decimal | None:
