@@ -146,7 +146,8 @@ async def test_a_proxy_that_cannot_get_through_is_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A proxy's 5xx passes, as a server's does."""
-    monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", 0.05)
+    monkeypatch.setattr("wyoming_fish.fish.retries.FIRST_DELAY", 0.005)
+    monkeypatch.setattr("wyoming_fish.fish.retries.RETRY_TIME", 0.5)
     proxy = ForwardProxy(tunnels=503)
     async with forward_proxy(1, proxy):
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
