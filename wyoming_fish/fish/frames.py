@@ -62,7 +62,7 @@ class FrameConnection(ClientConnection):
             return
         self._parse()
         if self._unparsed:
-            self.transport.pause_reading()
+            self._stop_reading()
             self._parsing = self.loop.create_task(self._parse_rest())
 
     def eof_received(self) -> None:
@@ -115,14 +115,23 @@ class FrameConnection(ClientConnection):
             await self._has_room.wait()
             await cpu_turn()
             self._parse()
-        if self._has_room.is_set() and not self.transport.is_closing():
-            self.transport.resume_reading()
+        self._read_on()
 
     def _pause(self) -> None:
         self._has_room.clear()
-        self.transport.pause_reading()
+        self._stop_reading()
 
     def _resume(self) -> None:
         self._has_room.set()
         if not self._is_parsing:
+            self._read_on()
+
+    # A TLS transport that is closed cannot be paused or resumed any more.
+
+    def _stop_reading(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def _read_on(self) -> None:
+        if self._has_room.is_set() and not self.transport.is_closing():
             self.transport.resume_reading()
