@@ -33,7 +33,7 @@ from .conftest import Reply, receive
 # Megabytes that the server may take more at any moment: half a dozen of the largest messages.
 LIMIT = 12.0
 
-# Seconds that another client may wait for the answer to its ping, while so many replies are flooded.
+# Seconds that another client may wait for the answer to its ping, by the number of floods.
 PING_LIMITS_S = {1: 0.1, 20: 0.5}
 WATCHED_S = 1.0
 
@@ -79,7 +79,7 @@ class _Running:
 
     async def check_floods(self, count: int) -> list[Reply]:
         """Ask for ``count`` replies at once; another client's pings are answered meanwhile."""
-        for attempt in range(ATTEMPTS):
+        for _ in range(ATTEMPTS):
             replies = asyncio.gather(*(self.ask() for _ in range(count)))
             longest_s = await longest_ping_s(self.program, self.port, WATCHED_S)
             answered = await replies
