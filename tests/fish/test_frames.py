@@ -9,7 +9,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from tests.certificates import self_signed
 from wyoming_fish.fish import Backend, Endpoint, FishError
-from wyoming_fish.fish.websocket import open_socket
+from wyoming_fish.fish.websocket import Socket, open_socket
 
 FRAMES = 1500
 
@@ -31,7 +31,14 @@ async def test_all_comes_before_the_end(
         if not closes:
             connection.transport.close()
 
-    received: list[bytes] = []
+    received: list[bytes | str] = []
+
+    async def receive(socket: Socket) -> None:
+        while True:
+            received.append(await socket.receive())
+            if slow and len(received) % 50 == 0:
+                await asyncio.sleep(0.001)
+
     async with serve(send, "localhost", 0, ssl=serving, compression=None) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         url = f"http{'s' if tls else ''}://localhost:{port}"
@@ -39,10 +46,7 @@ async def test_all_comes_before_the_end(
         socket = await open_socket(endpoint, Backend.S2_1_PRO, ssl_context=trusting)
         await socket.send(b"begin")
         with pytest.raises(FishError, match="closed the connection"):
-            while True:
-                received.append(await socket.receive())  # type: ignore[arg-type]
-                if slow and len(received) % 50 == 0:
-                    await asyncio.sleep(0.001)
+            await receive(socket)
         await socket.close()
     assert received == [n.to_bytes(4) + bytes(n % 700) for n in range(FRAMES)]
 

@@ -79,6 +79,7 @@ class _Running:
 
     async def check_floods(self, count: int) -> list[Reply]:
         """Ask for ``count`` replies at once; another client's pings are answered meanwhile."""
+        longest_s = 0.0
         for _ in range(ATTEMPTS):
             replies = asyncio.gather(*(self.ask() for _ in range(count)))
             longest_s = await longest_ping_s(self.program, self.port, WATCHED_S)
