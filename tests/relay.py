@@ -39,7 +39,8 @@ class Relay:
         self.url = ""
         self.hangs_up = False
         """Whether new connections are accepted and closed."""
-        self._port = port
+        self.port = port
+        """Where everything goes."""
         self._flows: set[_Flow] = set()
 
     @contextlib.asynccontextmanager
@@ -64,7 +65,7 @@ class Relay:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.hangs_up:
             return
-        back, forth = await asyncio.open_connection("127.0.0.1", self._port)
+        back, forth = await asyncio.open_connection("127.0.0.1", self.port)
         self._flows.add(flow := _Flow())
         try:
             await asyncio.gather(flow.pass_on(reader, forth), flow.pass_on(back, writer))

@@ -80,6 +80,17 @@ class Address(NamedTuple):
         network = own_address(socket.AF_INET) or own_address(socket.AF_INET6)
         return tuple(self._replace(host=host) for host in ("127.0.0.1", network) if host)
 
+    def is_reached_by(self, other: Address) -> bool:
+        """Whether ``other`` leads to a server that listens here, as far as no name is looked up."""
+        if other in self.to_open():
+            return True
+        is_everywhere = self.scheme == other.scheme == "tcp" and self.host in WILDCARDS
+        return (
+            is_everywhere
+            and self.port == other.port
+            and other.host in ("localhost", "::1", *WILDCARDS)
+        )
+
 
 def without_user(uri: str) -> str:
     """Return ``uri`` without user name and password, which nobody else is to read.

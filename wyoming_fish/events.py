@@ -23,6 +23,8 @@ __all__ = [
     "WireError",
     "encode",
     "encode_audio",
+    "fallback_context",
+    "fallback_origin",
     "is_ssml",
     "json_object",
     "text_of",
@@ -51,6 +53,10 @@ SMALL_JSON_BYTES: Final = 4096
 # Bytes outside of strings in longer JSON. Three bytes can become an object of 64: the events that
 # are used need less than a hundred, and the rest of them is one text.
 STRUCTURE_LIMIT_BYTES: Final = 1024
+
+# The key of a request's `context` under which a server names itself to its fallback voice. Wyoming
+# leaves it open what a context has, and servers pass over what they do not know.
+_FALLBACK_OF: Final = "wyoming-fish-fallback-of"
 
 # The events whose data is used; that of others is dropped as it comes.
 _WITH_DATA: Final = frozenset({"ping", "synthesize", "synthesize-start", "synthesize-chunk"})
@@ -228,6 +234,18 @@ def is_ssml(event: Event) -> bool:
     if text_format is not None and not isinstance(text_format, str):
         raise WireError("a text's format is text")
     return text_format == SynthesizeTextFormat.SSML
+
+
+def fallback_context(server_id: str) -> dict[str, str]:
+    """The context of a request that the server ``server_id`` hands to its fallback voice."""
+    return {_FALLBACK_OF: server_id}
+
+
+def fallback_origin(event: Event) -> str | None:
+    """The ID of the server whose fallback voice is asked by this; None if a client asks."""
+    context = event.data.get("context")
+    server_id = context.get(_FALLBACK_OF) if isinstance(context, dict) else None
+    return server_id[:NAME_LIMIT] if isinstance(server_id, str) else None
 
 
 def json_object(data: bytes) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from typing import Any, Final, NamedTuple
 
@@ -16,15 +17,19 @@ from wyoming.error import Error
 from wyoming.tts import Synthesize
 
 from .address import Address
-from .events import WireError, encode, json_object
+from .events import WireError, encode, fallback_context, json_object
+from .fish.cpu_turns import cpu_turn
 from .fish.script import plain
 from .fish.story import max_audio_s
 from .fish.text import TextSettings
 from .fish.untrusted import one_line
-from .fish.watchdog import Watchdog
+from .fish.watchdog import PartLimit, Watchdog
 from .wav import Format
 
-__all__ = ["FISH_PATIENCE", "FallbackError", "speak_by"]
+__all__ = ["FISH_PATIENCE", "SERVER_ID", "FallbackError", "speak_by"]
+
+# Names this server to its fallback voice, which may be this server by another address.
+SERVER_ID: Final = secrets.token_hex(8)
 
 # Seconds that Fish has for its first audio where there is another voice: satellites give up after
 # 5 s without a byte, and the other voice needs some of them. Fish answers in half a second, in its
@@ -47,9 +52,11 @@ MAX_JSON_BYTES: Final = 64 * 1024
 # Bytes of audio that are converted at a time.
 PIECE_BYTES: Final = 16 * 1024
 
-# Bytes of a payload that is not audio, and events without audio. Voices send none.
+# Bytes of a payload that is not audio. Voices send none.
 MAX_OTHER_BYTES: Final = 2**20
-MAX_OTHER_EVENTS: Final = 1000
+
+# Events of any kind without audio, and for each second of audio. Voices send some 20 a second.
+MAX_SILENT_EVENTS: Final = 1000
 
 # Hertz and channels of a voice. The converter's work grows with how far the rates are apart.
 MIN_RATE: Final = 8000
@@ -88,7 +95,8 @@ async def speak_by(
     try:
         async with _connected(uri) as (reader, writer):
             async with asyncio.timeout(SILENCE_LIMIT):
-                writer.write(encode(Synthesize(whole).event()))
+                request = Synthesize(whole, context=fallback_context(SERVER_ID))
+                writer.write(encode(request.event()))
                 await writer.drain()
             heard = False
             async with contextlib.aclosing(_audio(reader, rate)) as audio:
@@ -135,33 +143,38 @@ async def _connected(
 
 async def _audio(reader: asyncio.StreamReader, rate: int) -> AsyncGenerator[bytes]:
     """What comes until `audio-stop`, as s16le mono PCM of ``rate`` hertz."""
-    watchdog = Watchdog(SILENCE_LIMIT)
+    watchdog, limit = Watchdog(SILENCE_LIMIT), PartLimit(MAX_SILENT_EVENTS)
     converter = _Converter(rate)
-    others = 0
     while True:
         async with watchdog.waiting():
+            # What has been received is read without a wait.
+            await cpu_turn()
             event = await _read_event(reader)
+        limit.take()
         if AudioStop.is_type(event.type):
             return
+        if limit.is_exceeded:
+            raise FallbackError("it sends too many events with hardly any audio")
         if AudioChunk.is_type(event.type):
             converter.change_format(_format_of(event.data))
             left = event.payload_length
             while left:
                 async with watchdog.waiting():
+                    await cpu_turn()
                     data = await reader.read(min(left, PIECE_BYTES))
                 if not data:
                     raise EOFError
                 left -= len(data)
                 if pcm := converter.convert(data):
                     watchdog.hear(len(pcm) / 2 / rate)
+                    limit.hear(len(pcm) / 2 / rate)
                     yield pcm
             continue
         if Error.is_type(event.type):
             text = event.data.get("text")
-            said = one_line(text, MAX_ERROR_CHARS) if isinstance(text, str) else ""
+            said = one_line(text, MAX_ERROR_CHARS).rstrip(".") if isinstance(text, str) else ""
             raise FallbackError(f"it reports an error: {said or 'no reason given'}")
-        others += 1
-        if others > MAX_OTHER_EVENTS or event.payload_length > MAX_OTHER_BYTES:
+        if event.payload_length > MAX_OTHER_BYTES:
             raise FallbackError("it sends no audio")
         async with watchdog.waiting():
             await _skip(reader, event.payload_length)
@@ -187,6 +200,7 @@ async def _read_event(reader: asyncio.StreamReader) -> _Event:
 async def _skip(reader: asyncio.StreamReader, left: int) -> None:
     while left and (data := await reader.read(min(left, PIECE_BYTES))):
         left -= len(data)
+        await cpu_turn()
 
 
 def _length(header: dict[str, Any], name: str) -> int:

@@ -94,6 +94,12 @@ class Options:
             arguments,
             environ,
         )
+        fallback_uri = values["fallback_uri"]
+        if fallback_uri and values["uri"].is_reached_by(Address.parse(fallback_uri)):
+            parser.error(
+                "--fallback-uri is this server's own address: give it that of another Wyoming "
+                "voice, such as Piper's tcp://HOST:10200"
+            )
         own = values.keys() & {field.name for field in fields(cls)}
         try:
             endpoint = None if values["demo"] else endpoint_of(values)

@@ -28,6 +28,8 @@ class Reply:
         self.voice = voice
         self.streamed = streamed
         self.ssml = ssml
+        self.fallback_of: str | None = None
+        """The ID of the server that asks, if this one is its fallback voice."""
         self.record = Record()
         """What becomes of it."""
         self._limit = limit

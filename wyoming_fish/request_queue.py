@@ -10,7 +10,7 @@ from typing import Final
 from wyoming.event import Event
 from wyoming.tts import SynthesizeVoice
 
-from .events import WireError, is_ssml, text_of, voice_of
+from .events import WireError, fallback_origin, is_ssml, text_of, voice_of
 from .memory_budget import CHARACTER_BYTES, MemoryShare
 from .reply import Reply
 
@@ -98,6 +98,7 @@ class RequestQueue:
         if len(self.unanswered) > WAITING_LIMIT + 1:
             raise WireError(f"more than {WAITING_LIMIT} replies are waiting")
         reply.voice, reply.ssml = voice_of(event), is_ssml(event)
+        reply.fallback_of = fallback_origin(event)
         # Behind the end of the others it is refused when they are spoken.
         self._waiting.put_nowait(reply)
         return reply

@@ -11,8 +11,8 @@ from typing import ClassVar
 
 from .cache import Cache
 from .catalog import Catalog
-from .fallback import FISH_PATIENCE, FallbackError, speak_by
-from .fish.errors import FishError, VoiceNotFoundError
+from .fallback import FISH_PATIENCE, SERVER_ID, FallbackError, speak_by
+from .fish.errors import FishError, SettingsError, VoiceNotFoundError
 from .fish.owner import owner_at
 from .fish.settings import SpeechSettings
 from .fish.sockets import Sockets
@@ -69,6 +69,11 @@ class Speaker:
         """
         uri, record = self._options.fallback_uri, reply.record
         with self._history.telling(record):
+            if reply.fallback_of == SERVER_ID:
+                raise SettingsError(
+                    "The fallback voice leads back to this server. Set --fallback-uri to another "
+                    "Wyoming voice."
+                )
             failure: FishError
             try:
                 async with contextlib.aclosing(self._speak_by_fish(reply)) as audio:
@@ -80,7 +85,8 @@ class Speaker:
             except Exception as error:
                 _LOGGER.error("A reply failed; please report this", exc_info=error)
                 failure = InternalError()
-            if record.audio or not uri:
+            # Two servers that are each other's fallback voice would never end.
+            if record.audio or not uri or reply.fallback_of:
                 raise failure
             _LOGGER.warning("Using the fallback voice: %s", failure)
             record.source = "fallback"

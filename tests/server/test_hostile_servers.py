@@ -1,18 +1,13 @@
 """What hostile servers cost a real server of ours: an error for the reply, and no memory."""
 
 import asyncio
-import contextlib
 import json
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import ormsgpack
 import pytest
 import pytest_asyncio
-from wyoming.client import AsyncTcpClient
-from wyoming.ping import Ping
-from wyoming.tts import Synthesize
 
 from tests.hostile_servers import (
     HostileFish,
@@ -25,77 +20,19 @@ from tests.hostile_servers import (
     map_of,
     voice,
 )
-from tests.processes import READY, Program, server
 
-from .conftest import Reply, receive
-
-# Megabytes that the server may take more at any moment: half a dozen of the largest messages.
-LIMIT = 13.0
-
-# Seconds for an answer, whatever is sent.
-ANSWER_LIMIT_S = 15.0
+from .attacked import PING_LIMITS_S, Running, started
 
 CONTROL = "x\n2026-01-01 INFO FORGED \x1b[31mred\x1b]0;title\x07\u202e"
-
-
-class _Running:
-    """A server in a process of its own."""
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.port = int(program.wait_for(READY)[1].rpartition(":")[2])
-
-    def memory(self, field: str) -> float:
-        """Megabytes: VmRSS, what it has now; VmHWM, the most since ``forget_peak``."""
-        status = Path(f"/proc/{self.program.pid}/status").read_text()
-        return int(status.partition(f"{field}:")[2].split()[0]) / 1024
-
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        """What happens within costs no more than LIMIT."""
-        before = self.memory("VmRSS")
-        Path(f"/proc/{self.program.pid}/clear_refs").write_text("5")
-        yield
-        assert self.memory("VmHWM") - before <= LIMIT
-
-    async def ask(self) -> Reply:
-        """Ask for a reply; all that comes back. Afterwards the server is still there."""
-        async with AsyncTcpClient("127.0.0.1", self.port) as client:
-            await client.write_event(Synthesize("Good night. The doors are locked.").event())
-            async with asyncio.timeout(ANSWER_LIMIT_S):
-                reply = await receive(client, "audio-stop")
-        async with AsyncTcpClient("127.0.0.1", self.port) as client:
-            await client.write_event(Ping().event())
-            assert await client.read_event() is not None
-        return reply
-
-    def check_log(self) -> None:
-        """Nothing of a server's reached the log as it was, and nothing went wrong here."""
-        log = self.program.log
-        assert "Traceback" not in log
-        assert all(c.isprintable() for c in log.replace("\n", ""))
-        assert not any(line.startswith("2026-01-01") for line in log.splitlines())
-        assert max(map(len, log.splitlines())) < 3000
-
-
-@contextlib.asynccontextmanager
-async def _started(*flags: str) -> AsyncIterator[_Running]:
-    program = server("--api-key=key", "--uri=tcp://127.0.0.1:0", "--warm=0", *flags)
-    try:
-        running = await asyncio.to_thread(_Running, program)
-        yield running
-    finally:
-        await asyncio.to_thread(program.end)
-    running.check_log()
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def by_fish() -> AsyncIterator[tuple[_Running, HostileFish]]:
+async def by_fish() -> AsyncIterator[tuple[Running, HostileFish]]:
     """A server that speaks by a hostile Fish Audio."""
-    async with fish(HostileFish()) as hostile, _started(f"--base-url={hostile.url}") as running:
+    async with fish(HostileFish()) as hostile, started(f"--base-url={hostile.url}") as running:
         # What is allocated once for all is allocated now.
         hostile.live = _refuse
         for _ in range(3):
@@ -161,8 +98,36 @@ LIVE = {
 }
 
 
+# A server that sends the smallest things without end, as fast as it can.
+FLOODS = {
+    "empty frames": _endless(b"\x81\x00" * 20_000),
+    "text frames": _endless(b"\x81\x05abcde" * 5000),
+    "empty pings": _endless(b"\x89\x00" * 20_000),
+    "pings": _endless((b"\x89\x7d" + bytes(125)) * 2000),
+    "pongs": _endless(b"\x8a\x00" * 20_000),
+    "empty fragments": _endless(b"\x00\x00" * 20_000, b"\x02\x00"),
+    "log events": _endless(map_of(event="log") * 3000),
+    "a sample at a time": _endless(map_of(event="audio", audio=b"\x01\x00") * 2000),
+    "half a sample at a time": _endless(map_of(event="audio", audio=b"\x01") * 2000),
+}
+
+
+@pytest.mark.parametrize("count", PING_LIMITS_S)
+@pytest.mark.parametrize("name", FLOODS)
+async def test_floods(by_fish: tuple[Running, HostileFish], name: str, count: int) -> None:
+    """A flood of frames ends each reply with an error, and holds up neither pings nor memory."""
+    running, hostile = by_fish
+    hostile.live, hostile.live_headers = FLOODS[name], b"ratelimit-limit-concurrency: 50\r\n"
+    with running.watched():
+        replies = await running.check_floods(count)
+    hostile.live_headers = b""
+    for reply in replies:
+        assert reply.types[-1] == "error"
+        assert "with hardly any audio" in reply.error.text
+
+
 @pytest.mark.parametrize("name", LIVE)
-async def test_live(by_fish: tuple[_Running, HostileFish], name: str) -> None:
+async def test_live(by_fish: tuple[Running, HostileFish], name: str) -> None:
     """Whatever comes by websocket, the reply ends with an error, and memory stays."""
     running, hostile = by_fish
     hostile.live = LIVE[name]
@@ -173,7 +138,7 @@ async def test_live(by_fish: tuple[_Running, HostileFish], name: str) -> None:
     assert len(reply.error.text) < 1500
 
 
-async def test_pings_without_end(by_fish: tuple[_Running, HostileFish]) -> None:
+async def test_pings_without_end(by_fish: tuple[Running, HostileFish]) -> None:
     """Pings whose answers nobody reads do not pile up the answers."""
     running, hostile = by_fish
     connections = 0
@@ -191,7 +156,7 @@ async def test_pings_without_end(by_fish: tuple[_Running, HostileFish]) -> None:
         assert (await running.ask()).types == ["error"]
 
 
-async def test_a_limit_of_many_digits(by_fish: tuple[_Running, HostileFish]) -> None:
+async def test_a_limit_of_many_digits(by_fish: tuple[Running, HostileFish]) -> None:
     """A number of sessions that is not one is passed over."""
     running, hostile = by_fish
     hostile.live, hostile.live_headers = (
@@ -227,7 +192,7 @@ REST = {
 
 
 @pytest.mark.parametrize("name", REST)
-async def test_rest(by_fish: tuple[_Running, HostileFish], name: str) -> None:
+async def test_rest(by_fish: tuple[Running, HostileFish], name: str) -> None:
     """Whatever is answered to a request for speech, the reply ends with an error."""
     running, hostile = by_fish
     hostile.live, hostile.answer = None, REST[name]
@@ -264,7 +229,7 @@ async def test_voices(name: str) -> None:
 
     async with (
         fish(HostileFish(answer=answer)) as hostile,
-        _started(f"--base-url={hostile.url}", "--http=127.0.0.1:0") as running,
+        started(f"--base-url={hostile.url}", "--http=127.0.0.1:0") as running,
     ):
         await asked.wait()
         page = (await asyncio.to_thread(running.program.wait_for, r"http://127.0.0.1:(\d+)/"))[1]
@@ -310,6 +275,9 @@ FALLBACK = {
     "large other payload": _endless(bytes(2**16), _event("x", 10**11)),
     "endless audio": _endless(_chunk(44_100)),
     "endless events": _endless(_event("x")),
+    "empty audio": _endless(_chunk(0) * 500),
+    "a byte at a time": _endless(_chunk(1) * 500),
+    "changing rates": _endless(b"".join(_chunk(3, 8000 + n % 3 * 50_000) for n in range(500))),
     "slow rate": _once(_chunk(4000, rate=1), STOP),
     "no rate": _once(_chunk(4000, rate=0), STOP),
     "rate of another type": _once(_chunk(4000, rate=True), STOP),
@@ -326,12 +294,12 @@ FALLBACK = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def by_voice() -> AsyncIterator[tuple[_Running, HostileVoice]]:
+async def by_voice() -> AsyncIterator[tuple[Running, HostileVoice]]:
     """A server that speaks by a hostile fallback voice."""
     async with (
         fish(HostileFish(answer=_once(http(b"", b"402 Payment Required")))) as hostile,
         voice(HostileVoice(_once(STOP))) as other,
-        _started(f"--base-url={hostile.url}", f"--fallback-uri={other.uri}") as running,
+        started(f"--base-url={hostile.url}", f"--fallback-uri={other.uri}") as running,
     ):
         other.speak = _once(_chunk(44_100), STOP)
         for _ in range(3):
@@ -340,7 +308,7 @@ async def by_voice() -> AsyncIterator[tuple[_Running, HostileVoice]]:
 
 
 @pytest.mark.parametrize("name", FALLBACK)
-async def test_fallback(by_voice: tuple[_Running, HostileVoice], name: str) -> None:
+async def test_fallback(by_voice: tuple[Running, HostileVoice], name: str) -> None:
     """Whatever the fallback voice sends, the client gets Fish Audio's error, and memory stays."""
     running, other = by_voice
     other.speak = FALLBACK[name]
@@ -348,3 +316,18 @@ async def test_fallback(by_voice: tuple[_Running, HostileVoice], name: str) -> N
         reply = await running.ask()
     assert reply.types[-1] == "error"
     assert reply.error.code == "no-credit"
+
+
+VOICE_FLOODS = ["endless events", "empty audio", "a byte at a time", "changing rates"]
+
+
+@pytest.mark.parametrize("count", PING_LIMITS_S)
+@pytest.mark.parametrize("name", VOICE_FLOODS)
+async def test_a_flood_of_a_fallback_voice(
+    by_voice: tuple[Running, HostileVoice], name: str, count: int
+) -> None:
+    """A flood of events ends each reply with an error, and does not hold up pings."""
+    running, other = by_voice
+    other.speak = FALLBACK[name]
+    for reply in await running.check_floods(count):
+        assert reply.error.code == "no-credit"

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -11,6 +10,7 @@ from itertools import cycle, islice
 import pytest
 import pytest_asyncio
 
+from tests.pings import longest_ping_s
 from tests.processes import READY, Program, server
 from wyoming_fish.emulator import Emulator, EmulatorSettings
 
@@ -98,28 +98,6 @@ class _Running:
     program: Program
     port: int
 
-    def cpu_s(self) -> float:
-        """Seconds of the processor that it has had."""
-        # The number of a process's clock, as Linux composes it.
-        return time.clock_gettime((~self.program.pid << 3) | 2)
-
-    async def ping_s(self) -> float:
-        """The longest wait for the answer to a ping, one after the other for WATCHED_S.
-
-        Of each wait that is the time that the server computed, or less if less has passed: when
-        the machine does something else, it is not the server's doing.
-        """
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        longest, until = 0.0, time.monotonic() + WATCHED_S
-        while time.monotonic() < until:
-            began, cpu_s = time.monotonic(), self.cpu_s()
-            writer.write(b'{"type": "ping"}\n')
-            await reader.readuntil(b"\n")
-            longest = max(longest, min(self.cpu_s() - cpu_s, time.monotonic() - began))
-            await asyncio.sleep(0.005)
-        writer.close()
-        return longest
-
     async def attacked_s(self, attacks: list[bytes]) -> float:
         """The longest wait for a ping while clients send ``attacks``, one each."""
         async with contextlib.AsyncExitStack() as stack:
@@ -127,7 +105,7 @@ class _Running:
                 await stack.enter_async_context(_client(self.port, number, attack))
                 for number, attack in enumerate(attacks)
             ]
-            longest = await self.ping_s()
+            longest = await longest_ping_s(self.program, self.port, WATCHED_S)
             assert tasks
         return longest
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncGenerator, Collection
 from typing import Final
 
+from .cpu_turns import cpu_turn
 from .errors import BrokenStreamError, FishConnectionError, FishError, NoAudioError
 from .progress import Progress
 from .protocol import Audio, Finish, Session, State
@@ -208,11 +209,13 @@ class LiveReply:
                 self._progress.listen(message)
             if message is not None and message.pcm:
                 seconds = len(message.pcm) / 2 / self._settings.sample_rate
+                socket.hear(seconds)
                 self._owed_since = self._owe(session, seconds)
                 self._hear(seconds)
             if message is not None:
                 self._given_at = _now()
                 return message
+            await cpu_turn()
 
     def _owe(self, session: Session, seconds: float) -> float | None:
         """Since when Fish counts as silent, as audio has come; None if it has nothing more to say.

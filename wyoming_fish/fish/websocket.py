@@ -8,7 +8,7 @@ import logging
 import ssl
 from typing import Any, Final
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
@@ -21,6 +21,7 @@ from websockets.protocol import State as ConnectionState
 
 from .answers import LIMIT_HEADER, concurrency_limit
 from .errors import FishConnectionError, FishError, NoWebsocketError, ProtocolError
+from .frames import MAX_SILENT_FRAMES, FrameConnection
 from .protocol import Session, State
 from .proxies import Proxy, proxy_for
 from .refusals import MAX_REFUSAL_BYTES, from_os_error, says_fish
@@ -113,7 +114,12 @@ class Socket:
     def begin(self) -> Session:
         """A new session, whose frames are to be sent here."""
         self._session = Session(is_fish=self._is_fish)
+        self._connection.limit.renew()
         return self._session
+
+    def hear(self, seconds: float) -> None:
+        """So many seconds of audio have been heard: the server may send more frames."""
+        self._connection.limit.hear(seconds)
 
     async def send(self, frame: bytes) -> None:
         """Send a frame. Raises FishConnectionError where the socket is closed."""
@@ -125,12 +131,16 @@ class Socket:
     async def receive(self) -> bytes | str:
         """The next frame. Raises FishConnectionError where the socket is closed.
 
-        Raises ProtocolError for what is not a websocket message, or for too large a one. When it is
-        cancelled, no frame is lost.
+        Raises ProtocolError for what is not a websocket message, for too large a one, and for too
+        many without audio. When it is cancelled, no frame is lost.
         """
         try:
             frame = await self._connection.recv()
         except ConnectionClosed as error:
+            if self._connection.limit.is_exceeded:
+                raise ProtocolError(
+                    f"The server sent more than {MAX_SILENT_FRAMES} messages with hardly any audio."
+                ) from error
             sent = error.sent
             if error.rcvd is None and sent is not None and sent.code in _BROKEN_MESSAGE:
                 raise ProtocolError(
@@ -220,7 +230,7 @@ async def open_socket(
     return Socket(connection, backend, timestamps=timestamps, is_fish=endpoint.is_fish)
 
 
-class _Connection(ClientConnection):
+class _Connection(FrameConnection):
     """A connection that knows how long its upgrade took."""
 
     upgrade_time = 0.0
