@@ -81,7 +81,10 @@ class Quota:
             # By IPv4 an address is its network, and reaches its limit first.
             for party in (_ALL, address, network):
                 self._check(party)
-        if not characters:
+        for party in (_ALL, network, address):
+            if characters < 0:
+                self._give_back(party, -characters)
+        if characters <= 0:
             return
         step = int(now // STEP_S)
         if not self._steps or self._steps[-1][0] != step:
@@ -89,6 +92,14 @@ class Quota:
         for party in (_ALL, network, address):
             self._steps[-1][1][party] += characters
             self._sent[party] += characters
+
+    def _give_back(self, party: Party, characters: int) -> None:
+        """Take them out of the steps in which they can have been sent: the last ones."""
+        for _, sent in reversed(self._steps):
+            part = min(characters, sent[party])
+            for counts in (sent, self._sent):
+                counts[party] -= part
+            characters -= part
 
     def _counted(self, party: Party) -> Party:
         """Return ``party``, or what it counts with if too many are counted by themselves."""

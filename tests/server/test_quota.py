@@ -157,6 +157,23 @@ def test_an_hour_goes_by() -> None:
     run(go())
 
 
+def test_what_is_given_back_later_is_not_counted_for_ever() -> None:
+    """Characters that are given back in a later step than they were sent in count no more."""
+
+    async def go() -> None:
+        quota = Quota(100, 0)
+        await asyncio.sleep(STEP_S - asyncio.get_running_loop().time() % STEP_S + STEP_S - 1)
+        quota.spend(owner_at("a"), 60)
+        await asyncio.sleep(2)
+        quota.spend(owner_at("a"), -60)
+        assert quota.sent == 0
+        quota.spend(owner_at("a"), 30)
+        await asyncio.sleep(3900)
+        assert quota.sent == 0
+
+    run(go())
+
+
 async def test_addresses_without_end() -> None:
     """However many there are, so many are counted by themselves, and all others as one."""
     quota = Quota(0, 100)
