@@ -37,7 +37,7 @@ LARGEST: Final = 4 * 2**20
 
 # Bytes that are read at a time, 0.7 s at 44100 Hz: so much is in memory for each listener. It is
 # even, because a sample has two bytes.
-SLICE_BYTES: Final = 64 * 2**10
+SLICE_BYTES: Final = 16 * 2**10
 
 # Bytes of all announcements in memory: those that are being made, and those that wait for the disk.
 # Two of the largest fit, or eighteen of five seconds. What does not fit is not kept.

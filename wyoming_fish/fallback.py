@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Final, NamedTuple
 
 from wyoming.audio import AudioChunk, AudioChunkConverter, AudioStop
@@ -17,9 +17,7 @@ from wyoming.tts import Synthesize
 
 from .address import Address
 from .events import WireError, encode, json_object
-from .fish.script import plain
 from .fish.story import max_audio_s
-from .fish.text import TextSettings
 from .fish.untrusted import one_line
 from .fish.watchdog import Watchdog
 from .wav import Format
@@ -74,16 +72,12 @@ class _Event(NamedTuple):
     payload_length: int
 
 
-async def speak_by(
-    uri: str, text: AsyncIterable[str], text_settings: TextSettings, rate: int
-) -> AsyncGenerator[bytes]:
-    """Speak by the Wyoming server at ``uri``, in its own voice, when the text is complete.
+async def speak_by(uri: str, whole: str, rate: int) -> AsyncGenerator[bytes]:
+    """Speak ``whole`` in one request to the Wyoming server at ``uri``, in its own voice.
 
-    It is cleaned by ``text_settings``, without cues, which another voice would read out. Gives
-    s16le mono PCM of ``rate`` hertz, whatever the server's own format is. Raises FallbackError
-    where not all of it comes.
+    Gives s16le mono PCM of ``rate`` hertz, whatever the server's own format is. Raises
+    FallbackError if not all of it comes.
     """
-    whole = await plain(text, text_settings)
     seconds_left = max_audio_s(len(whole.encode()))
     try:
         async with _connected(uri) as (reader, writer):
