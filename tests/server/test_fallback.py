@@ -320,32 +320,3 @@ async def test_a_text_that_pauses_is_not_given_up(
         reply = await receive(client, "synthesize-stopped")
         assert decode_code_voice(reply.pcm, allow_silence=True) == "The doors are locked."
         assert asked == []
-
-
-async def test_silence_while_the_text_is_written(
-    serving: Serving, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A player hears silence from the time that it would from Fish on, all in one audio stream."""
-    monkeypatch.setattr("wyoming_fish.speaker.LEAD_S", 0.1)
-    monkeypatch.setattr("wyoming_fish.fish.bridge.LEAD_S", 0.1)
-    settings = EmulatorSettings(faults=[Fault("upgrade", 402, times=None)])
-    async with (
-        _other(lambda _: _spoken(44100)) as (uri, asked),
-        serving(settings, f"--fallback-uri={uri}", "--bridge=0.1") as served,
-        served.client() as client,
-        asyncio.timeout(3),
-    ):
-        await client.write_event(SynthesizeStart().event())
-        await client.write_event(SynthesizeChunk("Good night. ").event())
-        silent = [
-            event for _ in range(3) for event in (await receive(client, "audio-chunk")).events
-        ]
-        assert asked == []
-        await client.write_event(SynthesizeChunk("The doors are locked.").event())
-        await client.write_event(SynthesizeStop().event())
-        reply = await receive(client, "synthesize-stopped")
-    assert asked == [TEXT]
-    assert not any(b"".join(event.payload or b"" for event in silent))
-    assert _tone(44100) in reply.pcm
-    reply.events[:0] = silent
-    check_envelope(reply, 44100, streamed=True)
