@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Final, NamedTuple
 
 from wyoming.audio import AudioChunk, AudioChunkConverter, AudioStop
@@ -19,17 +18,12 @@ from wyoming.tts import Synthesize
 from .address import Address
 from .events import WireError, encode, fallback_context, json_object
 from .fish.cpu_turns import cpu_turn
-from .fish.script import plain
 from .fish.story import max_audio_s
-from .fish.text import TextSettings
 from .fish.untrusted import one_line
 from .fish.watchdog import PartLimit, Watchdog
 from .wav import Format
 
-__all__ = ["FISH_PATIENCE", "SERVER_ID", "FallbackError", "speak_by"]
-
-# Names this server to its fallback voice, which may be this server by another address.
-SERVER_ID: Final = secrets.token_hex(8)
+__all__ = ["FISH_PATIENCE", "FallbackError", "speak_by"]
 
 # Seconds that Fish has for its first audio where there is another voice: satellites give up after
 # 5 s without a byte, and the other voice needs some of them. Fish answers in half a second, in its
@@ -81,21 +75,18 @@ class _Event(NamedTuple):
     payload_length: int
 
 
-async def speak_by(
-    uri: str, text: AsyncIterable[str], text_settings: TextSettings, rate: int
-) -> AsyncGenerator[bytes]:
-    """Speak by the Wyoming server at ``uri``, in its own voice, when the text is complete.
+async def speak_by(uri: str, whole: str, rate: int, server_id: str) -> AsyncGenerator[bytes]:
+    """Speak ``whole`` in one request to the Wyoming server at ``uri``, in its own voice.
 
-    It is cleaned by ``text_settings``, without cues, which another voice would read out. Gives
-    s16le mono PCM of ``rate`` hertz, whatever the server's own format is. Raises FallbackError
-    where not all of it comes.
+    Gives s16le mono PCM of ``rate`` hertz, whatever the server's own format is. ``server_id`` is
+    this server's, for a server that would hand the request on. Raises FallbackError if not all of
+    the audio comes.
     """
-    whole = await plain(text, text_settings)
     seconds_left = max_audio_s(len(whole.encode()))
     try:
         async with _connected(uri) as (reader, writer):
             async with asyncio.timeout(SILENCE_LIMIT):
-                request = Synthesize(whole, context=fallback_context(SERVER_ID))
+                request = Synthesize(whole, context=fallback_context(server_id))
                 writer.write(encode(request.event()))
                 await writer.drain()
             heard = False

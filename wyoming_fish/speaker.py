@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator
@@ -11,7 +12,9 @@ from typing import ClassVar
 
 from .cache import Cache
 from .catalog import Catalog
-from .fallback import FISH_PATIENCE, SERVER_ID, FallbackError, speak_by
+from .fallback import FISH_PATIENCE, FallbackError
+from .fallback_voice import FallbackVoice
+from .fish.bridge import LEAD_S, Silence, bridged
 from .fish.errors import FishError, SettingsError, VoiceNotFoundError
 from .fish.owner import owner_at
 from .fish.settings import SpeechSettings
@@ -53,6 +56,12 @@ class Speaker:
         self._options = options
         self._history = history
         self._cache = cache
+        self._fallback = options.fallback_uri and FallbackVoice(
+            options.fallback_uri,
+            options.text_settings,
+            options.speech.sample_rate,
+            sockets.read_aheads,
+        )
         self.quota = Quota(
             options.max_characters_per_hour, options.max_characters_per_hour_per_address
         )
@@ -67,9 +76,10 @@ class Speaker:
         Where Fish fails before it is heard, the fallback voice speaks; where that fails too, Fish's
         error is the one that is told.
         """
-        uri, record = self._options.fallback_uri, reply.record
+        fallback, record = self._fallback, reply.record
+        asked_at = _now()
         with self._history.telling(record):
-            if reply.fallback_of == SERVER_ID:
+            if fallback and reply.fallback_of == fallback.server_id:
                 raise SettingsError(
                     "The fallback voice leads back to this server. Set --fallback-uri to another "
                     "Wyoming voice."
@@ -86,24 +96,42 @@ class Speaker:
                 _LOGGER.error("A reply failed; please report this", exc_info=error)
                 failure = InternalError()
             # Two servers that are each other's fallback voice would never end.
-            if record.audio or not uri or reply.fallback_of:
+            if record.audio or not fallback or reply.fallback_of:
                 raise failure
             _LOGGER.warning("Using the fallback voice: %s", failure)
             record.source = "fallback"
-            record.spoken_by = f"fallback voice at {uri}"
-            rate = self._options.speech.sample_rate
+            record.spoken_by = f"fallback voice at {fallback.uri}"
             try:
-                other = speak_by(uri, reply.text(), self._options.text_settings, rate)
-                async with contextlib.aclosing(other) as audio:
+                async with contextlib.aclosing(self._speak_by(fallback, reply, asked_at)) as audio:
                     async for pcm in audio:
-                        record.hear(len(pcm) / 2 / rate)
                         yield pcm
             except FallbackError as error:
                 _LOGGER.error(
                     "The fallback voice at %s failed: %s. Check that it runs, and --fallback-uri.",
-                    *(uri, error),
+                    *(fallback.uri, error),
                 )
                 raise failure from error
+
+    def _speak_by(
+        self, fallback: FallbackVoice, reply: Reply, asked_at: float
+    ) -> AsyncGenerator[bytes]:
+        """The reply by the fallback voice. Silence in its pauses goes on from that of Fish."""
+        record = reply.record
+        speech = fallback.speak(reply.text(), owner_at(record.host), record)
+        if not (self._options.bridge and reply.streamed):
+            return speech
+        rate = self._options.speech.sample_rate
+        silence = Silence(
+            self._options.bridge,
+            rate,
+            # It speaks when the text is complete.
+            is_pending=lambda: True,
+            text_began=lambda: record.text_began,
+        )
+        lead_s = LEAD_S
+        if record.text_began is not None:
+            lead_s += min(0.0, max(record.text_began, asked_at) - _now())
+        return bridged(speech, silence, lead_s)
 
     def _speak_by_fish(self, reply: Reply) -> AsyncGenerator[bytes]:
         try:
@@ -157,3 +185,7 @@ class Speaker:
             async for pcm in audio:
                 reply.record.hear(len(pcm) / 2 / settings.sample_rate)
                 yield pcm
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Silence", "bridged"]
+__all__ = ["LEAD_S", "Silence", "bridged"]
 
 # Seconds from the first text, after which silence is given though nothing was heard yet: satellites
 # give up after 5 s without a byte. An error before it is told before anything was heard.
@@ -55,14 +55,17 @@ class Silence:
 
 
 async def bridged(  # noqa: C901 - one loop and its two callbacks
-    speech: AsyncGenerator[bytes], silence: Silence
+    speech: AsyncGenerator[bytes], silence: Silence, lead_s: float = LEAD_S
 ) -> AsyncGenerator[bytes]:
-    """``speech`` with ``silence`` in its pauses. Leaving closes ``speech``."""
+    """``speech`` with ``silence`` in its pauses. Leaving closes ``speech``.
+
+    ``lead_s`` is the seconds before the first silence, if nothing is heard until then.
+    """
     # One task for all of it, and a timer that is moved only when it rings: a task and a timer for
     # each frame would cost as much as a tenth of all that is done with it.
     loop = asyncio.get_running_loop()
     audio: asyncio.Queue[bytes] = asyncio.Queue(1)
-    clock = _Clock(silence, loop.time())
+    clock = _Clock(silence, loop.time() + lead_s)
     alarm: asyncio.TimerHandle | None = None
     is_awaited = False
 
@@ -114,13 +117,13 @@ async def bridged(  # noqa: C901 - one loop and its two callbacks
 class _Clock:
     """When silence is due: by what has come, and what a player has of it."""
 
-    def __init__(self, silence: Silence, now: float) -> None:
+    def __init__(self, silence: Silence, due: float) -> None:
         self._silence = silence
         self._played_until = self._given_at = -math.inf
         self._is_flushed = True
         self.heard_at: float | None = None
         """When speech came last."""
-        self.due = now + LEAD_S
+        self.due = due
 
     def gave(self, size: int, now: float) -> None:
         """So many bytes of speech or silence have been given."""
