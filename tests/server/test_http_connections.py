@@ -31,7 +31,7 @@ LENGTH = 600_000
 # More than a kernel takes of what nobody reads.
 ENOUGH_TO_FILL_BUFFERS = 2**25
 MANY_VOICES = EmulatorSettings(
-    voices=tuple(EmulatedVoice(f"{n:032x}", "🐟" * 100, mine=True) for n in range(1000))
+    voices=tuple(EmulatedVoice(f"{n:032x}", "🐟" * 100, mine=True) for n in range(1900))
 )
 
 
@@ -147,7 +147,7 @@ async def test_a_head_that_drips(serving: Serving, monkeypatch: pytest.MonkeyPat
 
 async def test_a_body_that_drips(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """So has its body, and the client is told."""
-    monkeypatch.setattr("wyoming_fish.web.site.BODY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("wyoming_fish.web.speaking.BODY_TIMEOUT_S", 0.05)
     monkeypatch.setattr("wyoming_fish.web.connections.LINGER_TIMEOUT_S", 0.05)
     async with serving(EmulatorSettings(), HTTP) as served, asyncio.timeout(5):
         assert (await ask(served, posted(TEXT)[:-1])).startswith(b"HTTP/1.1 408 ")
@@ -258,7 +258,7 @@ def test_a_reply_heard_as_it_is_read(
     """Who plays the speech as it comes hears it to its end, however long it lies in buffers."""
     # Eight minutes, since the kernel's buffers alone may hold four.
     text = "x" * 15_000
-    monkeypatch.setattr("wyoming_fish.web.site.LONGEST_TEXT", len(text))
+    monkeypatch.setattr("wyoming_fish.web.speaking.LONGEST_TEXT", len(text))
 
     async def run() -> None:
         settings = EmulatorSettings(voice="code", code_samples=255)
@@ -284,7 +284,7 @@ async def test_a_reply_that_is_read_for_ever(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who reads a drop of it now and then holds a session only for so long."""
-    monkeypatch.setattr("wyoming_fish.web.site.MAX_SPEAKING_S", 0.1)
+    monkeypatch.setattr("wyoming_fish.web.speaking.MAX_SPEAKING_S", 0.1)
     settings = EmulatorSettings(voice="code", pace=5, frame=0.05)
     async with serving(settings, HTTP) as served:
         answer = await ask(served, posted(TEXT))
