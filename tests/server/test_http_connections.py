@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import tracemalloc
 
 import pytest
 
 from tests import idle_clock
+from tests.hosts import two_hosts
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
 from wyoming_fish.emulator.account import EmulatedVoice
 
@@ -33,6 +35,14 @@ ENOUGH_TO_FILL_BUFFERS = 2**25
 MANY_VOICES = EmulatorSettings(
     voices=tuple(EmulatedVoice(f"{n:032x}", "🐟" * 100, mine=True) for n in range(1900))
 )
+
+
+async def _read_or_end(reader: asyncio.StreamReader) -> bytes:
+    """A piece of what comes; nothing once the server has closed the connection."""
+    try:
+        return await reader.read(4096)
+    except ConnectionError:
+        return b""
 
 
 async def _is_alive(served: Served) -> bool:
@@ -113,6 +123,61 @@ async def test_an_address_closes_its_own(serving: Serving, monkeypatch: pytest.M
         assert await _is_alive(served)
         writer.write(HEALTH)
         assert (await read_to_end(reader)).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_network_closes_its_own(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The addresses of one IPv6 network have half as many again as one of them."""
+    monkeypatch.setattr("wyoming_fish.web.connections.MAX_CONNECTIONS_PER_ADDRESS", 4)
+    addresses = [f"fd79::{number}" for number in range(1, 9)]
+
+    async def run() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            served = await stack.enter_async_context(serving(EmulatorSettings(), "--http=[::1]:0"))
+            await stack.enter_async_context(asyncio.timeout(5))
+            readers = []
+            for address in addresses:
+                reader, writer = await connect(served, address)
+                stack.callback(writer.close)
+                readers.append(reader)
+            for reader in readers[:2]:
+                assert await read_to_end(reader) == b""
+            writer.write(HEALTH)
+            assert (await read_to_end(readers[-1])).startswith(b"HTTP/1.1 200 ")
+            assert not any(reader.at_eof() for reader in readers[2:-1])
+
+    with two_hosts() as (here, _):
+        for address in addresses:
+            here.ip("address", "add", f"{address}/64", "dev", "lo", "nodad")
+        here.run(run)
+
+
+async def test_requests_take_turns(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many requests come at the same time, others are served between two of them."""
+    monkeypatch.setattr("wyoming_fish.fish.cpu_turns.CPU_TURN_S", 0.0)
+    answered: list[int] = []
+    iterations = 0
+
+    async def count_iterations() -> None:
+        nonlocal iterations
+        while True:
+            await asyncio.sleep(0)
+            iterations += 1
+
+    async def wait_for_answer(reader: asyncio.StreamReader) -> None:
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        answered.append(iterations)
+
+    async with serving(EmulatorSettings(), HTTP) as served:
+        pairs = [await connect(served) for _ in range(20)]
+        assert await _is_alive(served)
+        counting = asyncio.create_task(count_iterations())
+        for _, writer in pairs:
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await asyncio.gather(*(wait_for_answer(reader) for reader, _ in pairs))
+        counting.cancel()
+        for _, writer in pairs:
+            writer.close()
+    assert len(set(answered)) > len(pairs) / 2
 
 
 async def test_speech_is_not_closed_for_others(
@@ -219,6 +284,39 @@ async def test_an_answer_that_nobody_reads(
             while not any("does not read" in message for message in caplog.messages):
                 await ready(session)
         assert 0 < len(await read_to_end(reader)) < LENGTH
+        writer.close()
+
+
+async def test_answers_that_nobody_reads_take_little_memory(serving: Serving) -> None:
+    """The list of voices is kept once, however many have asked for it and do not read it."""
+    async with serving(MANY_VOICES, HTTP) as served:
+        await _knows_voices(served)
+        pairs = [await connect(served) for _ in range(20)]
+        tracemalloc.start()
+        for reader, writer in pairs:
+            writer.write(VOICES)
+            await reader.readexactly(1)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        for _, writer in pairs:
+            writer.close()
+    assert peak < 5_000_000
+
+
+async def test_a_list_that_is_read_for_ever(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that reads a drop of the list now and then is closed in the end."""
+    monkeypatch.setattr("wyoming_fish.web.site.MAX_LISTING_S", 0.1)
+    async with serving(MANY_VOICES, HTTP) as served, asyncio.timeout(5):
+        await _knows_voices(served)
+        reader, writer = await connect(served)
+        writer.write(VOICES)
+        length = 0
+        while piece := await _read_or_end(reader):
+            length += len(piece)
+            await asyncio.sleep(0.01)
+        assert length < LENGTH
         writer.close()
 
 
