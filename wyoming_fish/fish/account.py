@@ -241,9 +241,7 @@ def _voice(item: object) -> Voice | None:
         id=voice_id,
         title=_title(item.get("title")) or _title(voice_id),
         languages=tuple(
-            code
-            for code in languages
-            if isinstance(code, str) and _LANGUAGE.fullmatch(code)
+            code for code in languages if isinstance(code, str) and _LANGUAGE.fullmatch(code)
         )
         if isinstance(languages, list) and len(languages) <= MAX_LANGUAGES
         else (),
