@@ -64,14 +64,13 @@ class Catalog:
         self._speech = speech
         voice = speech.voice
         self._configured = voice if isinstance(voice, tuple) else () if voice is None else (voice,)
-        self._listed: list[Voice] = []
+        self.voices: tuple[Voice, ...] = ()
+        """The account's own and the configured one, as far as they are known.
+
+        The same object until they change.
+        """
         self.info = self._encode()
         """The encoded Info event."""
-
-    @property
-    def voices(self) -> tuple[Voice, ...]:
-        """The account's own and the configured one, as far as they are known."""
-        return tuple(self._listed)
 
     def resolve(self, name: str | None, speaker: str | None = None) -> VoiceIds:
         """The voice that a client names, by its id; no name is the configured voice.
@@ -84,10 +83,10 @@ class Catalog:
             if speaker and len(self._configured) > 1:
                 return self._speaker(speaker)
             return self._speech.voice
-        if any(voice.id == name for voice in self._listed) or VOICE_ID.fullmatch(name):
+        if any(voice.id == name for voice in self.voices) or VOICE_ID.fullmatch(name):
             return name
         wanted = name.casefold()
-        for voice in self._listed:
+        for voice in self.voices:
             if voice.title.casefold() == wanted:
                 return voice.id
         raise VoiceNotFoundError(f"The account has no voice named {name!r}.")
@@ -120,8 +119,9 @@ class Catalog:
                 voices.append(await self._account.voice(voice_id))
             except VoiceNotFoundError as error:
                 _LOGGER.warning("The configured voice is not there: %s", error)
-        self._listed = voices
-        self.info = self._encode()
+        if (listed := tuple(voices)) != self.voices:
+            self.voices = listed
+            self.info = self._encode()
 
     @property
     def _default_name(self) -> str:
@@ -140,8 +140,8 @@ class Catalog:
     def _labels(self) -> dict[str, str]:
         """What people see of each voice, by its id: no two look the same."""
         labels = {voice_id: f"Voice {voice_id[:8]}" for voice_id in self._configured}
-        titles = Counter(voice.title.casefold() for voice in self._listed)
-        for voice in self._listed:
+        titles = Counter(voice.title.casefold() for voice in self.voices)
+        for voice in self.voices:
             twice = titles[voice.title.casefold()] > 1
             labels[voice.id] = f"{voice.title} ({voice.id[:8]})" if twice else voice.title
         return labels
@@ -157,7 +157,7 @@ class Catalog:
         if len(speakers) > 1:
             first.speakers = [TtsVoiceSpeaker(name) for name in speakers]
         others = sorted(
-            (voice for voice in self._listed if voice.id != self._default_name),
+            (voice for voice in self.voices if voice.id != self._default_name),
             key=lambda voice: (voice.title.casefold(), voice.id),
         )
         program = TtsProgram(

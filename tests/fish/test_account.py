@@ -149,6 +149,20 @@ async def test_odd_items_are_read_leniently() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("languages", ["en"] * 21),
+        ("samples", [{"audio": f"https://x/{'a' * 600}"}]),
+        ("samples", [{"audio": "https://x/語"}]),
+    ],
+)
+async def test_long_fields_are_left_out(field: str, value: object) -> None:
+    """A list of voices takes little memory, whatever strangers have written."""
+    voices, _, _ = await _ask([{"items": [{"_id": "a", field: value}]}])
+    assert voices == [Voice("a", "a")]
+
+
 @pytest.mark.parametrize("page", [[], {"items": 5}, {}, b"<html>", b"", "text"])
 async def test_answers_that_are_none(page: object) -> None:
     """A server that answers something else is no Fish Audio."""

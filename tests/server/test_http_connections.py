@@ -5,9 +5,8 @@ import contextlib
 
 import pytest
 
-from tests import idle_clock
+from tests.hosts import two_hosts
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
-from wyoming_fish.emulator.account import EmulatedVoice
 
 from .conftest import Served, Serving
 from .visiting import (
@@ -18,33 +17,18 @@ from .visiting import (
     connect,
     posted,
     read_to_end,
-    ready,
     visitor,
     wanted,
 )
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-VOICES = b"GET /api/voices HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
-# More than the buffers of both ends hold.
-LENGTH = 600_000
 # More than a kernel takes of what nobody reads.
 ENOUGH_TO_FILL_BUFFERS = 2**25
-MANY_VOICES = EmulatorSettings(
-    voices=tuple(EmulatedVoice(f"{n:032x}", "🐟" * 100, mine=True) for n in range(1000))
-)
 
 
 async def _is_alive(served: Served) -> bool:
     return (await ask(served, HEALTH)).startswith(b"HTTP/1.1 200 ")
-
-
-async def _knows_voices(served: Served) -> None:
-    async with visitor(served) as session:
-        while True:
-            async with session.get("/api/voices") as response:
-                if await response.json():
-                    return
 
 
 HEAD, BODY = posted(TEXT).split(b"\r\n\r\n")
@@ -115,6 +99,60 @@ async def test_an_address_closes_its_own(serving: Serving, monkeypatch: pytest.M
         assert (await read_to_end(reader)).startswith(b"HTTP/1.1 200 ")
 
 
+def test_a_network_closes_its_own(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The addresses of one IPv6 network have half as many again as one of them."""
+    monkeypatch.setattr("wyoming_fish.web.connections.MAX_CONNECTIONS_PER_ADDRESS", 4)
+    addresses = [f"fd79::{number}" for number in range(1, 9)]
+
+    async def run() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            served = await stack.enter_async_context(serving(EmulatorSettings(), "--http=[::1]:0"))
+            await stack.enter_async_context(asyncio.timeout(5))
+            pairs = [await connect(served, address) for address in addresses]
+            for _, writer in pairs:
+                stack.callback(writer.close)
+            for reader, _ in pairs[:2]:
+                assert await read_to_end(reader) == b""
+            reader, writer = pairs[-1]
+            writer.write(HEALTH)
+            assert (await read_to_end(reader)).startswith(b"HTTP/1.1 200 ")
+            assert not any(reader.at_eof() for reader, _ in pairs[2:-1])
+
+    with two_hosts() as (here, _):
+        for address in addresses:
+            here.ip("address", "add", f"{address}/64", "dev", "lo", "nodad")
+        here.run(run)
+
+
+async def test_requests_take_turns(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many requests come at the same time, others are served between two of them."""
+    monkeypatch.setattr("wyoming_fish.fish.cpu_turns.CPU_TURN_S", 0.0)
+    answered: list[int] = []
+    iterations = 0
+
+    async def count_iterations() -> None:
+        nonlocal iterations
+        while True:
+            await asyncio.sleep(0)
+            iterations += 1
+
+    async def wait_for_answer(reader: asyncio.StreamReader) -> None:
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        answered.append(iterations)
+
+    async with serving(EmulatorSettings(), HTTP) as served:
+        pairs = [await connect(served) for _ in range(20)]
+        assert await _is_alive(served)
+        counting = asyncio.create_task(count_iterations())
+        for _, writer in pairs:
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await asyncio.gather(*(wait_for_answer(reader) for reader, _ in pairs))
+        counting.cancel()
+        for _, writer in pairs:
+            writer.close()
+    assert len(set(answered)) > len(pairs) / 2
+
+
 async def test_speech_is_not_closed_for_others(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,7 +185,7 @@ async def test_a_head_that_drips(serving: Serving, monkeypatch: pytest.MonkeyPat
 
 async def test_a_body_that_drips(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """So has its body, and the client is told."""
-    monkeypatch.setattr("wyoming_fish.web.site.BODY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("wyoming_fish.web.speaking.BODY_TIMEOUT_S", 0.05)
     monkeypatch.setattr("wyoming_fish.web.connections.LINGER_TIMEOUT_S", 0.05)
     async with serving(EmulatorSettings(), HTTP) as served, asyncio.timeout(5):
         assert (await ask(served, posted(TEXT)[:-1])).startswith(b"HTTP/1.1 408 ")
@@ -205,90 +243,3 @@ async def test_a_body_without_end(serving: Serving) -> None:
                 await writer.drain()
         assert sent < ENOUGH_TO_FILL_BUFFERS
         writer.close()
-
-
-async def test_an_answer_that_nobody_reads(
-    serving: Serving, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A client that takes nothing of its answer is closed, and the answer is not kept."""
-    async with serving(MANY_VOICES, HTTP, "--write-timeout=0.1") as served:
-        await _knows_voices(served)
-        reader, writer = await connect(served)
-        writer.write(VOICES)
-        async with asyncio.timeout(5), visitor(served) as session:
-            while not any("does not read" in message for message in caplog.messages):
-                await ready(session)
-        assert 0 < len(await read_to_end(reader)) < LENGTH
-        writer.close()
-
-
-async def test_an_answer_that_is_read_slowly(serving: Serving) -> None:
-    """A client that takes some of it now and then gets it all."""
-    async with serving(MANY_VOICES, HTTP, "--write-timeout=0.5") as served:
-        await _knows_voices(served)
-        reader, writer = await connect(served)
-        writer.write(VOICES)
-        began = asyncio.get_running_loop().time()
-        length = 0
-        while piece := await reader.read(65536):
-            length += len(piece)
-            await asyncio.sleep(0.005)
-        assert length > LENGTH
-        assert asyncio.get_running_loop().time() - began > 0.5
-        writer.close()
-
-
-async def test_stopping_does_not_wait_for_who_does_not_read(serving: Serving) -> None:
-    """The server stops in its time, whoever has an answer that he has not read."""
-    async with serving(MANY_VOICES, HTTP) as served:
-        await _knows_voices(served)
-        reader, writer = await connect(served)
-        writer.write(VOICES)
-        await reader.readexactly(1)
-        began = asyncio.get_running_loop().time()
-    assert asyncio.get_running_loop().time() - began < 3
-    assert len(await read_to_end(reader)) < LENGTH
-    writer.close()
-
-
-@pytest.mark.parametrize("receive_bytes", [None, 4096])
-def test_a_reply_heard_as_it_is_read(
-    serving: Serving, monkeypatch: pytest.MonkeyPatch, receive_bytes: int | None
-) -> None:
-    """Who plays the speech as it comes hears it to its end, however long it lies in buffers."""
-    # Eight minutes, since the kernel's buffers alone may hold four.
-    text = "x" * 15_000
-    monkeypatch.setattr("wyoming_fish.web.site.LONGEST_TEXT", len(text))
-
-    async def run() -> None:
-        settings = EmulatorSettings(voice="code", code_samples=255)
-        async with serving(settings, HTTP, "--sample-rate=8000") as served:
-            reader, writer = await connect(served, receive_bytes=receive_bytes)
-            writer.write(posted(text))
-            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
-            heard = bytearray()
-            while (size := int(await reader.readline(), 16)) > 0:
-                before = len(heard)
-                heard += await reader.readexactly(size)
-                await reader.readexactly(2)
-                # Two seconds of s16le mono.
-                if before // 32_000 < len(heard) // 32_000:
-                    await asyncio.sleep(2)
-            assert decode_code_voice(bytes(heard[HEADER:]), 255) == text
-            writer.close()
-
-    idle_clock.run(run())
-
-
-async def test_a_reply_that_is_read_for_ever(
-    serving: Serving, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Who reads a drop of it now and then holds a session only for so long."""
-    monkeypatch.setattr("wyoming_fish.web.site.MAX_SPEAKING_S", 0.1)
-    settings = EmulatorSettings(voice="code", pace=5, frame=0.05)
-    async with serving(settings, HTTP) as served:
-        answer = await ask(served, posted(TEXT))
-        assert answer.startswith(b"HTTP/1.1 200 ")
-        # It does not look whole.
-        assert not answer.endswith(b"0\r\n\r\n")
-        await served.emulator.wait_for(lambda e: e.sessions_open == 0)

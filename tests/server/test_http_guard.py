@@ -96,6 +96,7 @@ async def test_a_refusal_tells_what_to_do(serving: Serving) -> None:
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://evil.com"},
         {"Origin": "null"},
+        {"Origin": "http://[x"},
         {"Origin": "http://localhost:1"},
         {"Content-Type": "text/plain"},
         {"Content-Type": "application/x-www-form-urlencoded"},

@@ -65,6 +65,21 @@ async def test_a_body_that_is_no_http(
     assert not [record for record in caplog.records if record.exc_info]
 
 
+async def test_leaving_before_the_answer(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that is to send its body and has left is no error of the server."""
+    async with serving(EmulatorSettings(), HTTP) as served:
+        reader, writer = await connect(served)
+        writer.write(posted(TEXT).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+        writer.write_eof()
+        assert await read_to_end(reader) == b""
+        writer.close()
+        async with visitor(served) as session, session.get("/healthz") as response:
+            assert response.status == 200
+    assert "report" not in caplog.text
+
+
 BOMB = zlib.compress(b'{"text": "' + b"a" * 50_000_000 + b'"}', 9)
 
 
@@ -99,6 +114,16 @@ async def test_methods(serving: Serving, method: str, path: str) -> None:
     async with serving(EmulatorSettings(), HTTP) as served:
         answer = await ask(served, f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 405 ")
+
+
+@pytest.mark.parametrize("path", ["/api/voices", "/api/state", "/metrics"])
+async def test_heads(serving: Serving, path: str) -> None:
+    """The head alone is sent to a client that asks for no more."""
+    async with serving(EmulatorSettings(), HTTP) as served:
+        answer = await ask(served, f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"\r\nContent-Length: " in answer
+    assert answer.endswith(b"\r\n\r\n")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

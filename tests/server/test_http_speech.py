@@ -1,6 +1,7 @@
 """What the page asks the server to speak."""
 
 import asyncio
+import contextlib
 import io
 import json
 import socket
@@ -12,8 +13,8 @@ import pytest
 
 from wyoming_fish.emulator import EmulatorSettings, Fault, decode_code_voice
 
-from .conftest import Serving
-from .visiting import HEADER, HTTP, TEXT, visitor, wanted
+from .conftest import Served, Serving
+from .visiting import HEADER, HTTP, TEXT, connect, posted, read_to_end, visitor, wanted
 
 
 async def test_spoken_while_it_is_made(serving: Serving) -> None:
@@ -135,8 +136,69 @@ async def test_the_page_does_not_take_all_sessions(serving: Serving) -> None:
         session.post("/api/speak", json=wanted(TEXT)) as third,
     ):
         assert [first.status, second.status, third.status] == [200, 200, 429]
+        said = "The page is already speaking two texts, its maximum. Try again when one has ended."
+        assert (await third.json())["error"] == said
         first.close()
         second.close()
+
+
+HOG, ANOTHER_HOG = "127.0.0.2", "127.0.0.3"
+
+
+async def _begin(
+    served: Served, host: str
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes]:
+    """Have a text spoken, and read the status."""
+    reader, writer = await connect(served, host)
+    writer.write(posted(TEXT))
+    return reader, writer, (await reader.readline())[9:12]
+
+
+async def test_an_address_with_both_texts_gives_way(serving: Serving) -> None:
+    """Another client is spoken to at once; the older text is cut, and the newer one is whole."""
+    settings = EmulatorSettings(voice="code", pace=1, frame=0.05)
+    async with serving(settings, HTTP) as served, visitor(served) as session, asyncio.timeout(10):
+        older, older_writer, _ = await _begin(served, HOG)
+        newer, newer_writer, _ = await _begin(served, HOG)
+        async with session.post("/api/speak", json=wanted(TEXT)) as response:
+            assert response.status == 200
+            assert not (await read_to_end(older)).endswith(b"0\r\n\r\n")
+            # It is the last of the page's two places, and belongs to somebody else.
+            _, writer, status = await _begin(served, HOG)
+            assert status == b"429"
+            assert decode_code_voice((await response.read())[HEADER:]) == TEXT
+        assert (await read_to_end(newer)).endswith(b"0\r\n\r\n")
+        for each in (older_writer, newer_writer, writer):
+            each.close()
+
+
+async def test_a_text_that_gives_way_before_it_is_heard(serving: Serving) -> None:
+    """Its client is told so in words."""
+    settings = EmulatorSettings(voice="code", first_audio=60)
+    async with contextlib.AsyncExitStack() as stack:
+        served = await stack.enter_async_context(serving(settings, HTTP))
+        await stack.enter_async_context(asyncio.timeout(5))
+        readers = []
+        for host in (HOG, HOG, ANOTHER_HOG):
+            reader, writer = await connect(served, host)
+            stack.callback(writer.close)
+            readers.append(reader)
+            writer.write(posted(TEXT))
+            await served.emulator.wait_for(lambda e: len(e.sessions) == len(readers))
+        assert (await readers[0].readline())[9:12] == b"429"
+
+
+async def test_texts_of_two_addresses_are_not_cut(serving: Serving) -> None:
+    """A third client is told to wait, since neither of them has more than its share."""
+    settings = EmulatorSettings(voice="code", pace=1, frame=0.05)
+    async with serving(settings, HTTP) as served, visitor(served) as session, asyncio.timeout(10):
+        begun = [await _begin(served, host) for host in (HOG, ANOTHER_HOG)]
+        async with session.post("/api/speak", json=wanted(TEXT)) as response:
+            assert response.status == 429
+        for reader, writer, status in begun:
+            assert status == b"200"
+            assert (await read_to_end(reader)).endswith(b"0\r\n\r\n")
+            writer.close()
 
 
 @pytest.mark.parametrize(

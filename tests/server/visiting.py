@@ -63,12 +63,14 @@ async def connect(
 
     ``receive_bytes`` are those of the kernel's buffer; None: as many as it likes.
     """
-    client = socket.socket()
+    is_ipv6 = ":" in host
+    client = socket.socket(socket.AF_INET6 if is_ipv6 else socket.AF_INET)
     if receive_bytes is not None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
     client.bind((host, 0))
     client.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", port_of(served)))
+    server = "::1" if is_ipv6 else "127.0.0.1"
+    await asyncio.get_running_loop().sock_connect(client, (server, port_of(served)))
     return await asyncio.open_connection(sock=client, limit=1024)
 
 

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import socket
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from aiohttp import StreamReader, web
 
+from ..fish.owner import NETWORK_SHARE, NO_OWNER, owner_at
+from ..fish.shares import Shares
 from ..wire import SEND_BUFFER_BYTES, STALL_CHECKS
 
-__all__ = ["ACCEPT_BATCH", "MAX_CONNECTIONS", "Connections"]
+__all__ = ["ACCEPT_BATCH", "MAX_CONNECTIONS", "Connections", "cut_off"]
 
 _LOGGER = logging.getLogger(__name__)
 
-# Connections at the same time, in total and of one address. A browser opens up to 6 for each
+# Connections at the same time, in total and of one address; a network has NETWORK_SHARE times what
+# an address has. A browser opens up to 6 for each
 # window, Prometheus and a health check one each, and behind a proxy all of them have one address.
 MAX_CONNECTIONS: Final = 64
 MAX_CONNECTIONS_PER_ADDRESS: Final = 24
@@ -78,10 +81,11 @@ class Connections:
         if (connection := self._open.get(request.protocol)) is not None:
             connection.is_kept = True
 
-    def count(self, request: web.Request, size: int) -> None:
-        """Take note of so many bytes of an answer that is written in pieces, before each."""
+    async def write(self, request: web.Request, response: web.StreamResponse, piece: bytes) -> None:
+        """Write a piece of an answer, and wait while the client has much of it to read."""
         if (connection := self._open.get(request.protocol)) is not None:
-            connection.written_bytes += size
+            connection.written_bytes += len(piece)
+        await response.write(piece)
 
     def abort(self) -> None:
         """Close all of them now."""
@@ -90,27 +94,44 @@ class Connections:
 
     def add(self, connection: _Connection) -> None:
         """Count a connection, and close another one if there are too many now."""
-        others = list(self._open.values())
-        same = [other for other in others if other.host == connection.host]
-        if len(same) >= MAX_CONNECTIONS_PER_ADDRESS:
-            others = same
-        elif len(others) < MAX_CONNECTIONS:
-            others = []
-        if others:
-            sizes = Counter(other.host for other in others)
-            # The oldest one of the address that has the most; first those that ask for nothing.
-            least = min(others, key=lambda c: (c.is_kept, -sizes[c.host], c.has_asked))
-            _LOGGER.warning(
-                "The page has too many connections, %d of them from %s. The oldest are closed.",
-                sizes[least.host],
-                least.host,
-            )
-            least.abort()
+        for most, party in (
+            (MAX_CONNECTIONS_PER_ADDRESS, connection.owner),
+            (math.ceil(NETWORK_SHARE * MAX_CONNECTIONS_PER_ADDRESS), (connection.owner.network,)),
+            (MAX_CONNECTIONS, ()),
+        ):
+            others = [c for c in self._open.values() if c.owner[: len(party)] == party]
+            if len(others) >= most:
+                self._close_one(others)
         self._open[connection.handler] = connection
 
     def discard(self, connection: _Connection) -> None:
         """Count a connection no more."""
         self._open.pop(connection.handler, None)
+
+    @staticmethod
+    def _close_one(connections: Collection[_Connection]) -> None:
+        """Close one of the network that has the most of them, and of the address in it."""
+        sizes = Shares(connection.owner for connection in connections)
+
+        def rank(connection: _Connection) -> tuple[bool, int, int, bool]:
+            network, address = sizes.of(connection.owner)
+            return connection.is_kept, -network, -address, connection.has_asked
+
+        # The oldest one; first those that ask for nothing.
+        least = min(connections, key=rank)
+        _LOGGER.warning(
+            "The page has too many connections, %d of them from %s. The oldest are closed.",
+            sizes.of(least.owner)[1],
+            least.owner.address,
+        )
+        least.abort()
+
+
+def cut_off(request: web.Request, reason: Exception) -> None:
+    """Close the connection of an answer that has begun, which must not look whole."""
+    _LOGGER.debug("An answer of the page was not read to its end: %r", reason)
+    if request.transport is not None:
+        request.transport.abort()
 
 
 class _Connection(asyncio.BufferedProtocol):
@@ -118,7 +139,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def __init__(self, connections: Connections, handler: _Handler) -> None:
         self.handler = handler
-        self.host = ""
+        self.owner = NO_OWNER
         self.is_kept = False
         """Whether a reply is spoken by it."""
         self.written_bytes = 0
@@ -151,7 +172,7 @@ class _Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - it is a server of TCP
         self._transport = transport
-        self.host = str(transport.get_extra_info("peername")[0])
+        self.owner = owner_at(str(transport.get_extra_info("peername")[0]))
         own: socket.socket = transport.get_extra_info("socket")
         own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self._connections.add(self)
@@ -200,7 +221,8 @@ class _Connection(asyncio.BufferedProtocol):
         self._taken_bytes = taken_bytes
         if self._stalled_checks > STALL_CHECKS:
             _LOGGER.warning(
-                "A client of the page at %s was cut off: it does not read its answer", self.host
+                "A client of the page at %s was cut off: it does not read its answer",
+                self.owner.address,
             )
             self.abort()
         else:
@@ -228,10 +250,16 @@ class _Handler(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer a request that is not valid HTTP (400), or that a bug has ended."""
+        """Answer a request that is not valid HTTP (400), or that a bug has ended.
+
+        Raises ConnectionError if the client has left, so that aiohttp closes the connection.
+        """
         if status == 400:
             _LOGGER.debug("A request is not valid HTTP: %r", exc)
             text = "This is not a valid HTTP request.\n"
+        elif isinstance(exc, ConnectionError):
+            # The client has left before its request was answered.
+            raise exc
         else:
             _LOGGER.error("A request to the page failed; please report this", exc_info=exc)
             text = "An internal error occurred. See the server's log, and please report it.\n"

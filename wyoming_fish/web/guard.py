@@ -82,8 +82,12 @@ def _is_own(host: str, own_name: str) -> bool:
 def _is_own_page(request: web.Request, host: str) -> bool:
     """Whether a request that changes something comes from our page, or from no page at all."""
     origin = request.headers.get("Origin")
+    try:
+        is_own = origin is None or urlsplit(origin).netloc == host
+    except ValueError:
+        return False
     return (
-        request.content_type == "application/json"
+        is_own
+        and request.content_type == "application/json"
         and request.headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none")
-        and (origin is None or urlsplit(origin).netloc == host)
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import json
 import logging
+from collections.abc import Iterable
 from functools import partial
 from importlib.resources import files
 from types import TracebackType
@@ -13,38 +14,31 @@ from typing import Any, Final, Self
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from prometheus_client import CONTENT_TYPE_LATEST
-from wyoming.event import Event
 
 from .. import __version__
 from ..address import WILDCARDS, Address
-from ..events import WireError, is_ssml, json_object, text_of, voice_of
-from ..fish.errors import FishError
+from ..fish.account import Voice
+from ..fish.cpu_turns import cpu_owner, cpu_turn
+from ..fish.owner import owner_at
 from ..history import Record
-from ..reply import Reply
-from ..wav import UNKNOWN_LENGTH, Format
-from .connections import ACCEPT_BATCH, Connections
+from .connections import ACCEPT_BATCH, Connections, cut_off
 from .guard import content_policy, guard
 from .metrics import Metrics
 from .readiness import Readiness
+from .speaking import LARGEST_BODY, Speaking
 from .view import View
 
 __all__ = ["Site"]
 
 _LOGGER = logging.getLogger(__name__)
 
-# Characters of a text that the page may have spoken: two minutes of speech.
-LONGEST_TEXT: Final = 2000
-# Bytes of the request that holds it.
-LARGEST_BODY: Final = 16 * 1024
-# Replies that the page may have spoken at once: the account's sessions are the house's.
-MOST_SPEAKING: Final = 2
+# Bytes of the list of voices that are written at a time. A client that does not read costs a few of
+# these.
+PIECE_BYTES: Final = 32 * 1024
 
-# Seconds until a request's body has come.
-BODY_TIMEOUT_S: Final = 10.0
-
-# Seconds that a reply may take in total: a client that reads it as it plays needs five minutes at
-# the lowest speed. One that takes it in drops holds a session for no longer.
-MAX_SPEAKING_S: Final = 600.0
+# Seconds that a client may take to read the list of voices. Until then an old list may be kept
+# beside the current one.
+MAX_LISTING_S: Final = 120.0
 
 # Seconds that a request which is no speech has to end when the server stops.
 CLOSE_TIMEOUT: Final = 0.5
@@ -70,7 +64,9 @@ class Site:
         self._address = address
         self._readiness = Readiness(view)
         self._metrics = Metrics(view, self._readiness)
-        self._speaking: set[asyncio.Task[Any]] = set()
+        self._listed: tuple[Voice, ...] = ()
+        self._listing = _listing(self._listed)
+        """These voices, encoded."""
         policy = content_policy(view.endpoint.base_url)
         self._headers = {
             "Content-Security-Policy": policy,
@@ -83,6 +79,7 @@ class Site:
             "Connection": "close",
         }
         self._connections = Connections(self._headers, view.options.write_timeout)
+        self._speaking = Speaking(view, self._readiness, self._connections)
         self._listener: asyncio.Server | None = None
         self._runner = self._new_runner()
 
@@ -98,7 +95,7 @@ class Site:
         app.router.add_get("/metrics", self._numbers)
         app.router.add_get("/api/state", self._state)
         app.router.add_get("/api/voices", self._voices)
-        app.router.add_post("/api/speak", self._speak)
+        app.router.add_post("/api/speak", self._speaking.answer)
         app.on_response_prepare.append(self._prepare)
         return web.AppRunner(
             app,
@@ -142,11 +139,14 @@ class Site:
     def drain(self) -> set[asyncio.Task[Any]]:
         """Let nobody begin to speak, and give the tasks of those who do."""
         self._readiness.stopping = True
-        return set(self._speaking)
+        return self._speaking.tasks
 
     @web.middleware
     async def _begin(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self._connections.begin(request)
+        # One client's requests, however many, take turns with the work on others' texts.
+        cpu_owner.set(owner_at(request.remote or ""))
+        await cpu_turn()
         return await handler(request)
 
     async def _prepare(self, request: web.Request, response: web.StreamResponse) -> None:
@@ -186,72 +186,24 @@ class Site:
             }
         )
 
-    async def _voices(self, request: web.Request) -> web.Response:
-        return web.json_response(
-            [
-                {
-                    "id": voice.id,
-                    "title": voice.title,
-                    "languages": voice.languages,
-                    "sample": voice.sample,
-                }
-                for voice in self._view.catalog.voices
-            ]
-        )
-
-    async def _speak(self, request: web.Request) -> web.StreamResponse:
-        """Speak what a Wyoming `synthesize` holds, in JSON; the answer is a WAV that grows."""
-        if "Content-Encoding" in request.headers:
-            return _refusal(400, "This cannot be read: send it without a Content-Encoding.")
+    async def _voices(self, request: web.Request) -> web.StreamResponse:
+        """List the voices, in pieces: a client that does not read keeps no whole list."""
+        if self._listed is not self._view.catalog.voices:
+            self._listed = self._view.catalog.voices
+            self._listing = _listing(self._listed)
+        body = self._listing
+        response = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
+        response.content_length = len(body)
         try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                reply = _reply(await request.read())
-        except TimeoutError:
-            return _refusal(408, "The request did not arrive in time. Try again.")
-        except web.RequestPayloadError:
-            return _refusal(400, "This cannot be read: the request's body is not valid HTTP.")
-        except WireError as error:
-            return _refusal(400, f"This cannot be read: {error}.")
-        reply.record.host = request.remote or ""
-        if self._readiness.stopping:
-            return _refusal(503, "The server is stopping.")
-        if len(self._speaking) >= MOST_SPEAKING:
-            return _refusal(429, "Two texts at once are the most that this page speaks.")
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - aiohttp runs each request in one
-        self._speaking.add(task)
-        self._connections.keep(request)
-        try:
-            return await self._say(reply, request)
-        finally:
-            self._speaking.discard(task)
-
-    async def _say(self, reply: Reply, request: web.Request) -> web.StreamResponse:
-        options = self._view.options
-        response = web.StreamResponse(headers={"Content-Type": "audio/wav"})
-        pcm = Format(options.speech.sample_rate, 2, 1).wav_header(UNKNOWN_LENGTH)
-        try:
-            async with (
-                asyncio.timeout(MAX_SPEAKING_S),
-                contextlib.aclosing(self._view.speaker.speak(reply)) as audio,
-            ):
-                pcm += await anext(audio, b"")
+            async with asyncio.timeout(MAX_LISTING_S):
                 await response.prepare(request)
-                while pcm:
-                    self._connections.count(request, len(pcm))
-                    await response.write(pcm)
-                    pcm = await anext(audio, b"")
-        except FishError as error:
-            _LOGGER.warning("A reply to the page failed: %s", error)
-            if not response.prepared:
-                return _refusal(502, str(error))
-            # Without the last chunk: what has been cut must not look whole.
-            if request.transport is not None:
-                request.transport.close()
+                if request.method != "HEAD":
+                    for start in range(0, len(body), PIECE_BYTES):
+                        await self._connections.write(
+                            request, response, body[start : start + PIECE_BYTES]
+                        )
         except (ConnectionError, TimeoutError) as error:
-            _LOGGER.debug("A reply to the page was not heard to its end: %s", error)
-            if request.transport is not None:
-                request.transport.abort()
+            cut_off(request, error)
         return response
 
 
@@ -265,13 +217,18 @@ def _file(name: str, content_type: str) -> Handler:
     return serve
 
 
-def _reply(body: bytes) -> Reply:
-    """What is asked for, in the words of Wyoming's `synthesize`. Raises WireError."""
-    event = Event("synthesize", json_object(body))
-    reply = Reply(voice_of(event), LONGEST_TEXT, streamed=False, ssml=is_ssml(event))
-    reply.add(text_of(event))
-    reply.end()
-    return reply
+def _listing(voices: Iterable[Voice]) -> bytes:
+    """The voices for the page."""
+    told = [
+        {
+            "id": voice.id,
+            "title": voice.title,
+            "languages": voice.languages,
+            "sample": voice.sample,
+        }
+        for voice in voices
+    ]
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _told(record: Record) -> dict[str, Any]:
@@ -293,7 +250,3 @@ def _told(record: Record) -> dict[str, Any]:
         "audio": round(record.audio, 3),
         "retries": record.retries,
     }
-
-
-def _refusal(status: int, text: str) -> web.Response:
-    return web.json_response({"error": text}, status=status)
