@@ -81,7 +81,7 @@ def test_an_idle_one_makes_room_for_who_has_fewer(idle: str, given: list[int] | 
         ("fd00:1::3:1 fd00:1::3:1 fd00:1::3:1 192.168.1.4:1", None),
     ],
 )
-def test_a_request_that_is_not_heard_makes_room_for_who_has_fewer(
+def test_a_request_that_is_not_heard_makes_room_for_a_smaller_network(
     unheard: str, given: int | None
 ) -> None:
     """So requests whose texts never end keep out nobody, and those that are heard are not cut."""
