@@ -58,6 +58,10 @@ HANG_UP_CHECK_S: Final = 0.25
 STOP_LINGER_S: Final = 0.5
 
 STOPPING: Final = "The server is stopping. Try again in a moment."
+DISPLACED: Final = (
+    "There are too many connections, and this one gave its place to another client. Try again in a"
+    " moment."
+)
 
 
 class _RefusedError(Exception):
@@ -68,25 +72,13 @@ class _RefusedError(Exception):
         super().__init__(text)
 
 
-_FORESEEN: Final = (
-    BudgetExceededError,
-    ClientLostError,
-    FishError,
-    WireError,
-    _RefusedError,
-)
+_FORESEEN: Final = (BudgetExceededError, ClientLostError, FishError, WireError, _RefusedError)
 
 
 class Connection:
     """One client's connection, from its first event to its last."""
 
-    def __init__(
-        self,
-        wire: Wire,
-        speaker: Speaker,
-        catalog: Catalog,
-        options: Options,
-    ) -> None:
+    def __init__(self, wire: Wire, speaker: Speaker, catalog: Catalog, options: Options) -> None:
         self._wire = wire
         self._speaker = speaker
         self._catalog = catalog
@@ -102,6 +94,8 @@ class Connection:
         """Whether nothing has been asked of it yet."""
         self.ending = False
         """Whether it has been refused, or has what it asked for, and is only being closed."""
+        self.is_displaced = False
+        """Whether another client gets its place: it is told so when ``run`` is cancelled."""
         self.sent_away: str | None = None
         """Why, if the client was: «bad-event», «busy», «idle» or «stalled»."""
 
@@ -110,10 +104,15 @@ class Connection:
         """Whether the client waits for speech."""
         return bool(self._requests.unanswered) and not self.ending
 
+    @property
+    def unheard_since(self) -> float | None:
+        """The loop's time since which it has waited for audio; None if it does not."""
+        return self._requests.unheard_since
+
     async def run(self) -> None:
         """Serve the client until it leaves, or ends its direction and has what it asked for.
 
-        When cancelled, a client that still waits is told so; cancelled again, it ends immediately.
+        When cancelled, a client that still waits is told why; cancelled again, it ends immediately.
         """
         try:
             await self._serve_and_tell()
@@ -126,13 +125,17 @@ class Connection:
             try:
                 await self._wire.close(STOP_LINGER_S if self._draining else LINGER_TIMEOUT_S)
             finally:
-                self._wire.abort()
+                self.abort()
 
     def drain(self) -> None:
         """Finish what has been asked for, then end the connection."""
         if not self._draining:
             self._draining = True
             self._requests.close()
+
+    def abort(self) -> None:
+        """End the connection now; what is not sent yet is lost."""
+        self._wire.abort()
 
     async def _serve_and_tell(self) -> None:
         """Serve the client; what ends that before its time is told to it."""
@@ -146,10 +149,12 @@ class Connection:
         except asyncio.CancelledError as error:
             # From Python 3.14 on, its last frame, asyncio.wait's, holds the task that it ends.
             error.__traceback__ = None
-            if self._requests.unanswered:
+            if self.is_displaced:
+                self._refuse("too-many", DISPLACED)
+            elif self._requests.unanswered:
                 self._refuse("stopping", STOPPING)
-            else:
-                self._wire.abort()
+            if not self._requests.unanswered:
+                self.abort()
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the client must be told
             self.ending = True
@@ -309,6 +314,7 @@ class Connection:
             async for pcm in audio:
                 await self._start_audio()
                 await self._wire.write(encode_audio(rate, samples * 1000 // rate, pcm))
+                self._requests.hear(pcm)
                 samples += len(pcm) // WIDTH
         await self._start_audio()
         await self._wire.write(encode(AudioStop(samples * 1000 // rate).event()))

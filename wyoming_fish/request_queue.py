@@ -24,6 +24,10 @@ WAITING_LIMIT: Final = 100
 # Bytes that a reply takes without its text.
 REPLY_BYTES: Final = 2048
 
+# Seconds after audio was sent in which a reply counts as heard: a client that plays as it reads, at
+# 8,000 Hz, may take 5 s to make room for more.
+HEARD_FOR_S: Final = 10.0
+
 
 class RequestQueue:
     """Replies in the order in which they were requested."""
@@ -42,6 +46,22 @@ class RequestQueue:
         """Those that are not yet spoken; the first one is being spoken."""
         self.streaming: Reply | None = None
         """The one whose text is coming in."""
+        self._unheard_since = 0.0
+        """When the first reply was asked for, or audio was last sent, by the loop's time."""
+        self._is_heard = False
+        """Whether audio of the first reply was sent."""
+
+    @property
+    def unheard_since(self) -> float | None:
+        """The loop's time since which a reply waits for audio; None if no reply does."""
+        if not self.unanswered or (self._is_heard and _now() < self._unheard_since + HEARD_FOR_S):
+            return None
+        return self._unheard_since
+
+    def hear(self, pcm: bytes) -> None:
+        """Note that audio of the first reply was sent. The silence in pauses does not count."""
+        if pcm != bytes(len(pcm)):
+            self._unheard_since, self._is_heard = _now(), True
 
     def add(self, event: Event) -> None:
         """Take a `synthesize` with all of its text. Raises as ``begin`` does."""
@@ -77,6 +97,7 @@ class RequestQueue:
     def remove_first(self) -> None:
         """Forget the first reply: it is spoken."""
         reply = self.unanswered.popleft()
+        self._is_heard = False
         self._unspoken -= reply.record.characters
         size = REPLY_BYTES + CHARACTER_BYTES * reply.record.characters
         self._memory.give_back(size)
@@ -92,6 +113,8 @@ class RequestQueue:
     def _begin(self, event: Event, *, streamed: bool) -> Reply:
         reply = Reply(SynthesizeVoice(), self._max_text, streamed=streamed)
         reply.record.host = self._host
+        if not self.unanswered:
+            self._unheard_since = _now()
         # First, since whatever is wrong with it, this reply is then the one to be refused.
         self.unanswered.append(reply)
         self._take(REPLY_BYTES)
@@ -115,3 +138,7 @@ class RequestQueue:
     def _take(self, count: int) -> None:
         self._memory.take(count)
         self._taken += count
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

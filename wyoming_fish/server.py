@@ -115,7 +115,7 @@ class Server:
         self._speaker = Speaker(self._sockets, self._catalog, options, self._history, self._cache)
         self._connections: dict[asyncio.Task[None], Client[Connection]] = {}
         """In the order of their coming."""
-        self._refusals: list[asyncio.Task[None]] = []
+        self._refusals: dict[asyncio.Task[None], Callable[[], None]] = {}
         """Clients that are being told that there are too many, likewise."""
         self._memory = MemoryBudget(options.max_text)
         self._listener: asyncio.Server | None = None
@@ -240,29 +240,39 @@ class Server:
         task.add_done_callback(lambda _: wire.abort())
 
     def _refuse(self, wire: Wire) -> None:
-        if len(self._refusals) >= MAX_REFUSALS:
-            self._refusals.pop(0).cancel()
         text = "There are too many connections. Try again in a moment."
         wire.write_last(encode(Error(text, "too-many").event()))
         task = asyncio.create_task(wire.close())
-        self._refusals.append(task)
-        task.add_done_callback(self._refused)
+        self._limit_refusal(task, wire.abort)
         task.add_done_callback(lambda _: wire.abort())
 
-    def _refused(self, task: asyncio.Task[None]) -> None:
-        if task in self._refusals:
-            self._refusals.remove(task)
+    def _limit_refusal(self, task: asyncio.Task[None], cut_short: Callable[[], None]) -> None:
+        """Cut the oldest refusal short if there are too many with ``task``."""
+        if len(self._refusals) >= MAX_REFUSALS:
+            self._refusals.pop(next(iter(self._refusals)))()
+        self._refusals[task] = cut_short
+        task.add_done_callback(lambda _: self._refusals.pop(task, None))
 
     def _make_room(self, owner: Owner) -> bool:
-        """Whether there may be one more connection, if need be in place of one that has no use."""
-        here = {t: client for t, client in self._connections.items() if not t.cancelling()}
+        """Whether there may be one more connection, if need be in place of others."""
+        here = {
+            task: client
+            for task, client in self._connections.items()
+            if not (task.cancelling() or client.connection.is_displaced)
+        }
         most = self._options.max_per_address, self._options.max_connections
         if (going := given_up(here, owner, *most)) is None:
             return False
         for task in going:
-            if not (connection := here[task].connection).ending:
-                self._history.refused["silent" if connection.silent else "idle"] += 1
-            task.cancel()
+            if (connection := here[task].connection).ending:
+                task.cancel()
+                continue
+            reason = "too-many" if connection.busy else "idle"
+            self._history.refused["silent" if connection.silent else reason] += 1
+            connection.is_displaced = True
+            self._limit_refusal(task, connection.abort)
+            # Once it has begun: before that it could not tell its client.
+            asyncio.get_running_loop().call_soon(task.cancel)
         return True
 
     def _disconnected(self, task: asyncio.Task[None]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import select
 import socket
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -89,8 +90,10 @@ class Wire(asyncio.BufferedProtocol):
         """Done when input, its end or the end of the connection has come."""
         self._room: asyncio.Future[None] | None = None
         """Done when the output has room; None while it has."""
+        self._output = deque[memoryview]()
+        """Events for which the output has no room; the first may be a part of one."""
         self._written = 0
-        """Bytes."""
+        """Bytes that the transport was given."""
         self._paused = False
         self._ended = False
         """Whether the client has ended its direction."""
@@ -158,6 +161,7 @@ class Wire(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wake whatever waits."""
         self._failure, self._ended = exc, True
+        self._output.clear()
         self._wake_reader()
         self.resume_writing()
         self._charge(0)
@@ -198,24 +202,22 @@ class Wire(asyncio.BufferedProtocol):
     async def write(self, event: bytes) -> None:
         """Send an encoded event, and wait while the client has too much unread.
 
-        Raises ClientLostError; ClientStalledError if the client takes nothing for the write
-        timeout.
+        Events go out whole, in the order of these calls, however many tasks write. Raises
+        ClientLostError; ClientStalledError if the client takes nothing for the write timeout.
         """
-        for at in range(0, len(event), OUTPUT_LIMIT_BYTES):
-            whole = len(event) <= OUTPUT_LIMIT_BYTES
-            part = event if whole else memoryview(event)[at : at + OUTPUT_LIMIT_BYTES]
-            if self._transport.is_closing():
-                raise ClientLostError("the connection is closed") from self._failure
-            self._written += len(part)
-            self._transport.write(part)
-            if self._room is not None:
-                await self._wait_for_room()
+        if self._transport.is_closing():
+            raise ClientLostError("the connection is closed") from self._failure
+        end = self._add_output(event)
+        while True:
+            await self._wait_for_room()
+            if self._written >= end:
+                return
+            self._send_output()
 
     def write_last(self, event: bytes) -> None:
-        """Send an encoded event without waiting, before closing."""
+        """Send an encoded event before closing, without waiting; ``close`` sends what is left."""
         if not self._transport.is_closing():
-            self._written += len(event)
-            self._transport.write(event)
+            self._add_output(event)
 
     def has_hung_up(self) -> bool:
         """Return whether the client receives nothing more, after it has ended its direction.
@@ -241,9 +243,12 @@ class Wire(asyncio.BufferedProtocol):
         self._parser, self._to_drop = EventParser(), LINGER_LIMIT_BYTES
         self._charge(0)
         try:
+            self._resume_reading()
+            while self._output:
+                await self._wait_for_room()
+                self._send_output()
             # With this, room means that nothing is left.
             self._transport.set_write_buffer_limits(0)
-            self._resume_reading()
             await self._wait_for_room()
             self._transport.write_eof()
             with contextlib.suppress(TimeoutError):
@@ -297,17 +302,36 @@ class Wire(asyncio.BufferedProtocol):
             self.memory.give_back(self._charged - count)
         self._charged = count
 
+    def _add_output(self, event: bytes) -> int:
+        """Send an event as far as there is room; return what ``_written`` is after all of it."""
+        self._output.append(memoryview(event))
+        end = self._written + sum(map(len, self._output))
+        self._send_output()
+        return end
+
+    def _send_output(self) -> None:
+        """Give the transport as much as it has room for, in parts so that it keeps little."""
+        while self._output and self._room is None:
+            event = self._output[0]
+            part, self._output[0] = event[:OUTPUT_LIMIT_BYTES], event[OUTPUT_LIMIT_BYTES:]
+            if not self._output[0]:
+                self._output.popleft()
+            self._written += len(part)
+            self._transport.write(part)
+
     async def _wait_for_room(self) -> None:
         """Wait as long as the client takes something. Raises as ``write`` does."""
-        taken, give_up_at = self._taken(), self._loop.time() + self._write_timeout
-        while (room := self._room) is not None:
-            await asyncio.wait((room,), timeout=self._write_timeout / STALL_CHECKS)
-            if self._taken() > taken:
-                taken, give_up_at = self._taken(), self._loop.time() + self._write_timeout
-            elif self._room is not None and self._loop.time() >= give_up_at:
-                raise ClientStalledError(
-                    f"the client has read nothing for {self._write_timeout:.0f} s"
-                )
+        if (room := self._room) is not None:
+            taken, give_up_at = self._taken(), self._loop.time() + self._write_timeout
+            # Not until there is no such future: another task may have filled the room since.
+            while not room.done():
+                await asyncio.wait((room,), timeout=self._write_timeout / STALL_CHECKS)
+                if self._taken() > taken:
+                    taken, give_up_at = self._taken(), self._loop.time() + self._write_timeout
+                elif not room.done() and self._loop.time() >= give_up_at:
+                    raise ClientStalledError(
+                        f"the client has read nothing for {self._write_timeout:.0f} s"
+                    )
         if self._transport.is_closing():
             raise ClientLostError("the connection is closed") from self._failure
 

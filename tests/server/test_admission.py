@@ -13,6 +13,7 @@ class _Connection:
     ending: bool = False
     silent: bool = False
     busy: bool = False
+    unheard_since: float | None = None
 
 
 IDLE, BUSY = _Connection(), _Connection(busy=True)
@@ -66,11 +67,44 @@ def test_an_idle_one_makes_room_for_who_has_fewer(idle: str, given: list[int] | 
     assert _given_up(busy, "fd00:1::2", per_address=5, in_all=5) is None
 
 
+@pytest.mark.parametrize(
+    ("unheard", "given"),
+    [
+        # Of the largest network, however many addresses it has, the one that has waited longest.
+        ("192.168.1.3:1 fd00:2::1:7 fd00:2::2:5 fd00:2::3:6", 2),
+        ("fd00:2::1:7 192.168.1.3:6 192.168.1.3:5 192.168.1.3:6", 2),
+        # None that is heard.
+        ("192.168.1.3: 192.168.1.3:9 192.168.1.3:8 192.168.1.3:", 2),
+        ("192.168.1.3: 192.168.1.3: 192.168.1.3: fd00:2::1:5", None),
+        # None, if its network would then have fewer than the client's own; nor of the same network.
+        ("192.168.1.3:1 192.168.1.3:1 fd00:1::3:1 192.168.1.4:1", None),
+        ("fd00:1::3:1 fd00:1::3:1 fd00:1::3:1 192.168.1.4:1", None),
+    ],
+)
+def test_a_request_that_is_not_heard_makes_room_for_a_smaller_network(
+    unheard: str, given: int | None
+) -> None:
+    """So requests whose texts never end keep out nobody, and those that are heard are not cut."""
+    clients = []
+    for client in unheard.split():
+        address, _, since = client.rpartition(":")
+        connection = _Connection(busy=True, unheard_since=float(since) if since else None)
+        clients += _clients(connection, address)
+    expected = None if given is None else [given]
+    assert _given_up(clients, "fd00:1::2", per_address=9, in_all=4) == expected
+    # Idle ones go first.
+    clients += _clients(IDLE, *["192.168.1.3"] * 4)
+    assert _given_up(clients, "fd00:1::2", per_address=9, in_all=8) == [4]
+
+
 def test_those_without_use_make_room_first() -> None:
     """One that is being closed before a silent one, and that before an idle one."""
     clients = _clients(IDLE, *["192.168.1.3"] * 3)
     clients += _clients(_Connection(silent=True), "192.168.1.4")
     assert _given_up(clients, "192.168.1.2", per_address=9, in_all=4) == [3]
-    clients += _clients(_Connection(ending=True), "192.168.1.5")
+    # A silent one of the largest network comes before others: they have hardly had time to speak.
+    clients += _clients(_Connection(silent=True), "192.168.1.3")
     assert _given_up(clients, "192.168.1.2", per_address=9, in_all=5) == [4]
+    clients += _clients(_Connection(ending=True), "192.168.1.5")
+    assert _given_up(clients, "192.168.1.2", per_address=9, in_all=6) == [5]
     assert _given_up(clients[:3], "192.168.1.2", per_address=9, in_all=3) == [0]

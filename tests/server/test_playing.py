@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from wyoming.event import Event, async_read_event
 
 from tests import idle_clock
-from wyoming_fish.events import encode_audio
+from wyoming_fish.events import encode, encode_audio
 from wyoming_fish.fish.settings import SAMPLE_RATES
 from wyoming_fish.memory_budget import MemoryBudget
 from wyoming_fish.wire import OUTPUT_LIMIT_BYTES, ClientStalledError, Wire
@@ -86,6 +87,47 @@ def test_a_client_that_plays_as_it_reads(kind: str, rate: int, tmp_path: Path) -
             playing.add_done_callback(lambda _: writer.close())
             written = await _speak(wire, rate)
             assert await playing == written
+
+    idle_clock.run(run())
+
+
+@pytest.mark.parametrize("kind", ["tcp", "small", "unix"])
+def test_events_of_several_tasks_go_out_whole(kind: str, tmp_path: Path) -> None:
+    """Each in the order of writing, however long others wait for room, and so does the last one."""
+
+    async def run() -> None:
+        async with _connected(kind, tmp_path / "fish.sock") as (wire, reader, _):
+
+            async def write(source: int) -> None:
+                for number in range(20):
+                    # Larger and smaller ones than what is written at a time.
+                    size = (3 * OUTPUT_LIMIT_BYTES, OUTPUT_LIMIT_BYTES // 2, 100)[source]
+                    payload = bytes([ord("A") + number % 26]) * size
+                    await wire.write(encode(Event("x", {"at": [source, number]}, payload)))
+
+            writing = [asyncio.create_task(write(source)) for source in range(3)]
+            seen: list[list[int]] = []
+            while len(seen) < 30:
+                event = await async_read_event(reader)
+                assert event is not None
+                assert len(set(event.payload or b"")) == 1
+                seen.append(event.data["at"])
+                await asyncio.sleep(1)
+            # What is amid an event when the client is refused.
+            wire.write_last(encode(Event("last")))
+            for task in writing:
+                task.cancel()
+            await asyncio.wait(writing)
+            closing = asyncio.create_task(wire.close())
+            while (event := await async_read_event(reader)) is not None and event.type == "x":
+                seen.append(event.data["at"])
+            assert event == Event("last")
+            assert await reader.read() == b""
+            closing.cancel()
+            for source in range(3):
+                own = [number for at, number in seen if at == source]
+                assert own == list(range(len(own)))
+                assert own
 
     idle_clock.run(run())
 
