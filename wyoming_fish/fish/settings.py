@@ -165,9 +165,7 @@ class Endpoint:
 
     def refusal(self, status: int, body: bytes = b"") -> FishError:
         """The error for an HTTP answer of this server. It never quotes the key."""
-        if self.api_key:
-            body = body.replace(self.api_key.encode(), b"***")
-        return from_status(status, body, is_fish=self.is_fish)
+        return from_status(status, body, is_fish=self.is_fish, secret=self.api_key)
 
     def url(self, path: str) -> str:
         """The address of ``path`` (which begins with a slash)."""
