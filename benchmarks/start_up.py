@@ -27,7 +27,7 @@ TIMEOUT: Final = 30.0
 
 ANSWER: Final = "`describe` is answered"
 COMMAND: Final = Path(sys.executable).parent / "wyoming-fish"
-IMPORTS: Final = "import wyoming_fish.__main__"
+IMPORTS: Final = "import wyoming_fish.command"
 # The clock is the machine's: two processes read the same.
 CLOCK: Final = "import time; print(time.monotonic())"
 

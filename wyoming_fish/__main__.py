@@ -1,52 +1,32 @@
-"""The command `wyoming-fish`."""
+"""The commands `wyoming-fish` and `wyoming-fish-app`.
+
+Their modules take half a second to import, and longer on a small machine. Until then a signal ends
+them immediately: the kernel ignores it for the first process of a container without a handler.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import logging
-import socket
 import sys
-from collections.abc import Callable, Sequence
-from typing import Final
 
-from .logs import set_up_logging
-from .options import Options
-from .server import Background, serve
+from .signals import exit_on_signal
 
-__all__ = ["main"]
-
-# What to do if an address cannot be had.
-_CURES: Final = {
-    errno.EADDRINUSE: "Stop the program that uses it, or select another port.",
-    errno.EADDRNOTAVAIL: "This machine does not have that address: use one of its own, or 0.0.0.0.",
-    errno.ENOENT: "Create the folder of the socket first.",
-    errno.EACCES: "Only an administrator may use it: select a port above 1023.",
-}
-_NAME_CURE: Final = "Check the host in --uri and --http: it must be a name of this machine."
+__all__ = ["main", "main_of_app"]
 
 
-def main(
-    arguments: Sequence[str] | None = None, announce: Callable[[], Background] | None = None
-) -> int:
-    """Run the server until it is stopped; the exit status is 1 where it cannot listen.
+def main() -> int:
+    """Run the server until it is stopped; the exit status is 1 if it cannot listen."""
+    exit_on_signal()
+    from .command import run  # noqa: PLC0415 - the slow import
 
-    ``announce`` is started once it listens.
-    """
-    options = Options.parse(arguments)
-    set_up_logging(logging.DEBUG if options.debug else logging.INFO, options.log_format)
-    try:
-        asyncio.run(serve(options, announce))
-    except OSError as error:
-        # asyncio's text names the address.
-        print(f"wyoming-fish: {error.strerror or error}", file=sys.stderr)  # noqa: T201
-        is_name = isinstance(error, socket.gaierror)
-        # From Python 3.12 on, asyncio gives no number for an address of another machine.
-        number = error.errno or errno.EADDRNOTAVAIL
-        if cure := _NAME_CURE if is_name else _CURES.get(number):
-            print(cure, file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
+    return run()
+
+
+def main_of_app() -> int:
+    """Run the server as an app of Home Assistant's Supervisor."""
+    exit_on_signal()
+    from .app import main as run  # noqa: PLC0415 - the slow import
+
+    return run()
 
 
 if __name__ == "__main__":

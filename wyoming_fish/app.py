@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from . import __main__ as program
+from . import command
 from .address import DEFAULT_URI, Address
 from .flags import FLAGS
 
@@ -48,7 +48,7 @@ def main() -> int:
         os.setgroups([])
         os.setgid(USER)
         os.setuid(USER)
-    return program.main(arguments_of(options), announce)
+    return command.run(arguments_of(options), announce)
 
 
 def arguments_of(options: Mapping[str, Any]) -> list[str]:
@@ -96,7 +96,3 @@ async def _post(message: dict[str, Any]) -> int:
         session.post(f"{SUPERVISOR}/discovery", json=message) as response,
     ):
         return response.status
-
-
-if __name__ == "__main__":
-    sys.exit(main())

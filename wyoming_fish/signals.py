@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from collections.abc import Callable
 from types import FrameType
 from typing import Final, NoReturn
 
-__all__ = ["STOP_TIMEOUT_S", "stop_on_signal"]
+__all__ = ["STOP_TIMEOUT_S", "exit_on_signal", "stop_on_signal"]
 
 # Ctrl-C, and the end of a terminal, are no reason to break off what is being said either.
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -23,6 +22,12 @@ STOP_TIMEOUT_S: Final = 9.0
 EXIT_TIMEOUT_S: Final = 9.5
 
 
+def exit_on_signal() -> None:
+    """End the process immediately on STOP_SIGNALS: it has nothing to stop in order yet."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, _exit)
+
+
 def stop_on_signal(stop: Callable[[], None]) -> None:
     """Call ``stop`` in the running loop on the first of STOP_SIGNALS.
 
@@ -30,13 +35,15 @@ def stop_on_signal(stop: Callable[[], None]) -> None:
     Python's own and not of the loop's, since they are for a loop that hangs, too; and no default
     actions, since the kernel ignores those for the first process of a container.
     """
+    # `exit_on_signal` comes before such imports.
+    import asyncio  # noqa: PLC0415
+
     loop = asyncio.get_running_loop()
 
     def first(number: int, frame: FrameType | None) -> None:
         if loop.is_closed():
             _exit(number, frame)
-        for each in STOP_SIGNALS:
-            signal.signal(each, _exit)
+        exit_on_signal()
         signal.signal(signal.SIGALRM, _exit)
         signal.setitimer(signal.ITIMER_REAL, EXIT_TIMEOUT_S)
         loop.call_soon_threadsafe(stop)

@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.hostile_servers import HostileFish, Send, fish, http
-from wyoming_fish.fish import Endpoint, FishError
+from tests.hostile_servers import HostileFish, Send, audio, fish, http
+from wyoming_fish.fish import Backend, Endpoint, FishError
 from wyoming_fish.fish.account import Account, Credit, Voice
 from wyoming_fish.fish.answers import MAX_FRAME_VALUES, concurrency_limit, unpack
 from wyoming_fish.fish.errors import LimitError, ProtocolError
 from wyoming_fish.fish.progress import Progress
 from wyoming_fish.fish.protocol import Audio, Session
 from wyoming_fish.fish.refusals import from_status
+from wyoming_fish.fish.websocket import open_socket
 
 TEXT = "Good night. The doors are locked."
 
@@ -229,3 +230,22 @@ def test_a_refusal_may_name_any_limit(limit: object) -> None:
     with pytest.raises(LimitError) as raised:
         session.receive(ormsgpack.packb(refusal))
     assert raised.value.limit is None
+
+
+@pytest.mark.parametrize("size", [250_000, 300_000])
+async def test_a_message_is_bounded(size: int) -> None:
+    """Five times as much audio as Fish Audio sends at a time is heard; more is given up."""
+
+    async def answer(send: Send) -> None:
+        await send(audio(size))
+
+    async with fish(HostileFish(live=answer)) as hostile:
+        socket = await open_socket(Endpoint("key", hostile.url), Backend.S2_1_PRO)
+        session = socket.begin()
+        await socket.send(session.start({}))
+        if size < 2**18:
+            assert session.receive(await socket.receive()) == Audio(bytes(size))
+        else:
+            with pytest.raises(ProtocolError, match="cannot be read"):
+                await socket.receive()
+        await socket.close()

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from tests.certificates import self_signed
 from tests.fish.replies import SETTINGS
+from wyoming_fish.emulator import Emulator, EmulatorSettings
 from wyoming_fish.fish import Backend, Endpoint, Sockets
 from wyoming_fish.fish.account import Account
 from wyoming_fish.fish.errors import FishConnectionError, FishError
@@ -141,3 +142,12 @@ async def test_a_socks_proxy_is_passed_over(way: Way, monkeypatch: pytest.Monkey
             monkeypatch.setenv(name, "socks5://127.0.0.1:1")
         with pytest.raises(FishError, match="503"):
             await way(Endpoint(KEY, f"http://{fish}"))
+
+
+async def test_a_short_key_is_no_reason_to_change_names() -> None:
+    """A self-hosted server's key may be a part of its voices' names, which stay as they are."""
+    async with (
+        Emulator(EmulatorSettings(voice="tone")) as emulator,
+        Account(Endpoint("Coral", emulator.url)) as account,
+    ):
+        assert "Coral" in [voice.title for voice in await account.search()]

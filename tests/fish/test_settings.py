@@ -160,6 +160,11 @@ def test_a_password_in_the_address_is_refused_and_not_quoted(base: str) -> None:
         ("https://api.fish.audio/v1", "without a path"),
         ("https://fish.audio", "https://api.fish.audio"),
         ("https://www.fish.audio/app/", "https://api.fish.audio"),
+        ("https://www.fish.audio.", "https://api.fish.audio"),
+        # As name lookup reads them, these are the same.
+        ("http://api。fish。audio", "unencrypted"),
+        ("http://ａｐｉ．fish．audio．:80", "unencrypted"),
+        ("https://ｆish.audio。", "https://api.fish.audio"),
     ],
 )
 def test_the_key_goes_to_fish_audio_as_it_should(base: str, said: str) -> None:
@@ -173,6 +178,14 @@ def test_fish_audio_itself(base: str) -> None:
     """However its address is written, it is known: it needs a key, and always has a wallet."""
     assert Endpoint("key", base).is_fish
     assert not Endpoint("key", "https://fish.audio.example.org").is_fish
+
+
+def test_a_name_with_other_letters_is_asked_for_by_its_ascii_form() -> None:
+    """It is the same for all libraries, and what was checked."""
+    endpoint = Endpoint("key", "http://Küche。local:8080/fish")
+    assert endpoint.base_url == "http://xn--kche-0ra.local:8080/fish"
+    assert endpoint.live_url == "ws://xn--kche-0ra.local:8080/fish/v1/tts/live"
+    assert endpoint.name == "The server xn--kche-0ra.local:8080"
 
 
 def test_key_is_needed_for_fish_alone() -> None:

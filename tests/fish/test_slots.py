@@ -7,7 +7,7 @@ import pytest
 
 from tests.idle_clock import run
 from wyoming_fish.fish.errors import LimitError, QueueTimeoutError
-from wyoming_fish.fish.slots import QUEUE_TIMEOUT_S, SMALLEST_LIMIT, Place, Slots
+from wyoming_fish.fish.slots import LARGEST_LIMIT, QUEUE_TIMEOUT_S, SMALLEST_LIMIT, Place, Slots
 
 
 async def _hold(slots: Slots, place: Place, order: list[int], number: int) -> None:
@@ -79,6 +79,51 @@ def test_the_wait_has_an_end() -> None:
             return loop.time() - began
 
     assert run(wait()) == pytest.approx(QUEUE_TIMEOUT_S - 10.0)
+
+
+def test_the_end_of_a_wait_during_which_fish_refuses() -> None:
+    """The error is Fish's, also for a reply that was not tried: not all sessions were in use."""
+
+    async def ask() -> list[str]:
+        slots, told = Slots(5), list[str]()
+
+        async def reply() -> None:
+            place = Place()
+            while True:
+                try:
+                    async with slots.one(place):
+                        raise LimitError("The limit of the account is reached (429).")
+                except QueueTimeoutError as error:
+                    told.append(error.happened)
+                    return
+                except LimitError:
+                    pass
+
+        await asyncio.gather(*(reply() for _ in range(9)))
+        return told
+
+    told = run(ask())
+    assert len(told) == 9
+    for each in told:
+        assert each.startswith("The limit of the account is reached (429). No session was free for")
+
+
+def test_a_refusal_of_long_ago_is_no_reason() -> None:
+    """A wait that began later says that all sessions were in use."""
+
+    async def wait() -> None:
+        slots = Slots(1)
+        with pytest.raises(LimitError):
+            async with slots.one(Place()):
+                raise LimitError("Too many.")
+        async with slots.one(Place()):
+            slots.accepted()
+            await asyncio.sleep(1.0)
+            with pytest.raises(QueueTimeoutError, match="All 1 sessions"):
+                async with slots.one(Place()):
+                    pass
+
+    run(wait())
 
 
 def test_the_waits_of_all_tries_count() -> None:
@@ -169,7 +214,7 @@ def test_a_session_that_ends_is_a_reason_to_try() -> None:
 
 
 async def test_the_limit_is_learnt() -> None:
-    """It is what Fish last said, but never more than was asked for."""
+    """It is what Fish last said, but never more than was asked for, or than accounts have."""
     slots = Slots()
     assert slots.limit == SMALLEST_LIMIT
     with pytest.raises(LimitError):
@@ -180,6 +225,9 @@ async def test_the_limit_is_learnt() -> None:
     assert slots.limit == 8
     slots.learn(0)
     assert slots.limit == 8
+    slots.learn(10**5)
+    assert slots.limit == LARGEST_LIMIT
+    assert Slots(60).limit == 60
     limited = Slots(3)
     limited.learn(8)
     assert limited.limit == 3

@@ -237,5 +237,5 @@ def test_without_the_package(
 
 def test_only_where_it_is_used() -> None:
     """The server does without the package unless it is to be announced."""
-    code = "import sys, wyoming_fish.__main__; sys.exit('zeroconf' in sys.modules)"
+    code = "import sys, wyoming_fish.command; sys.exit('zeroconf' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

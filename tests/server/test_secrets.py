@@ -180,19 +180,38 @@ async def test_a_proxys_password_is_nowhere_to_be_seen(proxy: ForwardProxy | Non
         assert SECRET not in shown
 
 
+_IN_JSON: Final = json.dumps(KEY)[1:-1].replace("/", r"\/")
+
+ECHOES: Final = {
+    "plain": json.dumps(KEY)[1:-1],
+    "JSON": _IN_JSON,
+    "Unicode": "".join(f"\\u{ord(c):04x}" for c in KEY),
+    "address": quote(KEY, safe=""),
+    "JSON in JSON": json.dumps(_IN_JSON)[1:-1],
+    # The message is cut within the key.
+    "cut": "x" * 270 + _IN_JSON,
+}
+"""How a server may repeat the key in JSON."""
+
+
 @contextlib.asynccontextmanager
-async def _echo() -> AsyncIterator[str]:
+async def _echo(echo: str, field: str = "message", *, is_well: bool = False) -> AsyncIterator[str]:
     """A server that says the key in all of its answers; its address."""
+    body = f'{{"{field}": "Bad token: {echo}"}}'
+    title = f'{{"items": [{{"_id": "{"a" * 32}", "title": "Bad token: {echo}"}}]}}'
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        said = f"Bad token: {request.headers['Authorization'].removeprefix('Bearer ')}"
+        assert request.headers["Authorization"] == f"Bearer {KEY}"
+        if request.path == "/model" and is_well:
+            return web.Response(text=title, content_type="application/json")
         if "Upgrade" not in request.headers:
-            return web.json_response({"message": said, "detail": said}, status=418)
+            return web.Response(text=body, content_type="application/json", status=418)
+        said = f"Bad token: {echo}"
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         await socket.receive()
         await socket.send_bytes(ormsgpack.packb({"event": "error", "message": said}))
-        await socket.close(code=4000, message=said.encode())
+        await socket.close(code=4000, message=said.encode()[:120])
         return socket
 
     runner = web.ServerRunner(web.Server(answer))
@@ -204,19 +223,38 @@ async def _echo() -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def test_a_server_that_quotes_the_key_is_not_quoted(log: io.StringIO) -> None:
-    """What it says is told without the key."""
+@pytest.mark.parametrize("field", ["message", "unknown"])
+@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
+def test_a_server_that_quotes_the_key_is_not_quoted(
+    log: io.StringIO, echo: str, field: str
+) -> None:
+    """What it says is told without the key, however it is written and wherever it is cut."""
 
     async def speak() -> str:
-        async with _echo() as url, _served(url) as server:
+        async with _echo(echo, field) as url, _served(url) as server:
             return await _told(server)
 
     told = run(speak())
-    assert "Bad token: ***" in told
-    assert "Bad token: ***" in log.getvalue()
-    for form in forms(KEY):
-        assert form not in told
-        assert form not in log.getvalue()
+    for shown in (told, log.getvalue()):
+        assert "Bad token: " in shown
+        assert "***" in shown
+        for form in (*forms(KEY), echo, echo[:20]):
+            assert form == "x" * 20 or form not in shown
+
+
+@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
+def test_the_key_in_a_title(log: io.StringIO, echo: str) -> None:
+    """The other words of a voice's title are shown."""
+
+    async def ask() -> str:
+        async with _echo(echo, is_well=True) as url, _served(url) as server:
+            return await _told(server)
+
+    told = run(ask())
+    assert "Bad token: " in told
+    for shown in (told, log.getvalue()):
+        for form in forms(KEY):
+            assert form not in shown
 
 
 @pytest.mark.parametrize("address", malformed_proxies(SECRET))

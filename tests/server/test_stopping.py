@@ -9,13 +9,14 @@ import signal
 import socket
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
 from wyoming.client import AsyncClient, AsyncTcpClient
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart
 
-from tests.processes import READY, Program, server
+from tests.processes import READY, ROOT, Program, server
 from wyoming_fish.cache import Cache
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 from wyoming_fish.options import Options
@@ -32,7 +33,22 @@ import wyoming_fish.signals as signals
 signals.STOP_TIMEOUT_S = {STOP_TIMEOUT_S / 10}
 signals.EXIT_TIMEOUT_S = {EXIT_TIMEOUT_S / 10}
 from wyoming_fish.__main__ import main
-sys.exit(main(sys.argv[1:]))
+sys.exit(main())
+"""
+
+SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+
+# A server whose imports take long.
+IMPORTING = """
+import signal, sys
+class Slow:
+    def find_spec(self, name, *_):
+        if name in ("asyncio", "logging"):
+            print("Importing", flush=True)
+            signal.pause()
+sys.meta_path.insert(0, Slow())
+from {module} import {main}
+sys.exit({main}())
 """
 
 
@@ -54,6 +70,21 @@ async def test_the_second_signal(number: signal.Signals) -> None:
                 assert await asyncio.to_thread(run.wait) == 128 + number
                 assert time.monotonic() - began < 1
             assert "Traceback" not in run.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["wyoming-fish", "wyoming-fish-app"])
+def test_a_signal_while_it_starts(command: str, number: signal.Signals) -> None:
+    """It has a handler before anything slow, since a container's first process needs one."""
+    module, _, main = SCRIPTS[command].partition(":")
+    program = Program(sys.executable, "-c", IMPORTING.format(module=module, main=main))
+    try:
+        program.wait_for("Importing")
+        program.signal(number)
+        assert program.wait() == 128 + number
+    finally:
+        program.end()
+    assert program.log == "Importing\nStopped.\n"
 
 
 async def test_everything_hangs(tmp_path: Path) -> None:

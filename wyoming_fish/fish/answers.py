@@ -12,6 +12,7 @@ from typing import Any, Final
 import ormsgpack
 
 from .errors import ProtocolError
+from .untrusted import hide
 
 __all__ = ["LIMIT_HEADER", "concurrency_limit", "from_json", "unpack"]
 
@@ -47,12 +48,12 @@ _FIRST_NUMBER: Final = 0xCA
 _NUMBER_BYTES: Final = (4, 8, 1, 2, 4, 8, 1, 2, 4, 8)
 
 
-def from_json(body: bytes | bytearray) -> object:
-    """Parse JSON. Raises ProtocolError."""
+def from_json(body: bytes | bytearray, secret: str = "") -> object:
+    """Parse JSON, and hide ``secret`` in it. Raises ProtocolError."""
     if sum(map(body.count, (b",", b":", b"[", b"{"))) > MAX_JSON_MARKS:
         raise ProtocolError("The server's answer has too many values.")
     try:
-        answer: object = json.loads(body)
+        answer: object = hide(json.loads(body), secret) if secret else json.loads(body)
     except (ValueError, RecursionError) as error:
         raise ProtocolError("The server's answer is not JSON.") from error
     return answer

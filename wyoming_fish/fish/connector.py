@@ -87,6 +87,7 @@ class Connector:
             self._detour.refused()
             raise
         except (FishConnectionError, UnavailableError) as error:
+            error.hide(self._endpoint.api_key)
             self.failed(slowly=isinstance(error.__cause__, TimeoutError))
             raise
         self.opened += 1

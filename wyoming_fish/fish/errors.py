@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from .untrusted import one_line
+from .untrusted import hide, one_line
 
 __all__ = [
     "BrokenStreamError",
@@ -94,9 +94,8 @@ class FishError(Exception):
 
     def hide(self, secret: str) -> None:
         """Remove ``secret`` from what a server said."""
-        if secret:
-            self.happened = self.happened.replace(secret, "***")
-            self.args = (self.happened,)
+        self.happened = hide(self.happened, secret)
+        self.args = (self.happened,)
 
     @property
     def advice(self) -> str:

@@ -143,6 +143,7 @@ class LiveReply:
                 self._answer_limit = min(ANSWER_LIMIT, until - _now())
             self._socket, self._began = socket, _now()
             session = self._session = socket.begin()
+            session.secret = self._sockets.endpoint.api_key
             tasks = (
                 asyncio.create_task(self._send(socket, session)),
                 asyncio.create_task(self._check_connection(socket)),
@@ -158,6 +159,7 @@ class LiveReply:
                         break
                 self._check_finish()
             except FishError as error:
+                error.hide(session.secret)
                 if not self.heard:
                     self._written.fail(error, self._unheard)
                 is_spoken = self._parked and not self._unanswered and not self._is_cut_off()

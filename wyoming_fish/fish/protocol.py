@@ -26,7 +26,8 @@ from .errors import (
     UnavailableError,
 )
 from .pcm import Pcm
-from .refusals import from_refusal
+from .refusals import MAX_READ_CHARS, from_refusal
+from .untrusted import hide
 
 __all__ = ["Alignment", "Audio", "Finish", "Segment", "Session", "State", "Timing"]
 
@@ -106,6 +107,8 @@ class Session:
 
     def __init__(self, *, is_fish: bool = False) -> None:
         self.state = State.NEW
+        self.secret = ""
+        """What is never quoted of the server's messages: the key."""
         self._is_fish = is_fish
         self._pcm = Pcm()
 
@@ -174,7 +177,7 @@ class Session:
                 return self._finish(message)
             case "error":
                 raise from_refusal(
-                    _text(message, "error") or _text(message, "message"),
+                    self._said(message, "error", "message"),
                     concurrency_limit(message.get("max_concurrency")),
                     is_fish=self._is_fish,
                 )
@@ -183,8 +186,8 @@ class Session:
                 return None
 
     def _finish(self, message: dict[str, Any]) -> Finish:
-        reason = _text(message, "reason") or "stop"
-        said = _text(message, "message") or _text(message, "error")
+        reason = self._said(message, "reason") or "stop"
+        said = self._said(message, "message", "error")
         if reason == "error":
             refusal = from_refusal(said, is_fish=self._is_fish)
             # Without a known cause it is an accident, which may not happen again.
@@ -195,6 +198,12 @@ class Session:
             raise BrokenStreamError(f"Fish Audio ended the speech before its text ({reason}).")
         self.state = State.FINISHED
         return Finish(self._pcm.end())
+
+    def _said(self, message: dict[str, Any], *fields: str) -> str:
+        """The first text in ``fields``."""
+        texts = (_text(message, field) for field in fields)
+        said: str = hide(next(filter(None, texts), "")[:MAX_READ_CHARS], self.secret)
+        return said
 
     def _expect(self, state: State) -> None:
         if self.state is not state:

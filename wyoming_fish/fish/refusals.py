@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -21,9 +22,16 @@ from .errors import (
     UnavailableError,
     VoiceNotFoundError,
 )
-from .untrusted import one_line
+from .untrusted import hide, one_line
 
-__all__ = ["MAX_REFUSAL_BYTES", "from_os_error", "from_refusal", "from_status", "says_fish"]
+__all__ = [
+    "MAX_READ_CHARS",
+    "MAX_REFUSAL_BYTES",
+    "from_os_error",
+    "from_refusal",
+    "from_status",
+    "says_fish",
+]
 
 # Bytes of a refusal that are read.
 MAX_REFUSAL_BYTES: Final = 8192
@@ -34,7 +42,8 @@ _PASSING_WORDS: Final = ("internal", "unavailable", "overload", "timeout", "time
 # Characters of a server's message that are quoted. Fish Audio's messages are one sentence.
 MESSAGE_LIMIT: Final = 300
 
-# Characters of a server's message that are looked at. A web page shows itself in its first ones.
+# Characters of a server's message that are read: the key is hidden in them, and a web page shows
+# itself.
 MAX_READ_CHARS: Final = MAX_REFUSAL_BYTES
 
 # A web page, such as a proxy's own error page. It is never quoted.
@@ -44,20 +53,22 @@ _MARKUP: Final = re.compile(r"<\s*[!/?a-z]", re.IGNORECASE)
 _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 
 
-def from_status(status: int, body: bytes = b"", *, is_fish: bool = False) -> FishError:
+def from_status(
+    status: int, body: bytes = b"", *, is_fish: bool = False, secret: str = ""
+) -> FishError:
     """The error for an HTTP ``status`` other than the expected one, and the body of the answer.
 
     Fish Audio's body is ``{"status": …, "message": …}``; a proxy's may be anything.
+    ``secret`` is not quoted.
     """
-    error = _from_status(status, body, "Fish Audio" if is_fish else "The server")
+    message, is_page = _message(body, secret), _is_page(body)
+    error = _from_status(status, message, "Fish Audio" if is_fish else "The server", is_page)
     error.status, error.is_fish = status, is_fish
     return error
 
 
-def _from_status(status: int, body: bytes, server: str) -> FishError:
-    message = _message(body)
+def _from_status(status: int, message: str, server: str, is_page: bool) -> FishError:
     said = f"{status}: {message}" if message else f"{status}"
-    is_page = _json(body) is None and _MARKUP.search(body.decode(errors="replace")) is not None
     if status in (401, 403):
         return KeyRefusedError(
             f"{server} refused {'access' if is_page else 'the API key'} ({said})."
@@ -144,16 +155,20 @@ def says_fish(body: bytes) -> bool:
     )
 
 
-def _json(body: bytes) -> object:
+def _is_page(body: bytes) -> bool:
+    return _json(body) is None and _MARKUP.search(body.decode(errors="replace")) is not None
+
+
+def _json(body: bytes, secret: str = "") -> object:
     try:
-        return from_json(body)
+        return from_json(body, secret)
     except ProtocolError:
         return None
 
 
-def _message(body: bytes) -> str:
+def _message(body: bytes, secret: str) -> str:
     """What a person may read of a refusal's body: its message, or short plain text."""
-    answer = _json(body)
+    answer = _json(body, secret)
     if isinstance(answer, dict):
         # "error" is what a fish-speech server adds if it has nothing to say, "detail" is FastAPI's.
         said = [answer.get(name) for name in ("message", "error", "detail")]
@@ -162,7 +177,10 @@ def _message(body: bytes) -> str:
         items = answer if isinstance(answer, list) else []
         said = ["; ".join(_wrong_field(item) for item in items)]
     message = next((each for each in said if isinstance(each, str) and each), None)
-    return _quoted(body.decode(errors="replace") if message is None else message)
+    if message is None:
+        text = hide(body.decode(errors="replace"), secret)
+        message = text if answer is None else json.dumps(answer, ensure_ascii=False)
+    return _quoted(message)
 
 
 def _wrong_field(item: object) -> str:

@@ -128,12 +128,13 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         _check_url(self.base_url)
+        object.__setattr__(self, "base_url", _in_ascii(self.base_url))
         if self.is_fish and not self.base_url.lower().startswith("https:"):
             raise SettingsError(
                 f"http:// would send the API key unencrypted. Use {FISH_URL} as the base URL."
             )
-        parts = urlsplit(self.base_url)
-        if (self.is_fish and parts.path.strip("/")) or parts.hostname in _WEBSITES:
+        path = urlsplit(self.base_url).path
+        if (self.is_fish and path.strip("/")) or _name_of(self.base_url) in _WEBSITES:
             raise SettingsError(f"The base URL of Fish Audio is {FISH_URL}, without a path.")
         if not self.api_key and self.is_fish:
             raise KeyMissingError("Fish Audio needs an API key.")
@@ -148,8 +149,7 @@ class Endpoint:
     @property
     def is_fish(self) -> bool:
         """Whether this is Fish Audio's own service."""
-        host = urlsplit(self.base_url).hostname or ""
-        return host.rstrip(".") == urlsplit(FISH_URL).hostname
+        return _name_of(self.base_url) == _name_of(FISH_URL)
 
     @property
     def host(self) -> str:
@@ -165,9 +165,7 @@ class Endpoint:
 
     def refusal(self, status: int, body: bytes = b"") -> FishError:
         """The error for an HTTP answer of this server. It never quotes the key."""
-        if self.api_key:
-            body = body.replace(self.api_key.encode(), b"***")
-        return from_status(status, body, is_fish=self.is_fish)
+        return from_status(status, body, is_fish=self.is_fish, secret=self.api_key)
 
     def url(self, path: str) -> str:
         """The address of ``path`` (which begins with a slash)."""
@@ -284,6 +282,24 @@ def _check_url(url: str) -> None:
         raise SettingsError(
             "The base URL must not have a query or a fragment: remove ? or #, and all after it."
         )
+
+
+def _in_ascii(url: str) -> str:
+    """The address with its host as name lookup reads it, such as `a.example` for `ａ。example`.
+
+    So what is checked is what is connected to: libraries read other characters in several ways.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host.isascii():
+        return url
+    port = "" if parts.port is None else f":{parts.port}"
+    return parts._replace(netloc=host.encode("idna").decode() + port).geturl()
+
+
+def _name_of(url: str) -> str:
+    """The host of an address, without the dot at the end that means the same."""
+    return (urlsplit(url).hostname or "").rstrip(".")
 
 
 def voice_id_in(text: str) -> str | None:

@@ -18,6 +18,9 @@ __all__ = ["Place", "Slots"]
 # Sessions of an account that has topped up less than 100 dollars (documentation); it is the
 # smallest limit that there is.
 SMALLEST_LIMIT: Final = 5
+# The most sessions that an account has without a contract of its own. A server that tells of more
+# is not believed: each session takes memory.
+LARGEST_LIMIT: Final = 50
 
 # Seconds that one reply waits in line. Replies are a few seconds long, and nobody waits longer for
 # an answer.
@@ -60,8 +63,6 @@ class Place:
         """Set as it first waits. Of one owner, lower numbers are served first."""
         self.waited = 0.0
         """Seconds in line, over all tries."""
-        self.refusal: LimitError | None = None
-        """The last refusal by Fish itself."""
         self.is_ending = False
         """Whether its session will be free soon: no more text will be sent in it."""
         self.is_preempted = False
@@ -76,7 +77,7 @@ class Place:
 
         If it was idle, it comes behind the replies that wait by now.
         """
-        self.timeout_s, self.waited, self.refusal = RESUME_TIMEOUT_S, 0.0, None
+        self.timeout_s, self.waited = RESUME_TIMEOUT_S, 0.0
         if not self.is_preempted:
             self.number = None
 
@@ -100,7 +101,7 @@ class Slots:
     that came first. ``is_wanted`` tells a session when to end for those in line.
 
     ``most`` is never exceeded. Without it the limit is the smallest that accounts have, until
-    Fish has told this account's.
+    Fish has told this account's, which is LARGEST_LIMIT at most.
 
     Fish may refuse a session within that limit, since others use the account too. After a refusal
     the line stands still for a moment, then its first is tried alone. The line moves again as soon
@@ -120,6 +121,8 @@ class Slots:
         self._turns = Turns()
         self._refusals = 0
         """In a row."""
+        self._last_refusal: tuple[float, LimitError] | None = None
+        """The loop's time, and what Fish said."""
         self._trial: Place | None = None
         """After a refusal: the reply that is tried alone."""
         self._timer: asyncio.TimerHandle | None = None
@@ -138,7 +141,7 @@ class Slots:
     def learn(self, limit: int) -> None:
         """Set the number of sessions that Fish says the account may have."""
         if limit > 0:
-            self.limit = min(limit, self._most or limit)
+            self.limit = min(limit, self._most or LARGEST_LIMIT)
             self._serve()
 
     def accepted(self) -> None:
@@ -196,7 +199,7 @@ class Slots:
             yield
         except LimitError as error:
             refused = True
-            self._refused(place, error)
+            self._refused(error)
             raise
         finally:
             self._give_back(place, refused=refused)
@@ -223,16 +226,22 @@ class Slots:
             else:
                 self._leave(waiting)
             if isinstance(error, TimeoutError):
-                raise QueueTimeoutError(
-                    place.refusal.happened
-                    if place.refusal
-                    else f"All {self.limit} sessions that the account may have at the same time "
-                    f"have been in use for {place.timeout_s:.0f} s."
-                ) from error
+                raise QueueTimeoutError(self._why_late(place)) from error
             raise
         finally:
             place.waited += _now() - began
             self.waited += _now() - began
+
+    def _why_late(self, place: Place) -> str:
+        """Why ``place`` has waited as long as it may."""
+        waited = f"for {place.timeout_s:.0f} s"
+        if self._last_refusal and self._last_refusal[0] >= _now() - place.timeout_s:
+            happened = self._last_refusal[1].happened
+            return f"{happened} No session was free {waited}: others may use the account too."
+        return (
+            f"All {self.limit} sessions that the account may have at the same time have been in "
+            f"use {waited}."
+        )
 
     def _shorten(self) -> None:
         """Send away the last reply of the address with the most, if too many are in line.
@@ -266,8 +275,8 @@ class Slots:
             # Fish may have room now.
             self._go_on()
 
-    def _refused(self, place: Place, error: LimitError) -> None:
-        place.refusal = error
+    def _refused(self, error: LimitError) -> None:
+        self._last_refusal = (_now(), error)
         delay = min(FIRST_REFUSAL_DELAY_S * 2.0**self._refusals, MAX_REFUSAL_DELAY_S)
         self._refusals += 1
         if self._timer is not None:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from functools import lru_cache
+from typing import Any, Final
 
-__all__ = ["one_line"]
+__all__ = ["hide", "one_line"]
+
+# What a secret is replaced by.
+HIDDEN: Final = "***"
+
+# Marks by which a text can hold a secret in another form: as JSON, or as part of an address.
+_ESCAPES: Final = ("\\", "%")
 
 # Format characters that belong to words: Persian and Indic scripts and emoji are joined by them.
 _JOINERS: Final = "\u200c\u200d"
@@ -21,3 +29,26 @@ def one_line(text: str, max_chars: int) -> str:
         shown = "".join(c if c.isprintable() or c in _JOINERS else " " for c in shown)
     line = " ".join(shown.split())
     return f"{line}…" if len(text) > max_chars else line
+
+
+def hide(value: Any, secret: str) -> Any:
+    """Return ``value``, a text or an answer with texts in it, without ``secret``.
+
+    A text can hold it in escapes, even twice: gateways quote the answers of others. Hide it before
+    the text is cut, or a part of it stays.
+    """
+    if isinstance(value, str):
+        if secret and (secret in value or any(mark in value for mark in _ESCAPES)):
+            return _forms(secret).sub(HIDDEN, value)
+    elif isinstance(value, dict):
+        return {hide(name, secret): hide(each, secret) for name, each in value.items()}
+    elif isinstance(value, list):
+        return [hide(each, secret) for each in value]
+    return value
+
+
+@lru_cache(maxsize=8)
+def _forms(secret: str) -> re.Pattern[str]:
+    """Match ``secret``, each character as it is or escaped."""
+    forms = (rf"\\{{0,3}}(?:{re.escape(c)}|(?i:u{ord(c):04x}|%{ord(c):02x}))" for c in secret)
+    return re.compile("".join(forms))

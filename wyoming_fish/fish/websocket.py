@@ -52,9 +52,9 @@ PING_INTERVAL_S: Final = 20.0
 # Frames that are read ahead of a listener that is slow. One holds up to half a second of audio.
 MAX_QUEUED_FRAMES: Final = 4
 
-# Bytes of one message: 12 seconds of audio at 44100 Hz. Fish Audio's were seen to have 50 kB at
+# Bytes of one message: 3 seconds of audio at 44100 Hz. Fish Audio's were seen to have 50 kB at
 # most.
-MAX_MESSAGE_BYTES: Final = 2**20
+MAX_MESSAGE_BYTES: Final = 2**18
 
 # Bytes that a server may leave unread. It is sent a piece of text at a time; an endless row of
 # pings would be answered without end.
