@@ -43,6 +43,10 @@ MAX_IDLE_S: Final = 2.0
 # than sessions: longer than most replies, and half of the time that a reply waits in line.
 MIN_SHARE_S: Final = 15.0
 
+# Sessions of which one is kept free for owners that hold none. Of two, the one that is left would
+# make all replies of a house wait for each other.
+MIN_LIMIT_TO_KEEP: Final = 3
+
 # Seconds until the next session is tried after Fish itself has refused one. Each refusal in a row
 # doubles them. A session of our own that ends is a reason to try immediately.
 FIRST_REFUSAL_DELAY_S: Final = 0.25
@@ -238,10 +242,7 @@ class Slots:
         if self._last_refusal and self._last_refusal[0] >= _now() - place.timeout_s:
             happened = self._last_refusal[1].happened
             return f"{happened} No session was free {waited}: others may use the account too."
-        return (
-            f"All {self.limit} sessions that the account may have at the same time have been in "
-            f"use {waited}."
-        )
+        return f"No session was free {waited}. The account may have {self.limit} at a time."
 
     def _shorten(self) -> None:
         """Send away the last reply of the address with the most, if too many are in line.
@@ -318,6 +319,8 @@ class Slots:
         waiting = {owner: (each.place.asked_at, each.number) for owner, each in firsts.items()}
         held = Shares(holder.owner for holder in self._holders)
         owner, kept = self._turns.first(waiting, held, _now())
+        if self.limit < MIN_LIMIT_TO_KEEP:
+            kept = 0
         return firsts[owner] if self.limit - self.taken > kept else None
 
 
