@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
-from wyoming_fish.events import encode
+from wyoming_fish.server.events import encode
 
 from .player import RATE
 from .texts import Text, written

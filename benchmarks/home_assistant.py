@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Final
 
 from tests.e2e.home_assistant import HomeAssistant, has_audio, log_in, start_home_assistant
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 from wyoming_fish.emulator import VOICES
 
 from .programs import emulator, ours, relay

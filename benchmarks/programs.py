@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.processes import READY, Program, server
+from tests.support.processes import READY, Program, server
 
 from .emulated import SOCKET
 

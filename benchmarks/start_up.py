@@ -13,8 +13,8 @@ from wyoming.event import read_event
 from wyoming.info import Describe
 
 import wyoming_fish
-from tests.processes import ENVIRONMENT, Program
-from wyoming_fish.events import encode
+from tests.support.processes import ENVIRONMENT, Program
+from wyoming_fish.server.events import encode
 
 from .table import Verdict, print_table, print_verdicts, verdict
 
@@ -27,7 +27,7 @@ TIMEOUT: Final = 30.0
 
 ANSWER: Final = "`describe` is answered"
 COMMAND: Final = Path(sys.executable).parent / "wyoming-fish"
-IMPORTS: Final = "import wyoming_fish.command"
+IMPORTS: Final = "import wyoming_fish.cli.run_server"
 # The clock is the machine's: two processes read the same.
 CLOCK: Final = "import time; print(time.monotonic())"
 

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from wyoming_fish.flags import FLAGS
+from wyoming_fish.cli.flags import FLAGS
 
 # Between these lines of docs/options.md lies the table.
 BEGIN: Final = "<!-- Written by script/docs. -->\n"

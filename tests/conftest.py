@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.processes import READY, server
+from tests.support.processes import READY, server
 
 # A busy machine is no failure of what is tested.
 settings.register_profile("unhurried", deadline=None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from .signals import exit_on_signal
+from .server.shutdown import exit_on_signal
 
 __all__ = ["main", "main_of_app"]
 
@@ -16,7 +16,7 @@ __all__ = ["main", "main_of_app"]
 def main() -> int:
     """Run the server until it is stopped; the exit status is 1 if it cannot listen."""
     exit_on_signal()
-    from .command import run  # noqa: PLC0415 - the slow import
+    from .cli.run_server import run  # noqa: PLC0415 - the slow import
 
     return run()
 
@@ -24,7 +24,7 @@ def main() -> int:
 def main_of_app() -> int:
     """Run the server as an app of Home Assistant's Supervisor."""
     exit_on_signal()
-    from .app import main as run  # noqa: PLC0415 - the slow import
+    from .cli.home_assistant_app import main as run  # noqa: PLC0415 - the slow import
 
     return run()
 

@@ -9,7 +9,7 @@ from . import issues
 from .const import CONF_BASE_URL
 from .coordinator import CreditCoordinator, FishConfigEntry, FishData, VoicesCoordinator
 from .fish import Endpoint, Sockets
-from .fish.account import Account
+from .fish.api.account import Account
 
 PLATFORMS = [Platform.SENSOR, Platform.TTS]
 

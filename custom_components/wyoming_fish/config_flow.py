@@ -34,7 +34,7 @@ from .const import (
 from .coordinator import FishConfigEntry
 from .errors import account_errors, form_error
 from .fish import Endpoint, FishError
-from .fish.account import Account, Credit
+from .fish.api.account import Account, Credit
 from .fish.errors import UnsupportedError
 from .fish.settings import FISH_URL
 from .voice_form import VoiceForm

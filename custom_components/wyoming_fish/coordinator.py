@@ -16,7 +16,7 @@ from . import issues
 from .const import CONF_VOICE
 from .errors import translated
 from .fish import FishError, Sockets
-from .fish.account import Account, Credit, Voice
+from .fish.api.account import Account, Credit, Voice
 from .fish.errors import KeyRefusedError, UnsupportedError, VoiceNotFoundError
 
 _LOGGER = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .const import DOMAIN
 from .fish import Endpoint, FishError
+from .fish.api.proxies import proxy_for
 from .fish.errors import KeyMissingError, KeyRefusedError, ProxyAddressError, SettingsError
-from .fish.proxies import proxy_for
 from .fish.untrusted import one_line
 
 # Characters of an option that an error quotes.

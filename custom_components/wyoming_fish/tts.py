@@ -36,14 +36,14 @@ from .coordinator import FishConfigEntry
 from .entity import voice_device
 from .errors import OptionError, translated, translated_option
 from .fish import Backend, FishError, SpeechSettings, TextSettings, speak
+from .fish.client import BRIDGE
 from .fish.errors import (
     KeyRefusedError,
     NoAudioError,
     NoCreditError,
     VoiceNotFoundError,
 )
-from .fish.speech import BRIDGE
-from .fish.story import Story
+from .fish.reply_metrics import Story
 from .message_options import OPTIONS, message_options
 from .text_options import has_style, text_options, text_settings
 from .voices import backend_languages, listed_voices, voice_named

@@ -33,7 +33,7 @@ from .const import (
 )
 from .errors import OptionError, form_error
 from .fish import Backend, FishError, Latency
-from .fish.account import Account, Voice
+from .fish.api.account import Account, Voice
 from .fish.errors import VoiceNotFoundError
 from .fish.settings import voice_id_in
 from .markdown import escaped

@@ -15,8 +15,8 @@ from benchmarks.speakers import wyoming_server
 from benchmarks.table import verdict
 from benchmarks.texts import AT_ONCE, TEXTS, THREE_SENTENCES, Text, written
 from tests.e2e.home_assistant import has_audio
-from tests.listening import listening
-from tests.processes import ENVIRONMENT, ROOT
+from tests.support.listening import listening
+from tests.support.processes import ENVIRONMENT, ROOT
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 
 SILENCE = bytes(2 * int(0.06 * RATE))

@@ -15,7 +15,7 @@ from typing import Self
 
 import pytest
 
-from tests.processes import ROOT, Program
+from tests.support.processes import ROOT, Program
 
 UNPACKED = ROOT / ".cache" / "haproxy" / "haproxy"
 

@@ -9,12 +9,12 @@ import pytest
 
 from tests.deploy.balancer import haproxy
 from tests.packaging.documents import IMAGE, check_compose, load, load_all
-from tests.processes import ROOT
-from wyoming_fish.address import DEFAULT_URI, Address
-from wyoming_fish.connection import TEXT_PAUSE
-from wyoming_fish.flags import FLAGS
-from wyoming_fish.options import Options
-from wyoming_fish.signals import STOP_TIMEOUT_S
+from tests.support.processes import ROOT
+from wyoming_fish.cli.flags import FLAGS
+from wyoming_fish.cli.options import Options
+from wyoming_fish.server.connection import TEXT_PAUSE
+from wyoming_fish.server.shutdown import STOP_TIMEOUT_S
+from wyoming_fish.uri import DEFAULT_URI, Address
 
 COMPOSE = load("deploy/compose.yaml")
 MANIFESTS = {manifest["kind"]: manifest for manifest in load_all("deploy/kubernetes.yaml")}

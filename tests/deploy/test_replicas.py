@@ -12,8 +12,8 @@ from typing import NamedTuple
 import pytest
 from wyoming.client import AsyncTcpClient
 
-from tests.processes import READY, Program, server
-from tests.server.conftest import Reply, check_envelope, receive, stream
+from tests.support.processes import READY, Program, server
+from tests.support.server import Reply, check_envelope, receive, stream
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 
 from .balancer import Balancer, free_port

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 # What a reader gets to from the README, and what Home Assistant's store shows of the app.
 OWN_PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])

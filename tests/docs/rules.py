@@ -10,9 +10,9 @@ from typing import NamedTuple
 import yaml
 
 from tests.docs.scene import Scene
-from tests.processes import READY, ROOT
+from tests.support.processes import READY, ROOT
 from wyoming_fish import __version__
-from wyoming_fish.flags import FLAGS
+from wyoming_fish.cli.flags import FLAGS
 
 _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 _WORKFLOWS = ROOT / ".github" / "workflows"

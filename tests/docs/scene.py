@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.processes import ENVIRONMENT, ROOT, Program
-from tests.project import copy_project
+from tests.support.processes import ENVIRONMENT, ROOT, Program
+from tests.support.project import copy_project
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from tests.docs.reading import OWN_PAGES, PAGES, anchors, blocks, links, prose
-from tests.processes import READY, ROOT, server
+from tests.support.processes import READY, ROOT, server
+from wyoming_fish.cli.flags import FLAGS
 from wyoming_fish.fish.settings import Backend
 from wyoming_fish.fish.text import Cleaner, TextSettings, parse_pronunciations
-from wyoming_fish.fish.text.ssml import parse_ssml
-from wyoming_fish.flags import FLAGS
+from wyoming_fish.fish.text.ssml.document import parse_ssml
 
 # What a block may be of. Shell is `sh`: under another name no test would run it.
 LANGUAGES = {"json", "sh", "text", "xml", "yaml"}

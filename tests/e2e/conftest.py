@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.home_assistant import HomeAssistant, log_in, start_home_assistant
-from tests.processes import READY, ROOT, Program, server
+from tests.support.processes import READY, ROOT, Program, server
 from wyoming_fish.emulator import Emulator, EmulatorSettings
 
 whole_session = pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import ClientSession, ClientWebSocketResponse
 
 from script.home_assistant import HASS, VENV
-from tests.processes import ENVIRONMENT, Program
+from tests.support.processes import ENVIRONMENT, Program
 
 # Where the system has no ffmpeg, one lies beside Home Assistant.
 WITH_FFMPEG = ENVIRONMENT | {"PATH": f"{os.environ['PATH']}:{VENV / 'bin'}"}

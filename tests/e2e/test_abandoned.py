@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.conftest import set_up, whole_session
 from tests.e2e.home_assistant import HomeAssistant, has_audio, log_in, start_home_assistant
-from tests.processes import READY, Program
+from tests.support.processes import READY, Program
 from wyoming_fish.emulator import Emulator, EmulatorSettings
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]

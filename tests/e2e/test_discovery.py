@@ -8,8 +8,8 @@ import pytest
 
 from tests.e2e.conftest import set_up
 from tests.e2e.home_assistant import HomeAssistant, log_in, start_home_assistant
-from tests.hosts import two_hosts
-from tests.processes import READY, Program
+from tests.support.hosts import two_hosts
+from tests.support.processes import READY, Program
 
 FLOWS = "/api/config/config_entries/flow"
 

@@ -21,7 +21,7 @@ from tests.e2e.home_assistant import (
     log_in,
     start_home_assistant,
 )
-from tests.processes import READY, Program, server
+from tests.support.processes import READY, Program, server
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]

@@ -16,7 +16,7 @@ from playwright.async_api import Page, Request, async_playwright, expect
 from wyoming.tts import SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
 from tests.e2e.conftest import set_up
-from tests.server.conftest import Served, Serving, receive, serving
+from tests.support.server import Served, Serving, receive, serving
 from wyoming_fish.emulator import EmulatedVoice, EmulatorSettings, Fault
 
 __all__ = ["serving"]

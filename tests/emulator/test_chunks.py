@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wyoming_fish.emulator.chunks import TextBuffer
+from wyoming_fish.emulator.api.chunks import TextBuffer
 from wyoming_fish.emulator.settings import Split
 
 

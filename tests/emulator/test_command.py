@@ -5,7 +5,7 @@ import sys
 import aiohttp
 import pytest
 
-from tests.processes import ENVIRONMENT, ROOT, Program
+from tests.support.processes import ENVIRONMENT, ROOT, Program
 
 COMMAND = (sys.executable, "-m", "wyoming_fish.emulator")
 

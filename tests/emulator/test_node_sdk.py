@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.emulator.client import emulated
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 from wyoming_fish.emulator import VOICES, Emulator, decode_code_voice
 
 PROJECT = Path(__file__).parent / "node"

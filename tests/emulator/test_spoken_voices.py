@@ -174,9 +174,9 @@ except RuntimeError as error:
 def test_without_its_package_mp3_is_refused() -> None:
     """Asked for MP3 without an encoder, the emulator says which package is missing."""
     program = """
-from wyoming_fish.emulator.errors import ApiError
-from wyoming_fish.emulator.formats import encoder_for
-from wyoming_fish.emulator.request import parse_speech_request
+from wyoming_fish.emulator.api.errors import ApiError
+from wyoming_fish.emulator.api.formats import encoder_for
+from wyoming_fish.emulator.api.request import parse_speech_request
 try:
     encoder_for(parse_speech_request({"text": ""}, "s1", ()))
 except ApiError as error:

@@ -4,7 +4,7 @@ import heapq
 from collections import deque
 from dataclasses import dataclass, field
 
-from wyoming_fish.fish.schedule import LETTER, Schedule
+from wyoming_fish.fish.synthesis.flush_scheduler import LETTER, Schedule
 
 __all__ = ["Run", "by_words", "simulate"]
 

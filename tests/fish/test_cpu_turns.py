@@ -9,10 +9,10 @@ import pytest
 from wyoming_fish.fish import TextSettings
 from wyoming_fish.fish.cpu_turns import CPU_TURN_S, STEP_CHARACTERS, cpu_owner, cpu_turn, steps
 from wyoming_fish.fish.owner import owner_at
-from wyoming_fish.fish.script import Script
 from wyoming_fish.fish.settings import Backend
+from wyoming_fish.fish.text.prepared_text import Script
 from wyoming_fish.fish.text.sentences import WINDOW_CHARACTERS, Sentences
-from wyoming_fish.fish.text.ssml import SsmlPart, ssml_steps
+from wyoming_fish.fish.text.ssml.document import SsmlPart, ssml_steps
 
 LONG = 100_000
 

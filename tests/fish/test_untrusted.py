@@ -4,7 +4,7 @@ import pytest
 
 from wyoming_fish.emulator import EmulatedVoice, Emulator, EmulatorSettings
 from wyoming_fish.fish import Endpoint, FishError
-from wyoming_fish.fish.account import MAX_TITLE_CHARS, Account
+from wyoming_fish.fish.api.account import MAX_TITLE_CHARS, Account
 from wyoming_fish.fish.errors import MAX_HAPPENED_CHARS
 from wyoming_fish.fish.untrusted import one_line
 

@@ -12,7 +12,6 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.wyoming_fish.const import DOMAIN
 from custom_components.wyoming_fish.markdown import escaped
-from tests.gateways import malformed_proxies
 from tests.integration.conftest import (
     KELP,
     KEY,
@@ -23,6 +22,7 @@ from tests.integration.conftest import (
 )
 from tests.integration.flows import SETTINGS, begin, listed, log_in, submit
 from tests.integration.speech import TEXT, entity_of, speak
+from tests.support.gateways import malformed_proxies
 from wyoming_fish.emulator import EmulatedVoice, Emulator, Fault
 
 SECRET = "s3cret-passw0rd"  # noqa: S105 - of nothing

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 from wyoming_fish import __version__
 
 IMAGE = f"ghcr.io/wyoming-fish/wyoming-fish:{__version__}"

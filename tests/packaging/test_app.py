@@ -16,12 +16,12 @@ import voluptuous as vol
 from wyoming.client import AsyncTcpClient
 from wyoming.tts import Synthesize
 
-from tests.processes import ENVIRONMENT, READY, ROOT, Program
-from tests.server.conftest import receive
-from wyoming_fish import app
+from tests.support.processes import ENVIRONMENT, READY, ROOT, Program
+from tests.support.server import receive
+from wyoming_fish.cli import home_assistant_app as app
+from wyoming_fish.cli.flags import FLAGS
+from wyoming_fish.cli.options import Options
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
-from wyoming_fish.flags import FLAGS
-from wyoming_fish.options import Options
 
 from .documents import IMAGE, load
 from .supervisor import CONFIG, REPOSITORY, TRANSLATION, Supervisor, edges, options
@@ -170,7 +170,7 @@ async def test_start(tmp_path: Path) -> None:
         file.write_text(json.dumps(options(APP, given)))
         file.chmod(0o600)
         code = (
-            "import sys, pathlib, wyoming_fish.app as app;"
+            "import sys, pathlib, wyoming_fish.cli.home_assistant_app as app;"
             f"app.OPTIONS_FILE = pathlib.Path({str(file)!r}); app.SUPERVISOR = {supervisor.url!r};"
             "sys.exit(app.main())"
         )

@@ -3,10 +3,10 @@
 import re
 from importlib.metadata import version
 
-from tests.processes import ROOT
-from wyoming_fish.flags import FLAGS
-from wyoming_fish.options import Options
-from wyoming_fish.signals import STOP_TIMEOUT_S
+from tests.support.processes import ROOT
+from wyoming_fish.cli.flags import FLAGS
+from wyoming_fish.cli.options import Options
+from wyoming_fish.server.shutdown import STOP_TIMEOUT_S
 
 from .documents import IMAGE, check_compose, load
 

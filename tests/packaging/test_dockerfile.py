@@ -16,8 +16,8 @@ import pytest
 from wyoming.client import AsyncTcpClient
 from wyoming.tts import Synthesize
 
-from tests.processes import READY, ROOT, Program
-from tests.server.conftest import receive
+from tests.support.processes import READY, ROOT, Program
+from tests.support.server import receive
 from wyoming_fish import __version__
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 

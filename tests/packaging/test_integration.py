@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 COMPONENT = Path("custom_components", "wyoming_fish")
 

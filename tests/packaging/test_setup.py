@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 # What the script uses of the system, but for Python.
 PROGRAMS = ("bash", "cat", "cmp", "dirname", "env")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT
-from tests.project import files
+from tests.support.processes import ROOT
+from tests.support.project import files
 from wyoming_fish import __version__
 
 MANIFEST = json.loads((ROOT / "custom_components" / "wyoming_fish" / "manifest.json").read_text())

@@ -13,8 +13,8 @@ from zipfile import ZipFile
 import pytest
 import yaml
 
-from tests.processes import ROOT
-from tests.project import copy_project
+from tests.support.processes import ROOT
+from tests.support.project import copy_project
 from wyoming_fish import __version__
 
 WORKFLOWS = {

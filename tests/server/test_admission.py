@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from wyoming_fish.admission import Client, given_up
 from wyoming_fish.fish.owner import owner_at
+from wyoming_fish.server.admission import Client, given_up
 
 
 @dataclass

@@ -21,16 +21,16 @@ from wyoming.tts import (
     SynthesizeVoice,
 )
 
-from tests import idle_clock
-from wyoming_fish.connection import EVENTS_AT_ONCE, TEXT_PAUSE
+from tests.support import idle_clock
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
-from wyoming_fish.events import WIDTH
-from wyoming_fish.listening import ACCEPTED_AT_ONCE
-from wyoming_fish.reply import Reply
-from wyoming_fish.request_queue import WAITING_LIMIT
+from wyoming_fish.server.connection import EVENTS_AT_ONCE, TEXT_PAUSE
+from wyoming_fish.server.events import WIDTH
+from wyoming_fish.server.listener import ACCEPTED_AT_ONCE
+from wyoming_fish.server.requests.queue import WAITING_LIMIT
+from wyoming_fish.server.requests.request import Reply
 
-from .conftest import Served, Serving, crowd, receive, stream
-from .visiting import visitor
+from ..support.server import Served, Serving, crowd, receive, stream
+from ..support.visiting import visitor
 
 TEXT = "Good night. The doors are locked."
 
@@ -75,7 +75,7 @@ async def test_too_many_that_are_served(serving: Serving, flag: str) -> None:
 
 async def test_silence_has_an_end(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that connects and says nothing, or says it very slowly, is told and sent away."""
-    monkeypatch.setattr("wyoming_fish.connection.FIRST_EVENT", 0.05)
+    monkeypatch.setattr("wyoming_fish.server.connection.FIRST_EVENT", 0.05)
     async with serving(EmulatorSettings()) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         writer.write(b'{"type":')
@@ -99,7 +99,7 @@ async def test_idleness_has_an_end(serving: Serving) -> None:
 
 async def test_a_text_that_never_goes_on(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that begins a text and never ends it is told, and does not keep its session."""
-    monkeypatch.setattr("wyoming_fish.connection.TEXT_PAUSE", 0.05)
+    monkeypatch.setattr("wyoming_fish.server.connection.TEXT_PAUSE", 0.05)
     async with serving(EmulatorSettings(voice="code")) as served, served.client() as client:
         await client.write_event(SynthesizeStart().event())
         await client.write_event(SynthesizeChunk("Once upon a time. And").event())
@@ -220,7 +220,7 @@ async def test_a_client_that_writes_without_pause(
     serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
     """After some of its events, others have their turn."""
-    caplog.set_level(logging.DEBUG, "wyoming_fish.connection")
+    caplog.set_level(logging.DEBUG, "wyoming_fish.server.connection")
     most = before = 0
 
     async def others() -> None:
@@ -254,7 +254,7 @@ async def test_stopping_does_not_wait_for_who_does_not_read(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server ends in its time, whoever has not read what he was sent, and tells who reads."""
-    monkeypatch.setattr("wyoming_fish.server.STOP_TIMEOUT_S", 2.1)
+    monkeypatch.setattr("wyoming_fish.server.server.STOP_TIMEOUT_S", 2.1)
     long = json.dumps({"type": "synthesize", "data": {"text": "x" * 50_000}}).encode() + b"\n"
     async with contextlib.AsyncExitStack() as stack:
         async with serving(EmulatorSettings(voice="code", code_samples=255)) as served:

@@ -12,12 +12,12 @@ from wyoming.info import Describe
 from wyoming.ping import Ping
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart
 
-from tests import idle_clock
+from tests.support import idle_clock
 from wyoming_fish.emulator import EmulatorSettings
-from wyoming_fish.request_queue import HEARD_FOR_S
+from wyoming_fish.server.requests.queue import HEARD_FOR_S
 
-from .conftest import Served, Serving
-from .visiting import HTTP, visitor
+from ..support.server import Served, Serving
+from ..support.visiting import HTTP, visitor
 
 # All of 127.0.0.0/8 is this machine.
 HOUSE, ONE, ANOTHER = "127.0.0.2", "127.0.0.3", "127.0.0.4"

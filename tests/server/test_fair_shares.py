@@ -10,10 +10,10 @@ from wyoming.event import Event, async_read_event, async_write_event
 from wyoming.ping import Ping
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart
 
-from tests.hosts import two_hosts
+from tests.support.hosts import two_hosts
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
 
-from .conftest import Served, Serving
+from ..support.server import Served, Serving
 
 # All of 127.0.0.0/8 is this machine.
 ONE, ANOTHER = "127.0.0.2", "127.0.0.3"

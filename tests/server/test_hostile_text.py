@@ -10,8 +10,8 @@ from itertools import cycle, islice
 import pytest
 import pytest_asyncio
 
-from tests.pings import longest_ping_s
-from tests.processes import READY, Program, server
+from tests.support.pings import longest_ping_s
+from tests.support.processes import READY, Program, server
 from wyoming_fish.emulator import Emulator, EmulatorSettings
 
 # Seconds that another client may wait for the answer to its ping.

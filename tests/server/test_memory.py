@@ -15,11 +15,11 @@ from wyoming.event import async_read_event
 from wyoming.ping import Ping, Pong
 from wyoming.tts import Synthesize
 
-from tests.processes import READY, Program, server
+from tests.support.processes import READY, Program, server
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 
-from .conftest import crowd, receive, stream
-from .hostile import CORPUS, HELD, LARGE
+from ..support.hostile_events import CORPUS, HELD, LARGE
+from ..support.server import crowd, receive, stream
 
 TEXT = "Good night. The doors are locked."
 

@@ -7,9 +7,9 @@ from wyoming.tts import Synthesize
 
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
 from wyoming_fish.fish.owner import owner_at
-from wyoming_fish.memory_budget import OWN_BYTES, BudgetExceededError, MemoryBudget
+from wyoming_fish.server.memory_budget import OWN_BYTES, BudgetExceededError, MemoryBudget
 
-from .conftest import Serving, receive
+from ..support.server import Serving, receive
 
 TEXT = "Good night. The doors are locked."
 
@@ -72,8 +72,8 @@ def test_a_network_leaves_a_quarter_to_others() -> None:
 
 async def test_a_busy_server(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """A text for which there is no room is an error in words; a short one is spoken."""
-    monkeypatch.setattr("wyoming_fish.memory_budget.MIN_POOL_BYTES", 0)
-    monkeypatch.setattr("wyoming_fish.memory_budget.POOLED_TEXTS", 0)
+    monkeypatch.setattr("wyoming_fish.server.memory_budget.MIN_POOL_BYTES", 0)
+    monkeypatch.setattr("wyoming_fish.server.memory_budget.POOLED_TEXTS", 0)
     async with serving(EmulatorSettings(voice="code")) as served:
         async with served.client() as client:
             await client.write_event(Synthesize("x" * OWN_BYTES).event())

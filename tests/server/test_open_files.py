@@ -11,14 +11,14 @@ import pytest
 from wyoming.client import AsyncTcpClient
 from wyoming.tts import Synthesize
 
-from tests.processes import READY, Program
+from tests.support.processes import READY, Program
+from wyoming_fish.cli.options import Options
 from wyoming_fish.emulator import EmulatorSettings
-from wyoming_fish.open_files import check_open_files, files_needed, limit_accept_errors
-from wyoming_fish.options import Options
-from wyoming_fish.server import MAX_REFUSALS
+from wyoming_fish.server.open_files import check_open_files, files_needed, limit_accept_errors
+from wyoming_fish.server.server import MAX_REFUSALS
 
-from .conftest import Serving, receive
-from .visiting import HTTP, port_of, visitor
+from ..support.server import Serving, receive
+from ..support.visiting import HTTP, port_of, visitor
 
 # The usual limit of a process.
 USUAL_LIMIT = 1024

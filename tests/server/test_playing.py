@@ -11,11 +11,11 @@ from typing import Final
 import pytest
 from wyoming.event import Event, async_read_event
 
-from tests import idle_clock
-from wyoming_fish.events import encode, encode_audio
+from tests.support import idle_clock
 from wyoming_fish.fish.settings import SAMPLE_RATES
-from wyoming_fish.memory_budget import MemoryBudget
-from wyoming_fish.wire import OUTPUT_LIMIT_BYTES, ClientStalledError, Wire
+from wyoming_fish.server.events import encode, encode_audio
+from wyoming_fish.server.memory_budget import MemoryBudget
+from wyoming_fish.server.stream import OUTPUT_LIMIT_BYTES, ClientStalledError, Wire
 
 # Seconds of audio: without a bound, the kernel's buffer alone holds two minutes.
 LENGTH_S: Final = 300

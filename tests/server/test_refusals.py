@@ -16,7 +16,7 @@ from wyoming.tts import Synthesize, SynthesizeStart
 
 from wyoming_fish.emulator import EmulatorSettings, Fault, decode_code_voice
 
-from .conftest import Served, Serving, receive
+from ..support.server import Served, Serving, receive
 
 TEXT = "Good night. The doors are locked."
 
@@ -136,8 +136,8 @@ async def test_who_does_not_close_makes_room(serving: Serving) -> None:
 @pytest.mark.parametrize(
     ("bound", "least"),
     [
-        ("wyoming_fish.connection.LINGER_TIMEOUT_S", 0.05),
-        ("wyoming_fish.wire.LINGER_LIMIT_BYTES", 9),
+        ("wyoming_fish.server.connection.LINGER_TIMEOUT_S", 0.05),
+        ("wyoming_fish.server.stream.LINGER_LIMIT_BYTES", 9),
     ],
 )
 async def test_who_does_not_close_is_closed(
@@ -156,8 +156,8 @@ async def test_who_does_not_close_is_closed(
 
 async def test_a_thousand_refused(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that are too many and do not close are cut off by those that come later."""
-    monkeypatch.setattr("wyoming_fish.server.MAX_REFUSALS", 2)
-    monkeypatch.setattr("wyoming_fish.wire.LINGER_LIMIT_BYTES", 2**60)
+    monkeypatch.setattr("wyoming_fish.server.server.MAX_REFUSALS", 2)
+    monkeypatch.setattr("wyoming_fish.server.stream.LINGER_LIMIT_BYTES", 2**60)
     async with serving(EmulatorSettings(), "--max-connections=1") as served, served.client() as one:
         await one.write_event(Describe().event())
         assert await one.read_event()
@@ -201,7 +201,7 @@ async def test_a_bug(
     bug: object,
 ) -> None:
     """What nobody has foreseen is told to the client, and once to the log with its traceback."""
-    monkeypatch.setattr("wyoming_fish.speaker.speak", bug)
+    monkeypatch.setattr("wyoming_fish.server.requests.synthesis.speak", bug)
     async with serving(EmulatorSettings()) as served, served.client() as client:
         await client.write_event(SynthesizeStart().event())
         reply = await receive(client, "no such event")
@@ -215,7 +215,7 @@ async def test_a_bug_in_an_answer(
     serving: Serving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """So is what goes wrong with any other event."""
-    monkeypatch.setattr("wyoming_fish.request_queue.text_of", lambda _: 1 / 0)
+    monkeypatch.setattr("wyoming_fish.server.requests.queue.text_of", lambda _: 1 / 0)
     async with serving(EmulatorSettings()) as served, served.client() as client:
         await client.write_event(Synthesize(TEXT).event())
         assert (await receive(client, "no such event")).error.code == "internal"

@@ -19,17 +19,17 @@ from aiohttp import web
 from wyoming.client import AsyncTcpClient
 from wyoming.tts import Synthesize
 
-from tests.gateways import ForwardProxy, forward_proxy, malformed_proxies
-from tests.idle_clock import run
-from tests.processes import ENVIRONMENT, READY, ROOT, Program
-from wyoming_fish.check.__main__ import main as check_main
+from tests.support.gateways import ForwardProxy, forward_proxy, malformed_proxies
+from tests.support.idle_clock import run
+from tests.support.processes import ENVIRONMENT, READY, ROOT, Program
+from wyoming_fish.cli.check.__main__ import main as check_main
+from wyoming_fish.cli.options import Options
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
 from wyoming_fish.emulator.settings import FaultKind, FaultPoint
 from wyoming_fish.logs import LogFormatter, LogHandler
-from wyoming_fish.options import Options
-from wyoming_fish.server import Server
+from wyoming_fish.server.server import Server
 
-from .conftest import receive, stream
+from ..support.server import receive, stream
 
 SECRET = "s3cret-passw0rd"  # noqa: S105 - of nothing
 
@@ -167,7 +167,7 @@ async def test_a_proxys_password_is_nowhere_to_be_seen(proxy: ForwardProxy | Non
         finally:
             await asyncio.to_thread(program.end)
         check = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "wyoming_fish.check", "--json"),
+            *(sys.executable, "-m", "wyoming_fish.cli.check", "--json"),
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,

@@ -16,10 +16,10 @@ from wyoming.client import AsyncClient, AsyncTcpClient
 from wyoming.info import Describe, Info
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart
 
-from tests.processes import ENVIRONMENT, READY, ROOT, Program, server
+from tests.support.processes import ENVIRONMENT, READY, ROOT, Program, server
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 
-from .conftest import Serving, check_envelope, receive
+from ..support.server import Serving, check_envelope, receive
 
 TEXT = "Good night. The doors are locked."
 
@@ -72,7 +72,7 @@ async def test_what_takes_too_long_is_told(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who still waits when the time is over gets an error and an end, not silence."""
-    monkeypatch.setattr("wyoming_fish.server.STOP_TIMEOUT_S", 2.05)
+    monkeypatch.setattr("wyoming_fish.server.server.STOP_TIMEOUT_S", 2.05)
     async with contextlib.AsyncExitStack() as stack:
         async with serving(EmulatorSettings(voice="code")) as served:
             client = await stack.enter_async_context(AsyncTcpClient("127.0.0.1", served.port))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.soak import soak
+from tests.soak.__main__ import soak
 
 
 # A connection that died unseen amid a reply is noticed after half a minute.

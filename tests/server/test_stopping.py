@@ -16,20 +16,20 @@ import pytest
 from wyoming.client import AsyncClient, AsyncTcpClient
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart
 
-from tests.processes import READY, ROOT, Program, server
-from wyoming_fish.cache import Cache
+from tests.support.processes import READY, ROOT, Program, server
+from wyoming_fish.cli.options import Options
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
-from wyoming_fish.options import Options
-from wyoming_fish.signals import EXIT_TIMEOUT_S, STOP_TIMEOUT_S
+from wyoming_fish.server.requests.cache import Cache
+from wyoming_fish.server.shutdown import EXIT_TIMEOUT_S, STOP_TIMEOUT_S
 
-from .conftest import Serving, receive
+from ..support.server import Serving, receive
 
 TEXT = "Good night. The doors are locked."
 
 # The server with less time: a tenth of it, so that the test takes little.
 PROGRAM = f"""
 import sys
-import wyoming_fish.signals as signals
+import wyoming_fish.server.shutdown as signals
 signals.STOP_TIMEOUT_S = {STOP_TIMEOUT_S / 10}
 signals.EXIT_TIMEOUT_S = {EXIT_TIMEOUT_S / 10}
 from wyoming_fish.__main__ import main

@@ -3,13 +3,13 @@
 import asyncio
 import sys
 
-from tests.processes import ENVIRONMENT, ROOT
+from tests.support.processes import ENVIRONMENT, ROOT
 
 # A program started in the background ignores Ctrl-C, and so do those that it starts.
 PROGRAM = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from wyoming_fish.say import main
+from wyoming_fish.cli.say import main
 main()
 """
 

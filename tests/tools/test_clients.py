@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.processes import Program
+from tests.support.processes import Program
 
 BIN = Path(sys.executable).parent
 

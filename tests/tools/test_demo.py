@@ -3,7 +3,7 @@ import subprocess
 import wave
 from pathlib import Path
 
-from tests.processes import ENVIRONMENT, ROOT
+from tests.support.processes import ENVIRONMENT, ROOT
 from tests.tools.hearing import hear, share_heard
 
 TEXT = (

@@ -14,8 +14,8 @@ from wyoming.error import Error
 from wyoming.event import Event
 from wyoming.tts import SynthesizeStopped
 
-from tests.listening import listening
-from tests.processes import ROOT
+from tests.support.listening import listening
+from tests.support.processes import ROOT
 from tests.tools.saying import start_say
 from tests.tools.scripted_server import RATE, START, STOP, Client, Script, audio, wyoming_server
 
@@ -301,7 +301,7 @@ async def test_progress(tmp_path: Path) -> None:
     terminal, end = pty.openpty()
     async with wyoming_server(script) as uri:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "wyoming_fish.say", *arguments, "--uri", uri),
+            *(sys.executable, "-m", "wyoming_fish.cli.say", *arguments, "--uri", uri),
             cwd=ROOT,
             stderr=end,
         )

@@ -6,9 +6,9 @@ allow. It really speaks where `espeakng-loader`, `numpy` and `soxr` are installe
 is the server that people run at home, a fish-speech.
 """
 
-from .account import VOICES, EmulatedVoice
-from .emulator import Emulator
-from .fish_speech import FishSpeechEmulator
+from .api.account import VOICES, EmulatedVoice
+from .self_hosted import FishSpeechEmulator
+from .server import Emulator
 from .settings import EmulatorSettings, Fault
 from .state import RecordedRequest, SessionRecord
 from .voices import decode_code_voice

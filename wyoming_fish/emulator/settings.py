@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, get_args
 
-from .account import VOICES, EmulatedVoice
+from .api.account import VOICES, EmulatedVoice
 
 VoiceName = Literal["espeak", "tone", "code"]
 Split = Literal["length", "sentence"]

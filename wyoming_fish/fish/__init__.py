@@ -6,10 +6,10 @@ async for pcm in speak(sockets, text, SpeechSettings(voice=…), TextSettings())
 await sockets.close()
 """
 
+from .client import speak
+from .connections.pool import Sockets
 from .errors import FishError
 from .settings import Backend, Endpoint, Latency, SpeechSettings
-from .sockets import Sockets
-from .speech import speak
 from .text import TextSettings, parse_pronunciations
 
 __all__ = [

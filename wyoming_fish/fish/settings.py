@@ -14,8 +14,8 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
+from .error_mapping import from_status
 from .errors import FishError, KeyMissingError, SettingsError
-from .refusals import from_status
 
 __all__ = [
     "FISH_URL",

@@ -5,7 +5,7 @@ have a browser do.
 """
 
 from .connections import ACCEPT_BATCH, MAX_CONNECTIONS
-from .site import Site
-from .view import View
+from .context import View
+from .server import Site
 
 __all__ = ["ACCEPT_BATCH", "MAX_CONNECTIONS", "Site", "View"]

@@ -18,9 +18,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from .. import __version__
-from ..history import Record
+from ..server.requests.log import Record
+from .context import View
 from .readiness import Readiness, State
-from .view import View
 
 __all__ = ["Metrics"]
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from ..fish.errors import FishError, UnsupportedError
 from ..fish.settings import Backend
-from .view import View
+from .context import View
 
 __all__ = ["Readiness", "State"]
 

@@ -10,15 +10,15 @@ from typing import Any, Final, NamedTuple
 from aiohttp import web
 from wyoming.event import Event
 
-from ..events import WireError, is_ssml, json_object, text_of, voice_of
+from ..fish.connections.shares import Shares
 from ..fish.errors import FishError
 from ..fish.owner import Owner, owner_at
-from ..fish.shares import Shares
-from ..reply import Reply
+from ..server.events import WireError, is_ssml, json_object, text_of, voice_of
+from ..server.requests.request import Reply
 from ..wav import UNKNOWN_LENGTH, Format
 from .connections import Connections, cut_off
+from .context import View
 from .readiness import Readiness
-from .view import View
 
 __all__ = ["LARGEST_BODY", "Speaking"]
 

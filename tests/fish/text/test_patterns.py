@@ -9,8 +9,8 @@ from itertools import islice, product
 
 import pytest
 
-from tests.bombs import bombs
-from tests.patterns import Pattern, all_patterns
+from tests.support.bombs import bombs
+from tests.support.patterns import Pattern, all_patterns
 
 # What a text may begin with, and what may follow again and again.
 OPENINGS = [
@@ -50,7 +50,7 @@ def patterns() -> list[Pattern]:
 def test_they_are_found(patterns: list[Pattern]) -> None:
     """None of the rooms that have some is forgotten."""
     places = {pattern.place.partition(":")[0] for pattern in patterns}
-    assert {"grammar.py", "markup.py", "spoken.py", "cache.py", "voice_form.py"} <= places
+    assert {"construct.py", "inline.py", "output.py", "cache.py", "voice_form.py"} <= places
     assert {"pronunciations.py", "timeline.py"} <= places
     assert len(patterns) > 60
 

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from wyoming_fish.fish.settings import Backend
 from wyoming_fish.fish.text import TextSettings, parse_pronunciations
-from wyoming_fish.fish.text.phonemes import fish_phonemes
-from wyoming_fish.fish.text.ssml import (
+from wyoming_fish.fish.text.ssml.document import (
     DEEPEST_SSML,
     LONGEST_SSML,
     LONGEST_TAG_BYTES,
@@ -18,6 +17,7 @@ from wyoming_fish.fish.text.ssml import (
     begins_ssml,
     parse_ssml,
 )
+from wyoming_fish.fish.text.ssml.phonemes import fish_phonemes
 
 
 def _parts(ssml: str, backend: Backend = Backend.S2_1_PRO, **options: object) -> list[SsmlPart]:

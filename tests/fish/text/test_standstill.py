@@ -8,19 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wyoming_fish.fish.settings import Backend
-from wyoming_fish.fish.text import Cleaner, TextSettings, lines, markup, sentences
-from wyoming_fish.fish.text.grammar import WAIT, Wait
-from wyoming_fish.fish.text.markup import MAX_HELD_CHARACTERS
-from wyoming_fish.fish.text.reading import Reading
+from wyoming_fish.fish.text import Cleaner, TextSettings, sentences
+from wyoming_fish.fish.text.markup import blocks, parser
+from wyoming_fish.fish.text.markup.construct import WAIT, Wait
+from wyoming_fish.fish.text.markup.parser import MAX_HELD_CHARACTERS
+from wyoming_fish.fish.text.markup.state import Reading
 from wyoming_fish.fish.text.sentences import Sentences, sentence_ends
-from wyoming_fish.fish.text.ssml import parse_ssml
+from wyoming_fish.fish.text.ssml.document import parse_ssml
 
 from .corpus import clean
 
 # A loop that stands still ends here, and not with the whole run.
 pytestmark = pytest.mark.timeout(30)
 
-HANDLERS = markup._HANDLERS  # noqa: SLF001 - to put a wrong one in
+HANDLERS = parser._HANDLERS  # noqa: SLF001 - to put a wrong one in
 TEXT = "Go *on* now.\n* Then stop."
 
 
@@ -59,7 +60,7 @@ def test_a_handler_that_stands_still(
             return at + 1
         return place(at)
 
-    handlers = lines.HANDLERS if kind == "line" else HANDLERS
+    handlers = blocks.HANDLERS if kind == "line" else HANDLERS
     monkeypatch.setitem(handlers, "*", stand_still)
     heard = clean(_cleaner(), *pieces)
     assert heard.startswith("Go ")
@@ -81,7 +82,7 @@ def test_waiting_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["_PLAIN", "_NOISE"])
 def test_a_pattern_that_matches_nothing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A pattern of the parser that matches an empty text does not hold it up."""
-    monkeypatch.setattr(markup, name, re.compile(""))
+    monkeypatch.setattr(parser, name, re.compile(""))
     heard = clean(_cleaner(), "Go on. " + "*_~!" * 10 + " Then stop.")
     assert "Then" in heard.replace(" ", "")
 

@@ -5,7 +5,7 @@ import math
 import re
 from zlib import crc32
 
-from ..request import SpeechRequest
+from ..api.request import SpeechRequest
 from ..settings import EmulatorSettings, VoiceName
 from .code import (
     LEAST_SAMPLES,

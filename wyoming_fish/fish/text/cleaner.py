@@ -5,10 +5,10 @@ from __future__ import annotations
 from ..settings import Backend
 from .characters import clean_characters, join_surrogates
 from .cues import Cues
-from .markup import Markup
+from .markup.parser import Markup
+from .output import Spoken
 from .pronunciations import Pronouncer
 from .settings import TextSettings
-from .spoken import Spoken
 from .styles import Styler
 
 __all__ = ["Cleaner"]

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from ..errors import SettingsError
-from .phonemes import are_phonemes
+from .ssml.phonemes import are_phonemes
 
 __all__ = ["Pronouncer", "Pronunciation", "parse_pronunciations"]
 

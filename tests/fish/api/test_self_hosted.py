@@ -1,0 +1,310 @@
+"""A fish-speech server of one's own, found out by asking."""
+
+import array
+import asyncio
+import contextlib
+import math
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.listening import listening
+from wyoming_fish.emulator import Emulator, EmulatorSettings, FishSpeechEmulator, decode_code_voice
+from wyoming_fish.emulator.voices.tone import speak_tones
+from wyoming_fish.fish import Endpoint, Latency, Sockets, SpeechSettings, TextSettings, speak
+from wyoming_fish.fish.api.account import Account, Voice
+from wyoming_fish.fish.api.self_hosted import Resampler
+from wyoming_fish.fish.api.tts import Rest
+from wyoming_fish.fish.connections.limiter import Slots
+from wyoming_fish.fish.errors import (
+    FishConnectionError,
+    FishError,
+    KeyRefusedError,
+    ProtocolError,
+    RequestRefusedError,
+    SettingsError,
+    UnsupportedError,
+    VoiceNotFoundError,
+)
+
+SENTENCES = ("Good evening to you all. ", "It is 19.5 degrees — outside. ", "Sleep well.")
+TEXT = "".join(SENTENCES)
+
+SETTINGS = SpeechSettings(latency=Latency.LOW)
+
+
+async def _text() -> AsyncIterator[str]:
+    for sentence in SENTENCES:
+        yield sentence
+        await asyncio.sleep(0)
+
+
+@contextlib.asynccontextmanager
+async def _sockets(server: FishSpeechEmulator) -> AsyncIterator[Sockets]:
+    sockets = Sockets(Endpoint("", server.url))
+    try:
+        yield sockets
+    finally:
+        await sockets.close()
+
+
+async def _speak(sockets: Sockets, settings: SpeechSettings = SETTINGS) -> bytes:
+    return b"".join([pcm async for pcm in speak(sockets, _text(), settings)])
+
+
+async def test_it_speaks_without_an_option() -> None:
+    """Its address is enough: it is spoken to in its own terms, and a voice is its reference."""
+    async with FishSpeechEmulator() as server:
+        sockets = Sockets(Endpoint("", server.url))
+        settings = SpeechSettings(
+            latency=Latency.LOW, voice="captain kelp", speed=1.5, temperature=0.0, top_p=0.5
+        )
+        for _ in range(2):
+            assert decode_code_voice(await _speak(sockets, settings)) == TEXT
+        await sockets.close()
+        # Once for both: it is known now, and so are its voices.
+        assert server.upgrades == 1
+        assert server.asked.count("/v1/health") == 1
+        assert server.asked.count("/v1/references/list") == 1
+        assert "".join(request["text"] for request in server.requests) == TEXT * 2
+    first = server.requests[0]
+    del first["text"]
+    assert first == {
+        "format": "wav",
+        "streaming": True,
+        "max_new_tokens": 2048,
+        "chunk_length": 300,
+        "normalize": True,
+        "use_memory_cache": "on",
+        "reference_id": "captain kelp",
+        "temperature": 0.1,
+        "top_p": 0.5,
+    }
+    assert "authorization" not in server.headers[0]
+
+
+async def test_its_key() -> None:
+    """A key of its own is sent to it, and a wrong one is told."""
+    async with FishSpeechEmulator(key="mine") as server:
+        sockets = Sockets(Endpoint("mine", server.url))
+        assert decode_code_voice(await _speak(sockets)) == TEXT
+        await sockets.close()
+        sockets = Sockets(Endpoint("yours", server.url))
+        with pytest.raises(KeyRefusedError, match="Invalid token"):
+            await _speak(sockets)
+        await sockets.close()
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 24000, 32000, 44100])
+async def test_every_rate(rate: int) -> None:
+    """The samples of its codec become those of the rate that was asked for."""
+    async with FishSpeechEmulator("tone") as server:
+        sockets = Sockets(Endpoint("", server.url))
+        pcm = await _speak(sockets, SpeechSettings(sample_rate=rate))
+        await sockets.close()
+    whole = speak_tones(TEXT, 44100, 1.0, 0.0, 330.0)
+    assert abs(len(pcm) / 2 / rate - len(whole) / 2 / 44100) < 0.001
+    assert abs(_frequency(pcm, rate) - 330) < 5
+
+
+def _frequency(pcm: bytes, rate: int) -> float:
+    """Of the tone in its first word, by where it crosses zero."""
+    samples = array.array("h", pcm)[: rate // 5]
+    ups = [at for at in range(1, len(samples)) if samples[at - 1] < 0 <= samples[at]]
+    return rate * (len(ups) - 1) / (ups[-1] - ups[0])
+
+
+def test_blocks_join_without_a_seam() -> None:
+    """However the samples are cut into blocks, the same come out."""
+    tone = array.array("h", (round(9000 * math.sin(at / 20)) for at in range(9000))).tobytes()
+    whole = Resampler(16000).feed(tone)
+    for size in (2, 662, 8820):
+        resampler = Resampler(16000)
+        cut = b"".join(resampler.feed(tone[at : at + size]) for at in range(0, len(tone), size))
+        assert cut == whole
+
+
+async def test_what_it_refuses_is_told() -> None:
+    """Its list of wrong fields and its own errors become a sentence."""
+    async with FishSpeechEmulator() as server:
+        sockets = Sockets(Endpoint("", server.url))
+        bad = SpeechSettings()
+        object.__setattr__(bad, "chunk_length", "20")
+        with pytest.raises(RequestRefusedError, match="chunk_length: Input should be a valid"):
+            await _speak(sockets, bad)
+        await sockets.close()
+
+
+async def test_a_long_piece_is_spoken_whole() -> None:
+    """A sentence of a minute is asked for with as many tokens as it takes."""
+    sentence = "今天天气很好，" * 40 + "我们去公园吧。"
+    async with (
+        FishSpeechEmulator() as server,
+        _sockets(server) as sockets,
+        sockets.lend_rest() as rest,
+    ):
+        spoken = b"".join([pcm async for pcm in rest.speak(sentence, SETTINGS)])
+    assert decode_code_voice(spoken) == sentence
+
+
+async def test_one_voice_without_a_reference() -> None:
+    """Drawn by chance, the voice would change from sentence to sentence: its seed stays."""
+    async with FishSpeechEmulator() as server, _sockets(server) as sockets:
+        await _speak(sockets)
+        await _speak(sockets, SpeechSettings(voice="coral_2"))
+        seeds = [request.get("seed") for request in server.requests]
+        named = ["reference_id" in request for request in server.requests]
+    assert seeds == [seeds[0] if not has_reference else None for has_reference in named]
+    assert seeds[0] is not None
+
+
+async def test_text_before_the_first_speaker_is_spoken() -> None:
+    """The server would drop it."""
+
+    async def text() -> AsyncIterator[str]:
+        yield "Once upon a time <|speaker:1|>said hello."
+
+    async with FishSpeechEmulator() as server, _sockets(server) as sockets:
+        trusted = TextSettings(mode="raw", trusted=True)
+        spoken = b"".join([pcm async for pcm in speak(sockets, text(), SETTINGS, trusted)])
+    assert decode_code_voice(spoken).startswith("<|speaker:0|>Once upon a time")
+
+
+async def test_an_unknown_reference_is_refused() -> None:
+    """It would speak in a voice drawn by chance; its own list says which ones there are."""
+    async with FishSpeechEmulator() as server, _sockets(server) as sockets:
+        with pytest.raises(VoiceNotFoundError) as caught:
+            await _speak(sockets, SpeechSettings(voice="kelp"))
+        assert "no reference 'kelp'. Its references: captain kelp, coral_2." in str(caught.value)
+        assert server.requests == []
+        # One that is added while we run is found.
+        server.references = (*server.references, "kelp")
+        assert decode_code_voice(await _speak(sockets, SpeechSettings(voice="kelp"))) == TEXT
+
+
+async def test_a_server_that_does_not_list_its_references() -> None:
+    """An old one is believed to know the voice."""
+    async with FishSpeechEmulator() as server, _sockets(server) as sockets:
+        server.lists_references = False
+        assert decode_code_voice(await _speak(sockets, SpeechSettings(voice="kelp"))) == TEXT
+        assert server.asked.count("/v1/references/list") == 1
+
+
+@pytest.mark.parametrize("health", [404, 401, 500, 503])
+async def test_it_is_asked_again_what_it_is(monkeypatch: pytest.MonkeyPatch, health: int) -> None:
+    """A health that was refused while it started, or by a proxy, is not believed for good."""
+    monkeypatch.setattr("wyoming_fish.fish.api.tts.ASK_AGAIN_S", 0.0)
+    async with FishSpeechEmulator() as server:
+        server.health = health
+        rest = Rest(Endpoint("", server.url), Slots(None))
+        with pytest.raises(FishError):
+            await anext(rest.speak("Hello.", SETTINGS))
+        server.health = 200
+        assert decode_code_voice(await anext(rest.speak("Hello.", SETTINGS))) == "Hello."
+        await rest.close()
+
+
+async def test_it_is_not_asked_before_each_sentence() -> None:
+    """What is no fish-speech is asked every few seconds at the most."""
+    async with FishSpeechEmulator() as server:
+        server.health = 404
+        rest = Rest(Endpoint("", server.url), Slots(None))
+        for _ in range(3):
+            with pytest.raises(FishError, match="Failed to generate speech"):
+                await anext(rest.speak("Hello.", SpeechSettings()))
+        await rest.close()
+        assert server.asked == ["/v1/health", *["/v1/tts"] * 3]
+
+
+async def test_it_knows_no_several_speakers() -> None:
+    """What it does not know is told, and not sent."""
+    async with FishSpeechEmulator("code") as emulator:
+        sockets = Sockets(Endpoint("", emulator.url))
+        with pytest.raises(SettingsError, match="one voice"):
+            await _speak(sockets, SpeechSettings(voice=("a", "b")))
+        await sockets.close()
+
+
+@pytest.mark.parametrize("after", [0, 1])
+async def test_a_model_that_fails(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """An answer that breaks off is no whole one."""
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", 0.1)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.FIRST_DELAY", 0.005)
+    async with FishSpeechEmulator() as server:
+        server.breaks_after = after
+        sockets = Sockets(Endpoint("", server.url))
+        with pytest.raises(FishError):
+            await _speak(sockets)
+        await sockets.close()
+        assert (len(server.requests) == 1) == (after == 1)
+
+
+async def test_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine is given more time than Fish's service, though not for ever."""
+    monkeypatch.setattr("wyoming_fish.fish.api.tts.PATIENCE", 0.05)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", 0.05)
+    async with FishSpeechEmulator() as server:
+        sockets = Sockets(Endpoint("", server.url))
+        server.delay = 0.08
+        assert decode_code_voice(await _speak(sockets)) == TEXT
+        monkeypatch.setattr("wyoming_fish.fish.api.tts.OWN_PATIENCE", 0.02)
+        with pytest.raises(FishConnectionError):
+            await _speak(sockets)
+        await sockets.close()
+
+
+async def test_its_references_are_voices() -> None:
+    """Its references are listed, found and looked up as voices; credit it has none."""
+    async with (
+        FishSpeechEmulator(references=("Captain Kelp", "coral_2")) as server,
+        Account(Endpoint("", server.url)) as account,
+    ):
+        kelp, coral = Voice("Captain Kelp", "Captain Kelp"), Voice("coral_2", "coral_2")
+        assert await account.voices() == [kelp, coral]
+        assert await account.search("kelp") == [kelp]
+        assert await account.search(limit=1) == [kelp]
+        assert await account.voice("coral_2") == coral
+        with pytest.raises(VoiceNotFoundError):
+            await account.voice("nobody")
+        with pytest.raises(UnsupportedError, match="no API credit") as caught:
+            await account.credit()
+        assert caught.value.status == 404
+
+
+async def test_its_key_is_checked_by_its_account() -> None:
+    """A wrong key is told by the list of its voices too."""
+    async with (
+        FishSpeechEmulator(key="mine") as server,
+        Account(Endpoint("yours", server.url)) as account,
+    ):
+        with pytest.raises(KeyRefusedError):
+            await account.voices()
+
+
+async def test_a_server_that_is_neither() -> None:
+    """What has no speech at all is told to be no Fish."""
+
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno.")
+
+    async with listening(reply) as port:
+        endpoint = Endpoint("", f"http://127.0.0.1:{port}")
+        async with Account(endpoint) as account:
+            sockets = Sockets(endpoint)
+            with pytest.raises(ProtocolError, match="no POST /v1/tts"):
+                await _speak(sockets)
+            assert await account.voices() == []
+            await sockets.close()
+
+
+async def test_fish_itself_is_not_asked() -> None:
+    """A Fish Audio without a websocket is spoken to as one, and keeps its own account."""
+    async with Emulator(EmulatorSettings(voice="code")) as emulator:
+        async with Account(Endpoint("key", emulator.url)) as account:
+            assert await account.voices()
+            assert (await account.credit()).amount == 10
+        assert {request.path for request in emulator.requests} == {
+            "/model",
+            "/wallet/self/api-credit",
+        }

@@ -1,0 +1,284 @@
+"""Replies by REST: a request for each sentence."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from tests.fish.replies import RAW, SENTENCES, SETTINGS, TEXT, fish, speech, words
+from tests.support.idle_clock import run
+from wyoming_fish.emulator import Fault, decode_code_voice
+from wyoming_fish.emulator.settings import FaultKind
+from wyoming_fish.emulator.voices.code import encode_code_voice
+from wyoming_fish.fish import Backend, Endpoint, FishError, Sockets, SpeechSettings, speak
+from wyoming_fish.fish.errors import (
+    BrokenStreamError,
+    FishConnectionError,
+    KeyRefusedError,
+    NoAudioError,
+    NoCreditError,
+    ProtocolError,
+    VoiceNotFoundError,
+)
+
+pytestmark = pytest.mark.usefixtures("brisk")
+
+# No websocket, so all that is said goes by REST.
+MISSING = Fault("upgrade", 404, times=None)
+
+
+async def test_the_request_carries_the_settings() -> None:
+    """By REST too, key, backend and settings reach Fish as they were set."""
+    async with fish(MISSING, key="very") as (emulator, _):
+        sockets = Sockets(Endpoint("very", emulator.url))
+        voice = emulator.settings.voices[0].id
+        settings = SpeechSettings(
+            backend=Backend.S1, voice=voice, sample_rate=16000, speed=1.5, temperature=0.5
+        )
+        async for _ in speak(sockets, words(), settings):
+            pass
+        await sockets.close()
+        first = emulator.sessions[0]
+    assert first.backend == "s1"
+    assert first.request == settings.request() | {"text": SENTENCES[0]}
+    assert first.headers["user-agent"] == "wyoming-fish"
+
+
+@pytest.mark.parametrize("riff", [False, True])
+def test_each_sentence_is_streamed_as_it_is_written(riff: bool) -> None:
+    """A sentence is heard while the next one is not yet written, header or none."""
+    out = b""
+
+    async def hear() -> None:
+        nonlocal out
+        heard = asyncio.Event()
+
+        async def text() -> AsyncIterator[str]:
+            for sentence in SENTENCES:
+                yield sentence
+                heard.clear()
+                await heard.wait()
+
+        async with fish(MISSING, riff=riff) as (emulator, sockets):
+            async for pcm in speak(sockets, text(), SETTINGS, RAW):
+                out += pcm
+                if out in [encode_code_voice("".join(SENTENCES[:n])) for n in range(1, 5)]:
+                    heard.set()
+            assert [session.texts[0] for session in emulator.sessions] == list(SENTENCES)
+
+    run(hear())
+    assert decode_code_voice(out) == TEXT
+
+
+def test_a_sentence_is_asked_for_when_the_audio_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By REST too it is the audio's clock that tells how long a sentence may wait."""
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.flush_scheduler.QUIET", 1.5)
+
+    async def wait() -> float:
+        written = 0.0
+        loop = asyncio.get_running_loop()
+
+        async def text() -> AsyncIterator[str]:
+            nonlocal written
+            yield SENTENCES[0]
+            await asyncio.sleep(0.5)
+            written = loop.time()
+            yield SENTENCES[2]
+            await asyncio.Event().wait()
+
+        async with fish(MISSING) as (_, sockets):
+            speech = speak(sockets, text(), SETTINGS, RAW)
+            async with contextlib.aclosing(speech) as audio:
+                async for _ in audio:
+                    if written:
+                        return loop.time() - written
+        raise AssertionError("The second sentence is never heard.")
+
+    assert run(wait()) < 0.5
+
+
+async def test_pauses_are_bridged() -> None:
+    """While the text pauses, silence comes by REST as well."""
+    paused = asyncio.Event()
+    silences = 0
+    out = b""
+
+    async def text() -> AsyncIterator[str]:
+        yield SENTENCES[0]
+        await paused.wait()
+        yield SENTENCES[1]
+
+    async with fish(MISSING) as (_, sockets):
+        async for pcm in speak(sockets, text(), SETTINGS, RAW, bridge=0.02):
+            out += pcm
+            silences += not any(pcm)
+            if silences == 3:
+                paused.set()
+    assert decode_code_voice(out, allow_silence=True) == SENTENCES[0] + SENTENCES[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [(401, KeyRefusedError), (402, NoCreditError), (400, FishError), (404, ProtocolError)],
+)
+async def test_what_lasts_is_told(kind: int, error: type[FishError]) -> None:
+    """What asking again does not mend is told at once, by REST too."""
+    async with fish(MISSING, Fault("rest", kind, times=None)) as (emulator, sockets):
+        with pytest.raises(error) as caught:
+            await speech(sockets)
+        assert caught.value.status == kind
+        assert [request.path for request in emulator.requests] == ["/v1/tts"]
+
+
+async def test_an_unknown_voice_is_told() -> None:
+    """Fish's own words tell a voice that it does not know from a path that is not there."""
+    async with fish(MISSING) as (_, sockets):
+        with pytest.raises(VoiceNotFoundError):
+            await speech(sockets, SpeechSettings(voice="0" * 32))
+
+
+@pytest.mark.parametrize("kind", [503, "drop"])
+async def test_a_sentence_that_has_not_begun_is_tried_again(kind: FaultKind | int) -> None:
+    """Amid the reply, what was not heard at all is asked for anew, and only that."""
+    fault = Fault("rest", kind, times=2)
+    heard = asyncio.Event()
+
+    async def text() -> AsyncIterator[str]:
+        yield SENTENCES[0]
+        await heard.wait()
+        yield SENTENCES[1]
+
+    async with fish(MISSING) as (emulator, sockets):
+        out = b""
+        async for pcm in speak(sockets, text(), SETTINGS, RAW):
+            out += pcm
+            if not heard.is_set():
+                emulator.settings.faults.append(fault)
+                heard.set()
+        assert emulator.struck[-2:] == [fault] * 2
+    assert decode_code_voice(out) == SENTENCES[0] + SENTENCES[1]
+
+
+async def test_a_break_within_a_sentence_is_an_error() -> None:
+    """What was heard in part is neither left at that nor said again."""
+    async with fish(MISSING, Fault("audio", "drop", at=3)) as (emulator, sockets):
+        with pytest.raises(BrokenStreamError, match="broke off"):
+            await speech(sockets)
+        assert len(emulator.sessions) == 1
+
+
+async def test_an_empty_answer_is_an_error() -> None:
+    """An answer without audio is tried once more, and then told."""
+    async with fish(MISSING, Fault("audio", "silent", times=None)) as (emulator, sockets):
+        with pytest.raises(NoAudioError):
+            await speech(sockets)
+        assert len(emulator.sessions) == 2
+
+
+async def test_marks_alone_are_no_request() -> None:
+    """What cannot be heard by itself is said with what follows."""
+
+    async def text() -> AsyncIterator[str]:
+        for part in ("\n", "— ", "Hello there. ", "… ", "Bye. ", "\n»"):
+            yield part
+            await asyncio.sleep(0.03)
+
+    async with fish(MISSING) as (emulator, sockets):
+        async for _ in speak(sockets, text(), SETTINGS, RAW):
+            pass
+        assert (
+            "".join(s.texts[0] for s in emulator.sessions).split()
+            == "— Hello there. … Bye.".split()
+        )
+        assert all(any(map(str.isalnum, s.texts[0])) for s in emulator.sessions)
+
+
+async def test_twelve_at_once_under_a_limit_of_five() -> None:
+    """By REST too, who comes too many waits in line, and nobody is refused."""
+    async with fish(MISSING, concurrency=5) as (emulator, sockets):
+        assert await asyncio.gather(*(speech(sockets) for _ in range(12))) == [TEXT] * 12
+        assert {session.outcome for session in emulator.sessions} == {"finish"}
+
+
+async def test_concurrency_is_learnt() -> None:
+    """An account that may have one session at a time is served one reply at a time."""
+    async with fish(MISSING, concurrency=1) as (_, sockets):
+        assert await asyncio.gather(*(speech(sockets) for _ in range(4))) == [TEXT] * 4
+
+
+async def test_leaving_ends_the_request() -> None:
+    """Who leaves amid the audio frees the session."""
+    async with fish(MISSING, frame=0.01, pace=1.0, odd_frames=False) as (emulator, sockets):
+        async with contextlib.aclosing(speak(sockets, words(), SETTINGS)) as audio:
+            await anext(audio)
+        await emulator.wait_for(lambda e: e.sessions_open == 0)
+        assert emulator.sessions[0].outcome == "left"
+
+
+async def test_a_session_that_is_handed_in_is_left_open() -> None:
+    """The caller's aiohttp session is used, and not closed."""
+    async with fish(MISSING) as (emulator, _), aiohttp.ClientSession() as session:
+        sockets = Sockets(Endpoint("key", emulator.url), session=session)
+        assert await speech(sockets) == TEXT
+        await sockets.close()
+        assert not session.closed
+        async with session.get(emulator.url + "/model") as response:
+            assert response.status == 401
+
+
+async def test_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """REST goes through the proxy that the websocket would, and a .netrc changes nothing."""
+    (tmp_path / ".netrc").write_text("default login somebody password something\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    async with fish(MISSING) as (emulator, _):
+        monkeypatch.setenv("http_proxy", emulator.url)
+        monkeypatch.setenv("no_proxy", "")
+        sockets = Sockets(Endpoint("key", "http://fish.invalid"))
+        # As a proxy of HTTP is asked, and as the emulator does not mind to be.
+        sockets.detour.refused()
+        assert await speech(sockets) == TEXT
+        await sockets.close()
+        assert emulator.sessions[0].headers["host"] == "fish.invalid"
+
+
+async def test_after_closing_nothing_is_opened() -> None:
+    """A reply that is asked for after the end is an error, and leaves nothing open."""
+    async with fish(MISSING) as (_, sockets):
+        assert await speech(sockets) == TEXT
+        await sockets.close()
+        with pytest.raises(FishConnectionError, match="closed"):
+            async with sockets.lend_rest() as rest:
+                await anext(rest.speak("Hello.", SETTINGS))
+
+
+async def test_half_a_character_is_refused() -> None:
+    """A lone surrogate is a ValueError that does not quote the text."""
+    async with fish(MISSING) as (_, sockets), sockets.lend_rest() as rest:
+        with pytest.raises(ValueError, match="half of one"):
+            await anext(rest.speak("It is \ud83d.", SETTINGS))
+
+
+@pytest.mark.parametrize("kind", ["text/html", "text/plain", "application/json"])
+async def test_a_page_is_not_played(kind: str) -> None:
+    """What a login page or another server answers is an error, and not noise."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=b"<p>Log in</p>" * 1000, content_type=kind)
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        sockets = Sockets(Endpoint("key", f"http://127.0.0.1:{runner.addresses[0][1]}"))
+        with pytest.raises(ProtocolError, match=kind):
+            async for _ in speak(sockets, words(), SETTINGS):
+                pass
+        await sockets.close()
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,97 @@
+"""Connections while they are being opened, and the search for a good one after failures."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.idle_clock import run
+from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
+from wyoming_fish.fish import Backend, Endpoint, Sockets, SpeechSettings, speak
+from wyoming_fish.fish.api.live_connection import Socket, open_socket
+from wyoming_fish.fish.connections.connecting import Openings
+from wyoming_fish.fish.connections.opener import MAX_RETRY_DELAY_S
+
+
+async def _text() -> AsyncIterator[str]:
+    yield "Hello."
+
+
+async def _speak(sockets: Sockets) -> None:
+    async for _ in speak(sockets, _text(), SpeechSettings()):
+        pass
+
+
+def test_an_opening_outlives_its_reply() -> None:
+    """What is being opened for a reply that is given up is there for the next one."""
+
+    async def opened() -> int:
+        async with Emulator(EmulatorSettings(voice="tone", handshake=1.0)) as emulator:
+            sockets = Sockets(Endpoint("key", emulator.url), warm=0)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await _speak(sockets)
+            await _speak(sockets)
+            await sockets.close()
+            await emulator.wait_for(lambda e: e.sockets_open == 0)
+            return emulator.sockets_opened
+
+    assert run(opened()) == 1
+
+
+async def test_a_reply_that_is_given_up_as_its_connection_opens() -> None:
+    """In that very moment too, the connection is kept, and not forgotten while it is open."""
+    kept: list[Socket] = []
+
+    async def open_one(backend: Backend) -> Socket:
+        socket = await open_socket(Endpoint("key", emulator.url), backend)
+        asyncio.get_running_loop().call_soon(taking.cancel)
+        return socket
+
+    async with Emulator(EmulatorSettings(voice="tone")) as emulator:
+        openings = Openings(open_one, kept.append)
+        taking = asyncio.create_task(openings.take(Backend.S1))
+        await asyncio.wait((taking,))
+        assert taking.cancelled()
+        (socket,) = kept
+        assert socket.alive
+        await socket.close()
+        await openings.close()
+
+
+@pytest.mark.parametrize("away", [9.0, 3000.0])
+def test_a_server_that_is_back_is_found(away: float) -> None:
+    """However long it refused, a connection is there a minute later, though nobody speaks."""
+
+    async def idle() -> list[int]:
+        faults = [Fault("upgrade", 503, times=None)]
+        async with Emulator(EmulatorSettings(voice="tone", faults=faults)) as emulator:
+            sockets = Sockets(Endpoint("key", emulator.url), quiet_time=2 * away + 600.0)
+            sockets.warm(Backend.S2_1_PRO)
+            await asyncio.sleep(away)
+            seen = [sockets.idle]
+            emulator.settings.faults.clear()
+            await asyncio.sleep(MAX_RETRY_DELAY_S + 1.0)
+            seen.append(sockets.idle)
+            await sockets.close()
+            return seen
+
+    assert run(idle()) == [0, 1]
+
+
+def test_a_reply_proves_its_connection() -> None:
+    """After failures, the first reply that is spoken makes the pool ready again."""
+
+    async def ready() -> list[bool]:
+        faults = [Fault("upgrade", 503, times=2)]
+        async with Emulator(EmulatorSettings(voice="tone", faults=faults)) as emulator:
+            sockets = Sockets(Endpoint("key", emulator.url))
+            sockets.warm(Backend.S2_1_PRO)
+            await emulator.wait_for(lambda e: len(e.struck) == 1)
+            seen = [sockets.ready]
+            await _speak(sockets)
+            seen.append(sockets.ready)
+            await sockets.close()
+            return seen
+
+    assert run(ready()) == [False, True]

@@ -1,0 +1,305 @@
+"""The account's limit is a queue: first come, first served."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from tests.support.idle_clock import run
+from wyoming_fish.fish.connections.limiter import (
+    LARGEST_LIMIT,
+    QUEUE_TIMEOUT_S,
+    SMALLEST_LIMIT,
+    Place,
+    Slots,
+)
+from wyoming_fish.fish.errors import LimitError, QueueTimeoutError
+
+
+async def _hold(slots: Slots, place: Place, order: list[int], number: int) -> None:
+    async with slots.one(place):
+        order.append(number)
+        await asyncio.sleep(1.0)
+
+
+def test_first_come_first_served() -> None:
+    """Slots are given in the order of asking, and never more than there are."""
+
+    async def ask() -> tuple[list[int], float]:
+        slots, order = Slots(2), list[int]()
+        await asyncio.gather(*(_hold(slots, Place(), order, number) for number in range(6)))
+        assert (slots.taken, slots.waiting) == (0, 0)
+        return order, asyncio.get_running_loop().time()
+
+    order, seconds = run(ask())
+    assert order == [0, 1, 2, 3, 4, 5]
+    assert seconds == pytest.approx(3.0)
+
+
+def test_a_place_is_kept() -> None:
+    """A reply that comes back after a try is served before those that asked later."""
+
+    async def ask() -> list[int]:
+        slots, order = Slots(1), list[int]()
+        place = Place()
+        async with slots.one(place):
+            others = [asyncio.create_task(_hold(slots, Place(), order, n)) for n in (1, 2)]
+            await asyncio.sleep(0)
+        # One of the others has it now.
+        await _hold(slots, place, order, 0)
+        await asyncio.gather(*others)
+        return order
+
+    assert run(ask()) == [1, 0, 2]
+
+
+@pytest.mark.parametrize("granted", [False, True])
+async def test_leaving_the_line(granted: bool) -> None:
+    """A reply that is given up in line, also in the moment of its turn, leaves no hole in it."""
+    slots = Slots(1)
+    async with slots.one(Place()):
+        waiting = asyncio.create_task(_hold(slots, Place(), [], 0))
+        await asyncio.sleep(0)
+        if not granted:
+            waiting.cancel()
+            await asyncio.wait((waiting,))
+    waiting.cancel()
+    await asyncio.wait((waiting,))
+    assert (slots.taken, slots.waiting) == (0, 0)
+    async with slots.one(Place()):
+        assert slots.taken == 1
+
+
+def test_the_wait_has_an_end() -> None:
+    """All waits of one reply count together, and the error says what was waited for."""
+
+    async def wait() -> float:
+        slots = Slots(1)
+        async with slots.one(Place()):
+            loop, place = asyncio.get_running_loop(), Place()
+            place.waited = 10.0
+            began = loop.time()
+            with pytest.raises(QueueTimeoutError, match="may have 1 at a time"):
+                async with slots.one(place):
+                    pass
+            return loop.time() - began
+
+    assert run(wait()) == pytest.approx(QUEUE_TIMEOUT_S - 10.0)
+
+
+def test_the_end_of_a_wait_during_which_fish_refuses() -> None:
+    """The error is Fish's, also for a reply that was not tried: not all sessions were in use."""
+
+    async def ask() -> list[str]:
+        slots, told = Slots(5), list[str]()
+
+        async def reply() -> None:
+            place = Place()
+            while True:
+                try:
+                    async with slots.one(place):
+                        raise LimitError("The limit of the account is reached (429).")
+                except QueueTimeoutError as error:
+                    told.append(error.happened)
+                    return
+                except LimitError:
+                    pass
+
+        await asyncio.gather(*(reply() for _ in range(9)))
+        return told
+
+    told = run(ask())
+    assert len(told) == 9
+    for each in told:
+        assert each.startswith("The limit of the account is reached (429). No session was free for")
+
+
+def test_a_refusal_of_long_ago_is_no_reason() -> None:
+    """A wait that began later says that all sessions were in use."""
+
+    async def wait() -> None:
+        slots = Slots(1)
+        with pytest.raises(LimitError):
+            async with slots.one(Place()):
+                raise LimitError("Too many.")
+        async with slots.one(Place()):
+            slots.accepted()
+            await asyncio.sleep(1.0)
+            with pytest.raises(QueueTimeoutError, match="may have 1 at a time"):
+                async with slots.one(Place()):
+                    pass
+
+    run(wait())
+
+
+def test_the_waits_of_all_tries_count() -> None:
+    """A reply that comes back to the line has what is left of its time, not all of it again."""
+
+    async def wait() -> float:
+        slots, place = Slots(1), Place()
+        loop = asyncio.get_running_loop()
+
+        async def hold(seconds: float) -> None:
+            async with slots.one(Place()):
+                await asyncio.sleep(seconds)
+
+        holding = [asyncio.create_task(hold(seconds)) for seconds in (20.0, 0.0)]
+        await asyncio.sleep(0)
+        async with slots.one(place):
+            holding.append(asyncio.create_task(hold(20.0)))
+            await asyncio.sleep(0)
+        assert loop.time() == pytest.approx(20.0)
+        # The other one, which came meanwhile, has the slot.
+        with pytest.raises(QueueTimeoutError):
+            async with slots.one(place):
+                pass
+        await asyncio.wait(holding)
+        return place.waited
+
+    assert run(wait()) == pytest.approx(QUEUE_TIMEOUT_S)
+
+
+def test_after_a_refusal_one_is_tried_at_a_time() -> None:
+    """What Fish refuses keeps its place; others wait until Fish has accepted it."""
+
+    async def ask() -> list[tuple[str, int]]:
+        slots, seen = Slots(3), list[tuple[str, int]]()
+
+        async def reply(number: int) -> None:
+            place = Place()
+            while True:
+                try:
+                    async with slots.one(place):
+                        await asyncio.sleep(0.01)
+                        if asyncio.get_running_loop().time() < 5.0:
+                            seen.append(("refused", number))
+                            raise LimitError("Too many.")
+                        seen.append(("accepted", number))
+                        await asyncio.sleep(0.1)
+                        slots.accepted()
+                        await asyncio.sleep(1.0)
+                    break
+                except LimitError:
+                    pass
+
+        await asyncio.gather(*(reply(number) for number in range(5)))
+        return seen
+
+    seen = run(ask())
+    assert [number for what, number in seen if what == "accepted"] == [0, 1, 2, 3, 4]
+    refused = [number for what, number in seen if what == "refused"]
+    # Those that were let in together before the first refusal, and then the first alone.
+    assert sorted(refused[:3]) == [0, 1, 2]
+    assert set(refused[3:]) == {0}
+    assert len(refused) < 10
+
+
+def test_a_session_that_ends_is_a_reason_to_try() -> None:
+    """After a refusal, the end of another session of ours is not waited out."""
+
+    async def ask() -> float:
+        slots = Slots(2)
+        loop, place = asyncio.get_running_loop(), Place()
+
+        async def hold() -> None:
+            async with slots.one(Place()):
+                await asyncio.sleep(5.0)
+
+        holding = asyncio.create_task(hold())
+        await asyncio.sleep(0)
+        for _ in range(5):
+            with pytest.raises(LimitError):
+                async with slots.one(place):
+                    raise LimitError("Too many.")
+        async with slots.one(place):
+            await holding
+            return loop.time()
+
+    # By the clock alone, the sixth would be tried after 7.75 s.
+    assert run(ask()) == pytest.approx(5.0)
+
+
+async def test_the_limit_is_learnt() -> None:
+    """It is what Fish last said, but never more than was asked for, or than accounts have."""
+    slots = Slots()
+    assert slots.limit == SMALLEST_LIMIT
+    with pytest.raises(LimitError):
+        async with slots.one(Place()):
+            raise LimitError("Too many.", 2)
+    assert slots.limit == 2
+    slots.learn(8)
+    assert slots.limit == 8
+    slots.learn(0)
+    assert slots.limit == 8
+    slots.learn(10**5)
+    assert slots.limit == LARGEST_LIMIT
+    assert Slots(60).limit == 60
+    limited = Slots(3)
+    limited.learn(8)
+    assert limited.limit == 3
+    limited.learn(2)
+    assert limited.limit == 2
+
+
+def test_a_higher_limit_is_used_immediately() -> None:
+    """Those in line are served when Fish tells that the account may have more."""
+
+    async def ask() -> list[int]:
+        slots, order = Slots(3), list[int]()
+        slots.learn(1)
+        holding = [asyncio.create_task(_hold(slots, Place(), order, n)) for n in range(4)]
+        await asyncio.sleep(0.1)
+        assert order == [0]
+        slots.learn(3)
+        await asyncio.sleep(0.1)
+        served = order.copy()
+        await asyncio.wait(holding)
+        return served
+
+    assert run(ask()) == [0, 1, 2]
+
+
+def test_a_trial_that_was_accepted_holds_up_nobody() -> None:
+    """After a later refusal, others are tried though the session that was accepted goes on."""
+
+    async def ask() -> float:
+        slots = Slots(4)
+        first, refused = Place(), Place()
+        with pytest.raises(LimitError):
+            async with slots.one(first):
+                raise LimitError("Too many.")
+        async with slots.one(first):
+            slots.accepted()
+            with pytest.raises(LimitError):
+                async with slots.one(refused):
+                    raise LimitError("Too many.")
+            began = asyncio.get_running_loop().time()
+            async with slots.one(Place()):
+                return asyncio.get_running_loop().time() - began
+
+    assert run(ask()) < 1.0
+
+
+def test_refusals_back_off_while_another_reply_speaks() -> None:
+    """The audio of a session that runs says nothing of room for one more."""
+
+    async def ask() -> int:
+        slots, tries = Slots(5), 0
+        slots.accepted()
+
+        async def refused() -> None:
+            nonlocal tries
+            place = Place()
+            with contextlib.suppress(QueueTimeoutError):
+                while True:
+                    with contextlib.suppress(LimitError):
+                        async with slots.one(place):
+                            tries += 1
+                            raise LimitError("Too many.")
+                    if place.waited >= QUEUE_TIMEOUT_S:
+                        break
+
+        await asyncio.gather(_hold(slots, Place(), [], 0), refused())
+        return tries
+
+    assert run(ask()) <= 14

@@ -1,0 +1,363 @@
+"""The account's sessions are shared equally among the owners of the replies that wait."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.idle_clock import run
+from wyoming_fish.fish.connections.limiter import MIN_SHARE_S, Place, Slots
+from wyoming_fish.fish.connections.shares import EXPECTED_FOR_S
+from wyoming_fish.fish.errors import LimitError, QueueFullError
+from wyoming_fish.fish.owner import Owner, owner_at
+
+# Pairs of owners: those that take all they can get, and one that is to have its share.
+CROWDS = [
+    pytest.param(["192.168.1.3"], "192.168.1.2", id="address"),
+    pytest.param(["fd00:1::3"], "fd00:1::2", id="address in its network"),
+    pytest.param([f"fd00:2::{number}" for number in range(9)], "fd00:1::2", id="network"),
+]
+
+
+async def _hold(slots: Slots, place: Place, order: list[int], number: int) -> None:
+    async with slots.one(place):
+        order.append(number)
+        await asyncio.sleep(1.0)
+
+
+@pytest.mark.parametrize(("crowd", "few"), CROWDS)
+def test_a_long_line_of_one_owner_keeps_no_other_waiting(crowd: list[str], few: str) -> None:
+    """A session that becomes free goes to the owner that holds the fewest."""
+
+    async def ask() -> list[int]:
+        slots, order = Slots(3), list[int]()
+        owners = (crowd * 9)[:9] + [few] * 2
+        holding = []
+        for number, owner in enumerate(owners):
+            holding.append(asyncio.create_task(_hold(slots, Place(owner_at(owner)), order, number)))
+            await asyncio.sleep(0.1)
+        await asyncio.wait(holding)
+        return order
+
+    assert run(ask()) == [0, 1, 2, 9, 10, 3, 4, 5, 6, 7, 8]
+
+
+def test_the_owner_that_holds_the_fewest_is_first() -> None:
+    """Also if another one has waited for longer since its last session."""
+
+    async def ask() -> list[int]:
+        slots, order = Slots(2), list[int]()
+        async with slots.one(Place(owner_at("holds one"))):
+            holding = [asyncio.create_task(_hold(slots, Place(owner_at("none")), order, 0))]
+            await asyncio.sleep(0)
+            for number, owner in enumerate(("holds one", "none"), 1):
+                holding.append(
+                    asyncio.create_task(_hold(slots, Place(owner_at(owner)), order, number))
+                )
+            await asyncio.sleep(1.5)
+            held = order.copy()
+        await asyncio.wait(holding)
+        return held
+
+    assert run(ask()) == [0, 2]
+
+
+def test_owners_take_turns() -> None:
+    """Also with a single session, and though those who have had a turn come anew each time."""
+
+    async def ask() -> list[str]:
+        slots, order = Slots(1), list[str]()
+
+        async def hold(owner: str) -> None:
+            async with slots.one(Place(owner_at(owner))):
+                order.append(owner)
+                await asyncio.sleep(1.0)
+
+        async def comes_again(owner: str) -> None:
+            for _ in range(3):
+                await hold(owner)
+
+        await asyncio.gather(
+            *(hold("in line") for _ in range(3)), comes_again("a"), comes_again("b")
+        )
+        return order
+
+    assert run(ask()) == ["in line", "a", "b"] * 3
+
+
+@pytest.mark.parametrize(("crowd", "seen"), CROWDS)
+@pytest.mark.parametrize(("quiet_s", "held"), [(0.0, 2), (EXPECTED_FOR_S + 1, 3)])
+def test_the_last_session_is_kept_for_an_owner_that_was_seen(
+    quiet_s: float, held: int, crowd: list[str], seen: str
+) -> None:
+    """It is served immediately, however many another owner wants; later that one may have all."""
+
+    async def ask() -> tuple[list[int], int]:
+        slots, order = Slots(3), list[int]()
+        await _hold(slots, Place(owner_at(seen)), order, 0)
+        await asyncio.sleep(quiet_s)
+        many = [
+            asyncio.create_task(_hold(slots, Place(owner_at(address)), order, number))
+            for number, address in enumerate((crowd * 4)[:4], 1)
+        ]
+        await asyncio.sleep(0.5)
+        taken = slots.taken
+        if taken < slots.limit:
+            await _hold(slots, Place(owner_at(seen)), order, 9)
+        await asyncio.wait(many)
+        return order, taken
+
+    order, taken = run(ask())
+    assert taken == held
+    assert order == ([0, 1, 2, 9, 3, 4] if held == 2 else [0, 1, 2, 3, 4])
+
+
+def test_of_two_sessions_none_is_kept() -> None:
+    """An owner may have both, though another one was seen."""
+
+    async def ask() -> int:
+        slots, order = Slots(2), list[int]()
+        await _hold(slots, Place(owner_at("b")), order, 0)
+        both = [
+            asyncio.create_task(_hold(slots, Place(owner_at("a")), order, number))
+            for number in (1, 2)
+        ]
+        await asyncio.sleep(0.5)
+        taken = slots.taken
+        await asyncio.wait(both)
+        return taken
+
+    assert run(ask()) == 2
+
+
+def test_a_session_is_kept_for_another_network_and_one_for_another_address() -> None:
+    """Of those that were seen, each is served immediately."""
+
+    async def ask() -> list[int]:
+        slots, order = Slots(4), list[int]()
+        for seen in ("192.168.1.2", "fd00:1::2"):
+            await _hold(slots, Place(owner_at(seen)), order, 0)
+        owners = ["fd00:1::3"] * 4 + ["192.168.1.2", "fd00:1::2"]
+        holding = [
+            asyncio.create_task(_hold(slots, Place(owner_at(owner)), order, number))
+            for number, owner in enumerate(owners, 1)
+        ]
+        await asyncio.sleep(0.5)
+        held = order[2:]
+        await asyncio.wait(holding)
+        return held
+
+    assert run(ask()) == [1, 2, 5, 6]
+
+
+def test_addresses_without_end_make_no_other_network_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A session is kept for another one that was seen, beside the one for those addresses."""
+    monkeypatch.setattr("wyoming_fish.fish.connections.shares.MAX_KNOWN_PARTIES", 4)
+
+    async def ask() -> int:
+        slots = Slots(3)
+        await _hold(slots, Place(owner_at("fd00:1::1")), [], 0)
+        for number in range(5):
+            await _hold(slots, Place(owner_at(f"fd00:2::{number}")), [], 0)
+        async with _in_line(slots, *[owner_at("fd00:2::9")] * 4):
+            return slots.taken
+
+    assert run(ask()) == 1
+
+
+def test_networks_take_turns_and_then_their_addresses() -> None:
+    """An address that is alone in its network has as many turns as all those of another one."""
+
+    async def ask() -> list[str]:
+        slots, order = Slots(1), list[str]()
+
+        async def comes_again(owner: str) -> None:
+            for _ in range(3):
+                async with slots.one(Place(owner_at(owner))):
+                    order.append(owner)
+                    await asyncio.sleep(1.0)
+
+        alone, *several = "fd00:1::1", "fd00:2::1", "fd00:2::2", "fd00:2::3"
+        holding = [asyncio.create_task(comes_again(owner)) for owner in (alone, *several)]
+        await asyncio.wait(holding)
+        return order
+
+    order = run(ask())
+    one, two, three = "fd00:2::1", "fd00:2::2", "fd00:2::3"
+    assert order[:6] == ["fd00:1::1", one, "fd00:1::1", two, "fd00:1::1", three]
+    assert order[6:] == [one, two, three] * 2
+
+
+def test_a_refusal_costs_an_owner_no_turn() -> None:
+    """The reply that Fish refused is the one that is tried again, before another owner's."""
+
+    async def ask() -> list[str]:
+        slots, order = Slots(1), list[str]()
+
+        async def reply(owner: str, refusals: int) -> None:
+            place = Place(owner_at(owner))
+            for refused in reversed(range(refusals + 1)):
+                with contextlib.suppress(LimitError):
+                    async with slots.one(place):
+                        order.append(owner)
+                        if refused:
+                            raise LimitError("Too many.")
+                        slots.accepted()
+
+        await asyncio.gather(reply("first", 3), reply("second", 0))
+        return order
+
+    assert run(ask()) == ["first"] * 4 + ["second"]
+
+
+async def test_the_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If it is full, the last reply of the owner with the most in line is sent away."""
+    monkeypatch.setattr("wyoming_fish.fish.connections.limiter.MAX_WAITING", 4)
+    slots, order = Slots(1), list[int]()
+    async with slots.one(Place()):
+        many = [
+            asyncio.create_task(_hold(slots, Place(owner_at("many")), order, n)) for n in range(4)
+        ]
+        await asyncio.sleep(0)
+        one = asyncio.create_task(_hold(slots, Place(owner_at("one")), order, 9))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert [each.done() for each in many] == [False, False, False, True]
+        with pytest.raises(QueueFullError, match="4 replies wait"):
+            await many[3]
+        with pytest.raises(QueueFullError):
+            await _hold(slots, Place(owner_at("many")), order, 4)
+        assert slots.waiting == 4
+        for each in (one, *many):
+            each.cancel()
+        await asyncio.wait((one, *many))
+    assert (slots.taken, slots.waiting, order) == (0, 0, [])
+
+
+async def test_the_end_of_the_line_is_of_the_network_with_the_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However few each of its addresses has; then of the address with the most."""
+    monkeypatch.setattr("wyoming_fish.fish.connections.limiter.MAX_WAITING", 6)
+    slots = Slots(1)
+    async with slots.one(Place()):
+        owners = ["fd00:1::1"] * 2 + ["fd00:2::1", "fd00:2::2", "fd00:2::2", "fd00:2::3"]
+        waiting = [
+            asyncio.create_task(_hold(slots, Place(owner_at(owner)), [], 0)) for owner in owners
+        ]
+        await asyncio.sleep(0)
+        async with _in_line(slots, owner_at("fd00:1::1")):
+            await asyncio.sleep(0)
+            assert [each.done() for each in waiting] == [False] * 4 + [True, False]
+            with pytest.raises(QueueFullError):
+                await waiting.pop(4)
+        for each in waiting:
+            each.cancel()
+        await asyncio.wait(waiting)
+
+
+@contextlib.asynccontextmanager
+async def _held(slots: Slots, *owners: Owner) -> AsyncIterator[list[Place]]:
+    """The places of these owners, each with a session."""
+    places = [Place(owner) for owner in owners]
+    async with contextlib.AsyncExitStack() as stack:
+        for place in places:
+            await stack.enter_async_context(slots.one(place))
+        yield places
+
+
+@contextlib.asynccontextmanager
+async def _in_line(slots: Slots, *owners: Owner) -> AsyncIterator[None]:
+    """These owners have a reply in line."""
+    waiting = [asyncio.create_task(_hold(slots, Place(owner), [], 0)) for owner in owners]
+    await asyncio.sleep(0)
+    try:
+        yield
+    finally:
+        for each in waiting:
+            each.cancel()
+        await asyncio.wait(waiting)
+
+
+def _owners(names: str) -> list[Owner]:
+    """Each is a letter, its network, and perhaps a digit for one of several addresses in it."""
+    return [Owner(name[0], name) for name in re.findall(r"[a-z][0-9]?", names)]
+
+
+@pytest.mark.parametrize(
+    ("holders", "waiting", "busy", "idle"),
+    [
+        # Nobody waits.
+        ("aaaaa", "", False, False),
+        # An idle session serves anybody, a busy one another owner that has less.
+        ("aaaaa", "a", False, True),
+        ("aaaaa", "b", True, True),
+        ("aaabb", "b", False, True),
+        ("aaaab", "b", True, True),
+        ("a", "b", False, True),
+        # Not the one that has less than a third.
+        ("aabbb", "c", False, True),
+        # Also another address of the network, and another network, however little each address has.
+        ("a1a1a1a1", "a2", True, True),
+        ("a1a2a3a4", "b1", True, True),
+        ("a1a1b1b2b3", "a2", True, True),
+        # Not an address that has fewer than another one of its network.
+        ("a1a2a2", "a3", False, True),
+        # Nor, for another network, one of a network that has fewer than another one, or as many.
+        ("a1a2b1b2b3", "c1", False, True),
+        ("a1a1b1b2", "b2", False, True),
+    ],
+)
+async def test_which_session_is_wanted(holders: str, waiting: str, busy: bool, idle: bool) -> None:
+    """Shares become equal, and no session changes hands between equals."""
+    owners = _owners(holders)
+    slots = Slots(len(owners))
+    async with _held(slots, *owners) as places, contextlib.AsyncExitStack() as stack:
+        if waiting:
+            await stack.enter_async_context(_in_line(slots, *_owners(waiting)))
+        assert slots.is_wanted(places[0], is_spare=False) is busy
+        assert slots.is_wanted(places[0], is_spare=True) is idle
+
+
+def test_owners_take_turns_if_there_are_more_of_them_than_sessions() -> None:
+    """A session that its owner has had for long is wanted by an owner that has none."""
+
+    async def ask() -> list[bool]:
+        slots = Slots(2)
+        async with _held(slots, *_owners("ab")) as places, _in_line(slots, *_owners("c")):
+            await asyncio.sleep(MIN_SHARE_S - 1.0)
+            early = slots.is_wanted(places[0], is_spare=False)
+            await asyncio.sleep(1.0)
+            return [early, slots.is_wanted(places[0], is_spare=False)]
+
+    assert run(ask()) == [False, True]
+
+
+def test_an_owner_that_comes_for_the_first_time_is_not_before_others() -> None:
+    """However many new owners come, one that was served before has its turn."""
+
+    async def ask() -> list[int]:
+        slots, order = Slots(1), list[int]()
+        await _hold(slots, Place(owner_at("known")), order, 0)
+        holding = [asyncio.create_task(_hold(slots, Place(owner_at("new 1")), order, 1))]
+        await asyncio.sleep(0.1)
+        for number, owner in enumerate(("new 2", "known", "new 3"), 2):
+            holding.append(asyncio.create_task(_hold(slots, Place(owner_at(owner)), order, number)))
+        await asyncio.wait(holding)
+        return order
+
+    assert run(ask()) == [0, 1, 3, 2, 4]
+
+
+async def test_no_more_sessions_are_wanted_than_replies_wait() -> None:
+    """Each that is ending is for one of those in line."""
+    slots = Slots(5)
+    async with _held(slots, *_owners("aaaaa")) as places, _in_line(slots, *_owners("bc")):
+        for place in places[:2]:
+            assert slots.is_wanted(place, is_spare=False)
+            place.is_ending = True
+        assert not slots.is_wanted(places[2], is_spare=True)

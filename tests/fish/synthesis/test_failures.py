@@ -1,0 +1,134 @@
+"""What becomes of a reply when Fish fails: see test_matrix.py for every point of a session."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.idle_clock import run
+from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
+from wyoming_fish.fish import Backend, Endpoint, Sockets, SpeechSettings, speak
+from wyoming_fish.fish.connections.limiter import Place
+from wyoming_fish.fish.errors import BrokenStreamError, LimitError
+from wyoming_fish.fish.synthesis.live_attempt import ANSWER_LIMIT, SILENCE_LIMIT
+
+TEXT = "Good night. The doors are locked, and it is 19.5 degrees outside. Sleep well. See you."
+
+
+@pytest.fixture(autouse=True, params=["plain", "with timestamps"])
+def _brisk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses and deadlines of hundredths of a second, on each of the two sockets."""
+    if request.param != "plain":
+        monkeypatch.setattr("wyoming_fish.fish.connections.opener.TIMESTAMPED", frozenset(Backend))
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.FIRST_DELAY", 0.005)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", 2.0)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.LONGEST_DELAY", 0.02)
+
+
+async def _text() -> AsyncIterator[str]:
+    for word in TEXT.replace(" ", " \0").split("\0"):
+        yield word
+        await asyncio.sleep(0)
+
+
+@contextlib.asynccontextmanager
+async def _fish(*faults: Fault) -> AsyncIterator[tuple[Emulator, Sockets]]:
+    settings = EmulatorSettings(voice="code", frame=0.05, odd_frames=True, faults=list(faults))
+    async with Emulator(settings) as emulator:
+        sockets = Sockets(Endpoint("key", emulator.url))
+        try:
+            yield emulator, sockets
+        finally:
+            await sockets.close()
+            # Whatever happened, nothing is left behind.
+            await emulator.wait_for(lambda e: e.sockets_open == 0 and e.sessions_open == 0)
+
+
+async def _speak(sockets: Sockets) -> str:
+    speech = speak(sockets, _text(), SpeechSettings(sample_rate=24000))
+    return decode_code_voice(b"".join([pcm async for pcm in speech]))
+
+
+async def test_no_answer_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket that takes the text and never answers is given up for another one."""
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.ANSWER_LIMIT", 0.1)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.LOOK", 0.02)
+    async with _fish(Fault("start", "stall")) as (emulator, sockets):
+        assert await _speak(sockets) == TEXT
+        assert len(emulator.sessions) == 2
+
+
+def test_the_error_of_the_first_of_two_attempts() -> None:
+    """Where the second attempt fails too, what the first one met is told."""
+
+    async def ask() -> None:
+        async with _fish(Fault("start", "stall"), Fault("start", "error", times=None)) as (
+            _,
+            sockets,
+        ):
+            with pytest.raises(BrokenStreamError, match=f"for {ANSWER_LIMIT:.0f} s"):
+                await _speak(sockets)
+
+    run(ask())
+
+
+def test_text_that_goes_on_does_not_hide_silence() -> None:
+    """A Fish that has fallen silent is given up as soon, though ever more is sent to it."""
+
+    async def text() -> AsyncIterator[str]:
+        for _ in range(40):
+            yield "Good night. The doors are locked. "
+            await asyncio.sleep(5.0)
+
+    async def ask() -> float:
+        async with _fish(Fault("audio", "stall", at=2)) as (_, sockets):
+            with pytest.raises(BrokenStreamError, match="silent"):
+                async for _ in speak(sockets, text(), SpeechSettings(sample_rate=24000)):
+                    pass
+            return asyncio.get_running_loop().time()
+
+    assert run(ask()) < SILENCE_LIMIT + 10.0
+
+
+async def test_text_that_comes_meanwhile_is_kept() -> None:
+    """While a reply is tried again, its text goes on coming, and none of it is lost."""
+    failed = asyncio.Event()
+
+    async def text() -> AsyncIterator[str]:
+        yield "Good night. The doors "
+        await failed.wait()
+        yield "are locked."
+
+    async with _fish(Fault("text", "drop", times=2)) as (emulator, sockets):
+
+        async def watch() -> None:
+            await emulator.wait_for(lambda e: len(e.struck) == 2)
+            failed.set()
+
+        watching = asyncio.create_task(watch())
+        out = b""
+        async for pcm in speak(sockets, text(), SpeechSettings(sample_rate=24000)):
+            out += pcm
+        await watching
+    assert decode_code_voice(out) == "Good night. The doors are locked."
+
+
+async def test_concurrency_is_learnt() -> None:
+    """An account that may have one session at a time is served one reply at a time."""
+    async with _fish() as (emulator, sockets):
+        emulator.settings.concurrency = 1
+        assert await asyncio.gather(*(_speak(sockets) for _ in range(4))) == [TEXT] * 4
+
+
+async def test_waiting_in_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits too long for a session is told that there are too few."""
+    monkeypatch.setattr("wyoming_fish.fish.connections.limiter.QUEUE_TIMEOUT_S", 0.02)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", 0.05)
+    async with Emulator(EmulatorSettings(voice="code")) as emulator:
+        sockets = Sockets(Endpoint("key", emulator.url), concurrency=1)
+        async with sockets.slots.one(Place()):
+            with pytest.raises(LimitError, match="may have 1 at a time"):
+                await _speak(sockets)
+        assert await _speak(sockets) == TEXT
+        await sockets.close()

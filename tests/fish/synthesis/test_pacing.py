@@ -1,0 +1,138 @@
+"""How far Fish is sent text ahead of the listener, and what a limit of characters does."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.support.idle_clock import run
+from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
+from wyoming_fish.fish import Endpoint, Sockets, SpeechSettings, TextSettings, speak
+from wyoming_fish.fish.errors import FishError
+from wyoming_fish.fish.reply_metrics import Story
+from wyoming_fish.fish.synthesis.flush_scheduler import LETTER, LONGEST_PIECE_S, MAX_AHEAD_S
+
+SENTENCE = "All work and no play makes Jack a dull boy. "
+TEXT = SENTENCE * 200
+# Characters of MAX_AHEAD_S, and of one piece more.
+AHEAD = MAX_AHEAD_S / LETTER
+MOST = (MAX_AHEAD_S + LONGEST_PIECE_S) / LETTER
+
+SETTINGS = SpeechSettings(sample_rate=8000)
+# Samples of a character whose audio is as long as expected.
+SAMPLES = round(LETTER * 8000) // 2
+RAW = TextSettings(mode="raw")
+
+WITHOUT_WEBSOCKET = (Fault("upgrade", 404, times=None),)
+
+
+@contextlib.asynccontextmanager
+async def _fish(**settings: Any) -> AsyncIterator[tuple[Emulator, Sockets]]:
+    usual: dict[str, Any] = {"voice": "code", "code_samples": SAMPLES, "frame": 0.2}
+    async with Emulator(EmulatorSettings(**usual | settings)) as emulator:
+        sockets = Sockets(Endpoint("key", emulator.url), warm=0)
+        try:
+            yield emulator, sockets
+        finally:
+            await sockets.close()
+
+
+async def _whole() -> AsyncIterator[str]:
+    yield TEXT
+
+
+async def _as_written() -> AsyncIterator[str]:
+    for at in range(0, len(TEXT), 10):
+        yield TEXT[at : at + 10]
+        await asyncio.sleep(0)
+
+
+def _sent(emulator: Emulator) -> int:
+    return sum(len("".join(session.texts)) for session in emulator.sessions)
+
+
+@pytest.mark.parametrize("text", [_whole, _as_written])
+async def test_a_listener_that_leaves_at_the_first_audio(text: Any) -> None:
+    """Fish has half a minute of the text and one piece, however long the text is."""
+    story = Story()
+    async with _fish(first_audio=0.1) as (emulator, sockets):
+        async with contextlib.aclosing(speak(sockets, text(), SETTINGS, RAW, story=story)) as audio:
+            assert await anext(audio)
+            await emulator.wait_for(lambda e: _sent(e) >= AHEAD)
+        await emulator.wait_for(lambda e: e.sockets_open == 0)
+        assert AHEAD <= _sent(emulator) <= MOST
+        assert story.billed == _sent(emulator)
+
+
+def test_a_listener_that_takes_no_more() -> None:
+    """One that stays, and takes nothing for a minute, costs no more than one that leaves."""
+
+    async def listen() -> tuple[int, int]:
+        async with (
+            _fish() as (emulator, sockets),
+            contextlib.aclosing(speak(sockets, _whole(), SETTINGS, RAW)) as audio,
+        ):
+            assert await anext(audio)
+            await emulator.wait_for(lambda e: _sent(e) >= AHEAD)
+            before = _sent(emulator)
+            await asyncio.sleep(60)
+            return before, _sent(emulator)
+
+    before, after = run(listen())
+    assert AHEAD <= before == after <= MOST
+
+
+@pytest.mark.parametrize("way", [(), WITHOUT_WEBSOCKET])
+@pytest.mark.parametrize("text", [_whole, _as_written])
+async def test_a_listener_that_takes_all(way: tuple[Fault, ...], text: Any) -> None:
+    """All of the text is heard, in one session."""
+    async with _fish(faults=list(way)) as (emulator, sockets):
+        pcm = b"".join([pcm async for pcm in speak(sockets, text(), SETTINGS, RAW)])
+        assert decode_code_voice(pcm, SAMPLES) == TEXT
+        assert way or len(emulator.sessions) == 1
+
+
+class _SpentError(FishError):
+    code = "spent"
+
+
+class _Limit:
+    """A limit of so many characters."""
+
+    def __init__(self, limit: int) -> None:
+        self.left = limit
+
+    def spend(self, characters: int) -> None:
+        """Refuse what is asked when none are left."""
+        if self.left <= 0:
+            raise _SpentError("No characters are left.")
+        self.left -= characters
+
+
+@pytest.mark.parametrize("way", [(), WITHOUT_WEBSOCKET])
+async def test_a_limit_within_a_reply(way: tuple[Fault, ...]) -> None:
+    """What was sent is heard to its end, then the error is raised; no session is opened for it."""
+    limit, heard = _Limit(1000), bytearray()
+
+    async def listen(sockets: Sockets) -> None:
+        async for pcm in speak(sockets, _whole(), SETTINGS, RAW, spend=limit.spend):
+            heard.extend(pcm)
+
+    async with _fish(faults=list(way)) as (emulator, sockets):
+        with pytest.raises(_SpentError):
+            await listen(sockets)
+        spoken = decode_code_voice(bytes(heard), SAMPLES)
+        assert TEXT.startswith(spoken)
+        assert 1000 <= len(spoken) == 1000 - limit.left <= 1300
+        assert spoken.endswith(". ")
+        assert way or [session.outcome for session in emulator.sessions] == ["finish"]
+
+
+async def test_a_limit_before_a_reply() -> None:
+    """Nothing is sent, and no session is opened."""
+    async with _fish() as (emulator, sockets):
+        with pytest.raises(_SpentError):
+            await anext(speak(sockets, _whole(), SETTINGS, RAW, spend=_Limit(0).spend))
+        assert not emulator.sessions

@@ -1,0 +1,127 @@
+"""The voices on offer."""
+
+import asyncio
+import json
+
+import pytest
+from wyoming.event import Event
+from wyoming.info import Info
+
+from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
+from wyoming_fish.fish.api.account import Account, Voice
+from wyoming_fish.fish.errors import UnavailableError, VoiceNotFoundError
+from wyoming_fish.fish.settings import Endpoint, SpeechSettings
+from wyoming_fish.server.voice_catalog import Catalog
+
+
+def _info(catalog: Catalog) -> Info:
+    header, _, data = catalog.info.partition(b"\n")
+    return Info.from_event(Event(json.loads(header)["type"], json.loads(data)))
+
+
+async def test_own_voices_are_listed() -> None:
+    """The configured voice comes first, then the account's own; names and labels are distinct."""
+    async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
+        configured = next(v for v in emulator.settings.voices if not v.mine)
+        own = [v for v in emulator.settings.voices if v.mine]
+        catalog = Catalog(account, SpeechSettings(voice=configured.id))
+        await catalog.refresh()
+    (program,) = _info(catalog).tts
+    assert program.installed
+    assert program.supports_synthesize_streaming
+    names = [voice.name for voice in program.voices]
+    assert names[0] == configured.id
+    assert sorted(names[1:]) == sorted(v.id for v in own)
+    labels = [voice.description for voice in program.voices]
+    assert len(set(labels)) == len(labels)
+    assert str(program.voices[0].description).startswith(configured.title)
+    assert all(voice.installed and voice.languages for voice in program.voices)
+
+
+async def test_languages() -> None:
+    """A voice has its own languages; without any, and the first one in any case, all of them.
+
+    Each comes with its regional tags.
+    """
+    async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
+        voices = {v.id: v for v in emulator.settings.voices}
+        catalog = Catalog(account, SpeechSettings())
+        await catalog.refresh()
+    first, *others = _info(catalog).tts[0].voices
+    assert first.name == "default"
+    assert {"en", "en-US", "de", "de-DE", "ja", "ja-JP", "nb"} <= set(first.languages)
+    assert any(not voices[voice.name].languages for voice in others)
+    for voice in others:
+        own = set(voices[voice.name].languages)
+        spoken = {language.partition("-")[0] for language in voice.languages}
+        assert spoken == own if own else voice.languages == first.languages
+        assert ("en-GB" in voice.languages) == ("en" in voice.languages)
+
+
+async def test_the_answer_is_stable() -> None:
+    """The same voices are the same bytes, in whatever order the account lists them."""
+    async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
+        catalog = Catalog(account, SpeechSettings())
+        await catalog.refresh()
+        before = catalog.info
+        emulator.settings.voices = tuple(reversed(emulator.settings.voices))
+        await catalog.refresh()
+        assert catalog.info == before
+
+
+async def test_there_is_an_answer_without_fish() -> None:
+    """Before Fish has answered, and when it does not, the voices known so far are on offer."""
+    settings = EmulatorSettings(faults=[Fault("rest", 503, times=None)])
+    async with Emulator(settings) as emulator, Account(Endpoint("key", emulator.url)) as account:
+        catalog = Catalog(account, SpeechSettings())
+        assert [voice.name for voice in _info(catalog).tts[0].voices] == ["default"]
+        with pytest.raises(UnavailableError):
+            await catalog.refresh()
+        emulator.settings.faults.clear()
+        await catalog.refresh()
+        listed = catalog.info
+        emulator.settings.faults.append(Fault("rest", 503, times=None))
+        with pytest.raises(UnavailableError):
+            await catalog.refresh()
+        assert catalog.info == listed
+
+
+async def test_names_are_resolved() -> None:
+    """A name is an id, listed or not, or a title; what is none of them is not found."""
+    async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
+        own = next(v for v in emulator.settings.voices if v.mine)
+        catalog = Catalog(account, SpeechSettings())
+        await catalog.refresh()
+    assert catalog.resolve(None) is None
+    assert catalog.resolve("default") is None
+    assert catalog.resolve(own.id) == own.id
+    assert catalog.resolve(own.title.upper()) == own.id
+    assert catalog.resolve("a" * 32) == "a" * 32
+    with pytest.raises(VoiceNotFoundError, match="nobody"):
+        catalog.resolve("nobody")
+
+
+async def test_no_failure_ends_the_looking(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever a look at the account fails with, it is logged, and the next one is made."""
+    monkeypatch.setattr("wyoming_fish.server.voice_catalog.RETRY_DELAY", 0.01)
+    async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
+        catalog = Catalog(account, SpeechSettings())
+        failures = [RecursionError("a bug"), UnavailableError("Fish Audio is away.")]
+        listed = account.voices
+
+        async def voices() -> list[Voice]:
+            if failures:
+                raise failures.pop(0)
+            return await listed()
+
+        monkeypatch.setattr(account, "voices", voices)
+        keeping = asyncio.create_task(catalog.keep_fresh())
+        async with asyncio.timeout(5):
+            while not catalog.voices:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0)
+        keeping.cancel()
+        await asyncio.wait((keeping,))
+    assert [bool(record.exc_info) for record in caplog.records] == [True, False]
+    assert "please report this" in caplog.messages[0]

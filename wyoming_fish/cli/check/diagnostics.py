@@ -1,0 +1,260 @@
+"""What is looked at, in which order, and what is made of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import Final, NamedTuple
+
+from ...fish.api.account import LOW_CREDIT, Account, Credit
+from ...fish.api.live_connection import open_socket
+from ...fish.client import speak
+from ...fish.connections.pool import Sockets
+from ...fish.errors import (
+    FishConnectionError,
+    FishError,
+    NoCreditError,
+    NoWebsocketError,
+    UnsupportedError,
+)
+from ...fish.settings import Backend, Endpoint, Latency, SpeechSettings
+from .network_probe import Way
+
+__all__ = ["Doctor", "Finding", "State"]
+
+SENTENCE: Final = "The fish can speak."
+"""What is spoken, twice; it costs less than a thousandth of a dollar."""
+
+# Seconds to the first audio on a warm socket beyond which something can be gained: Fish's users
+# measured about half a second.
+SLOW: Final = 1.5
+
+# Without these there is no other.
+_VITAL: Final = ("dns", "tcp", "tls", "speech-cold")
+# Whether these are well or not, there is one more to look at that does not need them.
+_ASIDE: Final = ("credit", "backend")
+
+
+class State(StrEnum):
+    """How well it is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """It works, but could be better, or will not for long."""
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found out about one thing."""
+
+    name: str
+    state: State
+    text: str
+    """For a person; where something is wrong, with what to do about it."""
+    seconds: float | None = None
+    """How long it took, where that matters."""
+    code: str | None = None
+    """What kind of FishError it is, where it is wrong."""
+
+
+class _Said(NamedTuple):
+    """What one step has to say where it did not fail."""
+
+    text: str
+    seconds: float | None = None
+    state: State = State.OK
+
+
+class Doctor:
+    """Examines one Fish Audio server as ``wyoming-fish`` would use it.
+
+    ``keyless`` says why ``endpoint`` has no key that could be used: then only the way to the server
+    is looked at. ``ssl_context`` is for wss and https, ``timestamps`` as Sockets takes it.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        speech: SpeechSettings,
+        ssl_context: ssl.SSLContext,
+        keyless: FishError | None = None,
+        timestamps: bool | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._speech = speech
+        self._ssl = ssl_context
+        self._keyless = keyless
+        self._way = Way(endpoint)
+        self._account = Account(endpoint)
+        self._sockets = Sockets(endpoint, ssl_context=ssl_context, timestamps=timestamps)
+        self._credit: Credit | None = None
+        self._own = False
+        """Whether it is a server of one's own, without wallets."""
+
+    async def examine(self) -> AsyncGenerator[Finding]:
+        """Look at one thing after the other, as long as the next may still be well."""
+        steps: dict[str, Callable[[], Awaitable[_Said | None]]] = {
+            "dns": self._look_up,
+            "tcp": self._connect,
+            "tls": self._encrypt,
+        }
+        if self._keyless is not None:
+            yield _wrong("key", self._keyless)
+        else:
+            steps |= {
+                "key": self._ask,
+                "credit": self._look_at_credit,
+                "backend": self._look_at_backend,
+                "voice": self._look_at_voice,
+                "websocket": self._open,
+                "speech-cold": self._speak,
+                "speech-warm": partial(self._speak, warm=True),
+            }
+        hopeless = False
+        try:
+            for name, step in steps.items():
+                try:
+                    said = await step()
+                except FishError as error:
+                    yield _wrong(name, error)
+                    # What passes for the account may be no hindrance to speech.
+                    hopeless = hopeless or not error.passing or name in _VITAL
+                else:
+                    if said is not None:
+                        yield Finding(name, said.state, said.text, said.seconds)
+                if hopeless and name not in _ASIDE:
+                    return
+        finally:
+            await self._account.close()
+            await self._sockets.close()
+
+    async def _look_up(self) -> _Said:
+        began = _now()
+        addresses = await self._way.look_up()
+        return _Said(f"{self._way.name} is at {', '.join(addresses)}.", _now() - began)
+
+    async def _connect(self) -> _Said:
+        tried = await self._way.connect()
+        times = {address: time for address, time in tried.items() if isinstance(time, float)}
+        answering = f"{', '.join(times)} answers."
+        silent = [
+            f"{address} does not, and the others have to be tried beside it."
+            for address, error in tried.items()
+            if isinstance(error, FishConnectionError) and isinstance(error.__cause__, TimeoutError)
+        ]
+        if silent:
+            text = " ".join((answering, *silent, FishConnectionError.cure))
+            return _Said(text, state=State.WARNING)
+        return _Said(answering, min(times.values()))
+
+    async def _encrypt(self) -> _Said | None:
+        # Within a proxy's tunnel it is spoken when the websocket is opened.
+        if self._way.proxied or not self._way.secure:
+            return None
+        version, seconds = await self._way.encrypt(self._ssl)
+        return _Said(f"{version}, with a certificate that is trusted here.", seconds)
+
+    async def _ask(self) -> _Said:
+        began = _now()
+        try:
+            self._credit = await self._account.credit()
+        except UnsupportedError:
+            self._own = True
+            # A server without wallets asks for its key here, if it has one.
+            await self._account.voices()
+        if not self._endpoint.api_key:
+            said = "None is set, and none is needed."
+        else:
+            # Not every server of one's own asks for its key here.
+            said = "It is not refused." if self._own else "It is accepted."
+        return _Said(said, _now() - began)
+
+    async def _look_at_credit(self) -> _Said | None:
+        if self._credit is None:
+            return None
+        amount = self._credit.amount
+        text = f"{amount:.2f} US dollars of API credit are left."
+        if amount >= LOW_CREDIT or self._speech.backend is Backend.S2_1_PRO_FREE:
+            return _Said(text)
+        error = NoCreditError(text)
+        error.is_fish = self._endpoint.is_fish
+        if amount <= 0:
+            raise error
+        return _Said(str(error), state=State.WARNING)
+
+    async def _look_at_backend(self) -> _Said | None:
+        backend = self._speech.backend
+        if self._own:
+            return None
+        if backend is Backend.S1:
+            return _Said(
+                "Fish Audio retires s1 at the end of 2026 and speaks by s2.1-pro in its place: "
+                "choose another backend.",
+                state=State.WARNING,
+            )
+        if backend is Backend.S2_1_PRO_FREE:
+            return _Said(f"{backend} costs nothing.")
+        return _Said(f"{backend} is paid for with API credit.")
+
+    async def _look_at_voice(self) -> _Said:
+        chosen = self._speech.voice
+        if chosen is None:
+            return _Said("None is chosen: the server's default voice speaks.")
+        ids = (chosen,) if isinstance(chosen, str) else chosen
+        titles = [f"«{(await self._account.voice(voice)).title}»" for voice in ids]
+        return _Said(f"{', '.join(titles)} is there and can speak.")
+
+    async def _open(self) -> _Said:
+        try:
+            socket = await open_socket(self._endpoint, self._speech.backend, ssl_context=self._ssl)
+        except NoWebsocketError as error:
+            if self._own:
+                return _Said(f"{error.happened} A fish-speech has none: it speaks by REST.")
+            return _Said(
+                f"{error} Until then, it speaks by REST, one sentence at a time.",
+                state=State.WARNING,
+            )
+        await socket.close()
+        limit = f" The account may have {socket.limit} sessions at once." if socket.limit else ""
+        return _Said(f"It opens.{limit}", socket.upgrade_time)
+
+    async def _speak(self, *, warm: bool = False) -> _Said:
+        began = _now()
+        first_audio = 0.0
+        size = 0
+        async with contextlib.aclosing(speak(self._sockets, _sentence(), self._speech)) as audio:
+            async for pcm in audio:
+                first_audio = first_audio or _now() - began
+                size += len(pcm)
+        took = _now() - began
+        seconds = size / 2 / self._speech.sample_rate
+        text = f"First audio; all {seconds:.1f} s of it are there after {took:.1f} s."
+        if self._sockets.detour.taken:
+            text = f"By REST. {text}"
+        # A server of one's own gives nothing until all of a sentence is made.
+        if took - (0 if self._own else first_audio) > seconds:
+            cure = "A faster machine helps." if self._own else FishConnectionError.cure
+            text = f"{text} It is made slower than it is heard: there will be gaps. {cure}"
+            return _Said(text, first_audio, State.WARNING)
+        if warm and first_audio > SLOW and self._speech.latency is Latency.NORMAL:
+            text = f"{text} It would be sooner with the latency balanced or low."
+            return _Said(text, first_audio, State.WARNING)
+        return _Said(text, first_audio)
+
+
+def _wrong(name: str, error: FishError) -> Finding:
+    return Finding(name, State.WRONG, str(error), code=error.code)
+
+
+async def _sentence() -> AsyncIterator[str]:
+    yield SENTENCE
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,98 @@
+"""The command `wyoming-fish-health`: asks the server of this machine what it is.
+
+It is made to be started every half minute: it needs nothing but Python's own modules, and of these
+the quick ones. The server logs nothing of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO, Final
+
+from ..printable import printable
+from ..uri import DEFAULT_URI, URI_VARIABLE, WILDCARDS, Address, without_user
+
+__all__ = ["check", "main"]
+
+# Seconds to connect, and again to each part of the answer, which lies ready: together less than
+# the 5 seconds after which the Dockerfile's HEALTHCHECK is killed and can say nothing.
+PATIENCE: Final = 2.0
+
+# Bytes of the answer: a server with a thousand voices has some 300 kB to say.
+ANSWER_LIMIT: Final = 4 * 2**20
+
+
+def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    """Print that the server is well, or why it is not; the exit status is 0 or 1.
+
+    ``arguments`` may hold its URI; without, the server's own environment variable names it.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if len(given) > 1 or given[:1] in (["-h"], ["--help"]):
+        print(f"Usage: wyoming-fish-health [URI]; without it: {URI_VARIABLE}, {DEFAULT_URI}")
+        return 0 if len(given) == 1 else 2
+    uri = "".join(given) or environ.get(URI_VARIABLE, "").strip() or DEFAULT_URI
+    shown = without_user(uri)
+    try:
+        check(Address.parse(uri))
+    except OSError as error:
+        reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or error
+        print(f"Unhealthy: {shown}: {reason}", file=sys.stderr)
+        return 1
+    except ValueError as error:
+        print(f"Unhealthy: {shown}: {printable(str(error))}", file=sys.stderr)
+        return 1
+    print(f"Healthy: {uri}")
+    return 0
+
+
+def check(address: Address) -> None:
+    """Ask the server what it is.
+
+    Raises OSError where it does not answer, ValueError where it answers that it is no voice.
+    """
+    with _connect(address) as connection, connection.makefile("rb") as answers:
+        connection.sendall(b'{"type": "describe"}\n')
+        event_type, data = _read_event(answers)
+    # One that serves as many as it may is not ill: to start it anew would cut short what they hear.
+    busy = event_type == "error" and data.get("code") == "too-many"
+    if not busy and (event_type != "info" or not data.get("tts")):
+        raise ValueError(f"what answers there is no voice: {data.get('text', event_type)}")
+
+
+def _connect(address: Address) -> socket.socket:
+    if address.scheme == "stdio":
+        raise ValueError("a server over stdio has one client alone")
+    if address.scheme == "unix":
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(PATIENCE)
+        try:
+            connection.connect(address.path)
+        except OSError:
+            connection.close()
+            raise
+        return connection
+    host = "127.0.0.1" if address.host in WILDCARDS else address.host
+    return socket.create_connection((host, address.port), PATIENCE)
+
+
+def _read_event(answers: BinaryIO) -> tuple[str, dict[str, Any]]:
+    """Read one event's type and data. Raises ValueError where it is none."""
+    try:
+        header = json.loads(answers.readline(ANSWER_LIMIT))
+        data = header.get("data") or {}
+        if length := header.get("data_length"):
+            if length > ANSWER_LIMIT:
+                raise ValueError("too long")
+            data |= json.loads(answers.read(length))
+        return header["type"], dict(data)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError("what answers there does not speak Wyoming") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""The command `wyoming-fish-app`: the server as an app of Home Assistant's Supervisor.
+
+The Supervisor writes the options into a file that root alone may read, and tells Home Assistant of
+a voice when it is told of one: https://developers.home-assistant.io/docs/apps
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from ..uri import DEFAULT_URI, Address
+from . import run_server
+from .flags import FLAGS
+
+__all__ = ["announce", "arguments_of", "main"]
+
+_LOGGER = logging.getLogger(__name__)
+
+OPTIONS_FILE: Final = Path("/data/options.json")
+SUPERVISOR: Final = "http://supervisor"
+
+# The image's own user and group.
+USER: Final = 10210
+
+# Seconds for an answer of the Supervisor, and to wait after each failure.
+ANSWER_TIMEOUT: Final = 10.0
+RETRY_DELAYS: Final = (1.0, 5.0, 15.0, 60.0)
+
+
+def main() -> int:
+    """Run the server with the app's options until it is stopped; the exit status is its own."""
+    try:
+        options = json.loads(OPTIONS_FILE.read_text())
+    except (OSError, ValueError) as error:
+        print(f"wyoming-fish-app: the app's options cannot be read: {error}", file=sys.stderr)
+        return 1
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(USER)
+        os.setuid(USER)
+    return run_server.run(arguments_of(options), announce)
+
+
+def arguments_of(options: Mapping[str, Any]) -> list[str]:
+    """The server's flags for the app's options; an empty one is as good as none."""
+    arguments = []
+    for flag in FLAGS:
+        value = options.get(flag.field)
+        if value is True:
+            arguments.append(flag.name)
+        elif value is not None and value is not False and value != "":
+            arguments.append(f"{flag.name}={value}")
+    return arguments
+
+
+async def announce() -> None:
+    """Tell the Supervisor that there is a voice, until it has heard it or does not want to."""
+    # By its name, since a container that starts anew may get another address.
+    uri = f"tcp://{socket.gethostname()}:{Address.parse(DEFAULT_URI).port}"
+    delays = iter(RETRY_DELAYS)
+    while True:
+        try:
+            status = await _post({"service": "wyoming", "config": {"uri": uri}})
+        except (aiohttp.ClientError, TimeoutError) as error:
+            # Their repr can hold the request's headers, and so the token.
+            reason = f"the Supervisor cannot be reached: {type(error).__name__} {error}"
+        else:
+            if status == 200:
+                _LOGGER.info("Home Assistant has been told of %s", uri)
+                return
+            reason = f"the Supervisor answered {status}"
+            if status < 500:
+                break
+        if (delay := next(delays, None)) is None:
+            break
+        await asyncio.sleep(delay)
+    _LOGGER.error("Home Assistant has not been told of %s: %s", uri, reason)
+
+
+async def _post(message: dict[str, Any]) -> int:
+    """Send a discovery message to the Supervisor, and return the HTTP status of its answer."""
+    headers = {"Authorization": f"Bearer {os.environ.get('SUPERVISOR_TOKEN', '')}"}
+    timeout = aiohttp.ClientTimeout(ANSWER_TIMEOUT)
+    async with (
+        aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
+        session.post(f"{SUPERVISOR}/discovery", json=message) as response,
+    ):
+        return response.status

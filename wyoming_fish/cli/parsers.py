@@ -1,0 +1,190 @@
+"""What can be written as the value of an option: text → value.
+
+Each raises ValueError with a text that goes on from the option's name.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, TypeVar
+
+from ..fish.settings import VoiceIds, voice_id_in
+from ..uri import Address, got
+
+__all__ = [
+    "count",
+    "folder",
+    "http_address",
+    "instance_name",
+    "log_format",
+    "number",
+    "one_of",
+    "path",
+    "remote",
+    "seconds",
+    "switch",
+    "voice",
+]
+
+T = TypeVar("T")
+
+# A service's name on the local network (RFC 6763, 4.1.1).
+MAX_INSTANCE_NAME_BYTES: Final = 63
+
+_SWITCHES: Final = {"0": False, "false": False, "no": False, "off": False} | {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+}
+
+
+def one_of(*values: T) -> Callable[[str], T]:
+    """One of these, in any case."""
+    known = {str(value).lower(): value for value in values}
+
+    def read(text: str) -> T:
+        try:
+            return known[text.lower()]
+        except KeyError:
+            raise ValueError(f"must be one of {', '.join(known)}{got(text)}") from None
+
+    return read
+
+
+def number(least: float, most: float) -> Callable[[str], float]:
+    """A number from ``least`` to ``most``."""
+
+    def read(text: str) -> float:
+        value = _number(text)
+        if value is None or not least <= value <= most:
+            raise ValueError(f"must be a number between {least:g} and {most:g}{got(text)}")
+        return value
+
+    return read
+
+
+def count(least: int) -> Callable[[str], int]:
+    """A whole number."""
+
+    def read(text: str) -> int:
+        value = _number(text)
+        if value is None or not value.is_integer() or value < least:
+            raise ValueError(f"must be a whole number of {least} or more{got(text)}")
+        return int(value)
+
+    return read
+
+
+def seconds(least: float) -> Callable[[str], float]:
+    """A length of time, without a unit."""
+
+    def read(text: str) -> float:
+        value = _number(text)
+        if value is None or not least <= value < float("inf"):
+            raise ValueError(f"must be a number of seconds, {least:g} or more{got(text)}")
+        return value
+
+    return read
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def switch(text: str) -> bool:
+    """On or off, by any of its usual names."""
+    try:
+        return _SWITCHES[text.lower()]
+    except KeyError:
+        raise ValueError(
+            f"must be 1 or 0 (or true or false, yes or no, on or off){got(text)}"
+        ) from None
+
+
+def voice(text: str) -> VoiceIds:
+    """A voice ID or the address of a voice's page; several, separated by commas."""
+    ids = tuple(voice_id_in(part) or part.strip() for part in text.split(","))
+    for voice_id in ids:
+        if "/" in voice_id:
+            raise ValueError(
+                f"must be a voice ID, or the address of a voice's page such as "
+                f"https://fish.audio/m/ID{got(voice_id)}"
+            )
+    return ids if len(ids) > 1 else ids[0]
+
+
+def remote(text: str) -> str:
+    """The address of another Wyoming server."""
+    try:
+        if Address.parse(text).scheme != "stdio":
+            return text
+    except ValueError:
+        pass
+    raise ValueError(f"must be tcp://HOST:PORT or unix://PATH{got(text)}")
+
+
+def http_address(text: str) -> Address:
+    """Where the page is served; a port by itself is for this machine only."""
+    address = text.removeprefix("http://").rstrip("/")
+    try:
+        return Address.parse(f"tcp://127.0.0.1:{text}" if text.isdecimal() else f"tcp://{address}")
+    except ValueError:
+        raise ValueError(
+            f"must be PORT, or HOST:PORT with an address of this machine{got(text)}"
+        ) from None
+
+
+def instance_name(text: str) -> str | None:
+    """The name on the local network; nothing, or a yes, is one with the machine's name."""
+    if _SWITCHES.get(text.lower()) is False:
+        return None
+    given = "" if text.lower() in _SWITCHES else text
+    name = given or f"Wyoming Fish on {socket.gethostname()}"[:MAX_INSTANCE_NAME_BYTES]
+    if len(name.encode()) > MAX_INSTANCE_NAME_BYTES or not name.isprintable():
+        raise ValueError(f"must be a name of at most {MAX_INSTANCE_NAME_BYTES} bytes{got(name)}")
+    if find_spec("zeroconf") is None:
+        raise ValueError("requires another package: pip install 'wyoming-fish[zeroconf]'")
+    return name
+
+
+def log_format(text: str) -> str:
+    """A format of Python's logging, tried out."""
+    record = logging.LogRecord("wyoming_fish", logging.INFO, __file__, 1, "Ready", (), None)
+    try:
+        logging.Formatter(text).format(record)
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"must be a format of Python's logging, such as %(levelname)s: %(message)s{got(text)}"
+        ) from None
+    return text
+
+
+def path(text: str) -> Path:
+    """A file; ~ is the home folder."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"cannot be read: {error}{got(text)}") from None
+
+
+def folder(text: str) -> Path:
+    """A folder that can be written to, or that can be made."""
+    wanted = path(text)
+    places = (wanted, *wanted.absolute().parents)
+    try:
+        standing = next(place for place in places if place.exists())
+        usable = standing.is_dir() and os.access(standing, os.W_OK | os.X_OK)
+    except OSError:
+        standing, usable = wanted, False
+    if not usable:
+        raise ValueError(f"must be a folder that this user can write to ({standing} is not)")
+    return wanted

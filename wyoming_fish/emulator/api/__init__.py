@@ -1,0 +1,1 @@
+"""Fish Audio's API, emulated: one module for each endpoint."""

@@ -1,0 +1,130 @@
+"""A self-hosted server: `tools/api_server.py` of the open-source fishaudio/fish-speech.
+
+It has `POST /v1/tts` and no websocket, no account and no backends. If it streams, it sends the
+samples of its codec, s16le mono at 44100 Hz without a header, in one block for each request.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any, Final
+
+from ..bounded_json import from_json
+from ..errors import FishConnectionError, FishError, ProtocolError, SettingsError
+from ..settings import SpeechSettings, is_voice_id
+from .http import Http
+
+__all__ = [
+    "CODEC_RATE",
+    "HEALTH",
+    "MAX_HEALTH_BYTES",
+    "Resampler",
+    "is_healthy",
+    "references",
+    "request",
+]
+
+_LOGGER = logging.getLogger(__name__)
+
+HEALTH: Final = "/v1/health"
+"""Where it says that it is one; Fish Audio's service has no such address."""
+
+MAX_HEALTH_BYTES: Final = 8192
+
+# Names of voices that are read. Each is a folder on the server.
+MAX_REFERENCES: Final = 2000
+
+# Hertz of its codec, which cannot be asked for.
+CODEC_RATE: Final = 44100
+
+# Tokens of the model for one second of speech: its codec's 44100 Hz by 2048 samples a token.
+TOKENS_PER_S: Final = CODEC_RATE / 2048
+
+# A request ends silently at this many tokens, whatever text is left. It reserves 2048 of its
+# context for what it generates (its `generate_long`), so that more need not fit.
+MAX_NEW_TOKENS: Final = 2048
+
+# Without a reference, each request would speak in a voice drawn by chance. Any number does.
+SEED: Final = 1
+
+# It refuses smaller ones (its schema).
+LEAST_SHARE: Final = 0.1
+
+_SPEAKER: Final = re.compile(r"<\|speaker:\d+\|>")
+
+
+def is_healthy(body: bytes) -> bool:
+    """Whether ``body`` is the server's answer to HEALTH."""
+    try:
+        answer = from_json(body)
+    except ProtocolError:
+        return False
+    return isinstance(answer, dict) and answer.get("status") == "ok"
+
+
+async def references(http: Http, timeout_s: float) -> tuple[str, ...] | None:
+    """The names of its voices; None if it is too old to list them. Raises FishError."""
+    try:
+        answer = await http.json("/v1/references/list", timeout_s=timeout_s)
+    except FishError as error:
+        if error.status == 404 and not isinstance(error, FishConnectionError):
+            return None
+        raise
+    ids = answer.get("reference_ids") if isinstance(answer, dict) else None
+    if not isinstance(ids, list):
+        raise ProtocolError("The server's list of references cannot be read.")
+    return tuple(
+        name for name in ids[:MAX_REFERENCES] if isinstance(name, str) and is_voice_id(name)
+    )
+
+
+def request(text: str, settings: SpeechSettings) -> dict[str, Any]:
+    """The server's ServeTTSRequest.
+
+    It knows no speed and no volume, and its latency is that of the machine it runs on. Raises
+    SettingsError for several speakers, of which it knows nothing either.
+    """
+    if isinstance(settings.voice, tuple):
+        raise SettingsError("A fish-speech server takes one voice, and not several speakers.")
+    if (settings.speed, settings.volume) != (1.0, 0.0):
+        _LOGGER.debug("A fish-speech server has no speed and no volume: they are left out")
+    if (tag := _SPEAKER.search(text)) and tag.start():
+        # It drops the text before the first tag.
+        text = f"<|speaker:0|>{text}"
+    body: dict[str, Any] = {
+        "text": text,
+        "format": "wav",  # the only one that it streams
+        "streaming": True,
+        "max_new_tokens": MAX_NEW_TOKENS,
+        "chunk_length": settings.chunk_length,
+        "normalize": settings.normalize,
+        # Else it encodes the voice's recordings anew for each sentence.
+        "use_memory_cache": "on",
+    }
+    if settings.voice is None:
+        body["seed"] = SEED
+    else:
+        body["reference_id"] = settings.voice
+    for name, value in (("temperature", settings.temperature), ("top_p", settings.top_p)):
+        if value is not None:
+            body[name] = max(float(value), LEAST_SHARE)
+    return body
+
+
+class Resampler:
+    """s16le mono PCM of the codec's rate → the same at ``rate``, block by block."""
+
+    def __init__(self, rate: int) -> None:
+        # Only few need it, and importing it warns on Python 3.11 and 3.12. From 3.13 on it is the
+        # package audioop-lts.
+        import audioop  # noqa: PLC0415
+
+        self._convert = audioop.ratecv
+        self._rate = rate
+        self._state: Any = None
+
+    def feed(self, pcm: bytes) -> bytes:
+        """The samples that the whole samples of ``pcm`` become."""
+        converted, self._state = self._convert(pcm, 2, 1, CODEC_RATE, self._rate, self._state)
+        return converted

@@ -1,0 +1,167 @@
+"""Speech by `POST /v1/tts`: one request for each piece of text, its answer streamed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any, Final
+
+from ..bounded_json import LIMIT_HEADER, concurrency_limit
+from ..connections.limiter import Slots
+from ..errors import ProtocolError, RequestRefusedError, VoiceNotFoundError
+from ..settings import Endpoint, SpeechSettings
+from . import self_hosted
+from .http import KEEPALIVE_S, Http, read_body
+from .pcm import Pcm
+from .watchdog import Watchdog
+
+if TYPE_CHECKING:
+    import aiohttp
+
+__all__ = ["Rest"]
+
+# Seconds without a byte, before the answer or amid it, after which it is given up: Fish's slowest
+# mode was seen to take 2.5 s.
+PATIENCE: Final = 10.0
+# The same for a server of one's own, which sends nothing until a whole chunk of the text is made,
+# by whatever machine it runs on.
+OWN_PATIENCE: Final = 120.0
+
+# Seconds for the rest of an answer about the server's health, which is a line.
+HEALTH_TIMEOUT_S: Final = 2.0
+
+# Seconds until a server that did not say that it is a fish-speech is asked again: it may have been
+# starting, or a proxy in front of it may have answered.
+ASK_AGAIN_S: Final = 5.0
+
+# Voices that an error names.
+MAX_NAMED_VOICES: Final = 20
+
+
+class Rest:
+    """The requests of one account.
+
+    Uses the aiohttp session handed in and leaves it open, or makes its own, which ``close()``
+    closes. ``slots`` is told what the account may have. A connection of its own is kept for the
+    next sentence, for ``quiet_time`` at the most.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        slots: Slots,
+        ssl_context: ssl.SSLContext | None = None,
+        session: aiohttp.ClientSession | None = None,
+        quiet_time: float = KEEPALIVE_S,
+    ) -> None:
+        self._http = Http(endpoint, session, ssl_context, quiet_time)
+        self._slots = slots
+        self._is_fish_speech = False
+        """Only a yes is remembered."""
+        self._ask_at = float("inf") if endpoint.is_fish else float("-inf")
+        self._references: tuple[str, ...] | None = ()
+        """The voices of a fish-speech, as far as they are known; None if it does not list them."""
+
+    async def close(self) -> None:
+        """Close the session if it is its own."""
+        await self._http.close()
+
+    async def speak(
+        self, text: str, settings: SpeechSettings, patience: float = PATIENCE
+    ) -> AsyncGenerator[bytes]:
+        """Speak ``text``: s16le mono PCM of ``settings.sample_rate`` in whole samples, as it comes.
+
+        Fish is given up after ``patience`` seconds without a byte, PATIENCE at the most, and if the
+        audio comes too slowly (see Watchdog). Raises
+        FishError; where it ends without one, all of the text has been spoken.
+        """
+        await self._detect(patience)
+        resampler = None
+        if self._is_fish_speech:
+            # It sends nothing until it has made a whole piece, on a machine that may be slow.
+            body, patience = self_hosted.request(text, settings), OWN_PATIENCE
+            await self._check_voice(settings.voice)
+            if settings.sample_rate != self_hosted.CODEC_RATE:
+                resampler = self_hosted.Resampler(settings.sample_rate)
+        else:
+            body = settings.request() | {"text": text}
+            # aiohttp takes 0 for no limit.
+            patience = min(PATIENCE, max(patience, 0.01))
+        headers = {"Content-Type": "application/json", "model": str(settings.backend)}
+        pcm = Pcm()
+        watchdog = Watchdog(OWN_PATIENCE if self._is_fish_speech else PATIENCE)
+        async with self._http.request(
+            "POST", "/v1/tts", read_timeout_s=patience, body=_json(body), headers=headers
+        ) as response:
+            await self._check(response)
+            while True:
+                async with watchdog.waiting():
+                    data = await response.content.readany()
+                if not data:
+                    break
+                samples = pcm.feed(data)
+                if samples := resampler.feed(samples) if resampler else samples:
+                    watchdog.hear(len(samples) / 2 / settings.sample_rate)
+                    yield samples
+            samples = pcm.end()
+            if samples := resampler.feed(samples) if resampler else samples:
+                yield samples
+
+    async def _detect(self, patience: float) -> None:
+        """Ask whether the server is a fish-speech, unless that is known or was asked just now."""
+        if self._is_fish_speech or _now() < self._ask_at:
+            return
+        async with self._http.request(
+            "GET", self_hosted.HEALTH, read_timeout_s=min(PATIENCE, max(patience, 0.01))
+        ) as response:
+            if response.status >= 500:
+                raise await self._http.refusal(response)
+            body = await read_body(response, self_hosted.MAX_HEALTH_BYTES, HEALTH_TIMEOUT_S)
+            self._is_fish_speech = response.status == 200 and self_hosted.is_healthy(body)
+        self._ask_at = _now() + ASK_AGAIN_S
+
+    async def _check_voice(self, voice: object) -> None:
+        """Refuse what is not a reference of the fish-speech: it would speak in a random voice."""
+        if voice is None or self._references is None or voice in self._references:
+            return
+        # It answers nothing while it speaks.
+        self._references = await self_hosted.references(self._http, OWN_PATIENCE)
+        if self._references is None or voice in self._references:
+            return
+        named = ", ".join(self._references[:MAX_NAMED_VOICES]) or "none"
+        raise VoiceNotFoundError(f"The server has no reference {voice!r}. Its references: {named}.")
+
+    async def _check(self, response: aiohttp.ClientResponse) -> None:
+        """Learn the account's limit, and raise what the server refuses."""
+        limit = concurrency_limit(response.headers.get(LIMIT_HEADER))
+        if limit is not None:
+            self._slots.learn(limit)
+        if response.status == 200:
+            if response.content_type.startswith("text/") or response.content_type.endswith("json"):
+                # A login page, or another server: its bytes are not speech.
+                raise ProtocolError(
+                    f"{self._http.endpoint.name} answers with {response.content_type}, not audio."
+                )
+            return
+        error = await self._http.refusal(response)
+        if response.status in (404, 405) and isinstance(error, RequestRefusedError | ProtocolError):
+            error = ProtocolError(
+                f"This server has no POST /v1/tts ({response.status}), which Fish Audio and "
+                "fish-speech have."
+            )
+            error.status = response.status
+        raise error
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        # Without the error's own words, which quote the text.
+        raise ValueError("The text has a character that is half of one.") from None

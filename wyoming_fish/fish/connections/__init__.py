@@ -1,0 +1,1 @@
+"""Connections: which one carries a reply."""

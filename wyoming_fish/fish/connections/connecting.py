@@ -1,0 +1,91 @@
+"""Connections that are being opened, each in a task of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias, cast
+
+from ..api.live_connection import Socket
+from ..errors import ClosedError, FishError
+from ..settings import Backend
+
+__all__ = ["Openings"]
+
+# Seconds that ``close()`` gives to what is just being opened.
+CLOSE_TIMEOUT_S: Final = 0.5
+
+_Opening: TypeAlias = "asyncio.Task[Socket | FishError]"
+
+
+class Openings:
+    """Opens connections that go on being opened when the reply that waits for one is given up.
+
+    ``open_one`` opens a connection, or raises FishError. ``keep`` gets each that nothing waits for.
+    """
+
+    def __init__(
+        self, open_one: Callable[[Backend], Awaitable[Socket]], keep: Callable[[Socket], None]
+    ) -> None:
+        self._open_one = open_one
+        self._keep = keep
+        self._unclaimed: dict[Backend, list[_Opening]] = {backend: [] for backend in Backend}
+        self._all: set[_Opening] = set()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def unclaimed(self, backend: Backend) -> int:
+        """How many are being opened that nothing waits for."""
+        return len(self._unclaimed[backend])
+
+    def start(self, backend: Backend) -> None:
+        """Open a connection in the background."""
+        opening = asyncio.create_task(self._open(backend))
+        self._unclaimed[backend].append(opening)
+        self._all.add(opening)
+        opening.add_done_callback(self._all.discard)
+
+    async def take(self, backend: Backend) -> Socket:
+        """Wait for the one that will be there first. Raises FishError."""
+        if not self._unclaimed[backend]:
+            self.start(backend)
+        opening = self._unclaimed[backend].pop(0)
+        try:
+            await asyncio.wait((opening,))
+        except asyncio.CancelledError:
+            if not opening.done():
+                self._unclaimed[backend].append(opening)
+            elif not opening.cancelled() and isinstance(socket := opening.result(), Socket):
+                self._keep(socket)
+            raise
+        if opening.cancelled():
+            raise ClosedError("The connections to the server are closed.")
+        if isinstance(opened := opening.result(), FishError):
+            raise opened
+        return opened
+
+    async def close(self) -> None:
+        """End them all."""
+        if self._all:
+            # Cancelled in the moment that it is made, a TCP connection would stay open (CPython).
+            await asyncio.wait(self._all, timeout=CLOSE_TIMEOUT_S)
+        for opening in self._all:
+            opening.cancel()
+        if self._all:
+            await asyncio.wait(self._all)
+
+    async def _open(self, backend: Backend) -> Socket | FishError:
+        current = cast("_Opening", asyncio.current_task())
+        opened: Socket | FishError | None = None
+        try:
+            opened = await self._open_one(backend)
+        except FishError as error:
+            opened = error
+        finally:
+            self._all.discard(current)
+            if current in self._unclaimed[backend]:
+                self._unclaimed[backend].remove(current)
+                if isinstance(opened, Socket):
+                    self._keep(opened)
+        return opened

@@ -1,0 +1,110 @@
+"""Connector: opens the pool's connections, and backs off while they fail."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from typing import Final
+
+from ..api.live_connection import Socket, open_socket
+from ..errors import FishConnectionError, NoWebsocketError, UnavailableError
+from ..settings import Backend, Endpoint
+from .transport import Detour
+
+__all__ = ["TIMESTAMPED", "Connector"]
+
+_LOGGER = logging.getLogger(__name__)
+
+# Backends that are spoken on the socket with timestamps unless it is said otherwise: one user found
+# them there only. For the others it is not known whether timestamps cost time.
+TIMESTAMPED: Final = frozenset((Backend.DRAMA_3, Backend.DRAMA_3_PREVIEW))
+
+# Seconds to the next try to open a connection in the background after a failure; each further
+# one doubles them.
+RETRY_DELAY_S: Final = 1.0
+MAX_RETRY_DELAY_S: Final = 60.0
+
+# After so many failures in a row, connections are opened at most one in so many seconds, whatever
+# asks for them.
+FREE_FAILURES: Final = 3
+MIN_OPEN_INTERVAL_S: Final = 0.25
+
+
+class Connector:
+    """Opens websockets of one account, and backs off while they turn out to be of no use.
+
+    A handshake alone proves nothing: a load balancer without a server behind it accepts and hangs
+    up. So the pool reports what becomes of each connection (``proved``, ``failed``). ``detour``,
+    the circuit breaker between websocket and REST, is told the same.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        detour: Detour,
+        ssl_context: ssl.SSLContext | None,
+        timestamps: bool | None,
+    ) -> None:
+        self.opened = 0
+        """How many connections have been opened."""
+        self.failures = 0
+        """To get a good connection, in a row."""
+        self.retry_at = float("-inf")
+        """When one may be opened in the background again, by the loop's clock."""
+        self._endpoint = endpoint
+        self._detour = detour
+        self._ssl_context = ssl_context
+        self._timestamps = timestamps
+        self._next_open = float("-inf")
+
+    def proved(self) -> None:
+        """A connection has turned out to be good."""
+        self.failures = 0
+        self.retry_at = float("-inf")
+        self._detour.opened()
+
+    def failed(self, *, slowly: bool = False) -> None:
+        """No good connection came about; ``slowly`` where the time ran out."""
+        self._detour.failed(slowly=slowly)
+        delay = min(RETRY_DELAY_S * 2.0**self.failures, MAX_RETRY_DELAY_S)
+        self.failures += 1
+        self.retry_at = asyncio.get_running_loop().time() + delay
+
+    async def open(self, backend: Backend) -> Socket:
+        """Open a connection. Raises FishError."""
+        if self.failures >= FREE_FAILURES:
+            now = asyncio.get_running_loop().time()
+            at = max(self._next_open, now)
+            self._next_open = at + MIN_OPEN_INTERVAL_S
+            await asyncio.sleep(at - now)
+        if self._ssl_context is None and self._endpoint.live_url.startswith("wss:"):
+            # Made once: it takes tens of milliseconds, and reads files.
+            self._ssl_context = await asyncio.to_thread(ssl.create_default_context)
+        try:
+            socket = await self._open_either(backend)
+        except NoWebsocketError:
+            self._detour.refused()
+            raise
+        except (FishConnectionError, UnavailableError) as error:
+            error.hide(self._endpoint.api_key)
+            self.failed(slowly=isinstance(error.__cause__, TimeoutError))
+            raise
+        self.opened += 1
+        return socket
+
+    async def _open_either(self, backend: Backend) -> Socket:
+        """The socket with timestamps where it is wanted and there is one, else the plain one."""
+        wanted = backend in TIMESTAMPED if self._timestamps is None else self._timestamps
+        if wanted:
+            try:
+                return await open_socket(
+                    self._endpoint, backend, timestamps=True, ssl_context=self._ssl_context
+                )
+            except NoWebsocketError:
+                _LOGGER.debug("No websocket with timestamps")
+        socket = await open_socket(self._endpoint, backend, ssl_context=self._ssl_context)
+        if wanted:
+            _LOGGER.info("The server has no websocket with timestamps: replies are not resumed")
+            self._timestamps = False
+        return socket

@@ -1,0 +1,350 @@
+"""Connection pool: Fish Audio's websockets, opened before they are needed and used again.
+
+A handshake takes about 0.3 s, so a connection waits for the next reply. One that has carried a
+session to its end is kept for the next, since Fish may leave it open. A house that has fallen
+quiet keeps no connection open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Final
+
+from ..api.live_connection import Socket
+from ..api.tts import Rest
+from ..errors import ClosedError, FishConnectionError, FishError, LimitError
+from ..settings import Backend, Endpoint
+from ..synthesis.read_ahead import ReadAheads
+from .connecting import Openings
+from .limiter import Slots
+from .opener import Connector
+from .transport import Detour
+
+if TYPE_CHECKING:
+    import aiohttp
+
+__all__ = ["Socket", "Sockets"]
+
+_LOGGER = logging.getLogger(__name__)
+
+# Seconds after which an idle connection is replaced: LiveKit found one good for 300 s.
+REFRESH: Final = 240.0
+
+# Seconds without any use after which no connection is kept open.
+QUIET_TIME: Final = 600.0
+
+# Seconds after which a connection that was opened for a reply is closed if it is one too many.
+TRIM_AFTER_S: Final = 1.0
+
+# Seconds open after which a connection that has not been used is taken for a good one.
+PROVEN_AFTER_S: Final = 5.0
+
+
+class Sockets:
+    """All websockets of one account, and the limiter of its sessions (``slots``).
+
+    ``concurrency`` is the most sessions to hold at the same time; without it, what Fish says that
+    the account may have. ``warm`` is the number of connections of each backend that are kept open,
+    those in use included; ``quiet_time`` the seconds without use after which they are closed. At
+    most ``warm`` + 1 of a backend are idle, or one for each reply that is expected. All together
+    are never more than there may be sessions: Fish may count idle ones. ``ssl_context`` is used for
+    wss and https; the default is the system's trust store. With ``timestamps`` the audio tells its
+    words, so that a reply that breaks off can be resumed, if the server has such a socket; None
+    leaves it to the backend. ``session`` is used for REST, and left open. ``close()`` ends it all.
+    """
+
+    def __init__(  # noqa: PLR0913 - by name
+        self,
+        endpoint: Endpoint,
+        *,
+        concurrency: int | None = None,
+        warm: int = 1,
+        quiet_time: float = QUIET_TIME,
+        ssl_context: ssl.SSLContext | None = None,
+        timestamps: bool | None = None,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        """The server."""
+        self.detour = Detour()
+        self.slots = Slots(concurrency)
+        self.read_aheads = ReadAheads()
+        self.lent = 0
+        """How many connections have been lent for a session."""
+        self.lent_warm = 0
+        """How many of these were open already."""
+        self.pings_answered = False
+        """Whether this server answers pings: only then does a missing answer mean anything."""
+        self._connector = Connector(endpoint, self.detour, ssl_context, timestamps)
+        self._rest = Rest(endpoint, self.slots, ssl_context, session, quiet_time)
+        self._warm = warm
+        self._quiet_time = quiet_time
+        self._idle: dict[Socket, asyncio.Task[None]] = {}
+        """Each with the task that watches it, the one used last at the end."""
+        self._openings = Openings(self._open, self._keep)
+        self._in_use = dict.fromkeys(Backend, 0)
+        self._waiting = dict.fromkeys(Backend, 0)
+        """Sessions that wait for a connection."""
+        self._taking = 0
+        """Connections that are no more idle, and not in use yet."""
+        self._expected = dict.fromkeys(Backend, 0)
+        self._last_use = dict.fromkeys(Backend, float("-inf"))
+        self._timers: dict[tuple[str, Backend], asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def opened(self) -> int:
+        """How many connections have been opened."""
+        return self._connector.opened
+
+    @property
+    def idle(self) -> int:
+        """How many connections are open and wait for a reply."""
+        return len(self._idle)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a reply will find a way to Fish, as far as the pool knows."""
+        is_known = self.opened > 0 and not self._connector.failures
+        return is_known or self.detour.settled or not self._warm
+
+    def warm(self, backend: Backend) -> None:
+        """Have a connection ready, since a reply is to be expected. Returns immediately."""
+        self._last_use[backend] = _now()
+        self._replenish(backend)
+
+    @contextlib.contextmanager
+    def expect(self, backend: Backend) -> Iterator[None]:
+        """Have a connection ready for one more reply, while its text is being written."""
+        self._expected[backend] += 1
+        try:
+            self.warm(backend)
+            yield
+        finally:
+            self._expected[backend] -= 1
+            self._call_at(_now() + TRIM_AFTER_S, self._trim, backend)
+
+    @contextlib.asynccontextmanager
+    async def lend(self, backend: Backend, until: float | None = None) -> AsyncIterator[Socket]:
+        """A connection for one session, whose slot the caller holds.
+
+        On leaving, it is kept if its session has finished, else closed: what Fish still had to say
+        would be heard in the next session. Raises FishError if none can be opened, or none has
+        been by the loop's time ``until``.
+        """
+        socket: Socket | None = None
+        warm = bool(self._idle_of(backend))
+        try:
+            socket = await self._take(backend, until)
+            self._in_use[backend] += 1
+            self.lent += 1
+            self.lent_warm += warm
+            yield socket
+        except FishConnectionError:
+            if socket is not None and not socket.answered:
+                self._failed(backend)  # It was accepted, and then closed without a word.
+            raise
+        except LimitError:
+            # It may be that Fish counts idle connections.
+            self.evict()
+            raise
+        finally:
+            if socket is not None:
+                self._in_use[backend] -= 1
+                await self._take_back(socket)
+
+    @contextlib.asynccontextmanager
+    async def lend_rest(self) -> AsyncIterator[Rest]:
+        """Speech by REST for one reply, whose slot the caller holds."""
+        try:
+            yield self._rest
+        except FishError as error:
+            self.detour.failed_too()
+            if isinstance(error, LimitError):
+                # It may be that Fish counts idle connections.
+                self.evict()
+            raise
+
+    def evict(self, opened_before: float = math.inf) -> None:
+        """Close the idle connections that were opened before that time of the loop's clock."""
+        for socket in [idle for idle in self._idle if idle.opened_at < opened_before]:
+            self._let_go(socket)
+
+    async def close(self) -> None:
+        """Close the connections that are kept; those that are lent close when they come back."""
+        self._closed = True
+        await self._rest.close()
+        self.slots.close()
+        for timer in self._timers.values():
+            timer.cancel()
+        self.evict()
+        await self._openings.close()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _take(self, backend: Backend, until: float | None) -> Socket:
+        """The best connection there is, or a new one."""
+        if self._closed:
+            raise ClosedError("The connections to the server are closed.")
+        self._waiting[backend] += 1
+        try:
+            async with asyncio.timeout_at(until):
+                # The one used last is the least likely to have been dropped.
+                for socket in reversed(self._idle_of(backend)):
+                    if await self._stop_watching(socket):
+                        return socket
+                if not self._openings.unclaimed(backend):
+                    self._make_room()
+                return await self._openings.take(backend)
+        except TimeoutError as error:
+            self.detour.failed()
+            raise FishConnectionError(f"{self.endpoint.name} did not answer in time.") from error
+        finally:
+            self._waiting[backend] -= 1
+
+    async def _stop_watching(self, socket: Socket) -> bool:
+        """Take an idle connection for a session; false if it is of no more use."""
+        watching = self._idle.pop(socket, None)
+        if watching is None:
+            return False
+        watching.cancel()
+        self._taking += 1
+        try:
+            await asyncio.wait((watching,))
+        except asyncio.CancelledError:
+            self._own(socket.close())
+            raise
+        finally:
+            self._taking -= 1
+        if not socket.alive:
+            self._own(socket.close())
+        return socket.alive
+
+    async def _take_back(self, socket: Socket) -> None:
+        """Keep a connection whose session has finished, close any other."""
+        backend = socket.backend
+        self._last_use[backend] = _now()
+        if socket.answered:
+            self._connector.proved()
+        if socket.alive and not self._closed:
+            self._keep(socket)
+            self._trim(backend)
+        else:
+            await socket.close()
+            self._replenish(backend)
+
+    def _make_room(self, more: int = 1) -> None:
+        """Close idle connections so that ``more`` may be opened within the account's limit."""
+        while self._idle and self._open_or_opening + more > self.slots.limit:
+            self._let_go(next(iter(self._idle)))
+
+    @property
+    def _open_or_opening(self) -> int:
+        return sum(self._in_use.values()) + self._taking + len(self._idle) + len(self._openings)
+
+    def _replenish(self, backend: Backend) -> None:
+        """Open connections in the background if they are wanted and not yet on their way."""
+        busy = self._in_use[backend] + self._waiting[backend]
+        wanted = max(self._expected[backend], self._warm - busy)
+        while (
+            len(self._idle_of(backend)) + self._openings.unclaimed(backend) < wanted
+            and self._open_or_opening < self.slots.limit
+            and _now() >= self._connector.retry_at
+            and not self.detour.missing
+            and not self._closed
+        ):
+            self._openings.start(backend)
+
+    def _idle_of(self, backend: Backend) -> list[Socket]:
+        return [socket for socket in self._idle if socket.backend is backend]
+
+    def _keep(self, socket: Socket) -> None:
+        if self._closed:
+            self._own(socket.close())
+        else:
+            self._idle[socket] = self._own(self._watch(socket))
+
+    def _trim(self, backend: Backend) -> None:
+        """Close idle connections that nothing will need soon, or that exceed the limit."""
+        idle = self._idle_of(backend)
+        kept = max(self._warm + 1, self._expected[backend] + self._waiting[backend])
+        for socket in idle[: max(0, len(idle) - kept)]:
+            self._let_go(socket)
+        self._make_room(0)
+
+    def _let_go(self, socket: Socket) -> None:
+        self._idle.pop(socket).cancel()
+        self._own(socket.close())
+
+    async def _watch(self, socket: Socket) -> None:
+        """Replace an idle connection that dies or grows old; close it when the house is quiet."""
+        backend, kept_at = socket.backend, _now()
+        proven_at = kept_at if socket.answered else kept_at + PROVEN_AFTER_S
+        closed = False
+        while not closed and (until := min(kept_at + REFRESH, self._quiet_at(backend))) > _now():
+            is_proven = _now() >= proven_at
+            closed = await socket.closes(until if is_proven else min(until, proven_at))
+            if closed and not is_proven:
+                self._failed(backend)
+            elif not is_proven and _now() >= proven_at:
+                self._connector.proved()
+        del self._idle[socket]
+        self._replenish_if_used(backend)
+        await socket.close()
+
+    def _replenish_if_used(self, backend: Backend) -> None:
+        if self._quiet_at(backend) <= _now():
+            return
+        self._replenish(backend)
+        if _now() < self._connector.retry_at:
+            self._call_at(self._connector.retry_at, self._replenish_if_used, backend)
+
+    def _quiet_at(self, backend: Backend) -> float:
+        return self._last_use[backend] + self._quiet_time
+
+    def _own(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Run ``work`` in a task that ``close()`` waits for."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _failed(self, backend: Backend) -> None:
+        self._connector.failed()
+        self._call_at(self._connector.retry_at, self._replenish_if_used, backend)
+
+    def _call_at(self, at: float, call: Callable[[Backend], None], backend: Backend) -> None:
+        """Call it at the loop's time ``at``, and not at a time that was set before."""
+        key = (call.__name__, backend)
+        if key in self._timers:
+            self._timers[key].cancel()
+        if not self._closed:
+            self._timers[key] = asyncio.get_running_loop().call_at(at, call, backend)
+
+    async def _open(self, backend: Backend) -> Socket:
+        try:
+            socket = await self._connector.open(backend)
+        except FishError as error:
+            _LOGGER.debug("No connection: %s", error)
+            if self._connector.failures:
+                self._call_at(self._connector.retry_at, self._replenish_if_used, backend)
+            raise
+        if socket.limit is not None:
+            self.slots.learn(socket.limit)
+        self._own(self._learn_pings(socket))
+        return socket
+
+    async def _learn_pings(self, socket: Socket) -> None:
+        with contextlib.suppress(FishConnectionError):
+            await socket.ping()
+            self.pings_answered = True
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

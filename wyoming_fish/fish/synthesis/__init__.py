@@ -1,0 +1,1 @@
+"""Synthesis: one reply from text to audio."""

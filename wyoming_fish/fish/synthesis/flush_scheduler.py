@@ -1,0 +1,334 @@
+"""When text is handed to Fish, and how much of it at once.
+
+Fish speaks what it has when it is told to (a flush). Told early, it is heard early; told often,
+it hears half sentences and makes each sound like an end. So the first sentence goes as soon as
+its end is certain, and after it the audio clock decides: while enough audio is in hand, sentences
+are joined, and when it runs out, the best piece there is goes at once. However long the text is,
+Fish gets only a little more of it than the listener has taken the audio of.
+
+No clock and no socket here: the time is handed in, in seconds of any monotonic clock.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from unicodedata import east_asian_width
+
+from ..text.sentences import CutKind, Sentences
+
+__all__ = ["Schedule"]
+
+# Characters of a first piece: within the first number a sentence is taken whole; a longer one
+# is cut at its last clause so far; one without clauses goes on to the second number, and is
+# then cut between words. People begin with «Sure, …» and go on for long.
+FIRST_SENTENCE: Final = 80
+FIRST_PIECE: Final = 140
+# Characters of the least clause, or run of words, worth a breath of its own.
+LEAST_PIECE: Final = 12
+
+# Characters of joined sentences: what Fish buffers at the most (its `chunk_length`), so that it
+# does not cut again.
+LONGEST_PIECE: Final = 300
+
+# Seconds without new text after which a mark at its end is taken for the end of its sentence.
+# Words come 25 to 200 ms apart.
+PAUSE: Final = 0.15
+# The same for marks that mostly belong to an abbreviation or a number.
+LONG_PAUSE: Final = 0.7
+
+# Seconds of audio that should be in hand beyond what Fish takes to answer: for the spread of its
+# answers (their headroom was measured at 0.22 to 0.4 s) and the network's.
+MARGIN: Final = 0.4
+# Seconds that Fish takes to answer, until it has: measured at 0.3 to 0.5 s.
+EXPECTED_ANSWER: Final = 0.5
+# Seconds without audio after which none of what was sent is taken to be still on its way; Fish
+# makes audio several times faster than it is played.
+SETTLED: Final = 0.5
+
+# Seconds of audio, as estimated, that may be on their way before more text is sent. A listener that
+# leaves has then cost no more than this and one piece. Fish makes audio several times faster than
+# it is played, so it is never idle for want of text.
+MAX_AHEAD_S: Final = 30.0
+# The fastest voices need this share of the estimated time.
+MIN_PACE: Final = 0.4
+
+# Seconds of audio that a letter becomes, and one of those that are written wide, as Chinese is, or
+# a digit, which is a word.
+LETTER: Final = 0.055
+WIDE_LETTER: Final = 0.2
+
+# What was sent is taken to be spoken when this share of the expected audio has come, and none for a
+# moment. Otherwise it is after so many seconds without audio.
+SPOKEN_SHARE: Final = 0.8
+SPOKEN_AFTER_S: Final = 1.0
+
+# Seconds of audio of the longest piece. Fish makes a piece of at most 1,024 tokens (its
+# `max_new_tokens`), 47.5 s, and loses the rest without a word; voices may take 2.5 times as long as
+# expected here.
+LONGEST_PIECE_S: Final = 18.0
+
+# Seconds without audio on the way after which whole sentences are not held back any more: a
+# satellite gives up after 5 s without a byte.
+QUIET: Final = 1.5
+# The same for clauses, where no sentence has ended: their audio should come before a silence is
+# put in its place, after 2.5 s.
+LONG_QUIET: Final = 1.9
+
+# Characters a second above which text outruns speech (about 15), so that cutting between words
+# pays: slower text would come out word by word.
+FAST_TEXT: Final = 25.0
+
+
+class Schedule:
+    """The text of one reply on its way to Fish, spoken at ``speed`` (a factor)."""
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self._speed = speed
+        self._sentences = Sentences()
+        self._complete = False
+        self._first_text: float | None = None
+        self._last_text = 0.0
+        self._written = 0
+        self._first_sent: float | None = None
+        self._last_sent = 0.0
+        self._answer = EXPECTED_ANSWER
+        self._first_audio: float | None = None
+        self._last_audio = 0.0
+        self._audio = 0.0
+        """Seconds that have come."""
+        self._taken: float | None = None
+        """Since when the listener has taken all that has come; None while it has not."""
+        self._expected = 0.0
+        """Seconds that all that was sent should become."""
+        self._paced = 0.0
+        """The same at this voice's pace, until Fish has certainly spoken all of it."""
+        self._pace = 1.0
+        """Seconds of this voice's audio for each expected second."""
+
+    def write(self, text: str, now: float) -> None:
+        """Text has come."""
+        if self._first_text is None:
+            self._first_text = now
+        self._last_text = now
+        self._written += len(text)
+        self._sentences.write(text)
+
+    def complete(self) -> None:
+        """There is no more text."""
+        self._complete = True
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all of the text has been taken, and there is no more."""
+        return self._complete and not self._sentences.text
+
+    def heard(self, seconds: float, now: float) -> bool:
+        """Audio has come, which a player plays from its first byte on.
+
+        Tells whether ``take`` may have a piece now that had to wait for it.
+        """
+        is_first, was_far_ahead = self._first_audio is None, self._is_far_ahead
+        if is_first:
+            self._first_audio = now
+            if self._first_sent is not None:
+                self._answer = now - self._first_sent
+        self._taken, self._last_audio = None, now
+        self._audio += seconds
+        return is_first or (was_far_ahead and not self._is_far_ahead)
+
+    def taken(self, now: float) -> None:
+        """The listener has taken all that has come, and waits for more."""
+        self._taken = now
+
+    def due(self, now: float) -> bool:
+        """Whether ``take`` has a piece now."""
+        return self._due(now) > 0
+
+    def take(self, now: float) -> str:
+        """The piece to be sent and flushed now; nothing while it is better to wait.
+
+        To be asked until it gives nothing, after ``write`` and ``complete``, when ``heard`` says
+        so, and at ``wake``.
+        """
+        at = self._due(now)
+        return self._send(at, now) if at else ""
+
+    def _due(self, now: float) -> int:
+        """How many characters are to be sent now."""
+        if self._is_far_ahead and now < self._idle_at(now):
+            return 0
+        if self._complete:
+            at = self._whole_piece() if self._first_sent is not None else self._first_piece(now)
+            at = at or len(self._sentences.text)
+        elif self._first_sent is None:
+            at = self._first_piece(now)
+        elif self._ahead(now) <= self._reserve:
+            at = self._best_piece(now)
+        elif now >= self._quiet_since + QUIET:
+            at = self._quiet_piece(now)
+        else:
+            at = self._whole_piece()
+        longest = self._longest()
+        if at > longest:
+            at = self._whole_piece() or at
+        # Fish would cut a word of this length itself.
+        return at if at <= LONGEST_PIECE else longest
+
+    def _longest(self) -> int:
+        """Characters of the longest piece."""
+        text = self._sentences.text[:LONGEST_PIECE]
+        budget = LONGEST_PIECE_S * self._speed
+        if len(text) * WIDE_LETTER <= budget:
+            return LONGEST_PIECE
+        if text.isascii() and not any(map(str.isdecimal, text)):
+            return min(LONGEST_PIECE, int(budget / LETTER))
+        for at, letter in enumerate(text):
+            budget -= _seconds(letter)
+            if budget < 0:
+                return at
+        return LONGEST_PIECE
+
+    def waiting(self, now: float) -> float:
+        """Seconds since the first piece was sent; 0 before it, and once it has been answered."""
+        if self._first_sent is None or self._first_audio is not None:
+            return 0.0
+        return now - self._first_sent
+
+    @property
+    def spoken_share(self) -> float:
+        """How much of the audio that was to be expected has come: about 1 for all of it."""
+        return self._audio / self._expected if self._expected else 1.0
+
+    def is_spoken(self, now: float) -> bool:
+        """Whether all that was sent has most likely been spoken."""
+        enough = self.spoken_share >= SPOKEN_SHARE
+        return enough or now >= self._last_audio + SPOKEN_AFTER_S
+
+    def wake(self, now: float) -> float | None:
+        """When ``take`` may have something though nothing happens until then."""
+        if not self._sentences.text:
+            return None
+        times = [self._last_text + PAUSE, self._last_text + LONG_PAUSE]
+        if self._first_sent is not None:
+            times += [self._quiet_since + QUIET, self._quiet_since + LONG_QUIET]
+        if self._first_audio is not None:
+            times.append(now + self._ahead(now) - self._reserve)
+            times.append(self._settled(now))
+        if self._is_far_ahead:
+            times.append(self._idle_at(now))
+        return min((time for time in times if time > now), default=None)
+
+    @property
+    def _reserve(self) -> float:
+        """Seconds of audio that last until Fish has answered what is sent now."""
+        return self._answer + MARGIN
+
+    def _settled(self, now: float) -> float:
+        """When nothing of what was sent is on its way any more, if nothing comes until then.
+
+        It takes time in which the listener waits: a slow one says nothing about Fish.
+        """
+        if self._taken is None:
+            return now + SETTLED
+        return max(self._taken, self._last_sent + self._answer) + SETTLED
+
+    def _idle_at(self, now: float) -> float:
+        """When Fish must have spoken all, if nothing comes until then: it may answer each piece."""
+        return self._settled(now) + self._answer
+
+    @property
+    def _is_far_ahead(self) -> bool:
+        """Whether so much audio should be on its way that no more text is sent."""
+        return self._paced - self._audio >= MAX_AHEAD_S
+
+    @property
+    def _quiet_since(self) -> float:
+        """Since when nothing has been sent, and nothing has come."""
+        return max(self._last_audio, self._last_sent)
+
+    def _ahead(self, now: float) -> float:
+        """Seconds of audio that a player has in hand, and that are on their way to it."""
+        if self._first_audio is None:
+            # The player has not begun, so it cannot starve.
+            return float("inf")
+        coming = self._expected if now < self._settled(now) else 0.0
+        return max(self._audio, coming) - (now - self._first_audio)
+
+    def _send(self, at: int, now: float) -> str:
+        if now >= self._settled(now):
+            self._expected = self._audio
+        if now >= self._idle_at(now):
+            if self._is_far_ahead:
+                # The voice is faster than expected: Fish must not fall idle again.
+                self._pace = max(MIN_PACE, self._pace * self._audio / self._paced)
+            self._paced = self._audio
+        piece = self._sentences.take(at)
+        seconds = sum(map(_seconds, piece)) / self._speed
+        self._expected += seconds
+        self._paced += seconds * self._pace
+        if self._first_sent is None:
+            self._first_sent = now
+        self._last_sent = now
+        return piece
+
+    def _first_piece(self, now: float) -> int:
+        """The end of the first piece; it depends on the text alone, but for pauses in it."""
+        cuts, known = self._sentences.cuts, self._sentences.known
+        sentence = next((cut.at for cut in cuts if cut.kind is CutKind.SENTENCE), 0)
+        if 0 < sentence <= FIRST_SENTENCE:
+            return sentence
+        if known >= FIRST_SENTENCE and (clause := self._last_cut(CutKind.CLAUSE, FIRST_SENTENCE)):
+            return clause
+        better = next((cut.at for cut in cuts if cut.kind >= CutKind.CLAUSE), 0)
+        if FIRST_SENTENCE < better <= FIRST_PIECE:
+            return better
+        if known >= FIRST_PIECE:
+            return self._last_cut(CutKind.WORD, FIRST_PIECE) or (cuts[0].at if cuts else 0)
+        return self._end(now)
+
+    def _best_piece(self, now: float) -> int:
+        """The most that makes sense at once, since audio is running out."""
+        return (
+            self._last_cut(CutKind.SENTENCE)
+            or self._end(now)
+            or self._last_cut(CutKind.CLAUSE)
+            or (self._last_cut(CutKind.WORD) if self._is_fast() else 0)
+        )
+
+    def _quiet_piece(self, now: float) -> int:
+        """What makes sense so that something is on its way again, though audio is in hand."""
+        long = now >= self._quiet_since + LONG_QUIET
+        return self._last_cut(CutKind.SENTENCE) or (self._last_cut(CutKind.CLAUSE) if long else 0)
+
+    def _whole_piece(self) -> int:
+        """As many sentences as Fish speaks in one go, where there are more than that."""
+        if self._sentences.known <= self._longest():
+            return 0
+        for kind in reversed(CutKind):
+            if at := self._last_cut(kind):
+                return at
+        return self._sentences.cuts[0].at if self._sentences.cuts else 0
+
+    def _last_cut(self, least: CutKind, limit: int | None = None) -> int:
+        """The last cut of this kind or better within ``limit``, or 0."""
+        limit = self._longest() if limit is None else limit
+        shortest = 0 if least is CutKind.SENTENCE else LEAST_PIECE
+        fitting = (c.at for c in self._sentences.cuts if c.kind >= least)
+        return max((at for at in fitting if shortest <= at <= limit), default=0)
+
+    def _end(self, now: float) -> int:
+        """All of the text, where it has paused at what may be its end; else 0."""
+        pause = now - self._last_text
+        if pause >= PAUSE and self._sentences.ends_well(any_mark=pause >= LONG_PAUSE):
+            return len(self._sentences.text)
+        return 0
+
+    def _is_fast(self) -> bool:
+        seconds = self._last_text - (self._first_text or 0.0)
+        return self._written >= FAST_TEXT * seconds
+
+
+def _seconds(letter: str) -> float:
+    """Seconds of audio that a letter should become."""
+    is_wide = letter.isdecimal() or east_asian_width(letter) in "WF"
+    return WIDE_LETTER if is_wide else LETTER

@@ -1,0 +1,65 @@
+"""Preemption: a session ends early, and its reply goes on later, when other replies wait."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from ..connections.limiter import MAX_IDLE_S, Place, Slots
+from .read_ahead import ENOUGH_IN_HAND_S, ReadAhead
+
+__all__ = ["preemptible"]
+
+# Seconds between two checks whether a session is wanted.
+CHECK_S: Final = 0.25
+
+
+class Attempt(Protocol):
+    """What speaks in the session."""
+
+    @property
+    def sent(self) -> int:
+        """Characters of the text that were sent."""
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when there has been nothing to speak, by the loop's clock; None while there is."""
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether no more text will be sent in this session."""
+
+    def stop(self) -> None:
+        """Send no more text. The session ends when what was sent is spoken."""
+
+
+@contextlib.contextmanager
+def preemptible(slots: Slots, place: Place, attempt: Attempt, audio: ReadAhead) -> Iterator[None]:
+    """End the session of ``place`` when the limiter wants it back.
+
+    ``attempt`` speaks in it, into ``audio``.
+    """
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle
+
+    def check() -> None:
+        nonlocal timer
+        timer = loop.call_later(CHECK_S, check)
+        place.is_ending = attempt.is_ending
+        if place.is_ending:
+            return
+        idle_s = 0.0 if attempt.idle_since is None else loop.time() - attempt.idle_since
+        is_idle = idle_s >= MAX_IDLE_S
+        has_enough = audio.in_hand_s >= ENOUGH_IN_HAND_S
+        # A session that is not idle speaks at least one piece.
+        if (is_idle or attempt.sent) and slots.is_wanted(place, is_spare=is_idle or has_enough):
+            place.is_ending, place.is_preempted = True, not is_idle
+            attempt.stop()
+
+    timer = loop.call_later(CHECK_S, check)
+    try:
+        yield
+    finally:
+        timer.cancel()

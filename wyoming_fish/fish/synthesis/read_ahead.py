@@ -1,0 +1,156 @@
+"""Read-ahead buffers: audio that a listener has not taken yet, so that its session can end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from ..errors import SlowListenerError
+from .text_chunks import wait
+
+__all__ = ["ReadAhead", "ReadAheads"]
+
+# Seconds of audio that a listener can have in hand before its session serves another reply; the
+# session then speaks what it was sent, 30 s (`MAX_AHEAD_S`) and a piece of 18 s
+# (`LONGEST_PIECE_S`) at most, as expected.
+ENOUGH_IN_HAND_S: Final = 15.0
+MAX_IN_HAND_S: Final = ENOUGH_IN_HAND_S + 60.0
+# Seconds of audio left at which the reply asks for its next session.
+RUNS_LOW_S: Final = 10.0
+
+# Seconds by which a listener may be behind a player in real time: one whose network stalls.
+MAX_LATE_S: Final = 10.0
+
+# Bytes that all replies together read ahead: five listeners, each three quarters of a minute ahead.
+MAX_TOTAL_BYTES: Final = 20 * 2**20
+
+# Seconds between two checks whether others wait, while a listener takes nothing.
+CHECK_S: Final = 0.25
+
+
+class ReadAheads:
+    """The buffers of all replies that share one account."""
+
+    def __init__(self) -> None:
+        self.buffers: set[ReadAhead] = set()
+
+    @property
+    def are_full(self) -> bool:
+        """Whether they hold as much as they may together."""
+        return sum(buffer.size for buffer in self.buffers) >= MAX_TOTAL_BYTES
+
+    def shrink(self) -> None:
+        """End the largest of those whose listeners are slower than the audio plays, if any."""
+        slow = [buffer for buffer in self.buffers if buffer.late_s() > MAX_LATE_S]
+        if slow:
+            max(slow, key=lambda buffer: buffer.size).overflow()
+
+
+class ReadAhead:
+    """One reply's audio on its way to its listener.
+
+    Its writer waits until the listener has taken all but the last frame. While ``is_hurried``, it
+    only waits if the listener has enough in hand, or all buffers are full. Then a listener that
+    does not even take the audio as fast as it plays is ended. ``rate`` is the sample rate of the
+    s16le mono PCM.
+    """
+
+    def __init__(self, all_buffers: ReadAheads, rate: int, is_hurried: Callable[[], bool]) -> None:
+        self.size = 0
+        """Bytes in it."""
+        self._all = all_buffers
+        self._bytes_per_s = rate * 2
+        self._written_s = self._taken_s = 0.0
+        """Seconds of audio that came, and that the listener has taken."""
+        self._played_s = 0.0
+        self._played_at = _now()
+        """Seconds that a player in real time has played by the loop's time after it."""
+        self._is_hurried = is_hurried
+        self._audio: deque[bytes] = deque()
+        self._is_over = False
+        self._overflowed = False
+        self._written = asyncio.Event()
+        self._taken = asyncio.Event()
+        all_buffers.buffers.add(self)
+
+    def late_s(self) -> float:
+        """Return the seconds by which the listener is behind a player in real time."""
+        now = _now()
+        self._played_s = min(self._written_s, self._played_s + now - self._played_at)
+        self._played_at = now
+        return self._played_s - self._taken_s
+
+    @property
+    def in_hand_s(self) -> float:
+        """Seconds of audio in it."""
+        return self.size / self._bytes_per_s
+
+    async def write(self, pcm: bytes, *, ends: bool) -> None:
+        """Add audio, and wait for room for more. Raises SlowListenerError.
+
+        ``ends`` is whether its session has only to speak what it was sent.
+        """
+        self._check()
+        self._audio.append(pcm)
+        self.size += len(pcm)
+        # What came before has played until now.
+        self.late_s()
+        self._written_s += len(pcm) / self._bytes_per_s
+        self._written.set()
+        max_s = MAX_IN_HAND_S if ends else ENOUGH_IN_HAND_S
+        while len(self._audio) > 1:
+            if self._is_hurried():
+                if self.in_hand_s <= max_s and not self._all.are_full:
+                    break
+                self._all.shrink()
+            self._taken.clear()
+            await wait(self._taken, _now() + CHECK_S)
+            self._check()
+
+    async def runs_low(self) -> None:
+        """Wait until the listener has taken all but RUNS_LOW_S of it. Raises SlowListenerError."""
+        while self.in_hand_s > RUNS_LOW_S:
+            self._taken.clear()
+            await self._taken.wait()
+        self._check()
+
+    def end(self) -> None:
+        """No more audio comes."""
+        self._is_over = True
+        self._written.set()
+
+    async def read(self) -> bytes:
+        """The next audio; nothing at the end. Raises SlowListenerError."""
+        while not self._audio and not self._is_over and not self._overflowed:
+            self._written.clear()
+            await self._written.wait()
+        self._check()
+        pcm = self._audio.popleft() if self._audio else b""
+        self.size -= len(pcm)
+        self._taken_s += len(pcm) / self._bytes_per_s
+        self._taken.set()
+        return pcm
+
+    def overflow(self) -> None:
+        """Drop it all: its listener gets an error."""
+        self._overflowed = True
+        self._audio.clear()
+        self.size = 0
+        self._written.set()
+        self._taken.set()
+
+    def _check(self) -> None:
+        if self._overflowed:
+            raise SlowListenerError(
+                "The audio was taken too slowly while other replies waited for a session."
+            )
+
+    def close(self) -> None:
+        """Take it out of the account's buffers."""
+        self._all.buffers.discard(self)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

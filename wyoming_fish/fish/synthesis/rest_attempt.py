@@ -1,0 +1,122 @@
+"""An attempt by REST: a request for each piece of the text, one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+
+from ..api.tts import PATIENCE, Rest
+from ..connections.pool import Sockets
+from ..errors import FishError, NoAudioError
+from ..settings import SpeechSettings
+from ..text.alignment import words
+from .flush_scheduler import Schedule
+from .live_attempt import PARK_AFTER_S
+from .text_chunks import Pieces, Written, has_words
+
+__all__ = ["RestReply"]
+
+
+class RestReply:
+    """Speaks what is written and not yet skipped.
+
+    An answer that comes to its end has said all of its piece, so it is always known what was
+    spoken, except within a piece.
+    """
+
+    def __init__(self, sockets: Sockets, written: Written, settings: SpeechSettings) -> None:
+        self.heard = False
+        """Whether there has been any audio."""
+        self.sent = 0
+        """Characters of the text that were sent, and spoken."""
+        self.pending = False
+        """Whether words have been sent that are not spoken yet."""
+        self.idle_since: float | None = None
+        """Since when there has been nothing to speak, by the loop's clock; None while there is."""
+        self.is_ending = False
+        """Whether no more text will be sent."""
+        self._sockets = sockets
+        self._written = written
+        self._settings = settings
+        self._schedule = Schedule(settings.speed)
+        self._pieces = Pieces(written, self._schedule)
+        self._within = False
+        """Whether a piece has been heard in part."""
+
+    def stop(self) -> None:
+        """Send no more text. ``audio`` ends when what was sent is spoken."""
+        self.is_ending = True
+        self._pieces.stop()
+
+    async def due(self) -> bool:
+        """Wait until there is something to send; false if the text ends without it."""
+        return await self._pieces.due()
+
+    def close(self) -> None:
+        """Wait for no more text."""
+        self._pieces.close()
+
+    async def audio(self, until: float | None) -> AsyncGenerator[bytes]:
+        """Send the text and give the audio, both as they come.
+
+        It ends when all of the text is spoken, or what was sent of it after ``stop``, or all that
+        there is of one that pauses for PARK_AFTER_S. Raises FishError, also when it is not heard by
+        the loop's time ``until``; a server of one's own is given the time that it needs.
+        """
+        text = ""
+        async with self._sockets.lend_rest() as rest:
+            while piece := await self._next():
+                # What cannot be heard by itself is said with what follows.
+                text += piece
+                if not has_words(piece):
+                    continue
+                request = self._written.opening.open(text)
+                if not self._written.may_send(request, begun=self.heard):
+                    return
+                try:
+                    async with contextlib.aclosing(self._speak(rest, request, until)) as speech:
+                        async for pcm in speech:
+                            yield pcm
+                except FishError as error:
+                    if not self._within:
+                        self._written.fail(error, request)
+                    raise
+                self.sent += len(text)
+                self._written.opening.spoke(text)
+                text = ""
+        if self.sent and not self.heard:
+            raise NoAudioError(f"{self._sockets.endpoint.name} said nothing.")
+
+    def spoken(self) -> int | None:
+        """How many characters were spoken, with nothing heard of the others; None: not known."""
+        return None if self._within else self.sent
+
+    async def _next(self) -> str:
+        self.idle_since = asyncio.get_running_loop().time()
+        piece = await self._pieces.next(PARK_AFTER_S)
+        self.idle_since = None
+        return piece
+
+    async def _speak(self, rest: Rest, text: str, until: float | None) -> AsyncGenerator[bytes]:
+        self.pending = True
+        patience = PATIENCE
+        if until is not None and not self.heard:
+            patience = until - _now()
+        async with contextlib.aclosing(rest.speak(text, self._settings, patience)) as speech:
+            async for pcm in speech:
+                if not self.heard:
+                    self._sockets.detour.spoke()
+                self.heard = self._within = True
+                seconds = len(pcm) / 2 / self._settings.sample_rate
+                self._schedule.heard(seconds, _now())
+                self._written.story.hear(seconds)
+                yield pcm
+                self._schedule.taken(_now())
+        if not self._within and words(text):
+            raise NoAudioError(f"{self._sockets.endpoint.name} said nothing.")
+        self._within = self.pending = False
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

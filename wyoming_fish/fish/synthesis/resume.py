@@ -1,0 +1,236 @@
+"""What of a session's text has certainly been spoken, as the socket with timestamps tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from ..api.live_protocol import Alignment, Audio
+from ..text.alignment import read, words
+
+__all__ = ["Progress"]
+
+# Seconds by which the times that are told may be off: those seen in the documentation are
+# multiples of 0.08.
+INEXACT: Final = 0.1
+
+# Seconds after a word in which nothing is said, after which it is over: longer than the silence
+# before the «t» of a word is.
+PAUSE: Final = 0.2
+
+# Words in a second that nobody exceeds, at twice the speed and in scripts without spaces.
+FASTEST: Final = 20.0
+
+# Words at the end that may not be told though they were said: an error for a reply that was whole
+# would be worse than two words that are missing.
+SPARE: Final = 2
+
+# The newest chunks, whose timing may still be corrected. Older ones are final.
+OPEN_CHUNKS: Final = 4
+
+# Chunks that are told of before they are heard. There is at most one, unless the server errs.
+MOST_CHUNKS: Final = 100
+# Characters of what is told of chunks that are not final, and how many a word counts beside its
+# own: far more than a model says in one go, 6 MB.
+MAX_TOLD_CHARS: Final = 1_000_000
+WORD_CHARS: Final = 20
+
+
+@dataclass(slots=True)
+class _Chunk:
+    offset: float
+    alignment: Alignment | None = None
+    content: str = ""
+    corrected: bool = False
+    """Whether the last that came of it was without audio."""
+
+    @property
+    def told(self) -> int:
+        """Characters that it keeps."""
+        segments = self.alignment.segments if self.alignment else ()
+        words = sum(len(segment.text) + WORD_CHARS for segment in segments)
+        return len(self.content) + words
+
+    def aligned_words(self) -> list[str]:
+        """The words that are told with their times."""
+        if self.alignment is None:
+            return []
+        return words(" ".join(segment.text for segment in self.alignment.segments))
+
+    def content_words(self) -> list[str]:
+        """All that are told. They may be ahead of the others, until that is corrected for good."""
+        return words(self.content)
+
+
+@dataclass(slots=True)
+class _ReadTo:
+    """How far what was told has come in the pieces."""
+
+    pieces: int = 0
+    """Those that have begun."""
+    left: list[str] = field(default_factory=list)
+    """Words of the last of them that were not said."""
+    is_known: bool = True
+    has_said: bool = False
+    """Whether the last chunk has words."""
+
+    def read(self, said: list[str], pieces: Sequence[str]) -> None:
+        """Go on to where ``said`` has come."""
+        while not self.left and self.is_known:
+            self.is_known = self.pieces < len(pieces)
+            if self.is_known:
+                self.left = words(pieces[self.pieces])
+                self.pieces += 1
+        self.has_said = bool(said)
+        count = read(self.left, said) if self.is_known else None
+        self.is_known = count is not None
+        self.left = self.left[count or 0 :]
+
+
+class Progress:
+    """How far one session has come.
+
+    Speech is resumed only where a piece of the text (which was flushed, so that no chunk goes
+    beyond its end) was heard to its last word and nothing was heard after it. That is where it
+    mostly breaks off: while the text pauses, or between two pieces. Within a piece nothing is
+    certain enough: the audio ends anywhere in a word, its first half has been heard and cannot be
+    taken back, and the last word of a snapshot is told as if it were over, whether it is or not.
+    To go on after it would lose half a word or say it twice.
+
+    That a piece's last word is over is known where a correction without audio has come after
+    its audio, or where the audio that was heard goes on for PAUSE after it and the alignment says
+    that nothing is said in it. That nothing has come for a while proves nothing: Fish may hang in
+    the middle of a word.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self.whole = True
+        """To be unset where audio has come that could not be heard: half a sample."""
+        self._rate = rate
+        self._pieces: list[str] = []
+        self._heard = 0.0
+        """Seconds."""
+        self._chunks: dict[int, _Chunk] = {}
+        """Those that are not final."""
+        self._final = -1
+        """The number of the last one that is."""
+        self._aligned = _ReadTo()
+        """By the aligned words of the final chunks."""
+        self._by_content = _ReadTo()
+        """By their contents."""
+        self._last = 0
+        """The chunk that was heard last."""
+        self._told = True
+        """Whether all audio so far came with its timing."""
+        self._told_chars = 0
+
+    def send(self, piece: str) -> None:
+        """A piece of the text is sent, and flushed."""
+        self._pieces.append(piece)
+
+    def listen(self, audio: Audio) -> None:
+        """Audio has come."""
+        self._heard += len(audio.pcm) / 2 / self._rate
+        timing = audio.timing
+        if timing is None or not self._told:
+            self._forget()
+            return
+        if timing.chunk <= self._final:
+            return
+        chunk = self._chunks.setdefault(timing.chunk, _Chunk(timing.offset))
+        chunk.corrected = timing.correction and timing.alignment is not None
+        if not timing.correction:
+            self._last = max(self._last, timing.chunk)
+        if timing.alignment is not None:
+            before = chunk.told
+            chunk.offset = timing.offset
+            chunk.alignment, chunk.content = timing.alignment, timing.content
+            self._told_chars += chunk.told - before
+        # Here and not at the end: all at the same time it would take long.
+        while len(self._chunks) > OPEN_CHUNKS and (oldest := min(self._chunks)) < self._last:
+            final = self._chunks.pop(oldest)
+            self._final = oldest
+            self._told_chars -= final.told
+            self._aligned.read(final.aligned_words(), self._pieces)
+            self._by_content.read(final.content_words(), self._pieces)
+        if len(self._chunks) > MOST_CHUNKS or self._told_chars > MAX_TOLD_CHARS:
+            self._forget()
+
+    def spoken(self) -> int | None:
+        """How many characters of the text were heard to their end, with nothing after them.
+
+        None where that is not certain.
+        """
+        read_to = self._spoken_to()
+        return None if read_to is None else sum(map(len, self._pieces[: read_to.pieces]))
+
+    def left(self) -> bool:
+        """Whether text was certainly not spoken, where there will be no more audio.
+
+        That is where it is known what was spoken; and where there are more words after those that
+        were told than SPARE and what can be in the audio of which nothing is told yet.
+        """
+        if (read_to := self._spoken_to()) is not None:
+            return self._has_more(read_to, 0.0)
+        chunks = self._told_chunks()
+        if not chunks:
+            return False
+        last = chunks[-1]
+        told = last.offset + (last.alignment.duration if last.alignment else 0.0)
+        untold = max(0.0, self._heard - told)
+        known = [read_to for read_to in self._readings(chunks) if read_to.is_known]
+        return bool(known) and all(
+            self._has_more(read_to, SPARE + FASTEST * untold) for read_to in known
+        )
+
+    def _has_more(self, read_to: _ReadTo, count: float) -> bool:
+        """Whether more than ``count`` words are left after what was read."""
+        count -= len(read_to.left)
+        for piece in self._pieces[read_to.pieces :]:
+            if count < 0:
+                break
+            count -= len(words(piece))
+        return count < 0
+
+    def _spoken_to(self) -> _ReadTo | None:
+        """The piece whose end was heard, with nothing after it; None if that is not certain."""
+        chunks = self._told_chunks()
+        if not chunks or not self.whole or not self._is_over(chunks[-1]):
+            return None
+        for read_to in self._readings(chunks):
+            if read_to.is_known and read_to.has_said and not read_to.left:
+                return read_to
+        return None
+
+    def _readings(self, chunks: list[_Chunk]) -> Iterator[_ReadTo]:
+        """How far ``chunks`` have come, in the two ways in which their words are told."""
+        yield self._read(self._aligned, [chunk.aligned_words() for chunk in chunks])
+        if chunks[-1].corrected:
+            yield self._read(self._by_content, [chunk.content_words() for chunk in chunks])
+
+    def _read(self, final: _ReadTo, chunks: list[list[str]]) -> _ReadTo:
+        read_to = replace(final)
+        for said in chunks:
+            read_to.read(said, self._pieces)
+        return read_to
+
+    def _forget(self) -> None:
+        """Not all of the audio is told, so that nothing is certain any more."""
+        self._told = False
+        self._chunks.clear()
+
+    def _told_chunks(self) -> list[_Chunk]:
+        """The newest chunks that were heard, in order; none if not all of the audio was told."""
+        if not self._told:
+            return []
+        return [self._chunks[number] for number in sorted(self._chunks) if number <= self._last]
+
+    def _is_over(self, chunk: _Chunk) -> bool:
+        if chunk.alignment is None or not chunk.alignment.segments:
+            return False
+        said = chunk.offset + max(segment.end for segment in chunk.alignment.segments)
+        described = chunk.offset + chunk.alignment.duration
+        if said > self._heard + INEXACT or described < self._heard - INEXACT:
+            return False
+        return chunk.corrected or min(described, self._heard) - said >= PAUSE

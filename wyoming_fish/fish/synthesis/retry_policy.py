@@ -1,0 +1,89 @@
+"""Retry policy: how often and for how long a reply is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import Final
+
+from ..errors import FishError, LimitError, NoAudioError
+
+__all__ = ["Retries"]
+
+_LOGGER = logging.getLogger(__name__)
+
+# Seconds in which a reply is tried again, from its first text sent on, and after a break from the
+# next. Whoever listens has given up by then.
+RETRY_TIME: Final = 20.0
+# Seconds before the second new try, the first one being made immediately; each further one doubles
+# them.
+FIRST_DELAY: Final = 0.25
+LONGEST_DELAY: Final = 4.0
+
+# Breaks after the first audio until a reply is given up. In half an hour of speech a line that
+# drops every few minutes is bridged; one that drops with each sentence is not worth listening to.
+BREAKS: Final = 10
+
+
+class Retries:
+    """The tries of one reply; with ``patience``, seconds in which it has to be heard at first.
+
+    Only the time of the tries themselves and the pauses between them count: neither the time in
+    line for a session nor that of text that is not written yet.
+    """
+
+    def __init__(self, patience: float | None = None) -> None:
+        self._patience = patience
+        self._breaks = 0
+        self._began: float | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._left = RETRY_TIME if self._patience is None else self._patience
+        self._delay = 0.0
+        self._silent = False
+
+    def begin(self) -> float | None:
+        """A try begins. Gives the loop's time until which it has to be heard, if there is one."""
+        self._began = _now()
+        return None if self._patience is None else self._began + self._left
+
+    def broke(self, error: FishError) -> None:
+        """A try that was heard has broken off: what is left has all its tries before it again.
+
+        Raises ``error`` where that has happened too often.
+        """
+        self._breaks += 1
+        if self._breaks > BREAKS:
+            raise error
+        self.succeeded()
+
+    def succeeded(self) -> None:
+        """A try was heard: what is left of the reply has all its tries before it again."""
+        self._patience = self._began = None
+        self._reset()
+
+    def pause(self, error: FishError) -> float:
+        """Seconds to wait before the next try. Raises ``error`` where there is to be none."""
+        if self._began is not None:
+            self._left -= _now() - self._began
+            self._began = None
+        if isinstance(error, LimitError) and error.passing and self._left > 0:
+            # It goes back to its place in line, where it waits.
+            return 0.0
+        # The first is made immediately: most often a connection had died unseen.
+        pause = self._delay * random.uniform(0.5, 1.5)  # noqa: S311 - so that not all come together
+        self._delay = min(2 * self._delay or FIRST_DELAY, LONGEST_DELAY)
+        # Silence is mostly the voice's fault, but may have been an accident: once.
+        passing = error.passing or (isinstance(error, NoAudioError) and not self._silent)
+        self._silent = self._silent or isinstance(error, NoAudioError)
+        self._left -= pause
+        if not passing or self._left < 0:
+            raise error
+        _LOGGER.debug("Trying again in %.1f s: %s", pause, error)
+        return pause
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,237 @@
+"""The text of one reply, while it is being written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Callable
+from typing import Final
+
+from ..cpu_turns import cpu_turn
+from ..errors import FishError, TextTimeoutError
+from ..reply_metrics import Story, size_of
+from ..text.request_prefix import Opening
+from ..text.text_buffer import TextBuffer
+from .flush_scheduler import Schedule
+
+__all__ = ["Pieces", "Written", "without_limit"]
+
+# Seconds without new text, and with nothing left to say, after which a reply ends. An agent may use
+# its tools for minutes; Home Assistant never ends the text of a pipeline that it cancels.
+TEXT_TIMEOUT_S: Final = 300.0
+
+
+def without_limit(characters: int) -> None:
+    """Let any number of ``characters`` be sent: what ``speak`` has for ``spend`` by default."""
+
+
+# Seconds that a wait for a time lasts at least: a loop that waits until a time which rounding keeps
+# just ahead of the clock would not end.
+MIN_WAIT_S: Final = 0.001
+
+
+class Written:
+    """What has been written so far and not been skipped; it can be read as often as needed.
+
+    ``story`` is told of it, and ``opening`` of what was spoken. ``spend`` is what ``speak`` has.
+    """
+
+    def __init__(
+        self,
+        text: AsyncIterable[str],
+        story: Story,
+        opening: Opening | None = None,
+        spend: Callable[[int], None] = without_limit,
+    ) -> None:
+        self.story = story
+        self.opening = opening or Opening()
+        self._spend = spend
+        self.text = TextBuffer()
+        self.last_text = _now()
+        """When the last of it came, or reading began."""
+        self.readers: set[asyncio.Event] = set()
+        """Set when more of it comes, and at the end."""
+        self._reading = asyncio.create_task(self._read(text))
+        self._reading.add_done_callback(lambda _: self._wake_readers())
+
+    async def _read(self, text: AsyncIterable[str]) -> None:
+        async for part in text:
+            if part:
+                self.story.write()
+                self.text.write(part)
+                self.last_text = _now()
+                self._wake_readers()
+        self.story.complete()
+
+    def _wake_readers(self) -> None:
+        for reader in self.readers:
+            reader.set()
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is no more to come. Raises what the text itself raised."""
+        if self._reading.done():
+            self._reading.result()
+            return True
+        return False
+
+    async def begins(self) -> bool:
+        """Whether there is anything left to say; returns as soon as that is known.
+
+        Raises TextTimeoutError.
+        """
+        seen, began = 0, _now()
+        news = asyncio.Event()
+        self.readers.add(news)
+        try:
+            while True:
+                news.clear()
+                complete = self.complete
+                if any(map(has_words, self.text.since(seen))):
+                    return True
+                if complete:
+                    return False
+                seen = self.text.length
+                self.check_timeout(began)
+                await wait(news, self.times_out(began))
+        finally:
+            self.readers.discard(news)
+
+    def times_out(self, since: float) -> float:
+        """When the reply ends if no text comes; nothing was left to say ``since`` that time."""
+        return max(self.last_text, since) + TEXT_TIMEOUT_S
+
+    def check_timeout(self, since: float) -> None:
+        """Raise TextTimeoutError if that time has come."""
+        if _now() >= self.times_out(since):
+            raise TextTimeoutError(
+                f"The text of the reply did not go on for {TEXT_TIMEOUT_S:.0f} s."
+            )
+
+    def may_send(self, text: str, *, begun: bool) -> bool:
+        """Whether ``text`` may be sent now; it then counts as sent.
+
+        Raises FishError if it may not be and its session has not ``begun``. One that has is to
+        speak what it was sent.
+        """
+        try:
+            self._spend(len(text))
+        except FishError:
+            if begun:
+                return False
+            raise
+        self.story.send(text)
+        return True
+
+    def fail(self, error: FishError, sent: str) -> None:
+        """A session in which ``sent`` was sent has ended before its first audio."""
+        if self.story.fail(error, size_of(sent)):
+            self._spend(-len(sent))
+
+    def skip(self, characters: int) -> None:
+        """Forget the first ``characters``: they have been spoken."""
+        self.opening.spoke(self.text.take(characters))
+
+    async def close(self) -> None:
+        """Read no further."""
+        self._reading.cancel()
+        await asyncio.wait([self._reading])
+        if not self._reading.cancelled():
+            # It has been raised where it was met, if it was.
+            self._reading.exception()
+
+
+class Pieces:
+    """The written text in the pieces in which it is to be spoken, each when its time has come.
+
+    One attempt reads them, from the first part that is not skipped. Call ``close()`` in the end.
+    """
+
+    def __init__(self, written: Written, schedule: Schedule) -> None:
+        self._written = written
+        self._schedule = schedule
+        self._scheduled = 0
+        self._stopped = False
+        self._news = asyncio.Event()
+        written.readers.add(self._news)
+
+    def close(self) -> None:
+        """Wait for no more text."""
+        self._written.readers.discard(self._news)
+
+    def wake(self) -> None:
+        """Look again whether it is time for a piece, since audio has come."""
+        self._news.set()
+
+    def stop(self) -> None:
+        """Give no more pieces."""
+        self._stopped = True
+        self._news.set()
+
+    async def due(self) -> bool:
+        """Wait until it is time for a piece; false if the text ends without one.
+
+        Raises TextTimeoutError, and what the text raised.
+        """
+        began = _now()
+        while True:
+            self._news.clear()
+            now = _now()
+            complete = self._take_in(now)
+            if self._schedule.due(now):
+                return True
+            if complete:
+                return False
+            self._written.check_timeout(began)
+            times_out = self._written.times_out(began)
+            await wait(self._news, min(self._schedule.wake(now) or times_out, times_out))
+
+    async def next(self, pause_s: float | None = None) -> str:
+        """The next piece; empty at the end of the text, after ``stop``, or a pause of ``pause_s``.
+
+        Raises what the text raised.
+        """
+        pause_at = None if pause_s is None else _now() + pause_s
+        while not self._stopped:
+            await cpu_turn()
+            self._news.clear()
+            now = _now()
+            self._take_in(now)
+            if (piece := self._schedule.take(now)) or self._schedule.is_done:
+                return piece
+            if pause_at is not None and now >= pause_at:
+                break
+            times = [time for time in (self._schedule.wake(now), pause_at) if time is not None]
+            await wait(self._news, min(times, default=None))
+        return ""
+
+    def _take_in(self, now: float) -> bool:
+        """Hand new text to the schedule; tell whether there is no more to come."""
+        complete = self._written.complete
+        if new := "".join(self._written.text.since(self._scheduled)):
+            self._schedule.write(new, now)
+        self._scheduled = self._written.text.length
+        if complete:
+            self._schedule.complete()
+        return complete
+
+
+async def wait(news: asyncio.Event, until: float | None) -> None:
+    """Wait for ``news``, or until the loop's time ``until``."""
+    # A timer by itself: a timeout costs twice as much, and each word would have one.
+    alarm = None
+    if until is not None:
+        alarm = asyncio.get_running_loop().call_at(max(until, _now() + MIN_WAIT_S), news.set)
+    try:
+        await news.wait()
+    finally:
+        if alarm is not None:
+            alarm.cancel()
+
+
+def has_words(text: str) -> bool:
+    """Whether there is anything in it that can be heard: a letter or a number."""
+    return any(letter.isalnum() for letter in text)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

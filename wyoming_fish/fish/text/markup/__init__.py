@@ -1,0 +1,1 @@
+"""Markup that models write for the eye, read while it is being written."""

@@ -1,0 +1,154 @@
+r"""Formulas in TeX, as models write them: «$x^2$», «\(\pi\)», «\frac{1}{2}».
+
+A sum of money is none: a formula begins with what no price has. What is said is the formula in
+plain signs, «x²», «π», «1/2»; how these are read is the voice's own.
+"""
+
+from __future__ import annotations
+
+import re
+from html.entities import html5
+from typing import Final
+
+from .construct import WAIT, Construct, Wait
+from .state import Handler, Reading
+
+__all__ = ["HANDLERS", "plain"]
+
+_BEGINS: Final = (
+    r"\\[A-Za-z{]|[A-Za-z](?:[\^_=+*/(<>\\,-]| [=+<>*\\-]|(?=\$))|[A-Za-z]{2,8}[\^\\]"
+    r"|\d[\d.,]{0,9}(?:[\^\\_]|(?=\$\D))"
+)
+_DISPLAYED: Final = r"\$\$(?:(?<=\n\$\$)\s{0,9})"
+
+# A formula between dollars, or doubled dollars.
+_DOLLARS: Final = Construct(
+    rf"\$(?P<inline>(?:{_BEGINS})[^$\n]{{0,200}})\$"
+    rf"|{_DISPLAYED}?(?P<displayed>[A-Za-z0-9\\({{-][^$]{{0,300}})\$\$",
+    rf"\$(?:(?:{_BEGINS})[^$\n]{{0,200}}|[A-Za-z]?[ ]|[A-Za-z]{{0,8}}|\\|\d[\d.,]{{0,9}}\$?)"
+    rf"|{_DISPLAYED}?(?:[A-Za-z0-9\\({{-][^$]{{0,300}}\$?)?",
+    limit=320,
+)
+
+# A formula between parentheses or brackets that have a backslash.
+_PARENTHESES: Final = Construct(
+    r"\\\((?P<inline>(?:[^\\\n]|\\[^()\n]){1,200})\\\)"
+    r"|\\\[(?P<displayed>(?:[^\\]|\\[^\[\]]){1,300})\\\]",
+    r"\\\((?:[^\\\n]|\\[^()\n]){0,200}\\?|\\\[(?:[^\\]|\\[^\[\]]){0,300}\\?",
+    limit=310,
+)
+
+_WORDS: Final = frozenset("sin cos tan log ln exp lim min max gcd mod det".split())
+# What only says how a formula looks.
+_SILENT: Final = frozenset(
+    "text textbf textit mathrm mathbf mathit mathsf operatorname displaystyle boxed left right "
+    "big Big quad qquad frac dfrac tfrac binom begin end overline vec hat bar".split()
+)
+_SIGNS: Final = {
+    **dict.fromkeys("alpha beta gamma delta epsilon theta lambda mu pi rho sigma tau phi".split()),
+    **dict.fromkeys("omega Delta Omega Sigma approx equiv geq leq pm times div sim".split()),
+    **dict.fromkeys("rightarrow Rightarrow sum prod int".split()),
+} | {
+    name: sign
+    for sign, names in {
+        "×": "cdot",
+        "°": "circ degree",
+        "≠": "ne neq",
+        "≤": "le",
+        "≥": "ge",
+        "∞": "infty",
+        "√": "sqrt",
+        "→": "to",
+        "…": "dots ldots cdots",
+    }.items()
+    for name in names.split()
+}
+
+# A command with what it is given, in the midst of text.
+_COMMAND: Final = Construct(
+    r"\\(?P<name>[A-Za-z]{2,12})(?![A-Za-z])(?:\{[^{}\n]{0,60}\}){0,2}(?=[^{])",
+    r"\\[A-Za-z]{0,12}(?:\{[^{}\n]{0,60}\}){0,2}(?:\{[^{}\n]{0,60})?",
+    limit=160,
+)
+
+_ANY_COMMAND: Final = re.compile(r"\\(?:(?:begin|end)\{[^{}]{0,30}\}|([A-Za-z]+)|(.))", re.DOTALL)
+_KNOWN: Final = _WORDS | _SILENT | _SIGNS.keys()
+
+# What markdown lets a backslash stand before.
+_ESCAPED: Final = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
+
+_POWERS: Final = {"^2": "²", "^3": "³", "^{2}": "²", "^{3}": "³"}
+_MARKS: Final = re.compile(r"\^(?:[23](?![0-9])|\{[23]\}|\{?(?=°))|\}\s*\{|[{}_&~$]")
+
+
+def plain(formula: str) -> str:
+    """``formula`` without TeX's marks."""
+    return _MARKS.sub(_mark, _ANY_COMMAND.sub(_sign, formula))
+
+
+def _sign(match: re.Match[str]) -> str:
+    name = match[1]
+    if name in _SIGNS:
+        return _SIGNS[name] or html5[f"{name};"]
+    if name:
+        return " " if name in _SILENT else f" {name} "
+    return match[2] if match[2] in ("%", "$", "#", "{", "}") else " "
+
+
+def _mark(match: re.Match[str]) -> str:
+    mark = match[0]
+    if mark in _POWERS:
+        return _POWERS[mark]
+    if mark.startswith("}") and len(mark) > 1:
+        return "/"
+    return " " if mark in "&~" else ""
+
+
+def _dollar(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+    found = _DOLLARS.read(text + " " if complete else text, at, complete=complete)
+    if found is WAIT:
+        return WAIT
+    if found is None:
+        reading.spoken.text("$")
+        return at + 1
+    reading.spoken.literal(plain(found["inline"] or found["displayed"]))
+    return found.end()
+
+
+def _backslash(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+    after = text[at + 1 : at + 2]
+    if not after and not complete:
+        return WAIT
+    if after in ("", "\n"):
+        return at + 1
+    if after in ("(", "["):
+        found = _PARENTHESES.read(text, at, complete=complete)
+        if found is WAIT:
+            return WAIT
+        if found:
+            reading.spoken.literal(plain(found["inline"] or found["displayed"]))
+            return found.end()
+    elif after in (",", ";"):
+        reading.spoken.gap()
+    elif after in _ESCAPED:
+        if after not in ")]":
+            reading.spoken.literal(after)
+    else:
+        return _command(reading, text, at, complete)
+    return at + 2
+
+
+def _command(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+    before = text[at - 1]
+    if not (before.isalpha() or before in ":\\"):
+        found = _COMMAND.read(text + " " if complete else text, at, complete=complete)
+        if found is WAIT:
+            return WAIT
+        if found and found["name"] in _KNOWN:
+            reading.spoken.literal(plain(found[0]))
+            return found.end()
+    reading.spoken.mark("\\")
+    return at + 1
+
+
+HANDLERS: Final[dict[str, Handler]] = {"$": _dollar, "\\": _backslash}

@@ -1,0 +1,143 @@
+"""What is to be said of a text: cleaned while it is being written, or the parts of its SSML."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import groupby
+from typing import Final
+
+from ..cpu_turns import cpu_turn, steps
+from ..errors import VoiceNotFoundError
+from ..settings import SPEEDS, VOLUMES, Backend, SpeechSettings, VoiceIds
+from .cleaner import Cleaner
+from .cues import Cues
+from .request_prefix import Opening
+from .settings import TextSettings
+from .ssml.document import LONGEST_SSML, SsmlPart, begins_ssml, ssml_steps
+
+__all__ = ["Script", "in_steps", "plain", "runs"]
+
+# Characters within which it is known whether a text is SSML.
+LONGEST_PROLOGUE: Final = 1000
+
+_CUE: Final = re.compile(r"\[[^\[\]]*\] ?")
+
+
+class Script:
+    """What is to be said by ``backend`` of one text; with ``ssml``, the text is said to be SSML."""
+
+    def __init__(
+        self,
+        text: AsyncIterable[str],
+        backend: Backend,
+        settings: TextSettings,
+        *,
+        ssml: bool = False,
+    ) -> None:
+        self._text = text
+        self._backend = backend
+        self._settings = settings
+        self._ssml = ssml
+        self.parts: list[SsmlPart] = []
+        """Those of a document, once ``text`` has come to its end."""
+
+    async def text(self) -> AsyncIterator[str]:
+        """The text, cleaned as it comes. A document is read to its end, and gives ``parts``.
+
+        One that is too long for that is a text with tags.
+        """
+        cleaner = Cleaner(self._backend, self._settings)
+        pieces: list[str] = []
+        """Those of what may be a document."""
+        length = 0
+        # None while it is not known.
+        is_ssml = False if self._settings.mode == "raw" else self._ssml or None
+        async for piece in self._text:
+            await cpu_turn()
+            pieces.append(piece)
+            length += len(piece)
+            if is_ssml is None:
+                is_ssml = _is_ssml("".join(pieces))
+            if is_ssml and length > LONGEST_SSML:
+                is_ssml = False
+            if is_ssml is False:
+                for step in steps("".join(pieces)):
+                    await cpu_turn()
+                    if text := cleaner.write(step):
+                        yield text
+                pieces.clear()
+        if is_ssml:
+            document = "".join(pieces)
+            for _ in ssml_steps(document, self._backend, self._settings, self.parts):
+                await cpu_turn()
+        elif rest := cleaner.write("".join(pieces)) + cleaner.end():
+            yield rest
+
+    def opening(self, voice: VoiceIds) -> Opening:
+        """What each request by ``voice`` begins with: of several speakers, the first begins."""
+        several = isinstance(voice, tuple) and self._settings.mode != "raw"
+        style = self._settings.style and Cues(self._backend).named(self._settings.style)
+        return Opening(style, "<|speaker:0|>" if several else "")
+
+
+def _is_ssml(text: str) -> bool | None:
+    """Whether a text that begins with ``text`` is read as SSML; None while that is not known."""
+    known = begins_ssml(text[:LONGEST_PROLOGUE])
+    return False if known is None and len(text) >= LONGEST_PROLOGUE else known
+
+
+def runs(
+    parts: Iterable[SsmlPart], settings: SpeechSettings, voice: Callable[[str], VoiceIds]
+) -> Iterator[tuple[SpeechSettings, str]]:
+    """The texts of ``parts`` with the settings of each, in as few runs as these allow.
+
+    ``voice`` gives the voice of a name, or raises VoiceNotFoundError: then the voice of
+    ``settings`` speaks.
+    """
+    for chosen, run in groupby(parts, lambda part: _chosen(part, settings, voice)):
+        yield chosen, " ".join(part.text for part in run)
+
+
+def _chosen(
+    part: SsmlPart, settings: SpeechSettings, voice: Callable[[str], VoiceIds]
+) -> SpeechSettings:
+    voice_ids = settings.voice
+    if part.voice:
+        with contextlib.suppress(VoiceNotFoundError):
+            voice_ids = voice(part.voice)
+    return replace(
+        settings,
+        voice=voice_ids,
+        speed=_within(settings.speed * part.speed, SPEEDS),
+        volume=_within(settings.volume + part.volume, VOLUMES),
+    )
+
+
+def _within(value: float, limits: tuple[float, float]) -> float:
+    return min(max(value, limits[0]), limits[1])
+
+
+async def plain(text: AsyncIterable[str], settings: TextSettings) -> str:
+    """``text`` for a voice that is not Fish's: cleaned, without cues and phonemes."""
+    words = tuple(item for item in settings.pronunciations if not item.is_phonemes)
+    cleaner = Cleaner(
+        Backend.S2_1_PRO, replace(settings, style="", trusted=False, pronunciations=words)
+    )
+    is_raw = settings.mode == "raw"
+    parts: list[str] = []
+    async for piece in text:
+        for step in steps(piece):
+            await cpu_turn()
+            # A cue is never cut in two.
+            parts.append(step if is_raw else _CUE.sub("", cleaner.write(step)))
+    return "".join(parts) + _CUE.sub("", cleaner.end())
+
+
+async def in_steps(text: str) -> AsyncIterator[str]:
+    """``text`` in parts of STEP_CHARACTERS, each when it is this task's turn to compute."""
+    for step in steps(text):
+        await cpu_turn()
+        yield step

@@ -1,0 +1,1 @@
+"""SSML and phonemes."""

@@ -1,0 +1,1 @@
+"""The Wyoming server: clients, their events, and the replies to them."""

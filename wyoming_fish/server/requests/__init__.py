@@ -1,0 +1,1 @@
+"""One synthesis request: who answers it, and what became of it."""

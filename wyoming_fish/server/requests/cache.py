@@ -1,0 +1,277 @@
+"""Speech kept on disk, for announcements that are made again and again.
+
+Each is a file of its own in one folder: a checksum, and s16le mono PCM. There is no index that
+could be wrong: what was used last is told by the files' times, and any file may be deleted at any
+time. Several servers may share the folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+import re
+import stat
+import tempfile
+import time
+import zlib
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import ClassVar, Final, NamedTuple, TypeVar
+
+from ... import __version__
+from ...fish.errors import BrokenStreamError
+
+__all__ = ["Cache", "CacheError"]
+
+_LOGGER = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+# Bytes of one announcement, three quarters of a minute at 44100 Hz. It is in memory while it is
+# made, and all of it is checked before it is heard: what is longer is hardly said twice.
+LARGEST: Final = 4 * 2**20
+
+# Bytes that are read at a time, 0.19 s at 44100 Hz. For each listener they are in memory twice,
+# as audio and as an event, beside what waits to be sent. It is even: a sample has two bytes.
+SLICE_BYTES: Final = 16 * 2**10
+
+# Bytes of all announcements in memory: those that are being made, and those that wait for the disk.
+# Two of the largest fit, or eighteen of five seconds. What does not fit is not kept.
+MAX_COLLECTED_BYTES: Final = 8 * 2**20
+
+# Seconds to wait for the disk to give one: Fish is as fast.
+READ_LIMIT: Final = 0.5
+
+# Seconds to wait for the next slice. A pause is better than a reply that breaks off, but a listener
+# does not wait for longer.
+SLICE_TIMEOUT_S: Final = 5.0
+
+# Seconds to write what is left at the end.
+CLOSE_LIMIT: Final = 2.0
+
+# Bytes of the checksum that a file begins with. It is for what is damaged or was cut off by a power
+# failure, not against people: who can write here can write anything.
+CHECKSUM: Final = 4
+
+# Nothing in the folder that is named otherwise is touched.
+_NAME: Final = re.compile(r"[0-9a-f]{64}(\.\w+\.part)?")
+
+# Seconds after which a file that is not finished never will be: its server died.
+ABANDONED: Final = 600.0
+
+
+class CacheError(BrokenStreamError):
+    """A file changed or disappeared while it was played."""
+
+    cure: ClassVar[str] = "Ask again. If it persists, check the disk with the cache folder."
+
+
+class _File(NamedTuple):
+    used: float
+    """Seconds since 1970."""
+    size: int
+    path: str
+
+
+class Cache:
+    """At most ``limit`` bytes of speech in ``folder``, which is made when it is needed.
+
+    ``base_url`` is that of the Fish Audio server that speaks.
+
+    If the disk fails, there is a warning and nothing is kept. Nothing is raised, except CacheError
+    for audio that cannot be played to its end. Nothing blocks the loop. Call ``close()`` in the
+    end.
+    """
+
+    def __init__(self, folder: Path, limit: int, base_url: str) -> None:
+        self._base_url = base_url
+        self._folder = folder
+        self._limit = limit
+        # Threads of its own: a disk that stands still must not keep names from being looked up.
+        self._threads = ThreadPoolExecutor(2, "cache")
+        self._writing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._collected_bytes = 0
+        _warn_if_open(folder)
+
+    def key(self, *parts: object) -> str:
+        """The name of what is spoken of ``parts``: all that changes the audio, by their ``repr``.
+
+        Another version of this package may clean the text or cut it otherwise.
+        """
+        return hashlib.sha256(repr((__version__, self._base_url, *parts)).encode()).hexdigest()
+
+    async def get(self, key: str) -> AsyncGenerator[bytes] | None:
+        """The PCM that was kept as ``key``, in slices; None if there is none.
+
+        All of it has been checked. The generator keeps neither the audio nor a file open. It raises
+        CacheError if the file is not what it was.
+        """
+        try:
+            checksums = await self._ask_disk(lambda: self._check(key), READ_LIMIT)
+        except OSError as error:
+            _LOGGER.warning("The cache is not used: %s", error)
+            return None
+        return self._slices(key, checksums) if checksums else None
+
+    async def _slices(self, key: str, checksums: list[bytes]) -> AsyncGenerator[bytes]:
+        for number, checksum in enumerate(checksums):
+            yield await self._slice(key, number, checksum)
+
+    async def _slice(self, key: str, number: int, checksum: bytes) -> bytes:
+        try:
+            pcm = await self._ask_disk(lambda: self._read(key, number), SLICE_TIMEOUT_S)
+            if _checksum(pcm) != checksum:
+                raise OSError(f"{self._folder / key} has changed")
+        except OSError as error:
+            _LOGGER.warning("A reply from the cache breaks off: %s", error)
+            raise CacheError("The rest of the reply cannot be read from the cache.") from error
+        return pcm
+
+    async def keeping(self, key: str, speech: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        """``speech`` as it comes; kept as ``key`` if it comes to its end and there is room."""
+        collected: bytearray | None = bytearray()
+        try:
+            async with contextlib.aclosing(speech):
+                async for pcm in speech:
+                    if collected is not None and not self._collect(collected, pcm):
+                        self._collected_bytes -= len(collected)
+                        collected = None
+                    yield pcm
+            if collected:
+                # The listener does not wait for the disk.
+                task = asyncio.create_task(self._keep(key, collected))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+                # From here on it is counted by the task.
+                collected = None
+        finally:
+            self._collected_bytes -= len(collected or b"")
+
+    def _collect(self, collected: bytearray, pcm: bytes) -> bool:
+        """Add ``pcm`` to what is to be kept, if there is room for it."""
+        is_small = len(collected) + len(pcm) <= min(LARGEST, self._limit - CHECKSUM)
+        if not is_small or self._collected_bytes + len(pcm) > MAX_COLLECTED_BYTES:
+            return False
+        collected += pcm
+        self._collected_bytes += len(pcm)
+        return True
+
+    async def close(self) -> None:
+        """Finish writing, within CLOSE_LIMIT."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=CLOSE_LIMIT)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _keep(self, key: str, pcm: bytearray) -> None:
+        try:
+            async with self._writing:
+                await self._in_thread(lambda: self._write(key, pcm))
+        except OSError as error:
+            _LOGGER.warning("The cache cannot be written: %s", error)
+        finally:
+            self._collected_bytes -= len(pcm)
+
+    async def _ask_disk(self, work: Callable[[], _T], timeout_s: float) -> _T:
+        """Raises OSError, also if the disk does not answer in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._in_thread(work)
+        except TimeoutError:
+            raise OSError(f"{self._folder} does not answer") from None
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _check(self, key: str) -> list[bytes]:
+        """The checksums of the slices of ``key``; none if it is not there.
+
+        Raises OSError if it is not whole.
+        """
+        path = self._folder / key
+        checksums = []
+        crc = 0
+        try:
+            with path.open("rb") as file:
+                checksum = file.read(CHECKSUM)
+                while pcm := file.read(SLICE_BYTES):
+                    crc = zlib.crc32(pcm, crc)
+                    checksums.append(_checksum(pcm))
+        except FileNotFoundError:
+            return []
+        if not checksums or checksum != crc.to_bytes(CHECKSUM, "big"):
+            raise OSError(f"{path} is damaged; it is made anew")
+        return checksums
+
+    def _read(self, key: str, number: int) -> bytes:
+        path = self._folder / key
+        with path.open("rb") as file:
+            file.seek(CHECKSUM + number * SLICE_BYTES)
+            pcm = file.read(SLICE_BYTES)
+        # What is being played is not deleted to make room.
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return pcm
+
+    def _write(self, key: str, pcm: bytearray) -> None:
+        # What is said in a house is private.
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_room(CHECKSUM + len(pcm))
+        handle, part = tempfile.mkstemp(".part", f"{key}.", self._folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(_checksum(pcm))
+                file.write(pcm)
+            # Without fsync: what a power failure leaves is known by its checksum.
+            Path(part).replace(self._folder / key)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+
+    def _make_room(self, size: int) -> None:
+        """Delete what was used the longest ago, until there is room for ``size`` bytes."""
+        files = []
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                    # Another server may be deleting, too.
+                    with contextlib.suppress(FileNotFoundError):
+                        status = entry.stat(follow_symlinks=False)
+                        files.append(_File(status.st_mtime, status.st_size, entry.path))
+        total = sum(file.size for file in files)
+        now = time.time()
+        for file in sorted(files):
+            # What another server is about to finish is left to it.
+            unfinished = file.path.endswith(".part")
+            if file.used < now - ABANDONED if unfinished else total + size > self._limit:
+                Path(file.path).unlink(missing_ok=True)
+                total -= file.size
+
+
+def _warn_if_open(folder: Path) -> None:
+    """Log a warning if other users of this machine can look into a folder that is there."""
+    try:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+    except OSError:
+        return
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        can = "find out what was spoken"
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            can = "replace what is spoken"
+        _LOGGER.warning(
+            "Other users of this machine can %s: the mode of the cache folder %s is %03o. "
+            "Run: chmod 700 %s",
+            *(can, folder, mode, folder),
+        )
+
+
+def _checksum(pcm: bytes | bytearray) -> bytes:
+    return zlib.crc32(pcm).to_bytes(CHECKSUM, "big")

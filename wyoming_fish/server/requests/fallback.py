@@ -1,0 +1,240 @@
+"""Another Wyoming voice, for when Fish Audio cannot speak.
+
+It may be broken or hostile: whatever it sends costs an error at most. Lengths and numbers are
+checked, its audio is converted in small pieces, and it may neither be silent nor speak for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, Final, NamedTuple
+
+from wyoming.audio import AudioChunk, AudioChunkConverter, AudioStop
+from wyoming.error import Error
+from wyoming.tts import Synthesize
+
+from ...fish.api.watchdog import PartLimit, Watchdog
+from ...fish.cpu_turns import cpu_turn
+from ...fish.reply_metrics import max_audio_s
+from ...fish.untrusted import one_line
+from ...uri import Address
+from ...wav import Format
+from ..events import WireError, encode, fallback_context, json_object
+
+__all__ = ["FISH_PATIENCE", "FallbackError", "speak_by"]
+
+# Seconds that Fish has for its first audio where there is another voice: satellites give up after
+# 5 s without a byte, and the other voice needs some of them. Fish answers in half a second, in its
+# slowest mode in 2.5 s, so that a second try fits in too.
+FISH_PATIENCE: Final = 4.0
+
+# Seconds to connect: it is on the same machine, or in the same house.
+CONNECT_TIMEOUT: Final = 3.0
+
+# Seconds to close the connection once it is not needed any more.
+CLOSE_TIMEOUT_S: Final = 1.0
+
+# Seconds without audio: a small computer may think for long about a long text.
+SILENCE_LIMIT: Final = 30.0
+
+# Bytes of an event's first line, and of its data: those of audio have some 100. JSON of this length
+# that is made to hurt takes 2 MB.
+MAX_JSON_BYTES: Final = 64 * 1024
+
+# Bytes of audio that are converted at a time.
+PIECE_BYTES: Final = 16 * 1024
+
+# Bytes of a payload that is not audio. Voices send none.
+MAX_OTHER_BYTES: Final = 2**20
+
+# Events of any kind without audio, and for each second of audio. Voices send some 20 a second.
+MAX_SILENT_EVENTS: Final = 1000
+
+# Hertz and channels of a voice. The converter's work grows with how far the rates are apart.
+MIN_RATE: Final = 8000
+MAX_RATE: Final = 192_000
+MAX_CHANNELS: Final = 2
+# Bytes of a sample: all known voices send 16 bits.
+WIDTH: Final = 2
+
+# Characters of its own error message that are quoted.
+MAX_ERROR_CHARS: Final = 300
+
+
+class FallbackError(Exception):
+    """The fallback voice has failed too; the text says how, on one line."""
+
+
+class _Event(NamedTuple):
+    """An event whose payload is not read yet."""
+
+    type: str
+    data: dict[str, Any]
+    payload_length: int
+
+
+async def speak_by(uri: str, whole: str, rate: int, server_id: str) -> AsyncGenerator[bytes]:
+    """Speak ``whole`` in one request to the Wyoming server at ``uri``, in its own voice.
+
+    Gives s16le mono PCM of ``rate`` hertz, whatever the server's own format is. ``server_id`` is
+    this server's, for a server that would hand the request on. Raises FallbackError if not all of
+    the audio comes.
+    """
+    seconds_left = max_audio_s(len(whole.encode()))
+    try:
+        async with _connected(uri) as (reader, writer):
+            async with asyncio.timeout(SILENCE_LIMIT):
+                request = Synthesize(whole, context=fallback_context(server_id))
+                writer.write(encode(request.event()))
+                await writer.drain()
+            heard = False
+            async with contextlib.aclosing(_audio(reader, rate)) as audio:
+                async for pcm in audio:
+                    heard = True
+                    seconds_left -= len(pcm) / 2 / rate
+                    if seconds_left < 0:
+                        raise FallbackError("it sends far more audio than the text can become")
+                    yield pcm
+        if not heard:
+            raise FallbackError("it said nothing")
+    except TimeoutError as error:
+        raise FallbackError("it does not answer") from error
+    except (WireError, asyncio.LimitOverrunError, ValueError) as error:
+        # readline's own ValueError is for a line over the stream's limit.
+        raise FallbackError(f"it sent what is not a valid event ({error})") from error
+    except EOFError as error:
+        raise FallbackError("it closed the connection") from error
+    except OSError as error:
+        raise FallbackError(str(error) or "the connection was lost") from error
+
+
+@contextlib.asynccontextmanager
+async def _connected(
+    uri: str,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to the server at ``uri``. How it is closed does not matter any more."""
+    address = Address.parse(uri)
+    async with asyncio.timeout(CONNECT_TIMEOUT):
+        reader, writer = await (
+            asyncio.open_unix_connection(address.path, limit=MAX_JSON_BYTES)
+            if address.scheme == "unix"
+            else asyncio.open_connection(address.host, address.port, limit=MAX_JSON_BYTES)
+        )
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await writer.wait_closed()
+        writer.transport.abort()
+
+
+async def _audio(reader: asyncio.StreamReader, rate: int) -> AsyncGenerator[bytes]:
+    """What comes until `audio-stop`, as s16le mono PCM of ``rate`` hertz."""
+    watchdog, limit = Watchdog(SILENCE_LIMIT), PartLimit(MAX_SILENT_EVENTS)
+    converter = _Converter(rate)
+    while True:
+        async with watchdog.waiting():
+            # What has been received is read without a wait.
+            await cpu_turn()
+            event = await _read_event(reader)
+        limit.take()
+        if AudioStop.is_type(event.type):
+            return
+        if limit.is_exceeded:
+            raise FallbackError("it sends too many events with hardly any audio")
+        if AudioChunk.is_type(event.type):
+            converter.change_format(_format_of(event.data))
+            left = event.payload_length
+            while left:
+                async with watchdog.waiting():
+                    await cpu_turn()
+                    data = await reader.read(min(left, PIECE_BYTES))
+                if not data:
+                    raise EOFError
+                left -= len(data)
+                if pcm := converter.convert(data):
+                    watchdog.hear(len(pcm) / 2 / rate)
+                    limit.hear(len(pcm) / 2 / rate)
+                    yield pcm
+            continue
+        if Error.is_type(event.type):
+            text = event.data.get("text")
+            said = one_line(text, MAX_ERROR_CHARS).rstrip(".") if isinstance(text, str) else ""
+            raise FallbackError(f"it reports an error: {said or 'no reason given'}")
+        if event.payload_length > MAX_OTHER_BYTES:
+            raise FallbackError("it sends no audio")
+        async with watchdog.waiting():
+            await _skip(reader, event.payload_length)
+
+
+async def _read_event(reader: asyncio.StreamReader) -> _Event:
+    """The next event. Raises WireError, ValueError or EOFError."""
+    line = await reader.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    header = json_object(line)
+    event_type, data = header.get("type"), header.get("data") or {}
+    if not isinstance(event_type, str) or not isinstance(data, dict):
+        raise WireError("an event needs a type, and data that is an object")
+    length = _length(header, "data_length")
+    if length > MAX_JSON_BYTES:
+        raise WireError(f"data_length is more than {MAX_JSON_BYTES}")
+    if length:
+        data |= json_object(await reader.readexactly(length))
+    return _Event(event_type, data, _length(header, "payload_length"))
+
+
+async def _skip(reader: asyncio.StreamReader, left: int) -> None:
+    while left and (data := await reader.read(min(left, PIECE_BYTES))):
+        left -= len(data)
+        await cpu_turn()
+
+
+def _length(header: dict[str, Any], name: str) -> int:
+    length = header.get(name) or 0
+    # True is an int in Python.
+    if type(length) is not int or length < 0:
+        raise WireError(f"{name} is not a number of bytes")
+    return length
+
+
+def _format_of(data: dict[str, Any]) -> Format:
+    """The format of an `audio-chunk`. Raises FallbackError for one that no voice has."""
+    numbers = [data.get(name) for name in ("rate", "width", "channels")]
+    rate, width, channels = (number if type(number) is int else 0 for number in numbers)
+    if not (MIN_RATE <= rate <= MAX_RATE and width == WIDTH and 1 <= channels <= MAX_CHANNELS):
+        raise FallbackError(
+            f"its audio is not 16-bit, of 1 or 2 channels, and of {MIN_RATE} to {MAX_RATE} Hz"
+        )
+    return Format(rate, width, channels)
+
+
+class _Converter:
+    """Audio of one format, cut anywhere → s16le mono of ``rate`` hertz."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._format: Format | None = None
+        self._converter = AudioChunkConverter()
+        self._odd = b""
+        """Part of a frame, which waits for the rest."""
+
+    def change_format(self, audio_format: Format) -> None:
+        """What comes now has this format."""
+        if audio_format != self._format:
+            self._format, self._odd = audio_format, b""
+            self._converter = AudioChunkConverter(rate=self._rate, width=WIDTH, channels=1)
+
+    def convert(self, data: bytes) -> bytes:
+        """The samples that ``data`` completes."""
+        assert self._format is not None  # noqa: S101 - change_format comes first
+        data = self._odd + data
+        whole = len(data) - len(data) % (self._format.width * self._format.channels)
+        self._odd = data[whole:]
+        if not whole:
+            return b""
+        return self._converter.convert(AudioChunk(*self._format, data[:whole])).audio

@@ -1,0 +1,102 @@
+"""Fallback voice: speaks for all clients in turn when Fish Audio cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+from typing import Final
+
+from ...fish.connections.limiter import Place, Slots
+from ...fish.errors import LimitError
+from ...fish.owner import Owner
+from ...fish.reply_metrics import Story
+from ...fish.synthesis.read_ahead import ReadAhead, ReadAheads
+from ...fish.synthesis.text_chunks import has_words
+from ...fish.text import TextSettings
+from ...fish.text.prepared_text import plain
+from ...fish.text.sentences import Sentences
+from .fallback import FallbackError, speak_by
+
+__all__ = ["FallbackVoice"]
+
+# Requests at the same time. Piper makes one at a time, and the next one should not have to wait for
+# a connection.
+MAX_REQUESTS: Final = 2
+
+# Characters of one request: some 20 s of speech, and less than MAX_IN_HAND_S in the slowest voice.
+# So no listener, however slow, keeps the voice from others after its piece is made.
+MAX_PIECE_CHARACTERS: Final = 300
+
+
+class FallbackVoice:
+    """The Wyoming server at ``uri``, as s16le mono PCM of ``rate`` hertz.
+
+    Texts are cleaned by ``text_settings``, without cues, which another voice would read out. Each
+    is spoken in pieces. When several replies wait, their owners take turns, piece by piece.
+    """
+
+    def __init__(
+        self, uri: str, text_settings: TextSettings, rate: int, read_aheads: ReadAheads
+    ) -> None:
+        self.uri = uri
+        self.server_id = secrets.token_hex(8)
+        """Names this server to the voice, which may be this server by another address."""
+        self._text_settings = text_settings
+        self._rate = rate
+        self._read_aheads = read_aheads
+        self._slots = Slots(MAX_REQUESTS)
+
+    async def speak(
+        self, text: AsyncIterable[str], owner: Owner, story: Story
+    ) -> AsyncGenerator[bytes]:
+        """Speak ``text`` for ``owner`` when it is complete. Raises FishError and FallbackError.
+
+        Audio is made ahead of the listener, as far as ReadAheads allow.
+        """
+        audio = ReadAhead(self._read_aheads, self._rate, lambda: True)
+        speaking = asyncio.create_task(self._speak(audio, text, owner))
+        speaking.add_done_callback(lambda _: audio.end())
+        try:
+            while pcm := await audio.read():
+                story.hear(len(pcm) / 2 / self._rate)
+                yield pcm
+            speaking.result()
+        finally:
+            audio.close()
+            speaking.cancel()
+            await asyncio.wait((speaking,))
+            if not speaking.cancelled():
+                # It has been raised above, unless nobody listens any more.
+                speaking.exception()
+
+    async def _speak(self, audio: ReadAhead, text: AsyncIterable[str], owner: Owner) -> None:
+        place = Place(owner)
+        for piece in _pieces(await plain(text, self._text_settings)):
+            try:
+                async with self._slots.one(place):
+                    speech = speak_by(self.uri, piece, self._rate, self.server_id)
+                    async with contextlib.aclosing(speech):
+                        async for pcm in speech:
+                            await audio.write(pcm, ends=True)
+            except LimitError as error:
+                raise FallbackError("it is busy with other replies") from error
+            place.renew()
+            await audio.runs_low()
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """``text`` in pieces of MAX_PIECE_CHARACTERS at most that end with a sentence, if possible."""
+    sentences = Sentences()
+    sentences.write(text)
+    while sentences.text:
+        end = len(sentences.text)
+        if end > MAX_PIECE_CHARACTERS:
+            cuts = [cut for cut in sentences.cuts if cut.at <= MAX_PIECE_CHARACTERS]
+            best = max(cuts, key=lambda cut: (cut.kind, cut.at), default=None)
+            end = best.at if best else MAX_PIECE_CHARACTERS
+        piece = sentences.take(end)
+        # A voice says nothing for marks, which would be an error.
+        if has_words(piece):
+            yield piece

@@ -1,0 +1,191 @@
+"""A reply is spoken: by Fish Audio, and where that fails, by the fallback voice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from functools import partial
+from typing import ClassVar
+
+from ...cli.options import Options
+from ...fish.client import speak
+from ...fish.connections.pool import Sockets
+from ...fish.errors import FishError, SettingsError, VoiceNotFoundError
+from ...fish.owner import owner_at
+from ...fish.settings import SpeechSettings
+from ...fish.synthesis.keepalive import LEAD_S, Silence, bridged
+from ..voice_catalog import Catalog
+from .cache import Cache
+from .fallback import FISH_PATIENCE, FallbackError
+from .fallback_voice import FallbackVoice
+from .log import History
+from .quota import Quota
+from .request import Reply
+
+__all__ = ["InternalError", "Speaker"]
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class InternalError(FishError):
+    """A bug in this server."""
+
+    code: ClassVar[str] = "internal"
+    cure: ClassVar[str] = "See the server's log, and please report it."
+
+    def __init__(self) -> None:
+        super().__init__("An internal error occurred.")
+
+
+class Speaker:
+    """Speaks the replies of all clients."""
+
+    def __init__(
+        self,
+        sockets: Sockets,
+        catalog: Catalog,
+        options: Options,
+        history: History,
+        cache: Cache | None,
+    ) -> None:
+        self._sockets = sockets
+        self._catalog = catalog
+        self._options = options
+        self._history = history
+        self._cache = cache
+        self._fallback = options.fallback_uri and FallbackVoice(
+            options.fallback_uri,
+            options.text_settings,
+            options.speech.sample_rate,
+            sockets.read_aheads,
+        )
+        self.quota = Quota(
+            options.max_characters_per_hour, options.max_characters_per_hour_per_address
+        )
+
+    def warm(self) -> None:
+        """A reply is to be expected."""
+        self._sockets.warm(self._options.speech.backend)
+
+    async def speak(self, reply: Reply) -> AsyncGenerator[bytes]:
+        """Give s16le mono PCM of the options' sample rate, as it comes. Raises FishError.
+
+        Where Fish fails before it is heard, the fallback voice speaks; where that fails too, Fish's
+        error is the one that is told.
+        """
+        fallback, record = self._fallback, reply.record
+        asked_at = _now()
+        with self._history.telling(record):
+            if fallback and reply.fallback_of == fallback.server_id:
+                raise SettingsError(
+                    "The fallback voice leads back to this server. Set --fallback-uri to another "
+                    "Wyoming voice."
+                )
+            failure: FishError
+            try:
+                async with contextlib.aclosing(self._speak_by_fish(reply)) as audio:
+                    async for pcm in audio:
+                        yield pcm
+                return
+            except FishError as error:
+                failure = error
+            except Exception as error:
+                _LOGGER.error("A reply failed; please report this", exc_info=error)
+                failure = InternalError()
+            # Two servers that are each other's fallback voice would never end.
+            if record.audio or not fallback or reply.fallback_of:
+                raise failure
+            _LOGGER.warning("Using the fallback voice: %s", failure)
+            record.source = "fallback"
+            record.spoken_by = f"fallback voice at {fallback.uri}"
+            try:
+                async with contextlib.aclosing(self._speak_by(fallback, reply, asked_at)) as audio:
+                    async for pcm in audio:
+                        yield pcm
+            except FallbackError as error:
+                _LOGGER.error(
+                    "The fallback voice at %s failed: %s. Check that it runs, and --fallback-uri.",
+                    *(fallback.uri, error),
+                )
+                raise failure from error
+
+    def _speak_by(
+        self, fallback: FallbackVoice, reply: Reply, asked_at: float
+    ) -> AsyncGenerator[bytes]:
+        """The reply by the fallback voice. Silence in its pauses goes on from that of Fish."""
+        record = reply.record
+        speech = fallback.speak(reply.text(), owner_at(record.host), record)
+        if not (self._options.bridge and reply.streamed):
+            return speech
+        rate = self._options.speech.sample_rate
+        silence = Silence(
+            self._options.bridge,
+            rate,
+            # It speaks when the text is complete.
+            is_pending=lambda: True,
+            text_began=lambda: record.text_began,
+        )
+        lead_s = LEAD_S
+        if record.text_began is not None:
+            lead_s += min(0.0, max(record.text_began, asked_at) - _now())
+        return bridged(speech, silence, lead_s)
+
+    def _speak_by_fish(self, reply: Reply) -> AsyncGenerator[bytes]:
+        try:
+            voice = self._catalog.resolve(reply.voice.name, reply.voice.speaker)
+        except VoiceNotFoundError as error:
+            if not self._options.ignore_unknown_voices:
+                raise
+            _LOGGER.warning("A client asks for an unknown voice; --voice speaks: %s", error)
+            voice = self._options.speech.voice
+        settings = replace(self._options.speech, voice=voice)
+        name = ",".join(voice) if isinstance(voice, tuple) else voice or "default"
+        reply.record.spoken_by = f"voice {name}, backend {settings.backend}"
+        # A plain reply is there whole: it has no pauses, and is kept and played again.
+        bridge = self._options.bridge if reply.streamed else None
+        patience = FISH_PATIENCE if self._options.fallback_uri else None
+        owner = owner_at(reply.record.host)
+        speech = speak(
+            self._sockets,
+            reply.text(),
+            settings,
+            self._options.text_settings,
+            ssml=reply.ssml,
+            voice=self._catalog.resolve,
+            bridge=bridge,
+            patience=patience,
+            spend=partial(self.quota.spend, owner),
+            story=reply.record,
+            owner=owner,
+        )
+        if self._cache is None or reply.streamed:
+            return speech
+        return self._speak_again(self._cache, reply, settings, speech)
+
+    async def _speak_again(
+        self, cache: Cache, reply: Reply, settings: SpeechSettings, speech: AsyncGenerator[bytes]
+    ) -> AsyncGenerator[bytes]:
+        """What has been kept of the reply; else ``speech``, which is kept for the next time."""
+        text = "".join([piece async for piece in reply.text()])
+        key = cache.key(settings, self._options.text_settings, reply.ssml, text)
+        kept = await cache.get(key)
+        if kept is None:
+            # Who is meant by a name in the text may change.
+            speech = speech if "<voice" in text else cache.keeping(key, speech)
+            async with contextlib.aclosing(speech) as audio:
+                async for pcm in audio:
+                    yield pcm
+            return
+        reply.record.source = "cached"
+        reply.record.spoken_by = f"cache, {reply.record.spoken_by}"
+        async with contextlib.aclosing(kept) as audio:
+            async for pcm in audio:
+                reply.record.hear(len(pcm) / 2 / settings.sample_rate)
+                yield pcm
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

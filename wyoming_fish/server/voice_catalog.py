@@ -1,0 +1,196 @@
+"""The voices on offer, as Wyoming's Info tells them.
+
+A client asks for Info every 30 seconds and waits a second or so for it: the answer lies ready,
+the same bytes until the voices really change, and is renewed in the background.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+from wyoming.info import Attribution, Info, TtsProgram, TtsVoice, TtsVoiceSpeaker
+
+from .. import __version__
+from ..fish.api.account import Account, Voice
+from ..fish.errors import FishError, VoiceNotFoundError
+from ..fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, VOICE_ID, SpeechSettings, VoiceIds
+from .events import encode
+
+__all__ = ["Catalog"]
+
+_LOGGER = logging.getLogger(__name__)
+
+# Seconds between two looks at the account: a new voice is there within five minutes.
+REFRESH_INTERVAL: Final = 300.0
+
+# Seconds to the first new try after a failure; each further failure doubles them.
+RETRY_DELAY: Final = 5.0
+
+# The name of Fish's own default voice, which has no id.
+DEFAULT_NAME: Final = "default"
+
+# Regional tags of the languages that most people speak: clients set up for another service
+# ask for these, and Home Assistant refuses a tag that is not offered. A voice of a language speaks
+# them as it speaks the language.
+REGIONS: Final = {
+    "ar": ("AE", "EG", "SA"),
+    "de": ("AT", "CH", "DE"),
+    "en": ("AU", "CA", "GB", "IE", "IN", "NZ", "US", "ZA"),
+    "es": ("AR", "ES", "MX", "US"),
+    "fr": ("BE", "CA", "CH", "FR"),
+    "it": ("IT",),
+    "ja": ("JP",),
+    "ko": ("KR",),
+    "nl": ("BE", "NL"),
+    "pl": ("PL",),
+    "pt": ("BR", "PT"),
+    "ru": ("RU",),
+    "zh": ("CN", "HK", "TW"),
+}
+
+_ATTRIBUTION: Final = Attribution(name="Fish Audio", url="https://fish.audio")
+
+
+class Catalog:
+    """The configured voice and the account's own."""
+
+    def __init__(self, account: Account, speech: SpeechSettings) -> None:
+        self._account = account
+        self._speech = speech
+        voice = speech.voice
+        self._configured = voice if isinstance(voice, tuple) else () if voice is None else (voice,)
+        self.voices: tuple[Voice, ...] = ()
+        """The account's own and the configured one, as far as they are known.
+
+        The same object until they change.
+        """
+        self.info = self._encode()
+        """The encoded Info event."""
+
+    def resolve(self, name: str | None, speaker: str | None = None) -> VoiceIds:
+        """The voice that a client names, by its id; no name is the configured voice.
+
+        A name is the id of a voice, listed or not, or the title of a listed one. One ``speaker``
+        of several is a voice by itself, since then nobody else speaks in the text: Fish needs no
+        word of the others, and the text no token. Raises VoiceNotFoundError.
+        """
+        if name is None or name == self._default_name:
+            if speaker and len(self._configured) > 1:
+                return self._speaker(speaker)
+            return self._speech.voice
+        if any(voice.id == name for voice in self.voices) or VOICE_ID.fullmatch(name):
+            return name
+        wanted = name.casefold()
+        for voice in self.voices:
+            if voice.title.casefold() == wanted:
+                return voice.id
+        raise VoiceNotFoundError(f"The account has no voice named {name!r}.")
+
+    async def keep_fresh(self) -> None:
+        """Follow the account's voices until cancelled."""
+        delay = RETRY_DELAY
+        while True:
+            # The voices known so far go on being offered when it fails.
+            try:
+                await self.refresh()
+                pause, delay = REFRESH_INTERVAL, RETRY_DELAY
+            except Exception as error:
+                if isinstance(error, FishError):
+                    _LOGGER.warning("The voices could not be listed: %s", error)
+                else:
+                    _LOGGER.exception("The voices could not be listed; please report this")
+                pause, delay = delay, min(delay * 2, REFRESH_INTERVAL)
+            # Servers that were started together need not ask together.
+            await asyncio.sleep(pause * random.uniform(0.9, 1.1))  # noqa: S311
+
+    async def refresh(self) -> None:
+        """Look at the account now. Raises FishError."""
+        voices = await self._account.voices()
+        known = {voice.id for voice in voices}
+        for voice_id in self._configured:
+            if voice_id in known:
+                continue
+            try:
+                voices.append(await self._account.voice(voice_id))
+            except VoiceNotFoundError as error:
+                _LOGGER.warning("The configured voice is not there: %s", error)
+        if (listed := tuple(voices)) != self.voices:
+            self.voices = listed
+            self.info = self._encode()
+
+    @property
+    def _default_name(self) -> str:
+        return ",".join(self._configured) or DEFAULT_NAME
+
+    def _speaker(self, name: str) -> str:
+        if name in self._configured:
+            return name
+        labels = self._labels()
+        for voice_id in self._configured:
+            if labels[voice_id].casefold() == name.casefold():
+                return voice_id
+        known = ", ".join(labels[voice_id] for voice_id in self._configured)
+        raise VoiceNotFoundError(f"The voice has no speaker {name!r}, but these: {known}.")
+
+    def _labels(self) -> dict[str, str]:
+        """What people see of each voice, by its id: no two look the same."""
+        labels = {voice_id: f"Voice {voice_id[:8]}" for voice_id in self._configured}
+        titles = Counter(voice.title.casefold() for voice in self.voices)
+        for voice in self.voices:
+            twice = titles[voice.title.casefold()] > 1
+            labels[voice.id] = f"{voice.title} ({voice.id[:8]})" if twice else voice.title
+        return labels
+
+    def _encode(self) -> bytes:
+        everything = _codes(LANGUAGES[self._speech.backend])
+        labels = self._labels()
+        speakers = [labels[voice_id] for voice_id in self._configured]
+        # Any voice speaks any language, and the default one has to: nobody else may be there.
+        first = _tts_voice(
+            self._default_name, ", ".join(speakers) or "Fish Audio's default voice", everything
+        )
+        if len(speakers) > 1:
+            first.speakers = [TtsVoiceSpeaker(name) for name in speakers]
+        others = sorted(
+            (voice for voice in self.voices if voice.id != self._default_name),
+            key=lambda voice: (voice.title.casefold(), voice.id),
+        )
+        program = TtsProgram(
+            name="wyoming-fish",
+            description="Fish Audio",
+            attribution=_ATTRIBUTION,
+            installed=True,
+            version=__version__,
+            voices=[
+                first,
+                *(
+                    _tts_voice(voice.id, labels[voice.id], _codes(voice.languages) or everything)
+                    for voice in others
+                ),
+            ],
+            supports_synthesize_streaming=True,
+        )
+        return encode(Info(tts=[program]).event())
+
+
+def _tts_voice(name: str, description: str, languages: list[str]) -> TtsVoice:
+    return TtsVoice(
+        name=name,
+        description=description,
+        attribution=_ATTRIBUTION,
+        installed=True,
+        version=None,
+        languages=languages,
+    )
+
+
+def _codes(languages: Iterable[str]) -> list[str]:
+    """Return Home Assistant's codes for Fish's, and their regional tags, in a stable order."""
+    codes = {HOME_ASSISTANT_CODES.get(code, code) for code in languages}
+    tags = {f"{code}-{region}" for code in codes for region in REGIONS.get(code, ())}
+    return sorted(codes | tags)
