@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import fishaudio  # type: ignore[import-untyped]
 
-from wyoming_fish.fish import Endpoint, Sockets
+from wyoming_fish.fish import ConnectionPool, Endpoint
 
 from .player import Heard
 from .programs import Fish, Served, emulator, ours
@@ -133,7 +133,7 @@ async def _speaker(lane: Lane) -> AsyncIterator[Speaker]:
     if lane.server is not None:
         yield wyoming_server(lane.server.port)
     elif lane.speaker == ENGINE:
-        sockets = Sockets(Endpoint("key", lane.fish.url))
+        sockets = ConnectionPool(Endpoint("key", lane.fish.url))
         try:
             yield engine(sockets)
         finally:

@@ -10,7 +10,7 @@ from wyoming.client import AsyncTcpClient
 from wyoming.error import Error
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
-from wyoming_fish.fish import Sockets, SpeechSettings, speak
+from wyoming_fish.fish import ConnectionPool, SpeechSettings, speak
 
 from .player import RATE, Heard
 from .texts import written
@@ -50,7 +50,7 @@ async def _write(client: AsyncTcpClient, text: AsyncIterator[str]) -> None:
     await client.write_event(SynthesizeStop().event())
 
 
-def engine(sockets: Sockets) -> Speaker:
+def engine(sockets: ConnectionPool) -> Speaker:
     """Our engine alone."""
 
     async def speak_here(text: AsyncIterator[str]) -> AsyncGenerator[bytes]:

@@ -13,7 +13,7 @@ __all__ = [
     "DEFAULT_URI",
     "URI_VARIABLE",
     "WILDCARDS",
-    "Address",
+    "ListenAddress",
     "got",
     "own_address",
     "without_user",
@@ -33,7 +33,7 @@ MAX_QUOTED_CHARS: Final = 12
 _FAR_AWAY: Final = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 
 
-class Address(NamedTuple):
+class ListenAddress(NamedTuple):
     """Where to listen."""
 
     scheme: str
@@ -43,7 +43,7 @@ class Address(NamedTuple):
     path: str = ""
 
     @classmethod
-    def parse(cls, uri: str) -> Address:
+    def parse(cls, uri: str) -> ListenAddress:
         """Read a Wyoming URI. Raises ValueError, whose text goes on from an option's name."""
         try:
             parts = urlsplit(uri)
@@ -70,7 +70,7 @@ class Address(NamedTuple):
         """The host as it is written in a URL."""
         return f"[{self.host}]" if ":" in self.host else self.host
 
-    def to_open(self) -> tuple[Address, ...]:
+    def to_open(self) -> tuple[ListenAddress, ...]:
         """Return the addresses that can be opened of one to listen at: this machine's first.
 
         A wildcard cannot be opened: it stands for localhost, and for this machine on its network.
@@ -80,7 +80,7 @@ class Address(NamedTuple):
         network = own_address(socket.AF_INET) or own_address(socket.AF_INET6)
         return tuple(self._replace(host=host) for host in ("127.0.0.1", network) if host)
 
-    def is_reached_by(self, other: Address) -> bool:
+    def is_reached_by(self, other: ListenAddress) -> bool:
         """Whether ``other`` leads to a server that listens here, as far as no name is looked up."""
         if other in self.to_open():
             return True

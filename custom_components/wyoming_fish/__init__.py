@@ -8,7 +8,7 @@ from homeassistant.util.ssl import get_default_context
 from . import issues
 from .const import CONF_BASE_URL
 from .coordinator import CreditCoordinator, FishConfigEntry, FishData, VoicesCoordinator
-from .fish import Endpoint, Sockets
+from .fish import ConnectionPool, Endpoint
 from .fish.api.account import Account
 
 PLATFORMS = [Platform.SENSOR, Platform.TTS]
@@ -26,7 +26,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: FishConfigEntry) -> bool
     voices.own_server = credit.data is None
     await voices.async_config_entry_first_refresh()
 
-    sockets = Sockets(endpoint, ssl_context=get_default_context(), session=session)
+    sockets = ConnectionPool(endpoint, ssl_context=get_default_context(), session=session)
     entry.runtime_data = FishData(account, sockets, credit, voices)
 
     async def stop(_event: Event) -> None:

@@ -15,7 +15,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from . import issues
 from .const import CONF_VOICE
 from .errors import translated
-from .fish import FishError, Sockets
+from .fish import ConnectionPool, FishError
 from .fish.api.account import Account, Credit, Voice
 from .fish.errors import KeyRefusedError, UnsupportedError, VoiceNotFoundError
 
@@ -36,7 +36,7 @@ class FishData:
     """What a set up entry works with."""
 
     account: Account
-    sockets: Sockets
+    sockets: ConnectionPool
     credit: "CreditCoordinator"
     voices: "VoicesCoordinator"
     first_audio: dict[str, float] = field(default_factory=dict)

@@ -83,4 +83,4 @@ def form_error(error: FishError) -> str:
         return "invalid_auth"
     if isinstance(error, ProxyAddressError):
         return "invalid_proxy"
-    return "cannot_connect" if error.passing else "not_fish"
+    return "cannot_connect" if error.retryable else "not_fish"

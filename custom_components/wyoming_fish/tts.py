@@ -36,14 +36,14 @@ from .coordinator import FishConfigEntry
 from .entity import voice_device
 from .errors import OptionError, translated, translated_option
 from .fish import Backend, FishError, SpeechSettings, TextSettings, speak
-from .fish.client import BRIDGE
+from .fish.client import KEEPALIVE_INTERVAL_S
 from .fish.errors import (
     KeyRefusedError,
     NoAudioError,
     NoCreditError,
     VoiceNotFoundError,
 )
-from .fish.reply_metrics import Story
+from .fish.reply_metrics import ReplyMetrics
 from .message_options import OPTIONS, message_options
 from .text_options import has_style, text_options, text_settings
 from .voices import backend_languages, listed_voices, voice_named
@@ -179,7 +179,7 @@ class FishTextToSpeech(TextToSpeechEntity):
     async def _speech(
         self, request: TTSAudioRequest, settings: SpeechSettings, text: TextSettings, *, ssml: bool
     ) -> AsyncGenerator[bytes]:
-        story = Story()
+        story = ReplyMetrics()
         message = _Message(request.message_gen)
         try:
             async with contextlib.aclosing(
@@ -190,7 +190,7 @@ class FishTextToSpeech(TextToSpeechEntity):
                     text,
                     ssml=ssml,
                     voice=self._voice_id,
-                    bridge=BRIDGE,
+                    bridge=KEEPALIVE_INTERVAL_S,
                     story=story,
                 )
             ) as speech:
@@ -206,7 +206,7 @@ class FishTextToSpeech(TextToSpeechEntity):
             self._finished(story, settings)
 
     @callback
-    def _finished(self, story: Story, settings: SpeechSettings) -> None:
+    def _finished(self, story: ReplyMetrics, settings: SpeechSettings) -> None:
         """Tell of a reply of which something was heard.
 
         The entry may have been set up again, or removed, since the reply began.
@@ -236,7 +236,7 @@ class FishTextToSpeech(TextToSpeechEntity):
     def _failed(self, error: FishError, settings: SpeechSettings) -> None:
         """Ask the person for what only a person can change, while the account is set up."""
         # The text that Home Assistant logs is a translation, without Fish Audio's own words.
-        _LOGGER.warning("Fish Audio could not speak: %s", error.happened)
+        _LOGGER.warning("Fish Audio could not speak: %s", error.reason)
         if self._entry.state is not ConfigEntryState.LOADED:
             return
         if isinstance(error, KeyRefusedError):

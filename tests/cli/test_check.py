@@ -26,7 +26,7 @@ VOICE = VOICES[0]
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails is not tried again."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", -1.0)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", -1.0)
     monkeypatch.setattr("wyoming_fish.fish.connections.limiter.QUEUE_TIMEOUT_S", 0.05)
 
 
@@ -149,7 +149,7 @@ async def test_a_websocket_that_is_never_answered(
     check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A websocket that runs out of time is wrong, though REST speaks."""
-    monkeypatch.setattr("wyoming_fish.fish.api.live_connection.OPEN_TIMEOUT", 0.1)
+    monkeypatch.setattr("wyoming_fish.fish.api.live_connection.OPEN_TIMEOUT_S", 0.1)
     settings = EmulatorSettings(voice="code", faults=[Fault("upgrade", "stall", times=None)])
     async with Emulator(settings) as emulator:
         status, findings = await check(f"--base-url={emulator.url}")
@@ -195,7 +195,7 @@ async def test_warnings(
     said: str,
 ) -> None:
     """What could be better, or will not be well for long, is said and does not fail."""
-    monkeypatch.setattr("wyoming_fish.cli.check.diagnostics.SLOW", 0.1)
+    monkeypatch.setattr("wyoming_fish.cli.check.diagnostics.SLOW_S", 0.1)
     settings.voice = "code"
     async with Emulator(settings) as emulator:
         status, findings = await check(f"--base-url={emulator.url}", *flags)

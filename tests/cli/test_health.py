@@ -108,7 +108,7 @@ async def test_another_answers(
 ) -> None:
     """What answers otherwise, or not at all, is not well."""
     if answer is None:
-        monkeypatch.setattr("wyoming_fish.cli.health.PATIENCE", 0.05)
+        monkeypatch.setattr("wyoming_fish.cli.health.TIMEOUT_S", 0.05)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
@@ -126,7 +126,7 @@ def test_nobody_answers(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that hangs, so that it does not even accept, is not waited for."""
-    monkeypatch.setattr("wyoming_fish.cli.health.PATIENCE", 0.05)
+    monkeypatch.setattr("wyoming_fish.cli.health.TIMEOUT_S", 0.05)
     path = tmp_path / "fish.sock"
     with socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET) as hanging:
         hanging.bind(str(path) if kind == "unix" else ("127.0.0.1", 0))

@@ -6,7 +6,7 @@ import pytest
 
 from wyoming_fish.cli.options import Options
 from wyoming_fish.fish.settings import FISH_URL, Backend, Latency
-from wyoming_fish.uri import Address
+from wyoming_fish.uri import ListenAddress
 
 KEY = {"FISH_API_KEY": "secret-key"}
 VOICE = "0123456789abcdef" * 2
@@ -25,7 +25,7 @@ def refused(
 def test_defaults() -> None:
     """With a key alone, the server listens everywhere and speaks by the paid default."""
     options = Options.parse([], KEY)
-    assert options.uri == Address("tcp", "0.0.0.0", 10210)  # noqa: S104
+    assert options.uri == ListenAddress("tcp", "0.0.0.0", 10210)  # noqa: S104
     assert options.endpoint is not None
     assert (options.endpoint.api_key, options.endpoint.base_url) == ("secret-key", FISH_URL)
     speech = options.speech
@@ -288,16 +288,16 @@ def test_help_does_not_show_the_key(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("uri", "address"),
     [
-        ("tcp://localhost:10210", Address("tcp", "localhost", 10210)),
-        ("tcp://[::]:0", Address("tcp", "::", 0)),
-        ("unix:///run/fish.sock", Address("unix", path="/run/fish.sock")),
-        ("unix://relative.sock", Address("unix", path="relative.sock")),
-        ("stdio://", Address("stdio")),
+        ("tcp://localhost:10210", ListenAddress("tcp", "localhost", 10210)),
+        ("tcp://[::]:0", ListenAddress("tcp", "::", 0)),
+        ("unix:///run/fish.sock", ListenAddress("unix", path="/run/fish.sock")),
+        ("unix://relative.sock", ListenAddress("unix", path="relative.sock")),
+        ("stdio://", ListenAddress("stdio")),
     ],
 )
-def test_addresses(uri: str, address: Address) -> None:
+def test_addresses(uri: str, address: ListenAddress) -> None:
     """All of Wyoming's URIs can be listened on."""
-    assert Address.parse(uri) == address
+    assert ListenAddress.parse(uri) == address
 
 
 @pytest.mark.parametrize(
@@ -310,5 +310,5 @@ def test_addresses(uri: str, address: Address) -> None:
 )
 def test_a_port_alone_is_for_this_machine_alone(value: str, host: str, port: int) -> None:
     """The page has no password: others reach it only where an address of theirs is named."""
-    assert Options.parse(["--http", value], KEY).http == Address("tcp", host, port)
+    assert Options.parse(["--http", value], KEY).http == ListenAddress("tcp", host, port)
     assert Options.parse([], KEY).http is None

@@ -12,9 +12,9 @@ from tests.packaging.documents import IMAGE, check_compose, load, load_all
 from tests.support.processes import ROOT
 from wyoming_fish.cli.flags import FLAGS
 from wyoming_fish.cli.options import Options
-from wyoming_fish.server.connection import TEXT_PAUSE
+from wyoming_fish.server.connection import TEXT_TIMEOUT_S
 from wyoming_fish.server.shutdown import STOP_TIMEOUT_S
-from wyoming_fish.uri import DEFAULT_URI, Address
+from wyoming_fish.uri import DEFAULT_URI, ListenAddress
 
 COMPOSE = load("deploy/compose.yaml")
 MANIFESTS = {manifest["kind"]: manifest for manifest in load_all("deploy/kubernetes.yaml")}
@@ -22,7 +22,7 @@ MANIFESTS = {manifest["kind"]: manifest for manifest in load_all("deploy/kuberne
 # Sessions at once of an account without top-ups (Fish Audio's documentation).
 LEAST_SESSIONS = 5
 
-PORT = Address.parse(DEFAULT_URI).port
+PORT = ListenAddress.parse(DEFAULT_URI).port
 
 
 def _container() -> dict[str, Any]:
@@ -67,7 +67,7 @@ def test_haproxy() -> None:
     patience = {
         60 * int(minutes) for minutes in re.findall(r"timeout (?:client|server) (\d+)m", text)
     }
-    assert min(patience) > TEXT_PAUSE
+    assert min(patience) > TEXT_TIMEOUT_S
     (volume,) = COMPOSE["services"]["balancer"]["volumes"]
     assert volume.startswith("./haproxy.cfg:/usr/local/etc/haproxy/haproxy.cfg")
 

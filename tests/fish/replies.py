@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
-from wyoming_fish.fish import Endpoint, Sockets, SpeechSettings, TextSettings, speak
+from wyoming_fish.fish import ConnectionPool, Endpoint, SpeechSettings, TextSettings, speak
 
 SENTENCES = (
     "Good night to you all. ",
@@ -24,11 +24,11 @@ RAW = TextSettings(mode="raw")
 @contextlib.asynccontextmanager
 async def fish(
     *faults: Fault, timestamps: bool | None = None, **settings: Any
-) -> AsyncIterator[tuple[Emulator, Sockets]]:
+) -> AsyncIterator[tuple[Emulator, ConnectionPool]]:
     """An emulator with odd frames of the voice that encodes its text, and the sockets to it."""
     usual: dict[str, Any] = {"voice": "code", "frame": 0.05, "odd_frames": True}
     async with Emulator(EmulatorSettings(faults=list(faults), **usual | settings)) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url), timestamps=timestamps)
+        sockets = ConnectionPool(Endpoint("key", emulator.url), timestamps=timestamps)
         try:
             yield emulator, sockets
         finally:
@@ -44,6 +44,6 @@ async def words() -> AsyncIterator[str]:
         await asyncio.sleep(0)
 
 
-async def speech(sockets: Sockets, settings: SpeechSettings = SETTINGS) -> str:
+async def speech(sockets: ConnectionPool, settings: SpeechSettings = SETTINGS) -> str:
     """What is heard of the text."""
     return decode_code_voice(b"".join([pcm async for pcm in speak(sockets, words(), settings)]))

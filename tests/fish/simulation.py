@@ -4,7 +4,7 @@ import heapq
 from collections import deque
 from dataclasses import dataclass, field
 
-from wyoming_fish.fish.synthesis.flush_scheduler import LETTER, Schedule
+from wyoming_fish.fish.synthesis.flush_scheduler import S_PER_CHAR, FlushScheduler
 
 __all__ = ["Run", "by_words", "simulate"]
 
@@ -49,7 +49,7 @@ class _Simulation:
         self.run = Run()
         self._answer, self._pace, self._letter = answer, pace, letter
         self._buffer, self._leaves_at = buffer, leaves_at
-        self._schedule = Schedule()
+        self._schedule = FlushScheduler()
         self._events: list[tuple[float, int, str, str]] = []
         self._count = 0
         self._busy_until = self._played_until = self._came = self._heard = 0.0
@@ -106,7 +106,7 @@ class _Simulation:
     def _send(self, piece: str, now: float) -> None:
         run = self.run
         run.pieces.append((now, piece))
-        sent = min(self._letter, LETTER) * len(run.text)
+        sent = min(self._letter, S_PER_CHAR) * len(run.text)
         run.most_ahead = max(run.most_ahead, sent - self._heard)
         at = max(now, self._busy_until) + self._answer
         seconds = self._letter * len(piece)

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
-from wyoming_fish.fish import Endpoint, Sockets, SpeechSettings, speak
+from wyoming_fish.fish import ConnectionPool, Endpoint, SpeechSettings, speak
 from wyoming_fish.fish.errors import (
     BrokenStreamError,
     FishConnectionError,
     VoiceNotFoundError,
 )
-from wyoming_fish.fish.synthesis.live_attempt import LiveReply
+from wyoming_fish.fish.synthesis.live_attempt import LiveAttempt
 
 TEXT = "The kettle is on. It will take 3.5 minutes, «ungefähr» — 約三分。 Shall I call you?"
 
@@ -34,16 +34,16 @@ def _words(text: str) -> list[str]:
 @contextlib.asynccontextmanager
 async def _fish(
     settings: EmulatorSettings, *, concurrency: int = 5
-) -> AsyncIterator[tuple[Emulator, Sockets]]:
+) -> AsyncIterator[tuple[Emulator, ConnectionPool]]:
     async with Emulator(settings) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url), concurrency=concurrency, warm=0)
+        sockets = ConnectionPool(Endpoint("key", emulator.url), concurrency=concurrency, warm=0)
         try:
             yield emulator, sockets
         finally:
             await sockets.close()
 
 
-async def _spoken(sockets: Sockets, pieces: Iterable[str]) -> bytes:
+async def _spoken(sockets: ConnectionPool, pieces: Iterable[str]) -> bytes:
     out = []
     async for pcm in speak(sockets, _pieces(pieces), SETTINGS):
         assert pcm
@@ -143,7 +143,7 @@ async def test_a_reply_that_is_over_is_forgotten() -> None:
 
     def replies() -> int:
         gc.collect()
-        return sum(type(each) is LiveReply for each in gc.get_objects())
+        return sum(type(each) is LiveAttempt for each in gc.get_objects())
 
     async with _fish(EmulatorSettings(voice="code")) as (_, sockets):
         before = replies()
@@ -213,14 +213,14 @@ async def test_fish_that_cannot_be_reached() -> None:
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
         url = emulator.url
     with pytest.raises(FishConnectionError, match="network"):
-        await _spoken(Sockets(Endpoint("key", url), warm=0), [TEXT])
+        await _spoken(ConnectionPool(Endpoint("key", url), warm=0), [TEXT])
 
 
 @pytest.mark.usefixtures("impatient")
 async def test_silence_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where Fish says nothing more, the reply fails in the end instead of hanging."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.LOOK", 0.01)
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.SILENCE_LIMIT", 0.05)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.WATCHDOG_INTERVAL_S", 0.01)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.SILENCE_TIMEOUT_S", 0.05)
     settings = EmulatorSettings(voice="code", frame=0.05, faults=[Fault("audio", "stall", at=2)])
     async with _fish(settings) as (_, sockets):
         with pytest.raises(BrokenStreamError, match="silent"):

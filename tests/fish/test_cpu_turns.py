@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from wyoming_fish.fish import TextSettings
-from wyoming_fish.fish.cpu_turns import CPU_TURN_S, STEP_CHARACTERS, cpu_owner, cpu_turn, steps
+from wyoming_fish.fish.cpu_turns import CPU_TURN_S, STEP_CHARS, cpu_owner, cpu_turn, steps
 from wyoming_fish.fish.owner import owner_at
 from wyoming_fish.fish.settings import Backend
-from wyoming_fish.fish.text.prepared_text import Script
-from wyoming_fish.fish.text.sentences import WINDOW_CHARACTERS, Sentences
+from wyoming_fish.fish.text.prepared_text import PreparedText
+from wyoming_fish.fish.text.sentences import WINDOW_CHARS, Sentences
 from wyoming_fish.fish.text.ssml.document import SsmlPart, ssml_steps
 
 LONG = 100_000
@@ -112,10 +112,10 @@ async def test_cancelled_while_it_waits() -> None:
 async def test_text_is_cleaned_in_steps(mode: str) -> None:
     """No step gives more than STEP_CHARACTERS, whatever came in one piece."""
     settings = TextSettings(mode=mode)  # type: ignore[arg-type]
-    script = Script(_pieces("a, " * (LONG // 3)), Backend.S2_1_PRO, settings)
+    script = PreparedText(_pieces("a, " * (LONG // 3)), Backend.S2_1_PRO, settings)
     lengths = [len(part) async for part in script.text()]
     assert sum(lengths) >= LONG - 3
-    assert max(lengths) <= STEP_CHARACTERS + 2
+    assert max(lengths) <= STEP_CHARS + 2
 
 
 @pytest.mark.parametrize("begin", ["<speak>", "<speak><b>", "<!DOCTYPE a><speak>"])
@@ -124,7 +124,7 @@ def test_ssml_is_read_in_steps(begin: str) -> None:
     document = begin + "<p>a</p>" * (LONG // 8) + "</speak>"
     parts: list[SsmlPart] = []
     count = sum(1 for _ in ssml_steps(document, Backend.S2_1_PRO, TextSettings(), parts))
-    assert count >= len(document) // STEP_CHARACTERS
+    assert count >= len(document) // STEP_CHARS
     assert sum(part.text.count("a") for part in parts) == LONG // 8
 
 
@@ -134,7 +134,7 @@ def test_sentences_are_sought_in_a_window() -> None:
     sentences = Sentences()
     for step in steps(text):
         sentences.write(step)
-        assert len(sentences.text) <= WINDOW_CHARACTERS
+        assert len(sentences.text) <= WINDOW_CHARS
     taken = ""
     while sentences.text:
         taken += sentences.take(sentences.cuts[0].at if sentences.cuts else len(sentences.text))
@@ -154,7 +154,7 @@ async def test_many_texts_at_the_same_time() -> None:
     """Sixty hostile texts hold up the loop for a few turns, and not for sixty."""
 
     async def clean(number: int) -> None:
-        script = Script(_pieces(BOMBS[number % 5]), Backend.S2_1_PRO, TextSettings())
+        script = PreparedText(_pieces(BOMBS[number % 5]), Backend.S2_1_PRO, TextSettings())
         async for _ in script.text():
             pass
 

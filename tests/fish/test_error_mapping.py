@@ -3,7 +3,7 @@
 import pytest
 
 from wyoming_fish.fish import Endpoint
-from wyoming_fish.fish.error_mapping import MESSAGE_LIMIT, from_refusal, from_status
+from wyoming_fish.fish.error_mapping import MAX_MESSAGE_CHARS, error_from_event, error_from_status
 from wyoming_fish.fish.errors import (
     FishError,
     KeyRefusedError,
@@ -23,7 +23,7 @@ PAGE = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</b
 )
 def test_a_page_is_not_quoted(status: int, page: bytes) -> None:
     """What a proxy shows to a browser is nothing for a log or a notification."""
-    text = str(from_status(status, page))
+    text = str(error_from_status(status, page))
     assert str(status) in text
     assert not {"<", ">", "nginx", "Blocked"} & set(text.replace("(", " ").split())
     assert "<" not in text
@@ -36,21 +36,23 @@ def test_a_page_is_not_quoted(status: int, page: bytes) -> None:
         (b'{"statusCode": 503, "message": null, "error": "Service Unavailable"}', "(503: Service"),
         (b'{"detail": "Not now"}', "(503: Not now)"),
         (b"upstream connect error\n\x1b[31mreset", "(503: upstream connect error [31mreset)"),
-        (b"x" * 1000, "x" * MESSAGE_LIMIT + "…)"),
+        (b"x" * 1000, "x" * MAX_MESSAGE_CHARS + "…)"),
         (b"", "(503)"),
     ],
 )
 def test_a_message_is_quoted_on_one_line(body: bytes, quoted: str) -> None:
     """Of a message, or of short plain text, a person reads all that can be printed."""
-    text = str(from_status(503, body))
+    text = str(error_from_status(503, body))
     assert quoted in text
     assert text.isprintable()
 
 
 def test_a_page_in_place_of_an_answer_points_to_the_address() -> None:
     """A 4xx with a page is no word of Fish Audio's about the request."""
-    assert isinstance(from_status(400, PAGE), ProtocolError)
-    assert isinstance(from_status(400, b'{"status": 400, "message": "No"}'), RequestRefusedError)
+    assert isinstance(error_from_status(400, PAGE), ProtocolError)
+    assert isinstance(
+        error_from_status(400, b'{"status": 400, "message": "No"}'), RequestRefusedError
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,20 +75,20 @@ def test_only_fish_audio_itself_points_to_its_website(
     assert at_fish in str(theirs)
     assert "fish" not in str(own).lower().replace("wyoming", "")
     # What else can be done is said of both.
-    assert own.cure in str(theirs)
+    assert own.default_advice in str(theirs)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_says_that_it_is_one(status: int) -> None:
     """The key is not sent elsewhere by itself: the person has to name that address."""
-    assert f"redirects to another address ({status})" in str(from_status(status, PAGE))
+    assert f"redirects to another address ({status})" in str(error_from_status(status, PAGE))
 
 
 @pytest.mark.parametrize("said", ["Invalid Token", "Insufficient API credit", "overload", "Odd"])
 def test_an_event_is_told_like_a_status(said: str) -> None:
     """An `error` event of a self-hosted server does not point to fish.audio either."""
-    assert "Fish Audio" not in str(from_refusal(said))
-    assert "fish.audio" not in str(from_refusal(said))
+    assert "Fish Audio" not in str(error_from_event(said))
+    assert "fish.audio" not in str(error_from_event(said))
 
 
 def test_a_server_that_repeats_the_key_is_not_quoted_with_it() -> None:

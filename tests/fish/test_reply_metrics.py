@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
-from wyoming_fish.fish import Endpoint, FishError, Sockets, SpeechSettings, speak
-from wyoming_fish.fish.reply_metrics import Story
+from wyoming_fish.fish import ConnectionPool, Endpoint, FishError, SpeechSettings, speak
+from wyoming_fish.fish.reply_metrics import ReplyMetrics
 
 RATE = 24000
 TEXT = "Die Küche ist dunkel. Good night."
 
 
-async def _tell(emulator: Emulator, *pieces: str) -> Story:
+async def _tell(emulator: Emulator, *pieces: str) -> ReplyMetrics:
     """Speak it, and give its story when it has ended, well or not; check its seconds of audio."""
 
     async def text() -> AsyncIterator[str]:
@@ -21,8 +21,8 @@ async def _tell(emulator: Emulator, *pieces: str) -> Story:
             await asyncio.sleep(0.01)
             yield piece
 
-    story = Story()
-    sockets = Sockets(Endpoint("key", emulator.url), warm=0)
+    story = ReplyMetrics()
+    sockets = ConnectionPool(Endpoint("key", emulator.url), warm=0)
     size = 0
     try:
         async for pcm in speak(sockets, text(), SpeechSettings(sample_rate=RATE), story=story):
@@ -57,7 +57,7 @@ async def test_times_and_sums(websocket: bool) -> None:
 
 async def test_each_try_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is sent again counts again, and each new try has its reason."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.FIRST_DELAY", 0.005)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.FIRST_DELAY_S", 0.005)
     faults = [Fault("upgrade", 503), Fault("audio", "finish-error", times=1)]
     async with Emulator(EmulatorSettings(faults=faults)) as emulator:
         story = await _tell(emulator, "Good night.")
@@ -87,7 +87,7 @@ async def test_refused_text_is_not_billed(
     faults: list[Fault], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What Fish refuses does not count, by websocket and by REST; what it then takes does."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.FIRST_DELAY", 0.005)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.FIRST_DELAY_S", 0.005)
     async with Emulator(EmulatorSettings(faults=faults)) as emulator:
         story = await _tell(emulator, "Good night.")
     assert story.retries[-1] in ("unavailable", "limit")
@@ -98,8 +98,8 @@ async def test_refused_text_is_not_billed(
 async def test_text_that_only_was_refused_is_not_billed() -> None:
     """A reply whose every session is refused costs nothing."""
     async with Emulator(EmulatorSettings(faults=[Fault("text", "error", times=None)])) as emulator:
-        story = Story()
-        sockets = Sockets(Endpoint("key", emulator.url), warm=0)
+        story = ReplyMetrics()
+        sockets = ConnectionPool(Endpoint("key", emulator.url), warm=0)
 
         async def text() -> AsyncIterator[str]:
             yield "Good night."

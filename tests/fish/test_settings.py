@@ -176,8 +176,8 @@ def test_the_key_goes_to_fish_audio_as_it_should(base: str, said: str) -> None:
 @pytest.mark.parametrize("base", ["https://api.fish.audio.", "HTTPS://API.FISH.AUDIO:443/"])
 def test_fish_audio_itself(base: str) -> None:
     """However its address is written, it is known: it needs a key, and always has a wallet."""
-    assert Endpoint("key", base).is_fish
-    assert not Endpoint("key", "https://fish.audio.example.org").is_fish
+    assert Endpoint("key", base).is_cloud
+    assert not Endpoint("key", "https://fish.audio.example.org").is_cloud
 
 
 def test_a_name_with_other_letters_is_asked_for_by_its_ascii_form() -> None:

@@ -39,7 +39,7 @@ def test_it_is_cut() -> None:
 def test_an_error_is_one_short_line() -> None:
     """Whatever it quotes."""
     error = FishError("The account has no voice named " + "\n\x1b\u202e" * 10**6)
-    for text in (str(error), error.happened, error.args[0]):
+    for text in (str(error), error.reason, error.args[0]):
         assert text.isprintable()
         assert len(text) <= MAX_HAPPENED_CHARS + 1
 

@@ -99,7 +99,7 @@ def test_errors_name_facts_alone(language: str) -> None:
 def test_a_proxys_address_is_explained(language: str) -> None:
     """Each text about it names the marks and the characters that the engine's own advice names."""
     texts = json.loads((FOLDER / f"{language}.json").read_text())
-    facts = re.findall(r"%..|Latin-1", errors.ProxyAddressError.cure)
+    facts = re.findall(r"%..|Latin-1", errors.ProxyAddressError.default_advice)
     assert len(facts) == 4
     for text in (
         texts["config"]["error"]["invalid_proxy"],

@@ -95,7 +95,7 @@ async def test_voice_of_the_pipeline(
     while not entry.runtime_data.sockets.idle:  # noqa: ASYNC110
         await asyncio.sleep(0)
     await speak(hass, "tts.coral_speech", TEXT)
-    assert (emulator.sessions[0].backend, entry.runtime_data.sockets.lent_warm) == ("s1", 1)
+    assert (emulator.sessions[0].backend, entry.runtime_data.sockets.acquired_ready) == ("s1", 1)
 
 
 async def test_satellite_of_another_kind(

@@ -23,11 +23,11 @@ from wyoming.tts import (
 
 from tests.support import idle_clock
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
-from wyoming_fish.server.connection import EVENTS_AT_ONCE, TEXT_PAUSE
+from wyoming_fish.server.connection import EVENTS_AT_ONCE, TEXT_TIMEOUT_S
 from wyoming_fish.server.events import WIDTH
 from wyoming_fish.server.listener import ACCEPTED_AT_ONCE
-from wyoming_fish.server.requests.queue import WAITING_LIMIT
-from wyoming_fish.server.requests.request import Reply
+from wyoming_fish.server.requests.queue import MAX_WAITING
+from wyoming_fish.server.requests.request import SynthesisRequest
 
 from ..support.server import Served, Serving, crowd, receive, stream
 from ..support.visiting import visitor
@@ -75,7 +75,7 @@ async def test_too_many_that_are_served(serving: Serving, flag: str) -> None:
 
 async def test_silence_has_an_end(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that connects and says nothing, or says it very slowly, is told and sent away."""
-    monkeypatch.setattr("wyoming_fish.server.connection.FIRST_EVENT", 0.05)
+    monkeypatch.setattr("wyoming_fish.server.connection.FIRST_EVENT_TIMEOUT_S", 0.05)
     async with serving(EmulatorSettings()) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         writer.write(b'{"type":')
@@ -99,7 +99,7 @@ async def test_idleness_has_an_end(serving: Serving) -> None:
 
 async def test_a_text_that_never_goes_on(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that begins a text and never ends it is told, and does not keep its session."""
-    monkeypatch.setattr("wyoming_fish.server.connection.TEXT_PAUSE", 0.05)
+    monkeypatch.setattr("wyoming_fish.server.connection.TEXT_TIMEOUT_S", 0.05)
     async with serving(EmulatorSettings(voice="code")) as served, served.client() as client:
         await client.write_event(SynthesizeStart().event())
         await client.write_event(SynthesizeChunk("Once upon a time. And").event())
@@ -118,7 +118,7 @@ def test_a_text_that_is_written_slowly(serving: Serving) -> None:
             await client.write_event(SynthesizeStart().event())
             for _ in range(4):
                 await client.write_event(SynthesizeChunk("Good night. ").event())
-                await asyncio.sleep(TEXT_PAUSE / 3.5)
+                await asyncio.sleep(TEXT_TIMEOUT_S / 3.5)
             await client.write_event(SynthesizeStop().event())
             reply = await receive(client, "synthesize-stopped")
             return decode_code_voice(reply.pcm)
@@ -179,7 +179,7 @@ async def test_a_text_without_end(serving: Serving) -> None:
 
 async def test_pieces_of_nothing() -> None:
     """Empty pieces, which no bound on characters would end, are not kept."""
-    reply = Reply(SynthesizeVoice(), 10, streamed=True)
+    reply = SynthesisRequest(SynthesizeVoice(), 10, streamed=True)
     for piece in ("", "Hi", "", ""):
         reply.add(piece)
     reply.end()
@@ -206,12 +206,12 @@ async def test_requests_without_end(serving: Serving) -> None:
     """Nor may a client have more than so many replies waiting, however short they are."""
     async with serving(EmulatorSettings(voice="code", first_audio=30)) as served:
         async with served.client() as client:
-            for _ in range(WAITING_LIMIT + 2):
+            for _ in range(MAX_WAITING + 2):
                 await client.write_event(Synthesize("").event())
                 await client.write_event(Synthesize("Hi.").event())
             reply = await receive(client, "error")
             assert reply.error.code == "bad-event"
-            assert f"{WAITING_LIMIT} replies" in reply.error.text
+            assert f"{MAX_WAITING} replies" in reply.error.text
         served.emulator.settings.first_audio = 0.0
         assert await _is_served(served)
 

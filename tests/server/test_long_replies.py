@@ -45,8 +45,8 @@ async def test_a_text_that_pauses_again_and_again(
 ) -> None:
     """However often the text pauses, the player is kept awake, and the words come out whole."""
     # A player that gives up after 5 s, in hundredths.
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.SILENCE_LIMIT", 0.2)
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.LOOK", 0.02)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.SILENCE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.WATCHDOG_INTERVAL_S", 0.02)
     settings = EmulatorSettings(voice="code")
     words = ["It is late. ", "The doors ", "are ", "locked. ", "Sleep well."]
     flags = ("--text=raw", "--bridge=0.02", "--idle-time=0.05")

@@ -15,7 +15,7 @@ from tests.support import idle_clock
 from wyoming_fish.fish.settings import SAMPLE_RATES
 from wyoming_fish.server.events import encode, encode_audio
 from wyoming_fish.server.memory_budget import MemoryBudget
-from wyoming_fish.server.stream import OUTPUT_LIMIT_BYTES, ClientStalledError, Wire
+from wyoming_fish.server.stream import MAX_OUTPUT_BYTES, ClientStalledError, WyomingStream
 
 # Seconds of audio: without a bound, the kernel's buffer alone holds two minutes.
 LENGTH_S: Final = 300
@@ -27,13 +27,15 @@ WRITE_TIMEOUT_S: Final = 30.0
 @asynccontextmanager
 async def _connected(
     kind: str, path: Path
-) -> AsyncIterator[tuple[Wire, asyncio.StreamReader, asyncio.StreamWriter]]:
+) -> AsyncIterator[tuple[WyomingStream, asyncio.StreamReader, asyncio.StreamWriter]]:
     """The server's end of a connection, and the client's."""
-    wires: asyncio.Queue[Wire] = asyncio.Queue()
+    wires: asyncio.Queue[WyomingStream] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
-    def new_wire() -> Wire:
-        return Wire(wires.put_nowait, MemoryBudget(0).share(), write_timeout=WRITE_TIMEOUT_S)
+    def new_wire() -> WyomingStream:
+        return WyomingStream(
+            wires.put_nowait, MemoryBudget(0).share(), write_timeout=WRITE_TIMEOUT_S
+        )
 
     if kind == "unix":
         server = await loop.create_unix_server(new_wire, str(path))
@@ -65,7 +67,7 @@ async def _play(reader: asyncio.StreamReader, rate: int) -> int:
     return heard
 
 
-async def _speak(wire: Wire, rate: int, length: int = LENGTH_S) -> int:
+async def _speak(wire: WyomingStream, rate: int, length: int = LENGTH_S) -> int:
     """Write so many seconds of audio as fast as there is room, and return its bytes."""
     written = 0
     for second in range(length):
@@ -101,7 +103,7 @@ def test_events_of_several_tasks_go_out_whole(kind: str, tmp_path: Path) -> None
             async def write(source: int) -> None:
                 for number in range(20):
                     # Larger and smaller ones than what is written at a time.
-                    size = (3 * OUTPUT_LIMIT_BYTES, OUTPUT_LIMIT_BYTES // 2, 100)[source]
+                    size = (3 * MAX_OUTPUT_BYTES, MAX_OUTPUT_BYTES // 2, 100)[source]
                     payload = bytes([ord("A") + number % 26]) * size
                     await wire.write(encode(Event("x", {"at": [source, number]}, payload)))
 
@@ -172,7 +174,7 @@ def test_what_it_has_not_taken_is_not_kept(kind: str, tmp_path: Path) -> None:
             event = encode_audio(8000, 0, bytes(64 * 2**20))
             with pytest.raises(ClientStalledError):
                 await wire.write(event)
-            assert _kept(wire) <= 2 * OUTPUT_LIMIT_BYTES
+            assert _kept(wire) <= 2 * MAX_OUTPUT_BYTES
             await wire.close()
             assert _kept(wire) == 0
             heard = 0
@@ -184,6 +186,6 @@ def test_what_it_has_not_taken_is_not_kept(kind: str, tmp_path: Path) -> None:
     idle_clock.run(run())
 
 
-def _kept(wire: Wire) -> int:
+def _kept(wire: WyomingStream) -> int:
     """Bytes of output that wait in this process."""
     return wire._transport.get_write_buffer_size()  # noqa: SLF001 - no other way

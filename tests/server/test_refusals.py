@@ -137,7 +137,7 @@ async def test_who_does_not_close_makes_room(serving: Serving) -> None:
     ("bound", "least"),
     [
         ("wyoming_fish.server.connection.LINGER_TIMEOUT_S", 0.05),
-        ("wyoming_fish.server.stream.LINGER_LIMIT_BYTES", 9),
+        ("wyoming_fish.server.stream.MAX_LINGER_BYTES", 9),
     ],
 )
 async def test_who_does_not_close_is_closed(
@@ -157,7 +157,7 @@ async def test_who_does_not_close_is_closed(
 async def test_a_thousand_refused(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that are too many and do not close are cut off by those that come later."""
     monkeypatch.setattr("wyoming_fish.server.server.MAX_REFUSALS", 2)
-    monkeypatch.setattr("wyoming_fish.server.stream.LINGER_LIMIT_BYTES", 2**60)
+    monkeypatch.setattr("wyoming_fish.server.stream.MAX_LINGER_BYTES", 2**60)
     async with serving(EmulatorSettings(), "--max-connections=1") as served, served.client() as one:
         await one.write_event(Describe().event())
         assert await one.read_event()

@@ -15,10 +15,10 @@ from wyoming.event import Event, async_read_event
 from tests.support import idle_clock
 from tests.support.damage import damaged
 from wyoming_fish.server.events import (
-    DATA_LIMIT,
-    NAME_LIMIT,
+    MAX_DATA_BYTES,
+    MAX_NAME_CHARS,
+    EventError,
     EventParser,
-    WireError,
     encode,
     encode_audio,
     is_ssml,
@@ -26,7 +26,7 @@ from wyoming_fish.server.events import (
     voice_of,
 )
 from wyoming_fish.server.memory_budget import OWN_BYTES, MemoryBudget
-from wyoming_fish.server.stream import EVENT_TIMEOUT_S, INPUT_LIMIT_BYTES, READ_BYTES, Wire
+from wyoming_fish.server.stream import EVENT_TIMEOUT_S, MAX_INPUT_BYTES, READ_BYTES, WyomingStream
 
 from ..support.hostile_events import CORPUS, LARGE
 
@@ -38,7 +38,7 @@ def _read(data: bytes) -> list[Event]:
     while (event := parser.next_event()) is not None:
         events.append(event)
     if parser.is_amid_event:
-        raise WireError("the connection ended amid an event")
+        raise EventError("the connection ended amid an event")
     return events
 
 
@@ -55,7 +55,7 @@ def test_each_input_is_what_its_name_says(name: str) -> None:
     """Everything that is no event is one kind of error; all else is read."""
     data = (CORPUS | LARGE)[name]
     if name.startswith("fail"):
-        with pytest.raises(WireError):
+        with pytest.raises(EventError):
             _read(data)
     else:
         assert _read(data)
@@ -69,18 +69,18 @@ def test_the_corpus_is_there() -> None:
 @given(damaged(CORPUS, st.sampled_from([b'"', b"{", b"[", b"\\ud800", b"9" * 30, b"\n"])))
 def test_damaged_inputs_break_nothing(data: bytes) -> None:
     """Whatever becomes of them, they are events with sound fields, or a WireError."""
-    with contextlib.suppress(WireError):
+    with contextlib.suppress(EventError):
         for event in _read(data):
             assert isinstance(event.type, str)
             for check in (text_of, voice_of):
-                with contextlib.suppress(WireError):
+                with contextlib.suppress(EventError):
                     check(event)
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_break_it(data: bytes) -> None:
     """Whatever bytes come, they are events, an end, or a WireError."""
-    with contextlib.suppress(WireError):
+    with contextlib.suppress(EventError):
         _read(data)
 
 
@@ -98,7 +98,7 @@ _JSON = st.recursive(
 )
 def test_no_header_breaks_it(header: dict[str, object], rest: bytes) -> None:
     """Whatever the fields of a header hold, it is an event or a WireError."""
-    with contextlib.suppress(WireError):
+    with contextlib.suppress(EventError):
         _read(json.dumps(header).encode() + b"\n" + rest)
 
 
@@ -106,18 +106,18 @@ def test_no_header_breaks_it(header: dict[str, object], rest: bytes) -> None:
 def test_fields_are_checked(text: object, voice: object) -> None:
     """Whatever stands for a text or a voice, it is one or a WireError."""
     event = Event("synthesize", {"text": text, "voice": voice})
-    with contextlib.suppress(WireError):
+    with contextlib.suppress(EventError):
         assert text_of(event) == text
-    with contextlib.suppress(WireError):
+    with contextlib.suppress(EventError):
         voice_of(event)
 
 
 def test_half_a_character_is_refused() -> None:
     """A lone surrogate cannot be sent on, so it is refused where it comes in."""
     event = Event("synthesize", json.loads('{"text": "\\ud83d", "voice": {"name": "\\ud83d"}}'))
-    with pytest.raises(WireError, match="half"):
+    with pytest.raises(EventError, match="half"):
         text_of(event)
-    with pytest.raises(WireError):
+    with pytest.raises(EventError):
         voice_of(event)
 
 
@@ -154,15 +154,15 @@ def test_audio_is_encoded_as_every_event(rate: int, milliseconds: int, pcm: byte
 @pytest.mark.parametrize("name", ["name", "language", "speaker"])
 def test_long_names_are_refused(name: str) -> None:
     """A voice's name, language and speaker have a bound, as they are kept."""
-    voice_of(Event("synthesize", {"voice": {name: "x" * NAME_LIMIT}}))
-    with pytest.raises(WireError, match=f"more than {NAME_LIMIT} characters"):
-        voice_of(Event("synthesize", {"voice": {name: "x" * (NAME_LIMIT + 1)}}))
+    voice_of(Event("synthesize", {"voice": {name: "x" * MAX_NAME_CHARS}}))
+    with pytest.raises(EventError, match=f"more than {MAX_NAME_CHARS} characters"):
+        voice_of(Event("synthesize", {"voice": {name: "x" * (MAX_NAME_CHARS + 1)}}))
 
 
 def test_a_long_type_is_refused() -> None:
     """So has an event's type, which is logged."""
-    with pytest.raises(WireError, match=f"more than {NAME_LIMIT} characters"):
-        _read(b'{"type": "%b"}\n' % (b"x" * (NAME_LIMIT + 1)))
+    with pytest.raises(EventError, match=f"more than {MAX_NAME_CHARS} characters"):
+        _read(b'{"type": "%b"}\n' % (b"x" * (MAX_NAME_CHARS + 1)))
 
 
 @pytest.mark.parametrize("pad", ["x", "\\", '"', "\n", "🐟", "[{", '\\"[{'])
@@ -183,24 +183,26 @@ def test_data_is_parsed_when_the_event_is_whole() -> None:
     assert parser.next_event() is None
     assert parser.held < 100
     parser.feed(b"x")
-    with pytest.raises(WireError):
+    with pytest.raises(EventError):
         parser.next_event()
 
 
 def test_data_that_nobody_uses_is_dropped() -> None:
     """What comes with an event that is passed over is not kept while it comes."""
     parser = EventParser()
-    parser.feed(b'{"type": "x", "data_length": %d}\n' % DATA_LIMIT + bytes(DATA_LIMIT - 1))
+    parser.feed(b'{"type": "x", "data_length": %d}\n' % MAX_DATA_BYTES + bytes(MAX_DATA_BYTES - 1))
     assert parser.next_event() is None
     assert parser.held == 0
 
 
 @asynccontextmanager
-async def _connected(budget: MemoryBudget) -> AsyncIterator[tuple[Wire, asyncio.StreamWriter]]:
+async def _connected(
+    budget: MemoryBudget,
+) -> AsyncIterator[tuple[WyomingStream, asyncio.StreamWriter]]:
     """The server's end of a connection, and what a client writes with."""
-    wires: asyncio.Queue[Wire] = asyncio.Queue()
+    wires: asyncio.Queue[WyomingStream] = asyncio.Queue()
     server = await asyncio.get_running_loop().create_server(
-        lambda: Wire(wires.put_nowait, budget.share()), "127.0.0.1", 0
+        lambda: WyomingStream(wires.put_nowait, budget.share()), "127.0.0.1", 0
     )
     _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     wire = await wires.get()
@@ -226,7 +228,7 @@ def test_an_event_that_does_not_end(begin: bytes) -> None:
             while not reading.done():
                 writer.write(b" ")
                 await asyncio.wait((reading,), timeout=1)
-            with pytest.raises(WireError, match="did not come whole within 10 s"):
+            with pytest.raises(EventError, match="did not come whole within 10 s"):
                 await reading
             return asyncio.get_running_loop().time() - began
 
@@ -257,7 +259,7 @@ def test_input_waits_in_the_kernel() -> None:
             writer.write(b'{"type": "ping"}\n' * 100_000)
             writer.write_eof()
             await asyncio.sleep(1)
-            assert wire._parser.held <= INPUT_LIMIT_BYTES + READ_BYTES  # noqa: SLF001
+            assert wire._parser.held <= MAX_INPUT_BYTES + READ_BYTES  # noqa: SLF001
             read = 0
             while await wire.read():
                 read += 1
@@ -273,10 +275,10 @@ def test_part_of_an_event_counts() -> None:
         async with _connected(budget) as (wire, writer):
             for end in (b'"}', b"no JSON"):
                 reading = asyncio.create_task(wire.read())
-                writer.write(b'{"type": "ping", "data_length": %d}\n' % DATA_LIMIT)
-                writer.write(b'{"text": "' + b"x" * (DATA_LIMIT - 10 - len(end)))
+                writer.write(b'{"type": "ping", "data_length": %d}\n' % MAX_DATA_BYTES)
+                writer.write(b'{"text": "' + b"x" * (MAX_DATA_BYTES - 10 - len(end)))
                 await asyncio.sleep(1)
-                assert budget.pooled == pytest.approx(DATA_LIMIT - OWN_BYTES, abs=100)
+                assert budget.pooled == pytest.approx(MAX_DATA_BYTES - OWN_BYTES, abs=100)
                 writer.write(end)
                 await asyncio.wait((reading,))
                 assert (reading.exception() is None) == (end == b'"}')

@@ -11,10 +11,10 @@ from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
 from wyoming_fish.fish.api.account import Account, Voice
 from wyoming_fish.fish.errors import UnavailableError, VoiceNotFoundError
 from wyoming_fish.fish.settings import Endpoint, SpeechSettings
-from wyoming_fish.server.voice_catalog import Catalog
+from wyoming_fish.server.voice_catalog import VoiceCatalog
 
 
-def _info(catalog: Catalog) -> Info:
+def _info(catalog: VoiceCatalog) -> Info:
     header, _, data = catalog.info.partition(b"\n")
     return Info.from_event(Event(json.loads(header)["type"], json.loads(data)))
 
@@ -24,7 +24,7 @@ async def test_own_voices_are_listed() -> None:
     async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
         configured = next(v for v in emulator.settings.voices if not v.mine)
         own = [v for v in emulator.settings.voices if v.mine]
-        catalog = Catalog(account, SpeechSettings(voice=configured.id))
+        catalog = VoiceCatalog(account, SpeechSettings(voice=configured.id))
         await catalog.refresh()
     (program,) = _info(catalog).tts
     assert program.installed
@@ -45,7 +45,7 @@ async def test_languages() -> None:
     """
     async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
         voices = {v.id: v for v in emulator.settings.voices}
-        catalog = Catalog(account, SpeechSettings())
+        catalog = VoiceCatalog(account, SpeechSettings())
         await catalog.refresh()
     first, *others = _info(catalog).tts[0].voices
     assert first.name == "default"
@@ -61,7 +61,7 @@ async def test_languages() -> None:
 async def test_the_answer_is_stable() -> None:
     """The same voices are the same bytes, in whatever order the account lists them."""
     async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
-        catalog = Catalog(account, SpeechSettings())
+        catalog = VoiceCatalog(account, SpeechSettings())
         await catalog.refresh()
         before = catalog.info
         emulator.settings.voices = tuple(reversed(emulator.settings.voices))
@@ -73,7 +73,7 @@ async def test_there_is_an_answer_without_fish() -> None:
     """Before Fish has answered, and when it does not, the voices known so far are on offer."""
     settings = EmulatorSettings(faults=[Fault("rest", 503, times=None)])
     async with Emulator(settings) as emulator, Account(Endpoint("key", emulator.url)) as account:
-        catalog = Catalog(account, SpeechSettings())
+        catalog = VoiceCatalog(account, SpeechSettings())
         assert [voice.name for voice in _info(catalog).tts[0].voices] == ["default"]
         with pytest.raises(UnavailableError):
             await catalog.refresh()
@@ -90,7 +90,7 @@ async def test_names_are_resolved() -> None:
     """A name is an id, listed or not, or a title; what is none of them is not found."""
     async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
         own = next(v for v in emulator.settings.voices if v.mine)
-        catalog = Catalog(account, SpeechSettings())
+        catalog = VoiceCatalog(account, SpeechSettings())
         await catalog.refresh()
     assert catalog.resolve(None) is None
     assert catalog.resolve("default") is None
@@ -105,9 +105,9 @@ async def test_no_failure_ends_the_looking(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever a look at the account fails with, it is logged, and the next one is made."""
-    monkeypatch.setattr("wyoming_fish.server.voice_catalog.RETRY_DELAY", 0.01)
+    monkeypatch.setattr("wyoming_fish.server.voice_catalog.RETRY_DELAY_S", 0.01)
     async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
-        catalog = Catalog(account, SpeechSettings())
+        catalog = VoiceCatalog(account, SpeechSettings())
         failures = [RecursionError("a bug"), UnavailableError("Fish Audio is away.")]
         listed = account.voices
 

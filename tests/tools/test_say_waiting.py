@@ -75,7 +75,7 @@ async def test_a_player_that_stands_still() -> None:
 
 def test_silence_is_the_servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A player that pauses for longer than a server may be silent loses nothing."""
-    monkeypatch.setattr("wyoming_fish.cli.say.SILENCE_LIMIT", 0.2)
+    monkeypatch.setattr("wyoming_fish.cli.say.SILENCE_TIMEOUT_S", 0.2)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     samples = bytes(range(256)) * 4096

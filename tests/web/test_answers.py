@@ -121,7 +121,7 @@ def test_a_reply_heard_as_it_is_read(
     """Who plays the speech as it comes hears it to its end, however long it lies in buffers."""
     # Eight minutes, since the kernel's buffers alone may hold four.
     text = "x" * 15_000
-    monkeypatch.setattr("wyoming_fish.web.speaking.LONGEST_TEXT", len(text))
+    monkeypatch.setattr("wyoming_fish.web.speaking.MAX_TEXT_CHARS", len(text))
 
     async def run() -> None:
         settings = EmulatorSettings(voice="code", code_samples=255)

@@ -122,7 +122,7 @@ async def test_no_storm_toward_fish(serving: Serving) -> None:
 
 async def test_fish_that_hangs(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """A probe gets its answer in time, whether Fish gives one or not."""
-    monkeypatch.setattr("wyoming_fish.web.readiness.PATIENCE", 0.02)
+    monkeypatch.setattr("wyoming_fish.web.readiness.MAX_WAIT_S", 0.02)
     settings = EmulatorSettings(faults=[Fault("rest", "stall", times=None)])
     async with serving(settings, HTTP) as served, visitor(served) as session:
         assert await ready(session) == (503, f"{_name(served)} has not answered yet.\n")
@@ -132,7 +132,7 @@ async def test_a_failure_is_looked_at_again(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What has been mended is seen without a restart."""
-    monkeypatch.setattr("wyoming_fish.web.readiness.BAD_FOR", 0.0)
+    monkeypatch.setattr("wyoming_fish.web.readiness.FAILURE_TTL_S", 0.0)
     settings = EmulatorSettings(key="another")
     async with serving(settings, HTTP) as served, visitor(served) as session:
         assert (await ready(session))[0] == 503
@@ -144,7 +144,7 @@ async def test_a_bug_is_an_answer_too(
     serving: Serving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever goes wrong in asking, the answer says so and the log says what."""
-    monkeypatch.setattr("wyoming_fish.web.readiness.BAD_FOR", 0.0)
+    monkeypatch.setattr("wyoming_fish.web.readiness.FAILURE_TTL_S", 0.0)
     async with serving(EmulatorSettings(), HTTP) as served, visitor(served) as session:
         await served.emulator.wait_for(lambda e: any(r.path == "/model" for r in e.requests))
         with monkeypatch.context() as broken:
@@ -180,7 +180,7 @@ async def test_a_socket_that_failed_is_tried_again(
 
 async def test_timelines_without_text(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last replies are told by their lengths and times, and only so many of them."""
-    monkeypatch.setattr("wyoming_fish.server.requests.log.KEPT", 2)
+    monkeypatch.setattr("wyoming_fish.server.requests.log.MAX_RECORDS", 2)
     settings = EmulatorSettings(voice="code", first_audio=0.03)
     async with serving(settings, HTTP) as served, visitor(served) as session:
         async with served.client() as client:

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 
 from tests.support.processes import ROOT
 from wyoming_fish.emulator import EmulatorSettings
-from wyoming_fish.web.request_checks import guard
+from wyoming_fish.web.request_checks import check_request
 
 from ..support.server import Serving
 from ..support.visiting import HTTP, TEXT, visitor, wanted
@@ -43,7 +43,7 @@ async def test_the_name_that_was_chosen() -> None:
     async def page(request: web.Request) -> web.Response:
         return web.Response()
 
-    app = web.Application(middlewares=[guard("fish.example.com")])
+    app = web.Application(middlewares=[check_request("fish.example.com")])
     app.router.add_get("/", page)
     async with TestServer(app) as server, aiohttp.ClientSession(server.make_url("/")) as session:
         for host, status in (("fish.example.com:80", 200), ("example.com", 403)):

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from .. import __version__
 from ..fish.settings import FISH_URL, SAMPLE_RATES, SPEEDS, VOLUMES, Backend, Latency
-from ..uri import DEFAULT_URI, URI_VARIABLE, Address
+from ..uri import DEFAULT_URI, URI_VARIABLE, ListenAddress
 from .parsers import (
     count,
     folder,
@@ -62,7 +62,7 @@ FLAGS: Final = (
         URI_VARIABLE,
         DEFAULT_URI,
         "tcp://HOST:PORT, unix://PATH or stdio://",
-        Address.parse,
+        ListenAddress.parse,
     ),
     Flag("--api-key", "FISH_API_KEY", None, "the key; the machine's other users can see flags"),
     Flag("--api-key-file", "FISH_API_KEY_FILE", None, "a file that holds the key", path),

@@ -14,16 +14,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, Final
 
 from ..printable import printable
-from ..uri import DEFAULT_URI, URI_VARIABLE, WILDCARDS, Address, without_user
+from ..uri import DEFAULT_URI, URI_VARIABLE, WILDCARDS, ListenAddress, without_user
 
 __all__ = ["check", "main"]
 
 # Seconds to connect, and again to each part of the answer, which lies ready: together less than
 # the 5 seconds after which the Dockerfile's HEALTHCHECK is killed and can say nothing.
-PATIENCE: Final = 2.0
+TIMEOUT_S: Final = 2.0
 
 # Bytes of the answer: a server with a thousand voices has some 300 kB to say.
-ANSWER_LIMIT: Final = 4 * 2**20
+MAX_ANSWER_BYTES: Final = 4 * 2**20
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     uri = "".join(given) or environ.get(URI_VARIABLE, "").strip() or DEFAULT_URI
     shown = without_user(uri)
     try:
-        check(Address.parse(uri))
+        check(ListenAddress.parse(uri))
     except OSError as error:
         reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or error
         print(f"Unhealthy: {shown}: {reason}", file=sys.stderr)
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     return 0
 
 
-def check(address: Address) -> None:
+def check(address: ListenAddress) -> None:
     """Ask the server what it is.
 
     Raises OSError where it does not answer, ValueError where it answers that it is no voice.
@@ -64,12 +64,12 @@ def check(address: Address) -> None:
         raise ValueError(f"what answers there is no voice: {data.get('text', event_type)}")
 
 
-def _connect(address: Address) -> socket.socket:
+def _connect(address: ListenAddress) -> socket.socket:
     if address.scheme == "stdio":
         raise ValueError("a server over stdio has one client alone")
     if address.scheme == "unix":
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(PATIENCE)
+        connection.settimeout(TIMEOUT_S)
         try:
             connection.connect(address.path)
         except OSError:
@@ -77,16 +77,16 @@ def _connect(address: Address) -> socket.socket:
             raise
         return connection
     host = "127.0.0.1" if address.host in WILDCARDS else address.host
-    return socket.create_connection((host, address.port), PATIENCE)
+    return socket.create_connection((host, address.port), TIMEOUT_S)
 
 
 def _read_event(answers: BinaryIO) -> tuple[str, dict[str, Any]]:
     """Read one event's type and data. Raises ValueError where it is none."""
     try:
-        header = json.loads(answers.readline(ANSWER_LIMIT))
+        header = json.loads(answers.readline(MAX_ANSWER_BYTES))
         data = header.get("data") or {}
         if length := header.get("data_length"):
-            if length > ANSWER_LIMIT:
+            if length > MAX_ANSWER_BYTES:
                 raise ValueError("too long")
             data |= json.loads(answers.read(length))
         return header["type"], dict(data)

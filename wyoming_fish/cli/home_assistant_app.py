@@ -18,11 +18,11 @@ from typing import Any, Final
 
 import aiohttp
 
-from ..uri import DEFAULT_URI, Address
+from ..uri import DEFAULT_URI, ListenAddress
 from . import run_server
 from .flags import FLAGS
 
-__all__ = ["announce", "arguments_of", "main"]
+__all__ = ["arguments_of", "main", "register_with_supervisor"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ SUPERVISOR: Final = "http://supervisor"
 USER: Final = 10210
 
 # Seconds for an answer of the Supervisor, and to wait after each failure.
-ANSWER_TIMEOUT: Final = 10.0
-RETRY_DELAYS: Final = (1.0, 5.0, 15.0, 60.0)
+ANSWER_TIMEOUT_S: Final = 10.0
+RETRY_DELAYS_S: Final = (1.0, 5.0, 15.0, 60.0)
 
 
 def main() -> int:
@@ -48,7 +48,7 @@ def main() -> int:
         os.setgroups([])
         os.setgid(USER)
         os.setuid(USER)
-    return run_server.run(arguments_of(options), announce)
+    return run_server.run(arguments_of(options), register_with_supervisor)
 
 
 def arguments_of(options: Mapping[str, Any]) -> list[str]:
@@ -63,11 +63,11 @@ def arguments_of(options: Mapping[str, Any]) -> list[str]:
     return arguments
 
 
-async def announce() -> None:
+async def register_with_supervisor() -> None:
     """Tell the Supervisor that there is a voice, until it has heard it or does not want to."""
     # By its name, since a container that starts anew may get another address.
-    uri = f"tcp://{socket.gethostname()}:{Address.parse(DEFAULT_URI).port}"
-    delays = iter(RETRY_DELAYS)
+    uri = f"tcp://{socket.gethostname()}:{ListenAddress.parse(DEFAULT_URI).port}"
+    delays = iter(RETRY_DELAYS_S)
     while True:
         try:
             status = await _post({"service": "wyoming", "config": {"uri": uri}})
@@ -90,7 +90,7 @@ async def announce() -> None:
 async def _post(message: dict[str, Any]) -> int:
     """Send a discovery message to the Supervisor, and return the HTTP status of its answer."""
     headers = {"Authorization": f"Bearer {os.environ.get('SUPERVISOR_TOKEN', '')}"}
-    timeout = aiohttp.ClientTimeout(ANSWER_TIMEOUT)
+    timeout = aiohttp.ClientTimeout(ANSWER_TIMEOUT_S)
     async with (
         aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
         session.post(f"{SUPERVISOR}/discovery", json=message) as response,

@@ -14,7 +14,7 @@ from ..fish.settings import VOICE_ID, Endpoint, SpeechSettings
 from ..fish.text.cues import Cues
 from ..fish.text.pronunciations import Pronunciation, parse_pronunciations
 from ..fish.text.settings import TextSettings
-from ..uri import Address, got
+from ..uri import ListenAddress, got
 from .flags import FLAGS, read_flags
 
 __all__ = ["Options", "endpoint_of", "speech_of"]
@@ -26,16 +26,16 @@ SPEECH_FLAGS: Final = ("backend", "voice", "latency", "sample_rate", "speed", "v
 TEXT_FLAGS: Final = ("emoji", "urls", "code", "style", "trusted")
 
 # Bytes; a key file that is larger is some other file.
-KEY_FILE_LIMIT: Final = 4096
+MAX_KEY_FILE_BYTES: Final = 4096
 # The same of the pronunciations: as many and as long as they may be take about half of it.
-PRONUNCIATIONS_LIMIT: Final = 4 * 2**20
+MAX_PRONUNCIATIONS_BYTES: Final = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """All that can be set from outside, checked."""
 
-    uri: Address
+    uri: ListenAddress
     """Where to listen."""
     endpoint: Endpoint | None
     """None for the demo, whose emulator's address is not known before it runs."""
@@ -63,7 +63,7 @@ class Options:
     """Megabytes that it may have."""
     zeroconf: str | None
     """The name to announce it by on the local network. None: it is not announced."""
-    http: Address | None
+    http: ListenAddress | None
     """Where the server's health, its metrics and its page are served by HTTP; None: nowhere."""
     max_connections: int
     max_per_address: int
@@ -95,7 +95,7 @@ class Options:
             environ,
         )
         fallback_uri = values["fallback_uri"]
-        if fallback_uri and values["uri"].is_reached_by(Address.parse(fallback_uri)):
+        if fallback_uri and values["uri"].is_reached_by(ListenAddress.parse(fallback_uri)):
             parser.error(
                 "--fallback-uri is this server's own address: give it that of another Wyoming "
                 "voice, such as Piper's tcp://HOST:10200"
@@ -129,7 +129,7 @@ def speech_of(values: Mapping[str, Any], endpoint: Endpoint | None) -> SpeechSet
     voices = (speech.voice,) if isinstance(speech.voice, str) else speech.voice or ()
     for voice in voices:
         # A self-hosted server has voices of any name.
-        if endpoint is not None and endpoint.is_fish and not VOICE_ID.fullmatch(voice):
+        if endpoint is not None and endpoint.is_cloud and not VOICE_ID.fullmatch(voice):
             raise ValueError(
                 f"--voice must be a voice ID{got(voice)}. It is the last part of the address "
                 "of the voice's page, https://fish.audio/m/ID, which can be given too."
@@ -152,14 +152,14 @@ def _text_settings(values: Mapping[str, Any], speech: SpeechSettings) -> TextSet
 
 
 def _pronunciations_in(path: Path) -> tuple[Pronunciation, ...]:
-    text = _read(path, "file of pronunciations", PRONUNCIATIONS_LIMIT)
-    if len(text) >= PRONUNCIATIONS_LIMIT:
+    text = _read(path, "file of pronunciations", MAX_PRONUNCIATIONS_BYTES)
+    if len(text) >= MAX_PRONUNCIATIONS_BYTES:
         raise ValueError(f"The file of pronunciations {path} is too large.")
     return parse_pronunciations(text)
 
 
 def _key_in(path: Path) -> str:
-    key = _read(path, "key file", KEY_FILE_LIMIT).strip().strip("\"'")
+    key = _read(path, "key file", MAX_KEY_FILE_BYTES).strip().strip("\"'")
     if not key:
         raise ValueError(f"The key file {path} is empty.")
     return key

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from ..fish.settings import VoiceIds, voice_id_in
-from ..uri import Address, got
+from ..uri import ListenAddress, got
 
 __all__ = [
     "count",
@@ -125,18 +125,20 @@ def voice(text: str) -> VoiceIds:
 def remote(text: str) -> str:
     """The address of another Wyoming server."""
     try:
-        if Address.parse(text).scheme != "stdio":
+        if ListenAddress.parse(text).scheme != "stdio":
             return text
     except ValueError:
         pass
     raise ValueError(f"must be tcp://HOST:PORT or unix://PATH{got(text)}")
 
 
-def http_address(text: str) -> Address:
+def http_address(text: str) -> ListenAddress:
     """Where the page is served; a port by itself is for this machine only."""
     address = text.removeprefix("http://").rstrip("/")
     try:
-        return Address.parse(f"tcp://127.0.0.1:{text}" if text.isdecimal() else f"tcp://{address}")
+        return ListenAddress.parse(
+            f"tcp://127.0.0.1:{text}" if text.isdecimal() else f"tcp://{address}"
+        )
     except ValueError:
         raise ValueError(
             f"must be PORT, or HOST:PORT with an address of this machine{got(text)}"

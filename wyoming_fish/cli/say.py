@@ -39,18 +39,18 @@ LATE_ERROR_S: Final = 0.1
 DEFAULT_URI: Final = "tcp://127.0.0.1:10210"
 
 # Seconds to connect, and again to answer the first question: neither needs the cloud.
-CONNECT_LIMIT: Final = 10.0
+CONNECT_TIMEOUT_S: Final = 10.0
 # Seconds after which it says what it is waiting for: people begin to wonder.
 NOTICE_AFTER_S: Final = 0.8
 # Seconds without any event once the server has the whole text: longer than any model thinks.
-SILENCE_LIMIT: Final = 60.0
+SILENCE_TIMEOUT_S: Final = 60.0
 
 
 class SayError(Exception):
     """The text was not spoken; the error's own text says why, in a sentence."""
 
 
-class Reply:
+class SpokenReply:
     """One text on its way to a server, and its speech on the way back."""
 
     def __init__(self, client: AsyncClient, output: WavFile) -> None:
@@ -74,7 +74,9 @@ class Reply:
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
         except TimeoutError:
-            raise SayError(f"The server has been silent for {SILENCE_LIMIT:.0f} seconds.") from None
+            raise SayError(
+                f"The server has been silent for {SILENCE_TIMEOUT_S:.0f} seconds."
+            ) from None
         finally:
             self._end_notice()
 
@@ -93,7 +95,7 @@ class Reply:
         """Ask the server what it is. Raises SayError where it is no text-to-speech server."""
         await self._client.write_event(Describe().event())
         try:
-            async with asyncio.timeout(CONNECT_LIMIT):
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 with _notice("Waiting for the server to say what it is"):
                     while (event := await self._read()) and not Info.is_type(event.type):
                         pass
@@ -200,14 +202,14 @@ class Reply:
 
     def _be_patient(self) -> None:
         if self._text_ended is not None:
-            self._patience.reschedule(asyncio.get_running_loop().time() + SILENCE_LIMIT)
+            self._patience.reschedule(asyncio.get_running_loop().time() + SILENCE_TIMEOUT_S)
 
     def _end_notice(self) -> None:
         if self._notice is not None:
             self._notice.cancel()
 
 
-async def from_standard_input() -> AsyncIterator[str]:
+async def read_standard_input() -> AsyncIterator[str]:
     """Yield the lines of standard input as they come."""
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[str | None] = asyncio.Queue(maxsize=1)
@@ -238,11 +240,11 @@ async def paced(text: AsyncIterator[str], words_per_second: float) -> AsyncItera
 
 async def say(arguments: argparse.Namespace) -> str:
     """Speak, and return what happened when. Raises SayError."""
-    text = from_argument(arguments.text) if arguments.text else from_standard_input()
+    text = from_argument(arguments.text) if arguments.text else read_standard_input()
     if arguments.pace:
         text = paced(text, arguments.pace)
 
-    client = AsyncClient.from_uri(arguments.uri, connect_timeout=CONNECT_LIMIT)
+    client = AsyncClient.from_uri(arguments.uri, connect_timeout=CONNECT_TIMEOUT_S)
     try:
         with _notice(f"Connecting to {arguments.uri}"):
             await client.connect()
@@ -253,7 +255,7 @@ async def say(arguments: argparse.Namespace) -> str:
         raise SayError(f"Cannot connect to {arguments.uri}: {reason}.") from error
     try:
         with WavFile(arguments.output) as output:
-            reply = Reply(client, output)
+            reply = SpokenReply(client, output)
             await reply.speak(text, arguments.voice)
             timeline = reply.timeline()
     finally:

@@ -7,17 +7,17 @@ await sockets.close()
 """
 
 from .client import speak
-from .connections.pool import Sockets
+from .connections.pool import ConnectionPool
 from .errors import FishError
 from .settings import Backend, Endpoint, Latency, SpeechSettings
 from .text import TextSettings, parse_pronunciations
 
 __all__ = [
     "Backend",
+    "ConnectionPool",
     "Endpoint",
     "FishError",
     "Latency",
-    "Sockets",
     "SpeechSettings",
     "TextSettings",
     "parse_pronunciations",

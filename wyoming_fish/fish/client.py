@@ -6,27 +6,27 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import Final
 
-from .connections.pool import Sockets
+from .connections.pool import ConnectionPool
 from .owner import NO_OWNER, Owner
-from .reply_metrics import Story
+from .reply_metrics import ReplyMetrics
 from .settings import SpeechSettings, VoiceIds
-from .synthesis.keepalive import Silence, bridged
+from .synthesis.keepalive import Silence, with_keepalive
 from .synthesis.synthesizer import Synthesizer
 from .synthesis.text_chunks import without_limit
-from .text.prepared_text import Script
+from .text.prepared_text import PreparedText
 from .text.settings import TextSettings
 
-__all__ = ["BRIDGE", "speak"]
+__all__ = ["KEEPALIVE_INTERVAL_S", "speak"]
 
 CLEAN: Final = TextSettings()
 
 # Seconds without audio after which a little silence is given in its place: satellites give up
 # after 5 s without a byte.
-BRIDGE: Final = 2.5
+KEEPALIVE_INTERVAL_S: Final = 2.5
 
 
 async def speak(  # noqa: PLR0913 - by name
-    sockets: Sockets,
+    sockets: ConnectionPool,
     text: AsyncIterable[str],
     settings: SpeechSettings,
     text_settings: TextSettings = CLEAN,
@@ -36,7 +36,7 @@ async def speak(  # noqa: PLR0913 - by name
     bridge: float | None = None,
     patience: float | None = None,
     spend: Callable[[int], None] = without_limit,
-    story: Story | None = None,
+    story: ReplyMetrics | None = None,
     owner: Owner = NO_OWNER,
 ) -> AsyncGenerator[bytes]:
     """Speak ``text`` while it is being written.
@@ -76,15 +76,15 @@ async def speak(  # noqa: PLR0913 - by name
 
     Raises FishError where not all of the text was spoken, and whatever ``text`` raises.
     """
-    script = Script(text, settings.backend, text_settings, ssml=ssml)
-    story = story or Story()
+    script = PreparedText(text, settings.backend, text_settings, ssml=ssml)
+    story = story or ReplyMetrics()
     synthesizer = Synthesizer(sockets, settings, patience, story, spend, owner)
     speech = synthesizer.audio(script, voice)
     if bridge:
         silence = Silence(
             bridge, settings.sample_rate, synthesizer.is_pending, lambda: story.text_began
         )
-        speech = bridged(speech, silence)
+        speech = with_keepalive(speech, silence)
     async with contextlib.aclosing(speech):
         async for pcm in speech:
             yield pcm

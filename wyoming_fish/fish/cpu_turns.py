@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from .owner import NO_OWNER
 
-__all__ = ["CPU_TURN_S", "STEP_CHARACTERS", "cpu_owner", "cpu_turn", "steps"]
+__all__ = ["CPU_TURN_S", "STEP_CHARS", "cpu_owner", "cpu_turn", "steps"]
 
 # The party that a task computes for. Tasks inherit it.
 cpu_owner: Final = ContextVar("cpu_owner", default=NO_OWNER)
@@ -29,7 +29,7 @@ CPU_TURN_S: Final = 0.004
 
 # Characters between two calls of ``cpu_turn``. They take 0.3 ms, and 2.5 ms if they are written to
 # be expensive (script/bench cleaning).
-STEP_CHARACTERS: Final = 1024
+STEP_CHARS: Final = 1024
 
 
 async def cpu_turn() -> None:
@@ -47,9 +47,9 @@ async def cpu_turn() -> None:
 
 def steps(text: str) -> list[str]:
     """``text`` in parts of at most STEP_CHARACTERS."""
-    if len(text) <= STEP_CHARACTERS:
+    if len(text) <= STEP_CHARS:
         return [text] if text else []
-    return [text[at : at + STEP_CHARACTERS] for at in range(0, len(text), STEP_CHARACTERS)]
+    return [text[at : at + STEP_CHARS] for at in range(0, len(text), STEP_CHARS)]
 
 
 class _Turns:

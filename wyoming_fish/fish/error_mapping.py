@@ -27,9 +27,9 @@ from .untrusted import hide, one_line
 __all__ = [
     "MAX_READ_CHARS",
     "MAX_REFUSAL_BYTES",
-    "from_os_error",
-    "from_refusal",
-    "from_status",
+    "error_from_event",
+    "error_from_os_error",
+    "error_from_status",
     "says_fish",
 ]
 
@@ -37,10 +37,17 @@ __all__ = [
 MAX_REFUSAL_BYTES: Final = 8192
 
 # An `error` event with one of these words means that the server, not the request, is at fault.
-_PASSING_WORDS: Final = ("internal", "unavailable", "overload", "timeout", "timed out", "try again")
+_RETRYABLE_MARKERS: Final = (
+    "internal",
+    "unavailable",
+    "overload",
+    "timeout",
+    "timed out",
+    "try again",
+)
 
 # Characters of a server's message that are quoted. Fish Audio's messages are one sentence.
-MESSAGE_LIMIT: Final = 300
+MAX_MESSAGE_CHARS: Final = 300
 
 # Characters of a server's message that are read: the key is hidden in them, and a web page shows
 # itself.
@@ -53,8 +60,8 @@ _MARKUP: Final = re.compile(r"<\s*[!/?a-z]", re.IGNORECASE)
 _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 
 
-def from_status(
-    status: int, body: bytes = b"", *, is_fish: bool = False, secret: str = ""
+def error_from_status(
+    status: int, body: bytes = b"", *, is_cloud: bool = False, secret: str = ""
 ) -> FishError:
     """The error for an HTTP ``status`` other than the expected one, and the body of the answer.
 
@@ -62,8 +69,8 @@ def from_status(
     ``secret`` is not quoted.
     """
     message, is_page = _message(body, secret), _is_page(body)
-    error = _from_status(status, message, "Fish Audio" if is_fish else "The server", is_page)
-    error.status, error.is_fish = status, is_fish
+    error = _from_status(status, message, "Fish Audio" if is_cloud else "The server", is_page)
+    error.status, error.is_cloud = status, is_cloud
     return error
 
 
@@ -99,14 +106,16 @@ def _unexpected(status: int) -> str:
     return f"The server answered {status} with a web page."
 
 
-def from_refusal(message: str, limit: int | None = None, *, is_fish: bool = False) -> FishError:
+def error_from_event(
+    message: str, limit: int | None = None, *, is_cloud: bool = False
+) -> FishError:
     """The error for the text of an `error` event, or of a `finish` with an error.
 
     ``limit`` is the event's `max_concurrency`. The event has no status: Fish Audio's texts are
     told apart by words from its documentation and from what users have seen.
     """
-    error = _from_refusal(message, limit, "Fish Audio" if is_fish else "The server")
-    error.is_fish = is_fish
+    error = _from_refusal(message, limit, "Fish Audio" if is_cloud else "The server")
+    error.is_cloud = is_cloud
     return error
 
 
@@ -119,14 +128,14 @@ def _from_refusal(message: str, limit: int | None, server: str) -> FishError:
         return VoiceNotFoundError(f"{server} does not know the voice ({said}).")
     if "insufficient" in words:
         return NoCreditError("The API credit is used up, or the account has none.")
-    if any(word in words for word in _PASSING_WORDS):
+    if any(word in words for word in _RETRYABLE_MARKERS):
         return UnavailableError(f"{server} cannot answer now ({said}).")
     if "invalid token" in words or "unauthorized" in words:
         return KeyRefusedError(f"{server} refused the API key ({said}).")
     return RequestRefusedError(f"{server} refused the request ({said}).")
 
 
-def from_os_error(error: OSError | UnicodeError, server: str) -> FishError:
+def error_from_os_error(error: OSError | UnicodeError, server: str) -> FishError:
     """The error for a connection to ``server`` (a name to begin a sentence) that failed."""
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = error.verify_message.rstrip(".")
@@ -201,4 +210,4 @@ def _quoted(message: str) -> str:
     message = message[:MAX_READ_CHARS]
     if _MARKUP.search(message):
         return ""
-    return one_line(message, MESSAGE_LIMIT)
+    return one_line(message, MAX_MESSAGE_CHARS)

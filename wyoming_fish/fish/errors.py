@@ -71,36 +71,36 @@ MAX_HAPPENED_CHARS: Final = 1000
 class FishError(Exception):
     """The root of the tree.
 
-    ``code`` names the kind for machines and stays the same between versions. ``happened`` is one
-    sentence, ``cure`` says what a person can do about it. ``passing`` is true if the same request
-    may succeed a little later. ``status`` is the HTTP status, if there was an answer.
+    ``code`` names the kind for machines and stays the same between versions. ``reason`` is one
+    sentence, ``default_advice`` says what a person can do about it. ``retryable`` is true if the
+    same request may succeed a little later. ``status`` is the HTTP status, if there was an answer.
     """
 
     code: ClassVar[str] = "fish-error"
-    cure: ClassVar[str] = ""
-    cure_at_fish: ClassVar[str] = ""
-    """What a person can do at fish.audio: told in addition if ``is_fish``."""
-    passing: ClassVar[bool] = False
+    default_advice: ClassVar[str] = ""
+    cloud_advice: ClassVar[str] = ""
+    """What a person can do at fish.audio: told in addition if ``is_cloud``."""
+    retryable: ClassVar[bool] = False
     status: int | None = None
-    is_fish: bool = False
+    is_cloud: bool = False
     """Whether the error is about Fish Audio's own service, and not a self-hosted server."""
 
     def __init__(self, happened: str) -> None:
-        self.happened = one_line(happened, MAX_HAPPENED_CHARS)
-        super().__init__(self.happened)
+        self.reason = one_line(happened, MAX_HAPPENED_CHARS)
+        super().__init__(self.reason)
 
     def __str__(self) -> str:
-        return " ".join(filter(None, (self.happened, self.advice)))
+        return " ".join(filter(None, (self.reason, self.advice)))
 
     def hide(self, secret: str) -> None:
         """Remove ``secret`` from what a server said."""
-        self.happened = hide(self.happened, secret)
-        self.args = (self.happened,)
+        self.reason = hide(self.reason, secret)
+        self.args = (self.reason,)
 
     @property
     def advice(self) -> str:
         """All that a person can do about it."""
-        cures = (self.cure, self.cure_at_fish if self.is_fish else "")
+        cures = (self.default_advice, self.cloud_advice if self.is_cloud else "")
         return " ".join(filter(None, cures))
 
 
@@ -114,7 +114,7 @@ class ProxyAddressError(SettingsError):
     """The proxy's address in the environment is not valid. It is never quoted."""
 
     code = "bad-proxy"
-    cure = (
+    default_advice = (
         "Write http://USER:PASSWORD@HOST:PORT, with %23 for #, %2F for / and %3F for ? in the "
         "password. The user name cannot contain a colon, and both can contain only Western "
         "European characters (Latin-1)."
@@ -125,23 +125,23 @@ class KeyMissingError(FishError):
     """There is no API key. Only Fish Audio's own service always needs one."""
 
     code = "key-missing"
-    cure = "Create one under API keys at fish.audio and set FISH_API_KEY."
+    default_advice = "Create one under API keys at fish.audio and set FISH_API_KEY."
 
 
 class KeyRefusedError(FishError):
     """401 or 403: the key is wrong, deleted, or not allowed to do this."""
 
     code = "key-refused"
-    cure = "Check the API key: it may be mistyped or deleted."
-    cure_at_fish = "Your keys are under API keys at fish.audio."
+    default_advice = "Check the API key: it may be mistyped or deleted."
+    cloud_advice = "Your keys are under API keys at fish.audio."
 
 
 class NoCreditError(FishError):
     """402: the API wallet is empty."""
 
     code = "no-credit"
-    cure = "Add API credit, or select the backend s2.1-pro-free."
-    cure_at_fish = (
+    default_advice = "Add API credit, or select the backend s2.1-pro-free."
+    cloud_advice = (
         "API credit is separate from the website's credits and plans. Add it under Billing at "
         "fish.audio."
     )
@@ -151,14 +151,14 @@ class VoiceNotFoundError(FishError):
     """The voice does not exist, or belongs privately to someone else."""
 
     code = "voice-not-found"
-    cure = "Check the voice ID: the voice may be deleted, private, or not trained yet."
+    default_advice = "Check the voice ID: the voice may be deleted, private, or not trained yet."
 
 
 class RequestRefusedError(FishError):
     """The server does not accept the request. Sending it again would change nothing."""
 
     code = "request-refused"
-    cure = "Check the settings of the voice."
+    default_advice = "Check the settings of the voice."
 
 
 class LimitError(FishError):
@@ -168,9 +168,9 @@ class LimitError(FishError):
     """
 
     code = "limit"
-    cure = "Try again in a moment."
-    cure_at_fish = "A larger top-up of API credit raises the limit."
-    passing = True
+    default_advice = "Try again in a moment."
+    cloud_advice = "A larger top-up of API credit raises the limit."
+    retryable = True
 
     def __init__(self, happened: str, limit: int | None = None) -> None:
         super().__init__(happened)
@@ -180,57 +180,57 @@ class LimitError(FishError):
 class QueueTimeoutError(LimitError):
     """The reply has waited for a session as long as it may."""
 
-    passing = False
+    retryable = False
 
 
 class QueueFullError(LimitError):
     """Too many replies wait for a session, most of them for the same owner as this one."""
 
-    passing = False
+    retryable = False
 
 
 class UnavailableError(FishError):
     """A 5xx status: the server is overloaded or under repair."""
 
     code = "unavailable"
-    cure = "Try again in a moment."
-    cure_at_fish = "If it persists, see Fish Audio's status page."
-    passing = True
+    default_advice = "Try again in a moment."
+    cloud_advice = "If it persists, see Fish Audio's status page."
+    retryable = True
 
 
 class FishConnectionError(FishError):
     """The server cannot be reached, or the connection was lost before any speech."""
 
     code = "connection"
-    cure = "Check this machine's network, its name lookup, and any firewall or proxy."
-    passing = True
+    default_advice = "Check this machine's network, its name lookup, and any firewall or proxy."
+    retryable = True
 
 
 class CertificateError(FishConnectionError):
     """The server's certificate is not one that this machine trusts."""
 
-    cure = (
+    default_advice = (
         "Check this machine's clock. If a proxy or a virus scanner reads the traffic, this machine "
         "has to trust its certificate: SSL_CERT_FILE names a file of trusted certificates."
     )
-    passing = False
+    retryable = False
 
 
 class ProxyError(FishConnectionError):
     """A proxy does not let the connection through. Trying again would change nothing."""
 
-    cure = (
+    default_advice = (
         "If the proxy needs a user name and a password, put them in its address: "
         "http://USER:PASSWORD@HOST:PORT. If not, ask its administrator to allow this server."
     )
-    passing = False
+    retryable = False
 
 
 class ClosedError(FishConnectionError):
     """The program itself has closed its connections, since it stops."""
 
-    cure = "Try again when the program has started again."
-    passing = False
+    default_advice = "Try again when the program has started again."
+    retryable = False
 
 
 class NoWebsocketError(FishConnectionError):
@@ -239,7 +239,7 @@ class NoWebsocketError(FishConnectionError):
     ``speak`` then uses REST, so it does not reach a client.
     """
 
-    cure = (
+    default_advice = (
         "A firewall or proxy on the way lets no websocket through. A reverse proxy has to pass on "
         "the headers Upgrade and Connection."
     )
@@ -249,35 +249,35 @@ class UnsupportedError(FishError):
     """A self-hosted server does not have what was asked for. Never raised for Fish Audio's own."""
 
     code = "unsupported"
-    cure = "Only Fish Audio's own service has it. Speech works without it."
+    default_advice = "Only Fish Audio's own service has it. Speech works without it."
 
 
 class ProtocolError(FishError):
     """An answer that breaks the protocol, or a step out of order."""
 
     code = "protocol"
-    cure = "Check that the base URL is that of a Fish Audio server."
+    default_advice = "Check that the base URL is that of a Fish Audio server."
 
 
 class BrokenStreamError(FishError):
     """The speech ended before all of the text was spoken."""
 
     code = "broken-stream"
-    cure = "Ask again. If it persists, select another voice or backend."
-    passing = True
+    default_advice = "Ask again. If it persists, select another voice or backend."
+    retryable = True
 
 
 class TooMuchAudioError(BrokenStreamError):
     """The server sent far more audio than the text can become: it would never end."""
 
-    passing = False
+    retryable = False
 
 
 class SlowListenerError(BrokenStreamError):
     """The listener took the audio too slowly while other replies waited for a session."""
 
-    cure = "Check the network connection of the player."
-    passing = False
+    default_advice = "Check the network connection of the player."
+    retryable = False
 
 
 class NoAudioError(FishError):
@@ -287,11 +287,13 @@ class NoAudioError(FishError):
     """
 
     code = "no-audio"
-    cure = "Select another voice: this one may be private, or not made for this backend."
+    default_advice = "Select another voice: this one may be private, or not made for this backend."
 
 
 class TextTimeoutError(FishError):
     """The text of the reply did not go on for minutes, and was not ended either."""
 
     code = "text-timeout"
-    cure = "The program that writes the text must end it, also when it gives the reply up."
+    default_advice = (
+        "The program that writes the text must end it, also when it gives the reply up."
+    )

@@ -16,7 +16,7 @@ from .errors import (
     VoiceNotFoundError,
 )
 
-__all__ = ["Story", "max_audio_s", "size_of"]
+__all__ = ["ReplyMetrics", "max_audio_s", "size_of"]
 
 # Fish's answers to a session that it does not take. After any other failure it may have begun.
 _REFUSALS: Final = (
@@ -36,7 +36,7 @@ MAX_EXTRA_AUDIO_S: Final = 60.0
 
 
 @dataclass(slots=True, eq=False)
-class Story:
+class ReplyMetrics:
     """One reply, as ``speak`` fills it in.
 
     Times are seconds of the event loop's clock; None where it has not happened.

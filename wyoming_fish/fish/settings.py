@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
-from .error_mapping import from_status
+from .error_mapping import error_from_status
 from .errors import FishError, KeyMissingError, SettingsError
 
 __all__ = [
@@ -129,14 +129,14 @@ class Endpoint:
     def __post_init__(self) -> None:
         _check_url(self.base_url)
         object.__setattr__(self, "base_url", _in_ascii(self.base_url))
-        if self.is_fish and not self.base_url.lower().startswith("https:"):
+        if self.is_cloud and not self.base_url.lower().startswith("https:"):
             raise SettingsError(
                 f"http:// would send the API key unencrypted. Use {FISH_URL} as the base URL."
             )
         path = urlsplit(self.base_url).path
-        if (self.is_fish and path.strip("/")) or _name_of(self.base_url) in _WEBSITES:
+        if (self.is_cloud and path.strip("/")) or _name_of(self.base_url) in _WEBSITES:
             raise SettingsError(f"The base URL of Fish Audio is {FISH_URL}, without a path.")
-        if not self.api_key and self.is_fish:
+        if not self.api_key and self.is_cloud:
             raise KeyMissingError("Fish Audio needs an API key.")
         # A line end in a header would be an injection, and a key copied with one is common.
         key = self.api_key
@@ -147,7 +147,7 @@ class Endpoint:
             )
 
     @property
-    def is_fish(self) -> bool:
+    def is_cloud(self) -> bool:
         """Whether this is Fish Audio's own service."""
         return _name_of(self.base_url) == _name_of(FISH_URL)
 
@@ -161,11 +161,11 @@ class Endpoint:
     @property
     def name(self) -> str:
         """What the server is called in a message, to begin a sentence."""
-        return "Fish Audio" if self.is_fish else f"The server {self.host}"
+        return "Fish Audio" if self.is_cloud else f"The server {self.host}"
 
     def refusal(self, status: int, body: bytes = b"") -> FishError:
         """The error for an HTTP answer of this server. It never quotes the key."""
-        return from_status(status, body, is_fish=self.is_fish, secret=self.api_key)
+        return error_from_status(status, body, is_cloud=self.is_cloud, secret=self.api_key)
 
     def url(self, path: str) -> str:
         """The address of ``path`` (which begins with a slash)."""

@@ -25,28 +25,28 @@ from ..cli.options import Options
 from ..fish.cpu_turns import cpu_owner, cpu_turn
 from ..fish.errors import FishError
 from ..fish.owner import owner_at
-from .events import CHANNELS, NAME_LIMIT, WIDTH, WireError, encode, encode_audio, text_of
+from .events import CHANNELS, MAX_NAME_CHARS, WIDTH, EventError, encode, encode_audio, text_of
 from .memory_budget import BudgetExceededError
 from .requests.queue import RequestQueue
 from .requests.quota import QuotaError
-from .requests.request import Reply
-from .requests.synthesis import InternalError, Speaker
-from .stream import LINGER_TIMEOUT_S, ClientLostError, ClientStalledError, Wire
-from .voice_catalog import Catalog
+from .requests.request import SynthesisRequest
+from .requests.synthesis import InternalError, Synthesis
+from .stream import LINGER_TIMEOUT_S, ClientLostError, ClientStalledError, WyomingStream
+from .voice_catalog import VoiceCatalog
 
 __all__ = ["Connection"]
 
 _LOGGER = logging.getLogger(__name__)
 
 # Seconds to the first event: a client that connects knows what it wants.
-FIRST_EVENT: Final = 10.0
+FIRST_EVENT_TIMEOUT_S: Final = 10.0
 
 # Seconds after which a client that has asked nothing is one that will speak: Home Assistant, which
 # looks in every 30 s, says so immediately.
-LOOKING_IN: Final = 0.05
+PREWARM_DELAY_S: Final = 0.05
 
 # Seconds between two pieces of a text: an agent may use its tools for minutes.
-TEXT_PAUSE: Final = 900.0
+TEXT_TIMEOUT_S: Final = 900.0
 
 # Events that are read, in 0.3 ms, until other clients have their turn.
 EVENTS_AT_ONCE: Final = 10
@@ -72,13 +72,15 @@ class _RefusedError(Exception):
         super().__init__(text)
 
 
-_FORESEEN: Final = (BudgetExceededError, ClientLostError, FishError, WireError, _RefusedError)
+_FORESEEN: Final = (BudgetExceededError, ClientLostError, FishError, EventError, _RefusedError)
 
 
 class Connection:
     """One client's connection, from its first event to its last."""
 
-    def __init__(self, wire: Wire, speaker: Speaker, catalog: Catalog, options: Options) -> None:
+    def __init__(
+        self, wire: WyomingStream, speaker: Synthesis, catalog: VoiceCatalog, options: Options
+    ) -> None:
         self._wire = wire
         self._speaker = speaker
         self._catalog = catalog
@@ -87,7 +89,7 @@ class Connection:
         self._audio_started = False
         """Whether the reply that is being spoken has sent its `audio-start`."""
         self._draining = False
-        self._idle_timeout = asyncio.timeout(FIRST_EVENT)
+        self._idle_timeout = asyncio.timeout(FIRST_EVENT_TIMEOUT_S)
         """Expires when the client neither asks for anything nor gets anything."""
         self._reading = True
         self.silent = True
@@ -140,7 +142,7 @@ class Connection:
     async def _serve_and_tell(self) -> None:
         """Serve the client; what ends that before its time is told to it."""
         cpu_owner.set(owner_at(self._wire.host))
-        warming = asyncio.get_running_loop().call_later(LOOKING_IN, self._warm_if_silent)
+        warming = asyncio.get_running_loop().call_later(PREWARM_DELAY_S, self._warm_if_silent)
         reading = asyncio.create_task(self._read())
         speaking = asyncio.create_task(self._speak())
         told = 0
@@ -207,7 +209,7 @@ class Connection:
             case ClientLostError():
                 _LOGGER.debug("A client was lost: %s", error)
                 self._wire.abort()
-            case WireError():
+            case EventError():
                 self.sent_away = "bad-event"
                 _LOGGER.warning("A client was sent away: %s", error)
                 self._refuse("bad-event", f"This cannot be read: {error}.")
@@ -263,7 +265,7 @@ class Connection:
             return
         idle = 0.0 if self._requests.unanswered else self._options.idle_time
         if self._requests.streaming is not None:
-            idle = TEXT_PAUSE
+            idle = TEXT_TIMEOUT_S
         if not idle:
             self._idle_timeout.reschedule(None)
             return
@@ -278,7 +280,7 @@ class Connection:
                 await self._wire.write(self._catalog.info)
             case "ping":
                 is_blank = event.data.get("text") is None
-                text = None if is_blank else text_of(event, NAME_LIMIT)
+                text = None if is_blank else text_of(event, MAX_NAME_CHARS)
                 await self._wire.write(encode(Pong(text).event()))
             case "synthesize" if self._requests.streaming is None:
                 self._requests.add(event)
@@ -289,7 +291,7 @@ class Connection:
                 self._requests.begin(event)
                 self._speaker.warm()
             case "synthesize-start":
-                raise WireError("synthesize-start is out of order")
+                raise EventError("synthesize-start is out of order")
             case "synthesize-chunk":
                 self._requests.write(event)
             case "synthesize-stop":
@@ -307,7 +309,7 @@ class Connection:
         if self._requests.unanswered:
             raise _RefusedError("stopping", STOPPING)
 
-    async def _say(self, reply: Reply) -> None:
+    async def _say(self, reply: SynthesisRequest) -> None:
         rate = self._options.speech.sample_rate
         samples = 0
         async with contextlib.aclosing(self._speaker.speak(reply)) as audio:

@@ -19,8 +19,8 @@ from wyoming.tts import SynthesizeTextFormat, SynthesizeVoice
 __all__ = [
     "CHANNELS",
     "WIDTH",
+    "EventError",
     "EventParser",
-    "WireError",
     "encode",
     "encode_audio",
     "fallback_context",
@@ -37,22 +37,22 @@ WIDTH: Final = 2
 
 # Bytes of the first line, which holds a type, two lengths, and from old clients the data too.
 # The `wyoming` package reads no longer one.
-LINE_LIMIT: Final = 64 * 1024
+MAX_LINE_BYTES: Final = 64 * 1024
 
 # Bytes of an event's data: a text of this length is spoken for hours.
-DATA_LIMIT: Final = 200 * 1024
+MAX_DATA_BYTES: Final = 200 * 1024
 
 # Bytes of a payload. No event that a voice needs has one: it is dropped as it comes.
-PAYLOAD_LIMIT: Final = 2**20
+MAX_PAYLOAD_BYTES: Final = 2**20
 
 # Characters of a name, and of every other text that is not to be spoken.
-NAME_LIMIT: Final = 256
+MAX_NAME_CHARS: Final = 256
 
 # Bytes of JSON that are parsed without a look at them: parsed, they take 100 KB at most.
 SMALL_JSON_BYTES: Final = 4096
 # Bytes outside of strings in longer JSON. Three bytes can become an object of 64: the events that
 # are used need less than a hundred, and the rest of them is one text.
-STRUCTURE_LIMIT_BYTES: Final = 1024
+MAX_STRUCTURE_BYTES: Final = 1024
 
 # The key of a request's `context` under which a server names itself to its fallback voice. Wyoming
 # leaves it open what a context has, and servers pass over what they do not know.
@@ -69,7 +69,7 @@ _AUDIO_HEAD: Final = (
 )
 
 
-class WireError(Exception):
+class EventError(Exception):
     """What came is not a Wyoming event, or its fields make no sense."""
 
 
@@ -138,8 +138,8 @@ class EventParser:
     def _take_line(self) -> bytes | None:
         end = self._input.find(b"\n", self._searched)
         length = len(self._input) if end < 0 else end
-        if length > LINE_LIMIT:
-            raise WireError("the event's first line is too long")
+        if length > MAX_LINE_BYTES:
+            raise EventError("the event's first line is too long")
         if end < 0:
             self._searched = length
             return None
@@ -157,12 +157,12 @@ def _read_head(header: dict[str, Any], line: bytes) -> _Head:
     """Read and check an event's first line."""
     event_type = header.get("type")
     if not isinstance(event_type, str):
-        raise WireError("an event needs a type")
-    if len(event_type) > NAME_LIMIT:
-        raise WireError(f"an event's type has more than {NAME_LIMIT} characters")
+        raise EventError("an event needs a type")
+    if len(event_type) > MAX_NAME_CHARS:
+        raise EventError(f"an event's type has more than {MAX_NAME_CHARS} characters")
     inline = _inline_data(header)
-    data_length = _length(header, "data_length", DATA_LIMIT)
-    payload_length = _length(header, "payload_length", PAYLOAD_LIMIT)
+    data_length = _length(header, "data_length", MAX_DATA_BYTES)
+    payload_length = _length(header, "payload_length", MAX_PAYLOAD_BYTES)
     if event_type not in _WITH_DATA:
         return _Head(event_type, b"", 0, data_length + payload_length)
     return _Head(event_type, line if inline else b"", data_length, payload_length)
@@ -171,7 +171,7 @@ def _read_head(header: dict[str, Any], line: bytes) -> _Head:
 def _inline_data(header: dict[str, Any]) -> dict[str, Any]:
     data = header.get("data", {})
     if not isinstance(data, dict):
-        raise WireError("an event's data is an object")
+        raise EventError("an event's data is an object")
     return data
 
 
@@ -200,11 +200,11 @@ def text_of(event: Event, limit: int | None = None) -> str:
     """The event's text. Raises WireError if it is not text, or longer than ``limit``."""
     text = event.data.get("text")
     if not isinstance(text, str):
-        raise WireError(f"{event.type} needs a text")
+        raise EventError(f"{event.type} needs a text")
     if limit is not None and len(text) > limit:
-        raise WireError(f"the text of {event.type} has more than {limit} characters")
+        raise EventError(f"the text of {event.type} has more than {limit} characters")
     if not _is_unicode(text):
-        raise WireError(f"the text of {event.type} has a character that is half of one")
+        raise EventError(f"the text of {event.type} has a character that is half of one")
     return text
 
 
@@ -214,16 +214,16 @@ def voice_of(event: Event) -> SynthesizeVoice:
     if voice is None:
         return SynthesizeVoice()
     if not isinstance(voice, dict):
-        raise WireError("a voice is an object")
+        raise EventError("a voice is an object")
     fields = [voice.get(name) for name in ("name", "language", "speaker")]
     for field in fields:
         if field is None:
             continue
         if not (isinstance(field, str) and _is_unicode(field)):
-            raise WireError("a voice's name, language and speaker are text")
-        if len(field) > NAME_LIMIT:
-            raise WireError(
-                f"a voice's name, language or speaker has more than {NAME_LIMIT} characters"
+            raise EventError("a voice's name, language and speaker are text")
+        if len(field) > MAX_NAME_CHARS:
+            raise EventError(
+                f"a voice's name, language or speaker has more than {MAX_NAME_CHARS} characters"
             )
     return SynthesizeVoice(*fields)
 
@@ -232,7 +232,7 @@ def is_ssml(event: Event) -> bool:
     """Whether the event says that its text is SSML; another format is text. Raises WireError."""
     text_format = event.data.get("text_format")
     if text_format is not None and not isinstance(text_format, str):
-        raise WireError("a text's format is text")
+        raise EventError("a text's format is text")
     return text_format == SynthesizeTextFormat.SSML
 
 
@@ -245,7 +245,7 @@ def fallback_origin(event: Event) -> str | None:
     """The ID of the server whose fallback voice is asked by this; None if a client asks."""
     context = event.data.get("context")
     server_id = context.get(_FALLBACK_OF) if isinstance(context, dict) else None
-    return server_id[:NAME_LIMIT] if isinstance(server_id, str) else None
+    return server_id[:MAX_NAME_CHARS] if isinstance(server_id, str) else None
 
 
 def json_object(data: bytes) -> dict[str, Any]:
@@ -255,9 +255,9 @@ def json_object(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise WireError("an event is a line of JSON") from error
+        raise EventError("an event is a line of JSON") from error
     if not isinstance(value, dict):
-        raise WireError("an event is a JSON object")
+        raise EventError("an event is a JSON object")
     return value
 
 
@@ -270,10 +270,10 @@ def _check_structure(data: bytes) -> None:
         # A string takes memory too, even an empty one.
         structure += string.start() - end + 1
         end = string.end()
-        if structure > STRUCTURE_LIMIT_BYTES:
+        if structure > MAX_STRUCTURE_BYTES:
             break
-    if structure + len(data) - end > STRUCTURE_LIMIT_BYTES:
-        raise WireError("an event has too many values")
+    if structure + len(data) - end > MAX_STRUCTURE_BYTES:
+        raise EventError("an event has too many values")
 
 
 def _length(header: dict[str, Any], name: str, limit: int) -> int:
@@ -282,9 +282,9 @@ def _length(header: dict[str, Any], name: str, limit: int) -> int:
         return 0
     # True is an int in Python.
     if type(length) is not int or length < 0:
-        raise WireError(f"{name} is a number of bytes")
+        raise EventError(f"{name} is a number of bytes")
     if length > limit:
-        raise WireError(f"{name} is {length}, and {limit} is the most")
+        raise EventError(f"{name} is {length}, and {limit} is the most")
     return length
 
 

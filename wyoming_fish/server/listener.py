@@ -9,8 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from ..uri import WILDCARDS, Address
-from .stream import Wire
+from ..uri import WILDCARDS, ListenAddress
+from .stream import WyomingStream
 
 __all__ = ["listen"]
 
@@ -22,7 +22,9 @@ BACKLOG: Final = 128
 ACCEPTED_AT_ONCE: Final = 8
 
 
-async def listen(address: Address, new_wire: Callable[[], Wire]) -> asyncio.Server | None:
+async def listen(
+    address: ListenAddress, new_wire: Callable[[], WyomingStream]
+) -> asyncio.Server | None:
     """Make a new wire for each client. Over stdio there is one, and no server.
 
     Raises OSError if the address cannot be had.
@@ -42,7 +44,9 @@ async def listen(address: Address, new_wire: Callable[[], Wire]) -> asyncio.Serv
     return server
 
 
-async def _listen_tcp(new_wire: Callable[[], Wire], host: str, port: int) -> asyncio.Server:
+async def _listen_tcp(
+    new_wire: Callable[[], WyomingStream], host: str, port: int
+) -> asyncio.Server:
     create = asyncio.get_running_loop().create_server
     start = partial(create, new_wire, port=port, backlog=ACCEPTED_AT_ONCE)
     if host not in WILDCARDS:
@@ -69,7 +73,7 @@ async def _check_free(path: str) -> None:
 class _StandardInput(asyncio.Protocol):
     """Hands standard input to a wire. Its end does not end standard output."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: WyomingStream) -> None:
         self._wire = wire
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -82,7 +86,7 @@ class _StandardInput(asyncio.Protocol):
         return self._wire.eof_received()
 
 
-async def _open_standard_streams(wire: Wire) -> None:
+async def _open_standard_streams(wire: WyomingStream) -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: _StandardInput(wire), sys.stdin)
     await loop.connect_write_pipe(lambda: wire, sys.stdout)

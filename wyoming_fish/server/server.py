@@ -16,10 +16,10 @@ from wyoming.error import Error
 from ..cli.demo import demo
 from ..cli.options import Options
 from ..fish.api.account import Account
-from ..fish.connections.pool import Sockets
+from ..fish.connections.pool import ConnectionPool
 from ..fish.owner import Owner, owner_at
 from ..fish.settings import Endpoint
-from ..uri import Address
+from ..uri import ListenAddress
 from .admission import Client, given_up
 from .connection import STOP_LINGER_S, Connection
 from .events import encode
@@ -27,14 +27,14 @@ from .listener import listen
 from .memory_budget import MemoryBudget
 from .open_files import check_open_files, files_needed, limit_accept_errors
 from .requests.cache import Cache
-from .requests.log import History
-from .requests.synthesis import Speaker
+from .requests.log import RequestLog
+from .requests.synthesis import Synthesis
 from .shutdown import STOP_TIMEOUT_S, stop_on_signal
-from .stream import Wire
-from .voice_catalog import Catalog
+from .stream import WyomingStream
+from .voice_catalog import VoiceCatalog
 
 if TYPE_CHECKING:
-    from ..web import Site
+    from ..web import StatusServer
 
 __all__ = ["Server", "serve"]
 
@@ -42,10 +42,10 @@ _LOGGER = logging.getLogger(__name__)
 
 # Seconds of STOP_TIMEOUT_S that are left when what is still being said is cut off: one to tell its
 # clients, and one to close everything else.
-CLOSE_TIME_S: Final = 2.0
+CLOSE_TIMEOUT_S: Final = 2.0
 
 # Seconds that are left to a client which has just connected, to say what it wants.
-ASKING_TIME: Final = 0.25
+NEW_CLIENT_GRACE_S: Final = 0.25
 
 # Clients that are being told that there are too many; one more cuts the first of them short. Each
 # is gone as soon as it has read that, and may hold 20 KB until then.
@@ -80,10 +80,10 @@ def _announcements(
     if announce is not None:
         yield announce()
     if options.zeroconf is not None:
-        from .zeroconf import check_reachable, keep_announced  # noqa: PLC0415 - seldom used
+        from .zeroconf import advertise, check_reachable  # noqa: PLC0415 - seldom used
 
         check_reachable(server.hosts)
-        yield keep_announced(options.zeroconf, server.hosts, server.port)
+        yield advertise(options.zeroconf, server.hosts, server.port)
 
 
 class Server:
@@ -96,7 +96,7 @@ class Server:
     def __init__(self, options: Options, endpoint: Endpoint) -> None:
         self._options = options
         self._endpoint = endpoint
-        self._sockets = Sockets(
+        self._sockets = ConnectionPool(
             endpoint,
             concurrency=options.concurrency,
             warm=options.warm,
@@ -105,21 +105,21 @@ class Server:
             timestamps=options.resume or None,
         )
         self._account = Account(endpoint)
-        self._catalog = Catalog(self._account, options.speech)
-        self._history = History()
+        self._catalog = VoiceCatalog(self._account, options.speech)
+        self._history = RequestLog()
         self._cache = (
             Cache(options.cache, options.cache_size * 10**6, endpoint.base_url)
             if options.cache
             else None
         )
-        self._speaker = Speaker(self._sockets, self._catalog, options, self._history, self._cache)
+        self._speaker = Synthesis(self._sockets, self._catalog, options, self._history, self._cache)
         self._connections: dict[asyncio.Task[None], Client[Connection]] = {}
         """In the order of their coming."""
         self._refusals: dict[asyncio.Task[None], Callable[[], None]] = {}
         """Clients that are being told that there are too many, likewise."""
         self._memory = MemoryBudget(options.max_text)
         self._listener: asyncio.Server | None = None
-        self._site: Site | None = None
+        self._site: StatusServer | None = None
         self._resources = contextlib.AsyncExitStack()
         self._stop_by = float("inf")
         """The loop's time at which everything is to have stopped."""
@@ -206,10 +206,10 @@ class Server:
         self.stop()
         await self._resources.aclose()
 
-    def _new_site(self, address: Address) -> Site:
-        from ..web import Site, View  # noqa: PLC0415 - it takes a quarter of a second
+    def _new_site(self, address: ListenAddress) -> StatusServer:
+        from ..web import ServerContext, StatusServer  # noqa: PLC0415 - it takes a quarter of a second
 
-        view = View(
+        view = ServerContext(
             self._options,
             self._endpoint,
             self._sockets,
@@ -218,13 +218,13 @@ class Server:
             self._speaker,
             self._history,
         )
-        return Site(view, address)
+        return StatusServer(view, address)
 
-    def _new_wire(self) -> Wire:
+    def _new_wire(self) -> WyomingStream:
         share = self._memory.share()
-        return Wire(self._connected, share, write_timeout=self._options.write_timeout)
+        return WyomingStream(self._connected, share, write_timeout=self._options.write_timeout)
 
-    def _connected(self, wire: Wire) -> None:
+    def _connected(self, wire: WyomingStream) -> None:
         wire.memory.owner = owner = owner_at(wire.host)
         if not self._make_room(owner):
             self._history.refused["too-many"] += 1
@@ -239,7 +239,7 @@ class Server:
         # A task that is cancelled before it begins closes nothing.
         task.add_done_callback(lambda _: wire.abort())
 
-    def _refuse(self, wire: Wire) -> None:
+    def _refuse(self, wire: WyomingStream) -> None:
         text = "There are too many connections. Try again in a moment."
         wire.write_last(encode(Error(text, "too-many").event()))
         task = asyncio.create_task(wire.close())
@@ -293,14 +293,14 @@ class Server:
         if self._connections:
             _LOGGER.info("Stopping when what is being said is finished; Ctrl-C stops immediately")
         if any(client.connection.silent for client in self._connections.values()):
-            await asyncio.sleep(ASKING_TIME)
+            await asyncio.sleep(NEW_CLIENT_GRACE_S)
         speaking: set[asyncio.Task[Any]] = self._site.drain() if self._site is not None else set()
         for task, client in self._connections.items():
             client.connection.drain()
             if client.connection.busy:
                 speaking.add(task)
         if speaking:
-            await _wait(speaking, self._stop_by - CLOSE_TIME_S)
+            await _wait(speaking, self._stop_by - CLOSE_TIMEOUT_S)
             # They are told, and then have as much time as the others to close.
             for task in speaking:
                 task.cancel()

@@ -12,19 +12,19 @@ from typing import Final
 
 from wyoming.event import Event
 
-from .events import EventParser, WireError
+from .events import EventError, EventParser
 from .memory_budget import MemoryShare
 
-__all__ = ["LINGER_TIMEOUT_S", "ClientLostError", "ClientStalledError", "Wire"]
+__all__ = ["LINGER_TIMEOUT_S", "ClientLostError", "ClientStalledError", "WyomingStream"]
 
 # Bytes that are read at a time, into a buffer that all connections share.
 READ_BYTES: Final = 16 * 1024
 
 # Bytes of input that may wait while the server does something else for this client.
-INPUT_LIMIT_BYTES: Final = 16 * 1024
+MAX_INPUT_BYTES: Final = 16 * 1024
 
 # Bytes of output that may wait in this process.
-OUTPUT_LIMIT_BYTES: Final = 32 * 1024
+MAX_OUTPUT_BYTES: Final = 32 * 1024
 
 # Seconds in which an event that has begun must have come whole: what is kept of one is bounded in
 # time too, however slowly its bytes come. The largest event needs 100 KB a second.
@@ -44,7 +44,7 @@ LINGER_TIMEOUT_S: Final = 10.0
 
 # Bytes that are read and dropped meanwhile: more than a client can write before an error reaches
 # it, and a tenth of a second of work.
-LINGER_LIMIT_BYTES: Final = 64 * 2**20
+MAX_LINGER_BYTES: Final = 64 * 2**20
 
 # A transport reads into it and hands over what it has read before another one reads.
 _SHARED_INPUT: Final = memoryview(bytearray(READ_BYTES))
@@ -58,7 +58,7 @@ class ClientStalledError(ClientLostError):
     """The client does not read what it is sent."""
 
 
-class Wire(asyncio.BufferedProtocol):
+class WyomingStream(asyncio.BufferedProtocol):
     """One client's two directions, as the protocol of a transport.
 
     ``on_connected`` is called with it when it is connected. ``memory`` is charged for events that
@@ -68,7 +68,7 @@ class Wire(asyncio.BufferedProtocol):
 
     def __init__(
         self,
-        on_connected: Callable[[Wire], None],
+        on_connected: Callable[[WyomingStream], None],
         memory: MemoryShare,
         *,
         write_timeout: float = 30.0,
@@ -113,7 +113,7 @@ class Wire(asyncio.BufferedProtocol):
         if not isinstance(transport, asyncio.WriteTransport):
             return
         self._transport = transport
-        transport.set_write_buffer_limits(OUTPUT_LIMIT_BYTES)
+        transport.set_write_buffer_limits(MAX_OUTPUT_BYTES)
         self._socket = transport.get_extra_info("socket")
         if self._socket is not None:
             # A client that has already left is noticed when it is read.
@@ -137,7 +137,7 @@ class Wire(asyncio.BufferedProtocol):
                 self._ended = True
         else:
             self._parser.feed(data)
-            if self._news is None and self._parser.held > INPUT_LIMIT_BYTES and not self._paused:
+            if self._news is None and self._parser.held > MAX_INPUT_BYTES and not self._paused:
                 self._paused = True
                 self._incoming.pause_reading()
         self._wake_reader()
@@ -191,7 +191,7 @@ class Wire(asyncio.BufferedProtocol):
             is_amid_event = self._parser.is_amid_event
             if self._ended:
                 if is_amid_event:
-                    raise WireError("the connection ended amid an event")
+                    raise EventError("the connection ended amid an event")
                 return None
             if is_amid_event:
                 self._charge(self._parser.held)
@@ -240,7 +240,7 @@ class Wire(asyncio.BufferedProtocol):
         has not read yet. So input is read and dropped until the client closes its side too, for at
         most ``linger_s`` seconds and LINGER_LIMIT_BYTES. Cancel it to close immediately.
         """
-        self._parser, self._to_drop = EventParser(), LINGER_LIMIT_BYTES
+        self._parser, self._to_drop = EventParser(), MAX_LINGER_BYTES
         self._charge(0)
         try:
             self._resume_reading()
@@ -273,7 +273,7 @@ class Wire(asyncio.BufferedProtocol):
             async with asyncio.timeout_at(self._event_due):
                 await self._wait_for_news()
         except TimeoutError as error:
-            raise WireError(
+            raise EventError(
                 f"the event did not come whole within {EVENT_TIMEOUT_S:.0f} s"
             ) from error
 
@@ -313,7 +313,7 @@ class Wire(asyncio.BufferedProtocol):
         """Give the transport as much as it has room for, in parts so that it keeps little."""
         while self._output and self._room is None:
             event = self._output[0]
-            part, self._output[0] = event[:OUTPUT_LIMIT_BYTES], event[OUTPUT_LIMIT_BYTES:]
+            part, self._output[0] = event[:MAX_OUTPUT_BYTES], event[MAX_OUTPUT_BYTES:]
             if not self._output[0]:
                 self._output.popleft()
             self._written += len(part)

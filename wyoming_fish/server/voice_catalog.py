@@ -21,15 +21,15 @@ from ..fish.errors import FishError, VoiceNotFoundError
 from ..fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, VOICE_ID, SpeechSettings, VoiceIds
 from .events import encode
 
-__all__ = ["Catalog"]
+__all__ = ["VoiceCatalog"]
 
 _LOGGER = logging.getLogger(__name__)
 
 # Seconds between two looks at the account: a new voice is there within five minutes.
-REFRESH_INTERVAL: Final = 300.0
+REFRESH_INTERVAL_S: Final = 300.0
 
 # Seconds to the first new try after a failure; each further failure doubles them.
-RETRY_DELAY: Final = 5.0
+RETRY_DELAY_S: Final = 5.0
 
 # The name of Fish's own default voice, which has no id.
 DEFAULT_NAME: Final = "default"
@@ -56,7 +56,7 @@ REGIONS: Final = {
 _ATTRIBUTION: Final = Attribution(name="Fish Audio", url="https://fish.audio")
 
 
-class Catalog:
+class VoiceCatalog:
     """The configured voice and the account's own."""
 
     def __init__(self, account: Account, speech: SpeechSettings) -> None:
@@ -93,18 +93,18 @@ class Catalog:
 
     async def keep_fresh(self) -> None:
         """Follow the account's voices until cancelled."""
-        delay = RETRY_DELAY
+        delay = RETRY_DELAY_S
         while True:
             # The voices known so far go on being offered when it fails.
             try:
                 await self.refresh()
-                pause, delay = REFRESH_INTERVAL, RETRY_DELAY
+                pause, delay = REFRESH_INTERVAL_S, RETRY_DELAY_S
             except Exception as error:
                 if isinstance(error, FishError):
                     _LOGGER.warning("The voices could not be listed: %s", error)
                 else:
                     _LOGGER.exception("The voices could not be listed; please report this")
-                pause, delay = delay, min(delay * 2, REFRESH_INTERVAL)
+                pause, delay = delay, min(delay * 2, REFRESH_INTERVAL_S)
             # Servers that were started together need not ask together.
             await asyncio.sleep(pause * random.uniform(0.9, 1.1))  # noqa: S311
 

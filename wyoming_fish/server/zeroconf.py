@@ -19,14 +19,14 @@ from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from ..uri import WILDCARDS, own_address
 
-__all__ = ["DiscoveryError", "check_reachable", "keep_announced", "reachable"]
+__all__ = ["DiscoveryError", "advertise", "check_reachable", "reachable"]
 
 _LOGGER = logging.getLogger(__name__)
 
 SERVICE: Final = "_wyoming._tcp.local."
 
 # Seconds between two looks at the machine's addresses: a new one is announced within these.
-LOOK_INTERVAL: Final = 10.0
+CHECK_INTERVAL_S: Final = 10.0
 
 
 class DiscoveryError(OSError):
@@ -44,7 +44,7 @@ def check_reachable(hosts: Iterable[str]) -> None:
         )
 
 
-async def keep_announced(name: str, hosts: Iterable[str], port: int) -> None:
+async def advertise(name: str, hosts: Iterable[str], port: int) -> None:
     """Announce a server that listens at ``hosts`` until cancelled; follow the machine's addresses.
 
     ``name`` gets a number where another server has it.
@@ -68,10 +68,10 @@ async def keep_announced(name: str, hosts: Iterable[str], port: int) -> None:
                     await telling
                     # Nobody tells when they change.
                     while reachable(hosts) == addresses:  # noqa: ASYNC110
-                        await asyncio.sleep(LOOK_INTERVAL)
+                        await asyncio.sleep(CHECK_INTERVAL_S)
             except (OSError, zeroconf.Error) as error:
                 _LOGGER.warning("The server could not be announced: %s", error)
-        await asyncio.sleep(LOOK_INTERVAL)
+        await asyncio.sleep(CHECK_INTERVAL_S)
 
 
 def reachable(hosts: Iterable[str]) -> list[str]:

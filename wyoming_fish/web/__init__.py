@@ -5,7 +5,7 @@ have a browser do.
 """
 
 from .connections import ACCEPT_BATCH, MAX_CONNECTIONS
-from .context import View
-from .server import Site
+from .context import ServerContext
+from .server import StatusServer
 
-__all__ = ["ACCEPT_BATCH", "MAX_CONNECTIONS", "Site", "View"]
+__all__ = ["ACCEPT_BATCH", "MAX_CONNECTIONS", "ServerContext", "StatusServer"]

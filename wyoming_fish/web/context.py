@@ -6,22 +6,22 @@ from typing import NamedTuple
 
 from ..cli.options import Options
 from ..fish.api.account import Account
-from ..fish.connections.pool import Sockets
+from ..fish.connections.pool import ConnectionPool
 from ..fish.settings import Endpoint
-from ..server.requests.log import History
-from ..server.requests.synthesis import Speaker
-from ..server.voice_catalog import Catalog
+from ..server.requests.log import RequestLog
+from ..server.requests.synthesis import Synthesis
+from ..server.voice_catalog import VoiceCatalog
 
-__all__ = ["View"]
+__all__ = ["ServerContext"]
 
 
-class View(NamedTuple):
+class ServerContext(NamedTuple):
     """The parts of a server."""
 
     options: Options
     endpoint: Endpoint
-    sockets: Sockets
+    sockets: ConnectionPool
     account: Account
-    catalog: Catalog
-    speaker: Speaker
-    history: History
+    catalog: VoiceCatalog
+    speaker: Synthesis
+    history: RequestLog

@@ -18,9 +18,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from .. import __version__
-from ..server.requests.log import Record
-from .context import View
-from .readiness import Readiness, State
+from ..server.requests.log import ReplyRecord
+from .context import ServerContext
+from .readiness import Readiness, ReadinessState
 
 __all__ = ["Metrics"]
 
@@ -31,11 +31,11 @@ BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5
 class Metrics:
     """Counts replies from now on; all else is looked at when it is asked for."""
 
-    def __init__(self, view: View, readiness: Readiness) -> None:
+    def __init__(self, view: ServerContext, readiness: Readiness) -> None:
         # When a counter began to count is a second line for each, and tells nothing here.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
-        self._present = _Present(view, readiness)
+        self._present = _GaugeCollector(view, readiness)
         self._registry.register(self._present)
         ProcessCollector(registry=self._registry)
         self._replies = self._counter("replies", "Replies, by how they ended.", "outcome")
@@ -56,7 +56,7 @@ class Metrics:
         )
         view.history.listeners.append(self._count)
 
-    def text(self, state: State) -> bytes:
+    def text(self, state: ReadinessState) -> bytes:
         """All of it, in Prometheus's text format."""
         self._present.state = state
         return generate_latest(self._registry)
@@ -69,7 +69,7 @@ class Metrics:
             f"wyoming_fish_{name}", help_text, buckets=BUCKETS, registry=self._registry
         )
 
-    def _count(self, record: Record) -> None:
+    def _count(self, record: ReplyRecord) -> None:
         self._replies.labels(record.outcome).inc()
         self._audio.inc(record.audio)
         self._billed.inc(record.billed)
@@ -83,13 +83,13 @@ class Metrics:
             self._fish.observe(record.fish_part)
 
 
-class _Present(Collector):
+class _GaugeCollector(Collector):
     """What is so at this moment."""
 
-    def __init__(self, view: View, readiness: Readiness) -> None:
+    def __init__(self, view: ServerContext, readiness: Readiness) -> None:
         self._view = view
         self._readiness = readiness
-        self.state = State(ready=False, says="")
+        self.state = ReadinessState(ready=False, says="")
 
     def collect(self) -> Iterator[Metric]:
         """The metrics, made anew."""
@@ -125,8 +125,8 @@ class _Present(Collector):
         opened.add_metric([], sockets.opened)
         yield opened
         warm = _counter_family("warm", "Sessions, by whether a socket was open for them.", "result")
-        warm.add_metric(["hit"], sockets.lent_warm)
-        warm.add_metric(["miss"], sockets.lent - sockets.lent_warm)
+        warm.add_metric(["hit"], sockets.acquired_ready)
+        warm.add_metric(["miss"], sockets.acquired - sockets.acquired_ready)
         yield warm
         if (credit := self._readiness.credit) is not None:
             yield _gauge("credit_dollars", "API credit, as of the last minute.", float(credit))

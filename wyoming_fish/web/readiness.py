@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 from ..fish.errors import FishError, UnsupportedError
 from ..fish.settings import Backend
-from .context import View
+from .context import ServerContext
 
-__all__ = ["Readiness", "State"]
+__all__ = ["Readiness", "ReadinessState"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -19,14 +19,14 @@ _INTERNAL: Final = "An internal error occurred. See the server's log, and please
 
 # Seconds for which Fish's answer about the account is taken to hold: however often somebody asks
 # here, Fish is asked once a minute. A failure is looked at again sooner.
-GOOD_FOR: Final = 60.0
-BAD_FOR: Final = 5.0
+OK_TTL_S: Final = 60.0
+FAILURE_TTL_S: Final = 5.0
 
 # Seconds to wait for it: Kubernetes gives a probe one. Fish's answer is there for the next.
-PATIENCE: Final = 0.5
+MAX_WAIT_S: Final = 0.5
 
 
-class State(NamedTuple):
+class ReadinessState(NamedTuple):
     """How it is."""
 
     ready: bool
@@ -37,7 +37,7 @@ class State(NamedTuple):
 class Readiness:
     """Looks at Fish, the account and the sockets. Call ``close()`` in the end."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: ServerContext) -> None:
         self.credit: Decimal | None = None
         """US dollars; None where it is not known, or the server has no wallets."""
         self.stopping = False
@@ -53,24 +53,26 @@ class Readiness:
             self._asking.cancel()
             await asyncio.wait((self._asking,))
 
-    async def look(self) -> State:
+    async def look(self) -> ReadinessState:
         """How it is now, within PATIENCE."""
         if self.stopping:
-            return State(ready=False, says="The server is stopping.")
+            return ReadinessState(ready=False, says="The server is stopping.")
         await self._renew()
         trouble = self._trouble()
         if trouble and self._view.options.fallback_uri:
-            return State(ready=True, says=f"The fallback voice speaks, since: {trouble}")
+            return ReadinessState(ready=True, says=f"The fallback voice speaks, since: {trouble}")
         if trouble:
-            return State(ready=False, says=trouble)
+            return ReadinessState(ready=False, says=trouble)
         if self.credit is None:
             # Without a wallet there is nothing that tells whether a key is good.
-            return State(ready=True, says=f"{self._view.endpoint.name} answers.")
+            return ReadinessState(ready=True, says=f"{self._view.endpoint.name} answers.")
         free = self._view.options.speech.backend is Backend.S2_1_PRO_FREE
         if self.credit <= 0 and not free:
             # It answers all the same, and says what is wrong.
-            return State(ready=True, says="Fish Audio answers, but the API credit is used up.")
-        return State(ready=True, says="Fish Audio answers, and the key is good.")
+            return ReadinessState(
+                ready=True, says="Fish Audio answers, but the API credit is used up."
+            )
+        return ReadinessState(ready=True, says="Fish Audio answers, and the key is good.")
 
     def _trouble(self) -> str:
         if self._known_until is None:
@@ -89,7 +91,7 @@ class Readiness:
             self._asking = asyncio.create_task(self._credit())
             self._asking.add_done_callback(self._note)
         if self._asking is not None:
-            await asyncio.wait((self._asking,), timeout=PATIENCE)
+            await asyncio.wait((self._asking,), timeout=MAX_WAIT_S)
 
     def _note(self, asking: asyncio.Task[Decimal | None]) -> None:
         """Take note of the answer. What has failed in another way than Fish can is a bug."""
@@ -104,7 +106,7 @@ class Readiness:
         else:
             _LOGGER.error("Checking the account failed; please report this", exc_info=error)
             self._failure = _INTERNAL
-        self._known_until = _now() + (BAD_FOR if self._failure else GOOD_FOR)
+        self._known_until = _now() + (FAILURE_TTL_S if self._failure else OK_TTL_S)
 
     async def _credit(self) -> Decimal | None:
         try:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-__all__ = ["content_policy", "guard"]
+__all__ = ["check_request", "content_policy"]
 
 # Ends of names that a stranger cannot make mean this machine. The first line is reserved (RFC 6761,
 # RFC 6762, RFC 8375, .internal) or, like the second, not in the internet's DNS, but common in
@@ -35,7 +35,7 @@ _REFUSAL: Final = (
 )
 
 
-def guard(own_name: str) -> Middleware:
+def check_request(own_name: str) -> Middleware:
     """The middleware that refuses them; ``own_name`` is what the person chose to listen at."""
 
     @web.middleware

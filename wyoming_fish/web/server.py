@@ -19,16 +19,16 @@ from .. import __version__
 from ..fish.api.account import Voice
 from ..fish.cpu_turns import cpu_owner, cpu_turn
 from ..fish.owner import owner_at
-from ..server.requests.log import Record
-from ..uri import WILDCARDS, Address
+from ..server.requests.log import ReplyRecord
+from ..uri import WILDCARDS, ListenAddress
 from .connections import ACCEPT_BATCH, Connections, cut_off
-from .context import View
+from .context import ServerContext
 from .metrics import Metrics
 from .readiness import Readiness
-from .request_checks import content_policy, guard
-from .speaking import LARGEST_BODY, Speaking
+from .request_checks import check_request, content_policy
+from .speaking import MAX_BODY_BYTES, Speaking
 
-__all__ = ["Site"]
+__all__ = ["StatusServer"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ PIECE_BYTES: Final = 32 * 1024
 MAX_LISTING_S: Final = 120.0
 
 # Seconds that a request which is no speech has to end when the server stops.
-CLOSE_TIMEOUT: Final = 0.5
+CLOSE_TIMEOUT_S: Final = 0.5
 
 # The page's files and their types.
 _FILES: Final = {
@@ -51,13 +51,13 @@ _FILES: Final = {
 }
 
 
-class Site:
+class StatusServer:
     """Serves by HTTP at ``address`` within ``async with``.
 
     Raises OSError where the address cannot be had.
     """
 
-    def __init__(self, view: View, address: Address) -> None:
+    def __init__(self, view: ServerContext, address: ListenAddress) -> None:
         self.url = ""
         """Where it is, once it is there."""
         self._view = view
@@ -85,8 +85,8 @@ class Site:
 
     def _new_runner(self) -> web.AppRunner:
         app = web.Application(
-            middlewares=[self._begin, guard(self._address.host)],
-            client_max_size=LARGEST_BODY,
+            middlewares=[self._begin, check_request(self._address.host)],
+            client_max_size=MAX_BODY_BYTES,
         )
         for path, (name, content_type) in _FILES.items():
             app.router.add_get(path, _file(name, content_type))
@@ -101,7 +101,7 @@ class Site:
             app,
             # So that who leaves is not spoken to any more.
             handler_cancellation=True,
-            shutdown_timeout=CLOSE_TIMEOUT,
+            shutdown_timeout=CLOSE_TIMEOUT_S,
         )
 
     async def __aenter__(self) -> Self:
@@ -182,7 +182,7 @@ class Site:
                 "waiting": slots.waiting,
                 "idle_sockets": view.sockets.idle,
                 "voices": len(view.catalog.voices),
-                "replies": [_told(record) for record in reversed(view.history.replies)],
+                "replies": [_record_to_json(record) for record in reversed(view.history.replies)],
             }
         )
 
@@ -231,7 +231,7 @@ def _listing(voices: Iterable[Voice]) -> bytes:
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _told(record: Record) -> dict[str, Any]:
+def _record_to_json(record: ReplyRecord) -> dict[str, Any]:
     """A reply for the page: its times in seconds from its first text."""
 
     def after(moment: float | None) -> float | None:

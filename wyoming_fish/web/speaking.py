@@ -13,21 +13,21 @@ from wyoming.event import Event
 from ..fish.connections.shares import Shares
 from ..fish.errors import FishError
 from ..fish.owner import Owner, owner_at
-from ..server.events import WireError, is_ssml, json_object, text_of, voice_of
-from ..server.requests.request import Reply
+from ..server.events import EventError, is_ssml, json_object, text_of, voice_of
+from ..server.requests.request import SynthesisRequest
 from ..wav import UNKNOWN_LENGTH, Format
 from .connections import Connections, cut_off
-from .context import View
+from .context import ServerContext
 from .readiness import Readiness
 
-__all__ = ["LARGEST_BODY", "Speaking"]
+__all__ = ["MAX_BODY_BYTES", "Speaking"]
 
 _LOGGER = logging.getLogger(__name__)
 
 # Characters of a text that the page may have spoken: two minutes of speech.
-LONGEST_TEXT: Final = 2000
+MAX_TEXT_CHARS: Final = 2000
 # Bytes of the request that holds it.
-LARGEST_BODY: Final = 16 * 1024
+MAX_BODY_BYTES: Final = 16 * 1024
 
 # Texts that the page may have spoken at the same time: the account's sessions are the house's.
 MAX_SPEAKING: Final = 2
@@ -48,7 +48,7 @@ MAX_SPEAKING_S: Final = 600.0
 class Speaking:
     """Answers requests to speak a text."""
 
-    def __init__(self, view: View, readiness: Readiness, connections: Connections) -> None:
+    def __init__(self, view: ServerContext, readiness: Readiness, connections: Connections) -> None:
         self._view = view
         self._readiness = readiness
         self._connections = connections
@@ -71,7 +71,7 @@ class Speaking:
             return _refusal(408, "The request did not arrive in time. Try again.")
         except web.RequestPayloadError:
             return _refusal(400, "This cannot be read: the request's body is not valid HTTP.")
-        except WireError as error:
+        except EventError as error:
             return _refusal(400, f"This cannot be read: {error}.")
         reply.record.host = request.remote or ""
         if self._readiness.stopping:
@@ -94,7 +94,7 @@ class Speaking:
                 return True
         return False
 
-    async def _say(self, reply: Reply, request: web.Request) -> web.StreamResponse:
+    async def _say(self, reply: SynthesisRequest, request: web.Request) -> web.StreamResponse:
         options = self._view.options
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - aiohttp runs each request in one
@@ -139,10 +139,10 @@ class _Speech(NamedTuple):
             self.time_limit.reschedule(asyncio.get_running_loop().time())
 
 
-def _reply(body: bytes) -> Reply:
+def _reply(body: bytes) -> SynthesisRequest:
     """What is asked for, in the words of Wyoming's `synthesize`. Raises WireError."""
     event = Event("synthesize", json_object(body))
-    reply = Reply(voice_of(event), LONGEST_TEXT, streamed=False, ssml=is_ssml(event))
+    reply = SynthesisRequest(voice_of(event), MAX_TEXT_CHARS, streamed=False, ssml=is_ssml(event))
     reply.add(text_of(event))
     reply.end()
     return reply

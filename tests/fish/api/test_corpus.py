@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.damage import damaged
-from wyoming_fish.fish.api.live_protocol import Audio, Finish, Session, State
+from wyoming_fish.fish.api.live_protocol import Audio, Finish, LiveSession, SessionState
 from wyoming_fish.fish.errors import FishError
-from wyoming_fish.fish.synthesis.resume import Progress
+from wyoming_fish.fish.synthesis.resume import SpokenTextTracker
 
 FRAMES = {path.stem: path.read_bytes() for path in Path(__file__).parent.glob("corpus/*.msgpack")}
 
@@ -17,8 +17,8 @@ FRAMES = {path.stem: path.read_bytes() for path in Path(__file__).parent.glob("c
 MEANINGS = {"audio": Audio, "finish": Finish, "pass": type(None), "fail": FishError}
 
 
-def _stopped() -> Session:
-    session = Session()
+def _stopped() -> LiveSession:
+    session = LiveSession()
     session.start({})
     session.stop()
     return session
@@ -42,7 +42,7 @@ def test_the_corpus_is_there() -> None:
 @given(st.lists(damaged(FRAMES, st.binary(max_size=5)), max_size=8))
 def test_damaged_frames_break_nothing(frames: list[bytes]) -> None:
     """Whatever comes, a session goes on, ends or fails, and what is known of it stays sound."""
-    session, progress = Session(), Progress(24000)
+    session, progress = LiveSession(), SpokenTextTracker(24000)
     session.start({})
     pieces = ("Hello world. ", "約三分。")
     for piece in pieces:
@@ -53,13 +53,13 @@ def test_damaged_frames_break_nothing(frames: list[bytes]) -> None:
         try:
             message = session.receive(frame)
         except FishError:
-            assert session.state is State.FAILED
+            assert session.state is SessionState.FAILED
             break
         assert message is None or len(message.pcm) % 2 == 0
         if isinstance(message, Audio):
             assert message.pcm or message.timing
             progress.listen(message)
         if isinstance(message, Finish):
-            assert session.state is State.FINISHED
+            assert session.state is SessionState.FINISHED
             break
     assert progress.spoken() in (None, len(pieces[0]), len("".join(pieces)))

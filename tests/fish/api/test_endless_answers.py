@@ -12,12 +12,12 @@ from websockets.exceptions import ConnectionClosed
 from tests.fish.replies import SETTINGS
 from tests.support.hostile_servers import HostileFish, Send, fish
 from tests.support.idle_clock import run
-from wyoming_fish.fish import Endpoint, FishError, Sockets, speak
+from wyoming_fish.fish import ConnectionPool, Endpoint, FishError, speak
 from wyoming_fish.fish.api.account import Account
-from wyoming_fish.fish.api.tts import Rest
-from wyoming_fish.fish.connections.limiter import Slots
+from wyoming_fish.fish.api.tts import TtsClient
+from wyoming_fish.fish.connections.limiter import ConcurrencyLimiter
 from wyoming_fish.fish.errors import TooMuchAudioError
-from wyoming_fish.fish.reply_metrics import Story
+from wyoming_fish.fish.reply_metrics import ReplyMetrics
 
 TEXT = "Good night. The doors are locked."
 
@@ -29,7 +29,7 @@ async def _text() -> AsyncIterator[str]:
 @contextlib.asynccontextmanager
 async def _scripted(
     answer: Callable[[ServerConnection], Awaitable[None]],
-) -> AsyncIterator[Sockets]:
+) -> AsyncIterator[ConnectionPool]:
     async def handle(connection: ServerConnection) -> None:
         async for frame in connection:
             assert isinstance(frame, bytes)
@@ -38,7 +38,7 @@ async def _scripted(
 
     async with serve(handle, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        sockets = Sockets(Endpoint("key", f"http://127.0.0.1:{port}"))
+        sockets = ConnectionPool(Endpoint("key", f"http://127.0.0.1:{port}"))
         try:
             yield sockets
         finally:
@@ -51,7 +51,7 @@ async def _heard(audio: AsyncGenerator[bytes]) -> bytes:
         return b"".join([pcm async for pcm in audio])
 
 
-async def _hear(sockets: Sockets) -> float:
+async def _hear(sockets: ConnectionPool) -> float:
     """Seconds until the reply has failed."""
     began = asyncio.get_running_loop().time()
     with pytest.raises(FishError):
@@ -162,7 +162,7 @@ def test_an_answer_that_drips(begin: bytes, part: bytes) -> None:
 
     async def check() -> None:
         async with fish(HostileFish(answer=_dripping(begin, part))) as hostile:
-            rest = Rest(Endpoint("key", hostile.url), Slots())
+            rest = TtsClient(Endpoint("key", hostile.url), ConcurrencyLimiter())
             began = asyncio.get_running_loop().time()
             async with asyncio.timeout(300):
                 with pytest.raises(FishError, match="in time"):
@@ -199,7 +199,7 @@ async def test_more_audio_than_the_text_can_become() -> None:
         while True:
             await connection.send(ormsgpack.packb({"event": "audio", "audio": bytes(44_100)}))
 
-    story = Story()
+    story = ReplyMetrics()
     async with _scripted(speak_on) as sockets:
         with pytest.raises(TooMuchAudioError, match="far more than the text can become"):
             await _heard(speak(sockets, _text(), SETTINGS, story=story))

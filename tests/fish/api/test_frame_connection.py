@@ -9,7 +9,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from tests.support.certificates import self_signed
 from wyoming_fish.fish import Backend, Endpoint, FishError
-from wyoming_fish.fish.api.live_connection import Socket, open_socket
+from wyoming_fish.fish.api.live_connection import LiveConnection, open_live_connection
 
 FRAMES = 1500
 
@@ -33,7 +33,7 @@ async def test_all_comes_before_the_end(
 
     received: list[bytes | str] = []
 
-    async def receive(socket: Socket) -> None:
+    async def receive(socket: LiveConnection) -> None:
         while True:
             received.append(await socket.receive())
             if slow and len(received) % 50 == 0:
@@ -43,7 +43,7 @@ async def test_all_comes_before_the_end(
         port = next(iter(server.sockets)).getsockname()[1]
         url = f"http{'s' if tls else ''}://localhost:{port}"
         endpoint = Endpoint("key", url)
-        socket = await open_socket(endpoint, Backend.S2_1_PRO, ssl_context=trusting)
+        socket = await open_live_connection(endpoint, Backend.S2_1_PRO, ssl_context=trusting)
         await socket.send(b"begin")
         with pytest.raises(FishError, match="closed the connection"):
             await receive(socket)
@@ -60,7 +60,9 @@ async def test_a_connection_that_is_not_read_is_closed() -> None:
 
     async with serve(send, "localhost", 0, compression=None) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        socket = await open_socket(Endpoint("key", f"http://localhost:{port}"), Backend.S2_1_PRO)
+        socket = await open_live_connection(
+            Endpoint("key", f"http://localhost:{port}"), Backend.S2_1_PRO
+        )
         await socket.receive()
         async with asyncio.timeout(5):
             await socket.close()

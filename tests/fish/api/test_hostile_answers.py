@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from tests.support.hostile_servers import HostileFish, Send, audio, fish, http
 from wyoming_fish.fish import Backend, Endpoint, FishError
 from wyoming_fish.fish.api.account import Account, Credit, Voice
-from wyoming_fish.fish.api.live_connection import open_socket
-from wyoming_fish.fish.api.live_protocol import Audio, Session
+from wyoming_fish.fish.api.live_connection import open_live_connection
+from wyoming_fish.fish.api.live_protocol import Audio, LiveSession
 from wyoming_fish.fish.bounded_json import MAX_FRAME_VALUES, concurrency_limit, unpack
-from wyoming_fish.fish.error_mapping import from_status
+from wyoming_fish.fish.error_mapping import error_from_status
 from wyoming_fish.fish.errors import LimitError, ProtocolError
-from wyoming_fish.fish.synthesis.resume import Progress
+from wyoming_fish.fish.synthesis.resume import SpokenTextTracker
 
 TEXT = "Good night. The doors are locked."
 
@@ -161,7 +161,7 @@ async def test_an_amount(credit: object) -> None:
 @given(st.integers(300, 599), st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_refusal(status: int, body: bytes) -> None:
     """Any body of a refusal becomes one short printable line."""
-    text = str(from_status(status, body))
+    text = str(error_from_status(status, body))
     assert text.replace("\u200c", "").replace("\u200d", "").isprintable()
     assert len(text) < 1000
 
@@ -170,13 +170,13 @@ def test_any_refusal(status: int, body: bytes) -> None:
 def test_any_list_of_wrong_fields(fields: list[object]) -> None:
     """A list of what is wrong with a request may hold anything."""
     body = json.dumps([{"loc": field, "msg": field} for field in fields]).encode()
-    assert len(str(from_status(422, body))) < 1000
+    assert len(str(error_from_status(422, body))) < 1000
 
 
 @given(st.lists(_with_any(AUDIO, PACKED) | _with_any({"event": "error", "error": ""}, PACKED)))
 def test_any_message_of_a_session(messages: list[object]) -> None:
     """Any value in any field of a message is audio, nothing, or an error."""
-    session, progress = Session(), Progress(44100)
+    session, progress = LiveSession(), SpokenTextTracker(44100)
     session.start({})
     progress.send(TEXT)
     with contextlib.suppress(FishError):
@@ -224,7 +224,7 @@ def test_a_limit(value: object) -> None:
 @pytest.mark.parametrize("limit", [True, -1, 2**64 - 1, "9" * 100, None])
 def test_a_refusal_may_name_any_limit(limit: object) -> None:
     """A refusal tells only a limit that an account may have."""
-    session = Session()
+    session = LiveSession()
     session.start({})
     refusal = {"event": "error", "error": "Concurrency limit exceeded", "max_concurrency": limit}
     with pytest.raises(LimitError) as raised:
@@ -240,7 +240,7 @@ async def test_a_message_is_bounded(size: int) -> None:
         await send(audio(size))
 
     async with fish(HostileFish(live=answer)) as hostile:
-        socket = await open_socket(Endpoint("key", hostile.url), Backend.S2_1_PRO)
+        socket = await open_live_connection(Endpoint("key", hostile.url), Backend.S2_1_PRO)
         session = socket.begin()
         await socket.send(session.start({}))
         if size < 2**18:

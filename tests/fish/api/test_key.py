@@ -12,23 +12,23 @@ from aiohttp import web
 from tests.fish.replies import SETTINGS
 from tests.support.certificates import self_signed
 from wyoming_fish.emulator import Emulator, EmulatorSettings
-from wyoming_fish.fish import Backend, Endpoint, Sockets
+from wyoming_fish.fish import Backend, ConnectionPool, Endpoint
 from wyoming_fish.fish.api.account import Account
-from wyoming_fish.fish.api.live_connection import open_socket
+from wyoming_fish.fish.api.live_connection import open_live_connection
 from wyoming_fish.fish.errors import FishConnectionError, FishError
 
 KEY = "a-secret-key"
 
 
 async def _by_websocket(endpoint: Endpoint) -> None:
-    await (await open_socket(endpoint, Backend.S2_1_PRO, ssl_context=_context())).close()
+    await (await open_live_connection(endpoint, Backend.S2_1_PRO, ssl_context=_context())).close()
 
 
 async def _by_rest(endpoint: Endpoint) -> None:
-    sockets = Sockets(endpoint, ssl_context=_context())
+    sockets = ConnectionPool(endpoint, ssl_context=_context())
     try:
         async with (
-            sockets.lend_rest() as rest,
+            sockets.acquire_rest() as rest,
             contextlib.aclosing(rest.speak("Hello.", SETTINGS)) as speech,
         ):
             await anext(speech)

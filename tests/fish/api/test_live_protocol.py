@@ -9,12 +9,12 @@ from wyoming_fish.fish.api.live_protocol import (
     Alignment,
     Audio,
     Finish,
+    LiveSession,
     Segment,
-    Session,
-    State,
+    SessionState,
     Timing,
 )
-from wyoming_fish.fish.api.pcm import Pcm
+from wyoming_fish.fish.api.pcm import PcmAligner
 from wyoming_fish.fish.errors import (
     BrokenStreamError,
     FishError,
@@ -36,13 +36,13 @@ WAV_HEADER = (
 )
 
 
-def _opened() -> Session:
-    session = Session()
+def _opened() -> LiveSession:
+    session = LiveSession()
     session.start(REQUEST)
     return session
 
 
-def _stopped() -> Session:
+def _stopped() -> LiveSession:
     session = _opened()
     session.stop()
     return session
@@ -54,7 +54,7 @@ def _frame(**message: object) -> bytes:
 
 def test_frames_are_messagepack_maps() -> None:
     """Each step is one map, with text as str and bytes as bin."""
-    session = Session()
+    session = LiveSession()
     start = ormsgpack.unpackb(session.start(REQUEST))
     assert start == {"event": "start", "request": REQUEST}
     assert ormsgpack.unpackb(session.text("Grüß dich")) == {"event": "text", "text": "Grüß dich"}
@@ -73,7 +73,7 @@ def test_half_a_character_is_refused() -> None:
 @pytest.mark.parametrize("step", ["text", "flush", "stop"])
 def test_nothing_before_start(step: str) -> None:
     """A session that has not begun takes no text, flush or stop."""
-    session = Session()
+    session = LiveSession()
     with pytest.raises(ProtocolError):
         session.text("hi") if step == "text" else getattr(session, step)()
 
@@ -94,7 +94,7 @@ def test_audio_then_finish() -> None:
         b"\x01\x02\x03\x04"
     )
     assert session.receive(_frame(event="finish", reason="stop", time=99)) == Finish(b"")
-    assert session.state is State.FINISHED
+    assert session.state is SessionState.FINISHED
 
 
 ALIGNMENT = {
@@ -175,7 +175,7 @@ def test_what_may_be_passed_over(message: bytes | str) -> None:
     """Logs, unknown events, empty audio and text frames say nothing."""
     session = _opened()
     assert session.receive(message) is None
-    assert session.state is State.OPEN
+    assert session.state is SessionState.OPEN
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_failures(message: dict[str, object], error: type[FishError]) -> None:
     with pytest.raises(error) as caught:
         session.receive(ormsgpack.packb(message))
     assert caught.type is error
-    assert session.state is State.FAILED
+    assert session.state is SessionState.FAILED
     with pytest.raises(ProtocolError):
         session.receive(_frame(event="audio", audio=b"\x01\x02"))
 
@@ -237,7 +237,7 @@ def test_finish_before_stop() -> None:
 def test_nothing_is_read_before_start() -> None:
     """Audio outside of a session is somebody else's."""
     with pytest.raises(ProtocolError):
-        Session().receive(_frame(event="audio", audio=b"\x01\x02"))
+        LiveSession().receive(_frame(event="audio", audio=b"\x01\x02"))
 
 
 @given(st.binary(max_size=200))
@@ -247,7 +247,7 @@ def test_no_frame_breaks_it(data: bytes) -> None:
     try:
         session.receive(data)
     except FishError:
-        assert session.state is State.FAILED
+        assert session.state is SessionState.FAILED
 
 
 @given(
@@ -264,7 +264,7 @@ def test_no_field_breaks_it(value: object, event: str, name: str) -> None:
     try:
         session.receive(ormsgpack.packb({"event": event, name: value}))
     except FishError:
-        assert session.state is State.FAILED
+        assert session.state is SessionState.FAILED
 
 
 def _cut(data: bytes, places: list[int]) -> list[bytes]:
@@ -281,7 +281,7 @@ def test_samples_stay_whole(pcm: bytes, header: bool, places: list[int]) -> None
     """However the bytes are cut, whole samples come out, in order and without the header."""
     if pcm.startswith(b"RIFF"):
         pcm = pcm[1:]
-    reader = Pcm()
+    reader = PcmAligner()
     out = [reader.feed(piece) for piece in _cut((WAV_HEADER if header else b"") + pcm, places)]
     out.append(reader.end())
     assert all(len(piece) % 2 == 0 for piece in out)
@@ -290,7 +290,7 @@ def test_samples_stay_whole(pcm: bytes, header: bool, places: list[int]) -> None
 
 def test_riff_in_speech_is_speech() -> None:
     """Samples that happen to read RIFF are no header, also at the very end."""
-    reader = Pcm()
+    reader = PcmAligner()
     assert reader.feed(b"RIFFnot a wave at all!") == b"RIFFnot a wave at all!"
     assert reader.feed(b"RI") == b""
     assert reader.feed(b"ff") == b"RIff"
@@ -300,7 +300,7 @@ def test_riff_in_speech_is_speech() -> None:
 
 def test_header_amid_the_stream() -> None:
     """A header that begins a later event is taken off too."""
-    reader = Pcm()
+    reader = PcmAligner()
     assert reader.feed(b"\x01\x02") == b"\x01\x02"
     assert reader.feed(WAV_HEADER + b"\x03\x04") == b"\x03\x04"
 
@@ -308,11 +308,11 @@ def test_header_amid_the_stream() -> None:
 def test_header_with_more_chunks() -> None:
     """Chunks between fmt and data are part of the header, an odd one with its padding."""
     listed = WAV_HEADER[:-8] + b"LIST\x03\x00\x00\x00abc\x00" + WAV_HEADER[-8:]
-    assert Pcm().feed(listed + b"\x05\x06") == b"\x05\x06"
+    assert PcmAligner().feed(listed + b"\x05\x06") == b"\x05\x06"
 
 
 def test_header_without_end() -> None:
     """A header that claims to go on for ever is refused, not gathered."""
-    reader = Pcm()
+    reader = PcmAligner()
     with pytest.raises(ProtocolError):
         reader.feed(WAV_HEADER[:-8] + b"LIST\xff\xff\xff\x7f")

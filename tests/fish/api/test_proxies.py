@@ -20,7 +20,7 @@ from tests.support.gateways import (
     without_upgrade,
 )
 from wyoming_fish.emulator import Fault
-from wyoming_fish.fish import Endpoint, Sockets
+from wyoming_fish.fish import ConnectionPool, Endpoint
 from wyoming_fish.fish.api.account import Account
 from wyoming_fish.fish.api.proxies import proxy_for
 from wyoming_fish.fish.errors import (
@@ -46,8 +46,8 @@ def _no_exceptions(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextlib.asynccontextmanager
 async def _speaking(
     endpoint: Endpoint, ssl_context: ssl.SSLContext | None = None
-) -> AsyncIterator[Sockets]:
-    sockets = Sockets(endpoint, ssl_context=ssl_context)
+) -> AsyncIterator[ConnectionPool]:
+    sockets = ConnectionPool(endpoint, ssl_context=ssl_context)
     try:
         yield sockets
     finally:
@@ -146,14 +146,14 @@ async def test_a_proxy_that_cannot_get_through_is_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A proxy's 5xx passes, as a server's does."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.FIRST_DELAY", 0.005)
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", 0.5)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.FIRST_DELAY_S", 0.005)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", 0.5)
     proxy = ForwardProxy(tunnels=503)
     async with forward_proxy(1, proxy):
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
         errors = await _told(Endpoint("key", f"https://{SOMEWHERE}"))
     for error in errors:
-        assert error.passing
+        assert error.retryable
         assert "made no connection to fish.invalid:443 (503)" in str(error)
     assert len(proxy.asked) > 2
 
@@ -162,7 +162,7 @@ async def test_a_proxy_that_is_not_there_is_named_without_its_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The error says that it is the proxy that cannot be reached."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", 0.0)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", 0.0)
     monkeypatch.setenv("https_proxy", f"http://user:{SECRET}@127.0.0.1:1")
     for error in await _told(Endpoint("key", f"https://{SOMEWHERE}")):
         assert "The proxy 127.0.0.1:1 cannot be reached: Connection refused." in str(error)
@@ -185,7 +185,7 @@ async def test_an_odd_address_is_read_in_one_way(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     """The websocket and REST go to the same proxy, and neither quotes the password."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", 0.0)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", 0.0)
     monkeypatch.setenv("https_proxy", address)
     for error in await _told(Endpoint("key", f"https://{SOMEWHERE}")):
         assert "The proxy 127.0.0.1:1 cannot be reached: Connection refused." in str(error)
@@ -236,7 +236,7 @@ async def test_a_server_without_tls_is_told_immediately() -> None:
 
 async def test_an_address_that_nobody_listens_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """By every way the server is named, and the reason is the system's own."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", 0.0)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", 0.0)
     for error in await _told(Endpoint("key", "http://127.0.0.1:1")):
         assert isinstance(error, FishConnectionError)
         assert "The server 127.0.0.1:1 cannot be reached: Connection refused." in str(error)

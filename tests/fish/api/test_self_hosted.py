@@ -11,11 +11,11 @@ import pytest
 from tests.support.listening import listening
 from wyoming_fish.emulator import Emulator, EmulatorSettings, FishSpeechEmulator, decode_code_voice
 from wyoming_fish.emulator.voices.tone import speak_tones
-from wyoming_fish.fish import Endpoint, Latency, Sockets, SpeechSettings, TextSettings, speak
+from wyoming_fish.fish import ConnectionPool, Endpoint, Latency, SpeechSettings, TextSettings, speak
 from wyoming_fish.fish.api.account import Account, Voice
 from wyoming_fish.fish.api.self_hosted import Resampler
-from wyoming_fish.fish.api.tts import Rest
-from wyoming_fish.fish.connections.limiter import Slots
+from wyoming_fish.fish.api.tts import TtsClient
+from wyoming_fish.fish.connections.limiter import ConcurrencyLimiter
 from wyoming_fish.fish.errors import (
     FishConnectionError,
     FishError,
@@ -40,22 +40,22 @@ async def _text() -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def _sockets(server: FishSpeechEmulator) -> AsyncIterator[Sockets]:
-    sockets = Sockets(Endpoint("", server.url))
+async def _sockets(server: FishSpeechEmulator) -> AsyncIterator[ConnectionPool]:
+    sockets = ConnectionPool(Endpoint("", server.url))
     try:
         yield sockets
     finally:
         await sockets.close()
 
 
-async def _speak(sockets: Sockets, settings: SpeechSettings = SETTINGS) -> bytes:
+async def _speak(sockets: ConnectionPool, settings: SpeechSettings = SETTINGS) -> bytes:
     return b"".join([pcm async for pcm in speak(sockets, _text(), settings)])
 
 
 async def test_it_speaks_without_an_option() -> None:
     """Its address is enough: it is spoken to in its own terms, and a voice is its reference."""
     async with FishSpeechEmulator() as server:
-        sockets = Sockets(Endpoint("", server.url))
+        sockets = ConnectionPool(Endpoint("", server.url))
         settings = SpeechSettings(
             latency=Latency.LOW, voice="captain kelp", speed=1.5, temperature=0.0, top_p=0.5
         )
@@ -86,10 +86,10 @@ async def test_it_speaks_without_an_option() -> None:
 async def test_its_key() -> None:
     """A key of its own is sent to it, and a wrong one is told."""
     async with FishSpeechEmulator(key="mine") as server:
-        sockets = Sockets(Endpoint("mine", server.url))
+        sockets = ConnectionPool(Endpoint("mine", server.url))
         assert decode_code_voice(await _speak(sockets)) == TEXT
         await sockets.close()
-        sockets = Sockets(Endpoint("yours", server.url))
+        sockets = ConnectionPool(Endpoint("yours", server.url))
         with pytest.raises(KeyRefusedError, match="Invalid token"):
             await _speak(sockets)
         await sockets.close()
@@ -99,7 +99,7 @@ async def test_its_key() -> None:
 async def test_every_rate(rate: int) -> None:
     """The samples of its codec become those of the rate that was asked for."""
     async with FishSpeechEmulator("tone") as server:
-        sockets = Sockets(Endpoint("", server.url))
+        sockets = ConnectionPool(Endpoint("", server.url))
         pcm = await _speak(sockets, SpeechSettings(sample_rate=rate))
         await sockets.close()
     whole = speak_tones(TEXT, 44100, 1.0, 0.0, 330.0)
@@ -127,7 +127,7 @@ def test_blocks_join_without_a_seam() -> None:
 async def test_what_it_refuses_is_told() -> None:
     """Its list of wrong fields and its own errors become a sentence."""
     async with FishSpeechEmulator() as server:
-        sockets = Sockets(Endpoint("", server.url))
+        sockets = ConnectionPool(Endpoint("", server.url))
         bad = SpeechSettings()
         object.__setattr__(bad, "chunk_length", "20")
         with pytest.raises(RequestRefusedError, match="chunk_length: Input should be a valid"):
@@ -141,7 +141,7 @@ async def test_a_long_piece_is_spoken_whole() -> None:
     async with (
         FishSpeechEmulator() as server,
         _sockets(server) as sockets,
-        sockets.lend_rest() as rest,
+        sockets.acquire_rest() as rest,
     ):
         spoken = b"".join([pcm async for pcm in rest.speak(sentence, SETTINGS)])
     assert decode_code_voice(spoken) == sentence
@@ -193,10 +193,10 @@ async def test_a_server_that_does_not_list_its_references() -> None:
 @pytest.mark.parametrize("health", [404, 401, 500, 503])
 async def test_it_is_asked_again_what_it_is(monkeypatch: pytest.MonkeyPatch, health: int) -> None:
     """A health that was refused while it started, or by a proxy, is not believed for good."""
-    monkeypatch.setattr("wyoming_fish.fish.api.tts.ASK_AGAIN_S", 0.0)
+    monkeypatch.setattr("wyoming_fish.fish.api.tts.DETECT_INTERVAL_S", 0.0)
     async with FishSpeechEmulator() as server:
         server.health = health
-        rest = Rest(Endpoint("", server.url), Slots(None))
+        rest = TtsClient(Endpoint("", server.url), ConcurrencyLimiter(None))
         with pytest.raises(FishError):
             await anext(rest.speak("Hello.", SETTINGS))
         server.health = 200
@@ -208,7 +208,7 @@ async def test_it_is_not_asked_before_each_sentence() -> None:
     """What is no fish-speech is asked every few seconds at the most."""
     async with FishSpeechEmulator() as server:
         server.health = 404
-        rest = Rest(Endpoint("", server.url), Slots(None))
+        rest = TtsClient(Endpoint("", server.url), ConcurrencyLimiter(None))
         for _ in range(3):
             with pytest.raises(FishError, match="Failed to generate speech"):
                 await anext(rest.speak("Hello.", SpeechSettings()))
@@ -219,7 +219,7 @@ async def test_it_is_not_asked_before_each_sentence() -> None:
 async def test_it_knows_no_several_speakers() -> None:
     """What it does not know is told, and not sent."""
     async with FishSpeechEmulator("code") as emulator:
-        sockets = Sockets(Endpoint("", emulator.url))
+        sockets = ConnectionPool(Endpoint("", emulator.url))
         with pytest.raises(SettingsError, match="one voice"):
             await _speak(sockets, SpeechSettings(voice=("a", "b")))
         await sockets.close()
@@ -228,11 +228,11 @@ async def test_it_knows_no_several_speakers() -> None:
 @pytest.mark.parametrize("after", [0, 1])
 async def test_a_model_that_fails(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     """An answer that breaks off is no whole one."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", 0.1)
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.FIRST_DELAY", 0.005)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.FIRST_DELAY_S", 0.005)
     async with FishSpeechEmulator() as server:
         server.breaks_after = after
-        sockets = Sockets(Endpoint("", server.url))
+        sockets = ConnectionPool(Endpoint("", server.url))
         with pytest.raises(FishError):
             await _speak(sockets)
         await sockets.close()
@@ -241,13 +241,13 @@ async def test_a_model_that_fails(monkeypatch: pytest.MonkeyPatch, after: int) -
 
 async def test_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow machine is given more time than Fish's service, though not for ever."""
-    monkeypatch.setattr("wyoming_fish.fish.api.tts.PATIENCE", 0.05)
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", 0.05)
+    monkeypatch.setattr("wyoming_fish.fish.api.tts.READ_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", 0.05)
     async with FishSpeechEmulator() as server:
-        sockets = Sockets(Endpoint("", server.url))
+        sockets = ConnectionPool(Endpoint("", server.url))
         server.delay = 0.08
         assert decode_code_voice(await _speak(sockets)) == TEXT
-        monkeypatch.setattr("wyoming_fish.fish.api.tts.OWN_PATIENCE", 0.02)
+        monkeypatch.setattr("wyoming_fish.fish.api.tts.SELF_HOSTED_READ_TIMEOUT_S", 0.02)
         with pytest.raises(FishConnectionError):
             await _speak(sockets)
         await sockets.close()
@@ -291,7 +291,7 @@ async def test_a_server_that_is_neither() -> None:
     async with listening(reply) as port:
         endpoint = Endpoint("", f"http://127.0.0.1:{port}")
         async with Account(endpoint) as account:
-            sockets = Sockets(endpoint)
+            sockets = ConnectionPool(endpoint)
             with pytest.raises(ProtocolError, match="no POST /v1/tts"):
                 await _speak(sockets)
             assert await account.voices() == []

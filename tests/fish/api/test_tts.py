@@ -14,7 +14,7 @@ from tests.support.idle_clock import run
 from wyoming_fish.emulator import Fault, decode_code_voice
 from wyoming_fish.emulator.settings import FaultKind
 from wyoming_fish.emulator.voices.code import encode_code_voice
-from wyoming_fish.fish import Backend, Endpoint, FishError, Sockets, SpeechSettings, speak
+from wyoming_fish.fish import Backend, ConnectionPool, Endpoint, FishError, SpeechSettings, speak
 from wyoming_fish.fish.errors import (
     BrokenStreamError,
     FishConnectionError,
@@ -34,7 +34,7 @@ MISSING = Fault("upgrade", 404, times=None)
 async def test_the_request_carries_the_settings() -> None:
     """By REST too, key, backend and settings reach Fish as they were set."""
     async with fish(MISSING, key="very") as (emulator, _):
-        sockets = Sockets(Endpoint("very", emulator.url))
+        sockets = ConnectionPool(Endpoint("very", emulator.url))
         voice = emulator.settings.voices[0].id
         settings = SpeechSettings(
             backend=Backend.S1, voice=voice, sample_rate=16000, speed=1.5, temperature=0.5
@@ -76,7 +76,7 @@ def test_each_sentence_is_streamed_as_it_is_written(riff: bool) -> None:
 
 def test_a_sentence_is_asked_for_when_the_audio_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """By REST too it is the audio's clock that tells how long a sentence may wait."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.flush_scheduler.QUIET", 1.5)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.flush_scheduler.QUIET_S", 1.5)
 
     async def wait() -> float:
         written = 0.0
@@ -222,7 +222,7 @@ async def test_leaving_ends_the_request() -> None:
 async def test_a_session_that_is_handed_in_is_left_open() -> None:
     """The caller's aiohttp session is used, and not closed."""
     async with fish(MISSING) as (emulator, _), aiohttp.ClientSession() as session:
-        sockets = Sockets(Endpoint("key", emulator.url), session=session)
+        sockets = ConnectionPool(Endpoint("key", emulator.url), session=session)
         assert await speech(sockets) == TEXT
         await sockets.close()
         assert not session.closed
@@ -237,7 +237,7 @@ async def test_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
     async with fish(MISSING) as (emulator, _):
         monkeypatch.setenv("http_proxy", emulator.url)
         monkeypatch.setenv("no_proxy", "")
-        sockets = Sockets(Endpoint("key", "http://fish.invalid"))
+        sockets = ConnectionPool(Endpoint("key", "http://fish.invalid"))
         # As a proxy of HTTP is asked, and as the emulator does not mind to be.
         sockets.detour.refused()
         assert await speech(sockets) == TEXT
@@ -251,13 +251,13 @@ async def test_after_closing_nothing_is_opened() -> None:
         assert await speech(sockets) == TEXT
         await sockets.close()
         with pytest.raises(FishConnectionError, match="closed"):
-            async with sockets.lend_rest() as rest:
+            async with sockets.acquire_rest() as rest:
                 await anext(rest.speak("Hello.", SETTINGS))
 
 
 async def test_half_a_character_is_refused() -> None:
     """A lone surrogate is a ValueError that does not quote the text."""
-    async with fish(MISSING) as (_, sockets), sockets.lend_rest() as rest:
+    async with fish(MISSING) as (_, sockets), sockets.acquire_rest() as rest:
         with pytest.raises(ValueError, match="half of one"):
             await anext(rest.speak("It is \ud83d.", SETTINGS))
 
@@ -275,7 +275,7 @@ async def test_a_page_is_not_played(kind: str) -> None:
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        sockets = Sockets(Endpoint("key", f"http://127.0.0.1:{runner.addresses[0][1]}"))
+        sockets = ConnectionPool(Endpoint("key", f"http://127.0.0.1:{runner.addresses[0][1]}"))
         with pytest.raises(ProtocolError, match=kind):
             async for _ in speak(sockets, words(), SETTINGS):
                 pass

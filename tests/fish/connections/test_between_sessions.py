@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from tests.fish.replies import SETTINGS
-from wyoming_fish.fish import Endpoint, Sockets, speak
+from wyoming_fish.fish import ConnectionPool, Endpoint, speak
 
 TEXT: Final = "Good night. The doors are locked."
 
@@ -48,7 +48,7 @@ async def test_events_between_sessions_are_passed_over() -> None:
 
     sessions: list[ServerConnection] = []
     async with _scripted(answer) as url:
-        sockets = Sockets(Endpoint("key", url))
+        sockets = ConnectionPool(Endpoint("key", url))
         for _ in range(5):
             assert b"".join([pcm async for pcm in speak(sockets, _text(), SETTINGS)]) == bytes(4800)
         assert sockets.opened == 1
@@ -72,7 +72,7 @@ async def test_a_connection_that_speaks_out_of_turn_is_replaced(event: str) -> N
     opened = [asyncio.Event() for _ in range(5)]
     connections = iter(opened)
     async with _scripted(answer) as url:
-        sockets = Sockets(Endpoint("key", url))
+        sockets = ConnectionPool(Endpoint("key", url))
         for number in range(3):
             heard = b"".join([pcm async for pcm in speak(sockets, _text(), SETTINGS)])
             assert heard == b"\1\0" * 240

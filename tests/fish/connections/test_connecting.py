@@ -7,9 +7,9 @@ import pytest
 
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
-from wyoming_fish.fish import Backend, Endpoint, Sockets, SpeechSettings, speak
-from wyoming_fish.fish.api.live_connection import Socket, open_socket
-from wyoming_fish.fish.connections.connecting import Openings
+from wyoming_fish.fish import Backend, ConnectionPool, Endpoint, SpeechSettings, speak
+from wyoming_fish.fish.api.live_connection import LiveConnection, open_live_connection
+from wyoming_fish.fish.connections.connecting import PendingConnections
 from wyoming_fish.fish.connections.opener import MAX_RETRY_DELAY_S
 
 
@@ -17,7 +17,7 @@ async def _text() -> AsyncIterator[str]:
     yield "Hello."
 
 
-async def _speak(sockets: Sockets) -> None:
+async def _speak(sockets: ConnectionPool) -> None:
     async for _ in speak(sockets, _text(), SpeechSettings()):
         pass
 
@@ -27,7 +27,7 @@ def test_an_opening_outlives_its_reply() -> None:
 
     async def opened() -> int:
         async with Emulator(EmulatorSettings(voice="tone", handshake=1.0)) as emulator:
-            sockets = Sockets(Endpoint("key", emulator.url), warm=0)
+            sockets = ConnectionPool(Endpoint("key", emulator.url), warm=0)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.5):
                     await _speak(sockets)
@@ -41,15 +41,15 @@ def test_an_opening_outlives_its_reply() -> None:
 
 async def test_a_reply_that_is_given_up_as_its_connection_opens() -> None:
     """In that very moment too, the connection is kept, and not forgotten while it is open."""
-    kept: list[Socket] = []
+    kept: list[LiveConnection] = []
 
-    async def open_one(backend: Backend) -> Socket:
-        socket = await open_socket(Endpoint("key", emulator.url), backend)
+    async def open_one(backend: Backend) -> LiveConnection:
+        socket = await open_live_connection(Endpoint("key", emulator.url), backend)
         asyncio.get_running_loop().call_soon(taking.cancel)
         return socket
 
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-        openings = Openings(open_one, kept.append)
+        openings = PendingConnections(open_one, kept.append)
         taking = asyncio.create_task(openings.take(Backend.S1))
         await asyncio.wait((taking,))
         assert taking.cancelled()
@@ -66,7 +66,7 @@ def test_a_server_that_is_back_is_found(away: float) -> None:
     async def idle() -> list[int]:
         faults = [Fault("upgrade", 503, times=None)]
         async with Emulator(EmulatorSettings(voice="tone", faults=faults)) as emulator:
-            sockets = Sockets(Endpoint("key", emulator.url), quiet_time=2 * away + 600.0)
+            sockets = ConnectionPool(Endpoint("key", emulator.url), quiet_time=2 * away + 600.0)
             sockets.warm(Backend.S2_1_PRO)
             await asyncio.sleep(away)
             seen = [sockets.idle]
@@ -85,7 +85,7 @@ def test_a_reply_proves_its_connection() -> None:
     async def ready() -> list[bool]:
         faults = [Fault("upgrade", 503, times=2)]
         async with Emulator(EmulatorSettings(voice="tone", faults=faults)) as emulator:
-            sockets = Sockets(Endpoint("key", emulator.url))
+            sockets = ConnectionPool(Endpoint("key", emulator.url))
             sockets.warm(Backend.S2_1_PRO)
             await emulator.wait_for(lambda e: len(e.struck) == 1)
             seen = [sockets.ready]

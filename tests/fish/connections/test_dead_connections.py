@@ -11,7 +11,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from tests.fish.replies import RAW, SETTINGS
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
-from wyoming_fish.fish import Backend, Endpoint, FishError, Sockets, speak
+from wyoming_fish.fish import Backend, ConnectionPool, Endpoint, FishError, speak
 from wyoming_fish.fish.errors import BrokenStreamError
 from wyoming_fish.fish.synthesis.live_attempt import PONG_TIMEOUT_S
 
@@ -57,13 +57,13 @@ class Router:
 
 
 @contextlib.asynccontextmanager
-async def _behind_a_router(**more: Any) -> AsyncIterator[tuple[Emulator, Router, Sockets]]:
+async def _behind_a_router(**more: Any) -> AsyncIterator[tuple[Emulator, Router, ConnectionPool]]:
     settings = EmulatorSettings(voice="code", first_audio=MODEL, **more)
     async with contextlib.AsyncExitStack() as stack:
         emulator = await stack.enter_async_context(Emulator(settings))
         router = Router(int(emulator.url.rpartition(":")[2]))
         await stack.enter_async_context(router.listening())
-        sockets = Sockets(Endpoint("key", router.url))
+        sockets = ConnectionPool(Endpoint("key", router.url))
         stack.push_async_callback(sockets.close)
         yield emulator, router, sockets
 
@@ -72,7 +72,7 @@ async def _text() -> AsyncIterator[str]:
     yield TEXT
 
 
-async def _first_audio(sockets: Sockets, patience: float | None = None) -> float:
+async def _first_audio(sockets: ConnectionPool, patience: float | None = None) -> float:
     """Seconds to the first audio of a reply that is heard whole."""
     loop = asyncio.get_running_loop()
     began, first, size = loop.time(), 0.0, 0
@@ -205,7 +205,7 @@ def test_a_server_that_hangs_up_is_left_alone() -> None:
 
     async def watch() -> None:
         async with _scripted(hang_up) as url:
-            sockets = Sockets(Endpoint("key", url))
+            sockets = ConnectionPool(Endpoint("key", url))
             sockets.warm(Backend.S2_1_PRO)
             await asyncio.sleep(60.0)
             assert not sockets.ready
@@ -225,7 +225,7 @@ def test_replies_do_not_storm_a_server_that_hangs_up() -> None:
 
     async def ask() -> None:
         async with _scripted(hang_up) as url:
-            sockets = Sockets(Endpoint("key", url))
+            sockets = ConnectionPool(Endpoint("key", url))
             for _ in range(5):
                 with contextlib.suppress(FishError):
                     await asyncio.gather(*(_first_audio(sockets) for _ in range(5)))
@@ -251,7 +251,7 @@ def test_it_is_ready_again_when_the_server_is() -> None:
 
     async def watch() -> None:
         async with _scripted(answer) as url:
-            sockets = Sockets(Endpoint("key", url))
+            sockets = ConnectionPool(Endpoint("key", url))
             sockets.warm(Backend.S2_1_PRO)
             await asyncio.sleep(9.0)
             seen = [sockets.ready]
@@ -272,7 +272,7 @@ def test_a_slow_listener_keeps_a_healthy_connection() -> None:
 
     async def listen() -> int:
         async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-            sockets = Sockets(Endpoint("key", emulator.url))
+            sockets = ConnectionPool(Endpoint("key", emulator.url))
             size = 0
             async for pcm in speak(sockets, text(), SETTINGS):
                 if not size:
@@ -288,7 +288,7 @@ def test_a_slow_listener_keeps_a_healthy_connection() -> None:
 def test_an_error_after_a_break_names_it() -> None:
     """A connection that dies within the audio is an error that says so, and comes in time."""
 
-    async def listen(router: Router, sockets: Sockets) -> None:
+    async def listen(router: Router, sockets: ConnectionPool) -> None:
         async for _ in speak(sockets, _text(), SETTINGS):
             router.forgotten += 1
 

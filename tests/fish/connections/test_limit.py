@@ -7,9 +7,9 @@ import pytest
 
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
-from wyoming_fish.fish import Endpoint, Sockets, SpeechSettings, speak
+from wyoming_fish.fish import ConnectionPool, Endpoint, SpeechSettings, speak
 from wyoming_fish.fish.errors import ClosedError
-from wyoming_fish.fish.reply_metrics import Story
+from wyoming_fish.fish.reply_metrics import ReplyMetrics
 
 
 async def test_the_limit_of_an_error_is_learnt() -> None:
@@ -18,14 +18,14 @@ async def test_the_limit_of_an_error_is_learnt() -> None:
     async def text() -> AsyncIterator[str]:
         yield "Good night."
 
-    async def reply(sockets: Sockets) -> Story:
-        story = Story()
+    async def reply(sockets: ConnectionPool) -> ReplyMetrics:
+        story = ReplyMetrics()
         async for _ in speak(sockets, text(), SpeechSettings(), story=story):
             pass
         return story
 
     async with Emulator(EmulatorSettings(voice="tone", concurrency=5)) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url))
+        sockets = ConnectionPool(Endpoint("key", emulator.url))
         await asyncio.gather(*(reply(sockets) for _ in range(2)))
         emulator.settings.concurrency = 1
         await asyncio.gather(*(reply(sockets) for _ in range(3)))
@@ -41,7 +41,7 @@ def test_fish_refusing_keeps_the_order() -> None:
     async def ask() -> list[int]:
         settings = EmulatorSettings(voice="tone", pace=0.1, concurrency=50)
         async with Emulator(settings) as emulator:
-            sockets = Sockets(Endpoint("key", emulator.url))
+            sockets = ConnectionPool(Endpoint("key", emulator.url))
             emulator.settings.faults.append(Fault("start", "error", times=None))
             emulator.settings.faults[0] = Fault("upgrade", 429, times=9)
             order: list[int] = []
@@ -75,13 +75,13 @@ def test_text_that_is_not_ready_holds_no_session() -> None:
     async def text() -> AsyncIterator[str]:
         yield "The alarm is on."
 
-    async def reply(sockets: Sockets, pieces: AsyncIterator[str]) -> None:
+    async def reply(sockets: ConnectionPool, pieces: AsyncIterator[str]) -> None:
         async for _ in speak(sockets, pieces, SpeechSettings()):
             pass
 
     async def ask() -> float:
         async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-            sockets = Sockets(Endpoint("key", emulator.url))
+            sockets = ConnectionPool(Endpoint("key", emulator.url))
             halves = [asyncio.create_task(reply(sockets, half())) for _ in range(5)]
             await asyncio.sleep(1.0)
             assert sockets.slots.taken == 0
@@ -107,7 +107,7 @@ def test_a_second_attempt_needs_a_slot_of_its_own(concurrency: int) -> None:
     async def ask() -> tuple[int, float]:
         settings = EmulatorSettings(voice="tone", faults=[Fault("start", "stall")])
         async with Emulator(settings) as emulator:
-            sockets = Sockets(Endpoint("key", emulator.url), concurrency=concurrency)
+            sockets = ConnectionPool(Endpoint("key", emulator.url), concurrency=concurrency)
             most, loop = 0, asyncio.get_running_loop()
             began = loop.time()
             async for _ in speak(sockets, text(), SpeechSettings()):
@@ -128,12 +128,12 @@ async def test_replies_end_with_an_error_when_the_pool_is_closed() -> None:
     async def text() -> AsyncIterator[str]:
         yield "Good night."
 
-    async def reply(sockets: Sockets) -> None:
+    async def reply(sockets: ConnectionPool) -> None:
         async for _ in speak(sockets, text(), SpeechSettings()):
             pass
 
     async with Emulator(EmulatorSettings(voice="tone", handshake=2.0)) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url))
+        sockets = ConnectionPool(Endpoint("key", emulator.url))
         waiting = asyncio.create_task(reply(sockets))
         await asyncio.sleep(0.05)
         await sockets.close()
@@ -146,7 +146,7 @@ async def test_replies_end_with_an_error_when_the_pool_is_closed() -> None:
 async def test_closing_right_after_eviction_leaves_nothing_open() -> None:
     """Connections that are just being closed are closed when the pool is."""
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url))
+        sockets = ConnectionPool(Endpoint("key", emulator.url))
         sockets.warm(SpeechSettings().backend)
         async for _ in speak(sockets, _good_night(), SpeechSettings()):
             pass

@@ -7,16 +7,16 @@ import pytest
 
 from tests.support.idle_clock import run
 from wyoming_fish.fish.connections.limiter import (
+    DEFAULT_LIMIT,
     LARGEST_LIMIT,
     QUEUE_TIMEOUT_S,
-    SMALLEST_LIMIT,
+    ConcurrencyLimiter,
     Place,
-    Slots,
 )
 from wyoming_fish.fish.errors import LimitError, QueueTimeoutError
 
 
-async def _hold(slots: Slots, place: Place, order: list[int], number: int) -> None:
+async def _hold(slots: ConcurrencyLimiter, place: Place, order: list[int], number: int) -> None:
     async with slots.one(place):
         order.append(number)
         await asyncio.sleep(1.0)
@@ -26,7 +26,7 @@ def test_first_come_first_served() -> None:
     """Slots are given in the order of asking, and never more than there are."""
 
     async def ask() -> tuple[list[int], float]:
-        slots, order = Slots(2), list[int]()
+        slots, order = ConcurrencyLimiter(2), list[int]()
         await asyncio.gather(*(_hold(slots, Place(), order, number) for number in range(6)))
         assert (slots.taken, slots.waiting) == (0, 0)
         return order, asyncio.get_running_loop().time()
@@ -40,7 +40,7 @@ def test_a_place_is_kept() -> None:
     """A reply that comes back after a try is served before those that asked later."""
 
     async def ask() -> list[int]:
-        slots, order = Slots(1), list[int]()
+        slots, order = ConcurrencyLimiter(1), list[int]()
         place = Place()
         async with slots.one(place):
             others = [asyncio.create_task(_hold(slots, Place(), order, n)) for n in (1, 2)]
@@ -56,7 +56,7 @@ def test_a_place_is_kept() -> None:
 @pytest.mark.parametrize("granted", [False, True])
 async def test_leaving_the_line(granted: bool) -> None:
     """A reply that is given up in line, also in the moment of its turn, leaves no hole in it."""
-    slots = Slots(1)
+    slots = ConcurrencyLimiter(1)
     async with slots.one(Place()):
         waiting = asyncio.create_task(_hold(slots, Place(), [], 0))
         await asyncio.sleep(0)
@@ -74,7 +74,7 @@ def test_the_wait_has_an_end() -> None:
     """All waits of one reply count together, and the error says what was waited for."""
 
     async def wait() -> float:
-        slots = Slots(1)
+        slots = ConcurrencyLimiter(1)
         async with slots.one(Place()):
             loop, place = asyncio.get_running_loop(), Place()
             place.waited = 10.0
@@ -91,7 +91,7 @@ def test_the_end_of_a_wait_during_which_fish_refuses() -> None:
     """The error is Fish's, also for a reply that was not tried: not all sessions were in use."""
 
     async def ask() -> list[str]:
-        slots, told = Slots(5), list[str]()
+        slots, told = ConcurrencyLimiter(5), list[str]()
 
         async def reply() -> None:
             place = Place()
@@ -100,7 +100,7 @@ def test_the_end_of_a_wait_during_which_fish_refuses() -> None:
                     async with slots.one(place):
                         raise LimitError("The limit of the account is reached (429).")
                 except QueueTimeoutError as error:
-                    told.append(error.happened)
+                    told.append(error.reason)
                     return
                 except LimitError:
                     pass
@@ -118,7 +118,7 @@ def test_a_refusal_of_long_ago_is_no_reason() -> None:
     """A wait that began later says that all sessions were in use."""
 
     async def wait() -> None:
-        slots = Slots(1)
+        slots = ConcurrencyLimiter(1)
         with pytest.raises(LimitError):
             async with slots.one(Place()):
                 raise LimitError("Too many.")
@@ -136,7 +136,7 @@ def test_the_waits_of_all_tries_count() -> None:
     """A reply that comes back to the line has what is left of its time, not all of it again."""
 
     async def wait() -> float:
-        slots, place = Slots(1), Place()
+        slots, place = ConcurrencyLimiter(1), Place()
         loop = asyncio.get_running_loop()
 
         async def hold(seconds: float) -> None:
@@ -163,7 +163,7 @@ def test_after_a_refusal_one_is_tried_at_a_time() -> None:
     """What Fish refuses keeps its place; others wait until Fish has accepted it."""
 
     async def ask() -> list[tuple[str, int]]:
-        slots, seen = Slots(3), list[tuple[str, int]]()
+        slots, seen = ConcurrencyLimiter(3), list[tuple[str, int]]()
 
         async def reply(number: int) -> None:
             place = Place()
@@ -198,7 +198,7 @@ def test_a_session_that_ends_is_a_reason_to_try() -> None:
     """After a refusal, the end of another session of ours is not waited out."""
 
     async def ask() -> float:
-        slots = Slots(2)
+        slots = ConcurrencyLimiter(2)
         loop, place = asyncio.get_running_loop(), Place()
 
         async def hold() -> None:
@@ -221,8 +221,8 @@ def test_a_session_that_ends_is_a_reason_to_try() -> None:
 
 async def test_the_limit_is_learnt() -> None:
     """It is what Fish last said, but never more than was asked for, or than accounts have."""
-    slots = Slots()
-    assert slots.limit == SMALLEST_LIMIT
+    slots = ConcurrencyLimiter()
+    assert slots.limit == DEFAULT_LIMIT
     with pytest.raises(LimitError):
         async with slots.one(Place()):
             raise LimitError("Too many.", 2)
@@ -233,8 +233,8 @@ async def test_the_limit_is_learnt() -> None:
     assert slots.limit == 8
     slots.learn(10**5)
     assert slots.limit == LARGEST_LIMIT
-    assert Slots(60).limit == 60
-    limited = Slots(3)
+    assert ConcurrencyLimiter(60).limit == 60
+    limited = ConcurrencyLimiter(3)
     limited.learn(8)
     assert limited.limit == 3
     limited.learn(2)
@@ -245,7 +245,7 @@ def test_a_higher_limit_is_used_immediately() -> None:
     """Those in line are served when Fish tells that the account may have more."""
 
     async def ask() -> list[int]:
-        slots, order = Slots(3), list[int]()
+        slots, order = ConcurrencyLimiter(3), list[int]()
         slots.learn(1)
         holding = [asyncio.create_task(_hold(slots, Place(), order, n)) for n in range(4)]
         await asyncio.sleep(0.1)
@@ -263,7 +263,7 @@ def test_a_trial_that_was_accepted_holds_up_nobody() -> None:
     """After a later refusal, others are tried though the session that was accepted goes on."""
 
     async def ask() -> float:
-        slots = Slots(4)
+        slots = ConcurrencyLimiter(4)
         first, refused = Place(), Place()
         with pytest.raises(LimitError):
             async with slots.one(first):
@@ -284,7 +284,7 @@ def test_refusals_back_off_while_another_reply_speaks() -> None:
     """The audio of a session that runs says nothing of room for one more."""
 
     async def ask() -> int:
-        slots, tries = Slots(5), 0
+        slots, tries = ConcurrencyLimiter(5), 0
         slots.accepted()
 
         async def refused() -> None:

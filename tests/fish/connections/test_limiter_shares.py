@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.support.idle_clock import run
-from wyoming_fish.fish.connections.limiter import MIN_SHARE_S, Place, Slots
+from wyoming_fish.fish.connections.limiter import MIN_SHARE_S, ConcurrencyLimiter, Place
 from wyoming_fish.fish.connections.shares import EXPECTED_FOR_S
 from wyoming_fish.fish.errors import LimitError, QueueFullError
 from wyoming_fish.fish.owner import Owner, owner_at
@@ -21,7 +21,7 @@ CROWDS = [
 ]
 
 
-async def _hold(slots: Slots, place: Place, order: list[int], number: int) -> None:
+async def _hold(slots: ConcurrencyLimiter, place: Place, order: list[int], number: int) -> None:
     async with slots.one(place):
         order.append(number)
         await asyncio.sleep(1.0)
@@ -32,7 +32,7 @@ def test_a_long_line_of_one_owner_keeps_no_other_waiting(crowd: list[str], few: 
     """A session that becomes free goes to the owner that holds the fewest."""
 
     async def ask() -> list[int]:
-        slots, order = Slots(3), list[int]()
+        slots, order = ConcurrencyLimiter(3), list[int]()
         owners = (crowd * 9)[:9] + [few] * 2
         holding = []
         for number, owner in enumerate(owners):
@@ -48,7 +48,7 @@ def test_the_owner_that_holds_the_fewest_is_first() -> None:
     """Also if another one has waited for longer since its last session."""
 
     async def ask() -> list[int]:
-        slots, order = Slots(2), list[int]()
+        slots, order = ConcurrencyLimiter(2), list[int]()
         async with slots.one(Place(owner_at("holds one"))):
             holding = [asyncio.create_task(_hold(slots, Place(owner_at("none")), order, 0))]
             await asyncio.sleep(0)
@@ -68,7 +68,7 @@ def test_owners_take_turns() -> None:
     """Also with a single session, and though those who have had a turn come anew each time."""
 
     async def ask() -> list[str]:
-        slots, order = Slots(1), list[str]()
+        slots, order = ConcurrencyLimiter(1), list[str]()
 
         async def hold(owner: str) -> None:
             async with slots.one(Place(owner_at(owner))):
@@ -95,7 +95,7 @@ def test_the_last_session_is_kept_for_an_owner_that_was_seen(
     """It is served immediately, however many another owner wants; later that one may have all."""
 
     async def ask() -> tuple[list[int], int]:
-        slots, order = Slots(3), list[int]()
+        slots, order = ConcurrencyLimiter(3), list[int]()
         await _hold(slots, Place(owner_at(seen)), order, 0)
         await asyncio.sleep(quiet_s)
         many = [
@@ -118,7 +118,7 @@ def test_of_two_sessions_none_is_kept() -> None:
     """An owner may have both, though another one was seen."""
 
     async def ask() -> int:
-        slots, order = Slots(2), list[int]()
+        slots, order = ConcurrencyLimiter(2), list[int]()
         await _hold(slots, Place(owner_at("b")), order, 0)
         both = [
             asyncio.create_task(_hold(slots, Place(owner_at("a")), order, number))
@@ -136,7 +136,7 @@ def test_a_session_is_kept_for_another_network_and_one_for_another_address() -> 
     """Of those that were seen, each is served immediately."""
 
     async def ask() -> list[int]:
-        slots, order = Slots(4), list[int]()
+        slots, order = ConcurrencyLimiter(4), list[int]()
         for seen in ("192.168.1.2", "fd00:1::2"):
             await _hold(slots, Place(owner_at(seen)), order, 0)
         owners = ["fd00:1::3"] * 4 + ["192.168.1.2", "fd00:1::2"]
@@ -159,7 +159,7 @@ def test_addresses_without_end_make_no_other_network_forgotten(
     monkeypatch.setattr("wyoming_fish.fish.connections.shares.MAX_KNOWN_PARTIES", 4)
 
     async def ask() -> int:
-        slots = Slots(3)
+        slots = ConcurrencyLimiter(3)
         await _hold(slots, Place(owner_at("fd00:1::1")), [], 0)
         for number in range(5):
             await _hold(slots, Place(owner_at(f"fd00:2::{number}")), [], 0)
@@ -173,7 +173,7 @@ def test_networks_take_turns_and_then_their_addresses() -> None:
     """An address that is alone in its network has as many turns as all those of another one."""
 
     async def ask() -> list[str]:
-        slots, order = Slots(1), list[str]()
+        slots, order = ConcurrencyLimiter(1), list[str]()
 
         async def comes_again(owner: str) -> None:
             for _ in range(3):
@@ -196,7 +196,7 @@ def test_a_refusal_costs_an_owner_no_turn() -> None:
     """The reply that Fish refused is the one that is tried again, before another owner's."""
 
     async def ask() -> list[str]:
-        slots, order = Slots(1), list[str]()
+        slots, order = ConcurrencyLimiter(1), list[str]()
 
         async def reply(owner: str, refusals: int) -> None:
             place = Place(owner_at(owner))
@@ -217,7 +217,7 @@ def test_a_refusal_costs_an_owner_no_turn() -> None:
 async def test_the_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """If it is full, the last reply of the owner with the most in line is sent away."""
     monkeypatch.setattr("wyoming_fish.fish.connections.limiter.MAX_WAITING", 4)
-    slots, order = Slots(1), list[int]()
+    slots, order = ConcurrencyLimiter(1), list[int]()
     async with slots.one(Place()):
         many = [
             asyncio.create_task(_hold(slots, Place(owner_at("many")), order, n)) for n in range(4)
@@ -243,7 +243,7 @@ async def test_the_end_of_the_line_is_of_the_network_with_the_most(
 ) -> None:
     """However few each of its addresses has; then of the address with the most."""
     monkeypatch.setattr("wyoming_fish.fish.connections.limiter.MAX_WAITING", 6)
-    slots = Slots(1)
+    slots = ConcurrencyLimiter(1)
     async with slots.one(Place()):
         owners = ["fd00:1::1"] * 2 + ["fd00:2::1", "fd00:2::2", "fd00:2::2", "fd00:2::3"]
         waiting = [
@@ -261,7 +261,7 @@ async def test_the_end_of_the_line_is_of_the_network_with_the_most(
 
 
 @contextlib.asynccontextmanager
-async def _held(slots: Slots, *owners: Owner) -> AsyncIterator[list[Place]]:
+async def _held(slots: ConcurrencyLimiter, *owners: Owner) -> AsyncIterator[list[Place]]:
     """The places of these owners, each with a session."""
     places = [Place(owner) for owner in owners]
     async with contextlib.AsyncExitStack() as stack:
@@ -271,7 +271,7 @@ async def _held(slots: Slots, *owners: Owner) -> AsyncIterator[list[Place]]:
 
 
 @contextlib.asynccontextmanager
-async def _in_line(slots: Slots, *owners: Owner) -> AsyncIterator[None]:
+async def _in_line(slots: ConcurrencyLimiter, *owners: Owner) -> AsyncIterator[None]:
     """These owners have a reply in line."""
     waiting = [asyncio.create_task(_hold(slots, Place(owner), [], 0)) for owner in owners]
     await asyncio.sleep(0)
@@ -315,7 +315,7 @@ def _owners(names: str) -> list[Owner]:
 async def test_which_session_is_wanted(holders: str, waiting: str, busy: bool, idle: bool) -> None:
     """Shares become equal, and no session changes hands between equals."""
     owners = _owners(holders)
-    slots = Slots(len(owners))
+    slots = ConcurrencyLimiter(len(owners))
     async with _held(slots, *owners) as places, contextlib.AsyncExitStack() as stack:
         if waiting:
             await stack.enter_async_context(_in_line(slots, *_owners(waiting)))
@@ -327,7 +327,7 @@ def test_owners_take_turns_if_there_are_more_of_them_than_sessions() -> None:
     """A session that its owner has had for long is wanted by an owner that has none."""
 
     async def ask() -> list[bool]:
-        slots = Slots(2)
+        slots = ConcurrencyLimiter(2)
         async with _held(slots, *_owners("ab")) as places, _in_line(slots, *_owners("c")):
             await asyncio.sleep(MIN_SHARE_S - 1.0)
             early = slots.is_wanted(places[0], is_spare=False)
@@ -341,7 +341,7 @@ def test_an_owner_that_comes_for_the_first_time_is_not_before_others() -> None:
     """However many new owners come, one that was served before has its turn."""
 
     async def ask() -> list[int]:
-        slots, order = Slots(1), list[int]()
+        slots, order = ConcurrencyLimiter(1), list[int]()
         await _hold(slots, Place(owner_at("known")), order, 0)
         holding = [asyncio.create_task(_hold(slots, Place(owner_at("new 1")), order, 1))]
         await asyncio.sleep(0.1)
@@ -355,7 +355,7 @@ def test_an_owner_that_comes_for_the_first_time_is_not_before_others() -> None:
 
 async def test_no_more_sessions_are_wanted_than_replies_wait() -> None:
     """Each that is ending is for one of those in line."""
-    slots = Slots(5)
+    slots = ConcurrencyLimiter(5)
     async with _held(slots, *_owners("aaaaa")) as places, _in_line(slots, *_owners("bc")):
         for place in places[:2]:
             assert slots.is_wanted(place, is_spare=False)

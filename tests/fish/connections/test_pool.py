@@ -12,7 +12,7 @@ from aiohttp import web
 from tests.support.idle_clock import run
 from tests.support.listening import listening
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
-from wyoming_fish.fish import Backend, Endpoint, Sockets, SpeechSettings, speak
+from wyoming_fish.fish import Backend, ConnectionPool, Endpoint, SpeechSettings, speak
 from wyoming_fish.fish.connections.pool import TRIM_AFTER_S
 from wyoming_fish.fish.errors import FishConnectionError, FishError, ProtocolError, UnavailableError
 
@@ -21,7 +21,7 @@ async def _text() -> AsyncIterator[str]:
     yield "Hello."
 
 
-async def _speak(sockets: Sockets, backend: Backend = Backend.S2_1_PRO) -> None:
+async def _speak(sockets: ConnectionPool, backend: Backend = Backend.S2_1_PRO) -> None:
     async for _ in speak(sockets, _text(), SpeechSettings(backend=backend)):
         pass
 
@@ -33,7 +33,7 @@ def _has_opened(number: int, emulator: Emulator) -> bool:
 async def test_backends_do_not_share() -> None:
     """The model is fixed for each socket, so each backend has its own."""
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url), warm=0)
+        sockets = ConnectionPool(Endpoint("key", emulator.url), warm=0)
         for backend in (Backend.S1, Backend.S2_1_PRO, Backend.S1, Backend.S2_1_PRO):
             await _speak(sockets, backend)
         assert [session.backend for session in emulator.sessions] == [
@@ -50,7 +50,7 @@ async def test_backends_do_not_share() -> None:
 async def test_a_warm_socket_waits() -> None:
     """A connection is open before it is needed, taken by the next reply, and used again."""
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url))
+        sockets = ConnectionPool(Endpoint("key", emulator.url))
         sockets.warm(Backend.S1)
         await emulator.wait_for(lambda e: e.sockets_open == 1)
         for _ in range(4):
@@ -64,7 +64,7 @@ async def test_a_warm_socket_waits() -> None:
 async def test_a_connection_that_fish_closes_is_replaced() -> None:
     """If Fish closes after each session, another connection is there for the next reply."""
     async with Emulator(EmulatorSettings(voice="tone", after_finish="close")) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url))
+        sockets = ConnectionPool(Endpoint("key", emulator.url))
         for number in range(1, 4):
             await _speak(sockets)
             await emulator.wait_for(partial(_has_opened, number + 1))
@@ -86,7 +86,7 @@ async def test_a_second_reply_has_a_connection_before_it_needs_one() -> None:
             pass
 
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url))
+        sockets = ConnectionPool(Endpoint("key", emulator.url))
         replies = [asyncio.create_task(speak_it()) for _ in range(3)]
         await emulator.wait_for(lambda e: e.sockets_open == 3)
         assert emulator.sessions == []
@@ -100,7 +100,7 @@ async def test_a_second_reply_has_a_connection_before_it_needs_one() -> None:
 async def test_a_burst_leaves_no_crowd() -> None:
     """After many replies at the same time, one connection more than are kept warm is idle."""
     async with Emulator(EmulatorSettings(voice="tone", concurrency=50)) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url), concurrency=50)
+        sockets = ConnectionPool(Endpoint("key", emulator.url), concurrency=50)
         await asyncio.gather(*(_speak(sockets) for _ in range(20)))
         assert emulator.sockets_opened > 2
         assert sockets.idle <= 2
@@ -113,7 +113,7 @@ def test_texts_that_are_given_up_leave_no_crowd() -> None:
 
     async def idle() -> int:
         async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-            sockets = Sockets(Endpoint("key", emulator.url))
+            sockets = ConnectionPool(Endpoint("key", emulator.url))
             with contextlib.ExitStack() as texts:
                 for _ in range(4):
                     texts.enter_context(sockets.expect(Backend.S1))
@@ -130,7 +130,7 @@ def test_texts_that_are_given_up_leave_no_crowd() -> None:
 async def test_the_connection_used_last_is_taken() -> None:
     """It is the least likely to have been dropped unseen."""
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url))
+        sockets = ConnectionPool(Endpoint("key", emulator.url))
         await asyncio.gather(*(_speak(sockets) for _ in range(2)))
         assert sockets.idle == 2
         for _ in range(3):
@@ -142,7 +142,7 @@ async def test_the_connection_used_last_is_taken() -> None:
 async def test_room_is_made_of_what_was_used_long_ago() -> None:
     """Where the limit lets none be opened, the connection used longest ago goes."""
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url), concurrency=2, warm=0)
+        sockets = ConnectionPool(Endpoint("key", emulator.url), concurrency=2, warm=0)
         for backend in (Backend.S1, Backend.S2_PRO, Backend.S2_1_PRO, Backend.S2_PRO):
             await _speak(sockets, backend)
         assert emulator.sockets_opened == 3
@@ -152,7 +152,7 @@ async def test_room_is_made_of_what_was_used_long_ago() -> None:
 async def test_what_was_opened_later_is_not_evicted() -> None:
     """A connection that has died unseen says nothing of those that were opened since."""
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url), warm=0)
+        sockets = ConnectionPool(Endpoint("key", emulator.url), warm=0)
         await _speak(sockets, Backend.S1)
         began = asyncio.get_running_loop().time()
         await _speak(sockets, Backend.S2_PRO)
@@ -166,7 +166,7 @@ async def test_what_was_opened_later_is_not_evicted() -> None:
 async def test_all_backends_together_stay_within_the_limit() -> None:
     """Idle connections of one backend make room for those of another."""
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url), concurrency=3)
+        sockets = ConnectionPool(Endpoint("key", emulator.url), concurrency=3)
         most = 0
         for backend in (Backend.S1, Backend.S2_PRO, Backend.S2_1_PRO, Backend.S2_1_PRO_FREE) * 2:
             await asyncio.gather(*(_speak(sockets, backend) for _ in range(3)))
@@ -179,7 +179,7 @@ async def test_all_backends_together_stay_within_the_limit() -> None:
 async def test_a_refusal_for_the_limit_closes_idle_connections() -> None:
     """It is not known whether Fish counts them, so they go when it refuses at the upgrade."""
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url))
+        sockets = ConnectionPool(Endpoint("key", emulator.url))
         await _speak(sockets)
         emulator.settings.faults.append(Fault("upgrade", 429))
         await _speak(sockets, Backend.S1)
@@ -191,7 +191,7 @@ async def test_a_refusal_for_the_limit_closes_idle_connections() -> None:
 async def test_the_limit_of_the_upgrade_is_learnt() -> None:
     """What Fish says in its answer to the upgrade is the limit, before any refusal."""
     async with Emulator(EmulatorSettings(voice="tone", concurrency=9)) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url))
+        sockets = ConnectionPool(Endpoint("key", emulator.url))
         await _speak(sockets)
         assert sockets.slots.limit == 9
         await sockets.close()
@@ -200,7 +200,7 @@ async def test_the_limit_of_the_upgrade_is_learnt() -> None:
 async def test_a_socket_on_its_way_is_waited_for() -> None:
     """A reply that comes while its socket is being opened takes that one."""
     async with Emulator(EmulatorSettings(voice="tone", handshake=0.05)) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url), concurrency=1)
+        sockets = ConnectionPool(Endpoint("key", emulator.url), concurrency=1)
         sockets.warm(Backend.S1)
         sockets.warm(Backend.S1)
         await _speak(sockets, Backend.S1)
@@ -211,7 +211,7 @@ async def test_a_socket_on_its_way_is_waited_for() -> None:
 async def test_a_quiet_house_holds_nothing_open() -> None:
     """After a while without use all sockets are closed, and the next use opens one again."""
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url), quiet_time=0.02)
+        sockets = ConnectionPool(Endpoint("key", emulator.url), quiet_time=0.02)
         await _speak(sockets)
         await emulator.wait_for(lambda e: e.sockets_open == 0)
         sockets.warm(Backend.S2_1_PRO)
@@ -224,7 +224,7 @@ async def test_a_warm_socket_that_dies_is_replaced(monkeypatch: pytest.MonkeyPat
     """If Fish closes idle connections, another one is there for the next reply."""
     monkeypatch.setattr("wyoming_fish.fish.connections.pool.PROVEN_AFTER_S", 0.01)
     async with Emulator(EmulatorSettings(voice="tone", idle_timeout=0.02)) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url))
+        sockets = ConnectionPool(Endpoint("key", emulator.url))
         sockets.warm(Backend.S2_1_PRO)
         await emulator.wait_for(lambda e: e.sockets_opened >= 3)
         await _speak(sockets)
@@ -234,9 +234,9 @@ async def test_a_warm_socket_that_dies_is_replaced(monkeypatch: pytest.MonkeyPat
 
 async def test_an_old_socket_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before Fish would drop it, an idle socket gives way to a fresh one."""
-    monkeypatch.setattr("wyoming_fish.fish.connections.pool.REFRESH", 0.02)
+    monkeypatch.setattr("wyoming_fish.fish.connections.pool.MAX_IDLE_AGE_S", 0.02)
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url))
+        sockets = ConnectionPool(Endpoint("key", emulator.url))
         sockets.warm(Backend.S2_1_PRO)
         await emulator.wait_for(lambda e: e.sockets_opened >= 3)
         await emulator.wait_for(lambda e: e.sockets_open == 1)
@@ -246,7 +246,7 @@ async def test_an_old_socket_is_replaced(monkeypatch: pytest.MonkeyPatch) -> Non
 async def test_no_more_sockets_than_the_account_may_have() -> None:
     """Idle sockets and lent ones together stay within the account's limit."""
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url), concurrency=2, warm=5)
+        sockets = ConnectionPool(Endpoint("key", emulator.url), concurrency=2, warm=5)
         await asyncio.gather(*(_speak(sockets) for _ in range(6)))
         assert emulator.sockets_opened == 2
         await sockets.close()
@@ -257,7 +257,7 @@ async def test_warming_backs_off() -> None:
     """A Fish that refuses is not asked again at once; a reply asks it nevertheless."""
     faults = [Fault("upgrade", 503, times=None)]
     async with Emulator(EmulatorSettings(voice="tone", faults=faults)) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url))
+        sockets = ConnectionPool(Endpoint("key", emulator.url))
         sockets.warm(Backend.S1)
         await emulator.wait_for(lambda e: len(e.struck) == 1)
         for _ in range(3):
@@ -272,8 +272,8 @@ async def test_warming_backs_off() -> None:
 async def test_closing_twice_and_while_lent() -> None:
     """Close may be called twice, and a socket that is lent is closed when it comes back."""
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url), warm=0)
-        async with sockets.lend(Backend.S1):
+        sockets = ConnectionPool(Endpoint("key", emulator.url), warm=0)
+        async with sockets.acquire(Backend.S1):
             await sockets.close()
             assert emulator.sockets_open == 1
         await sockets.close()
@@ -284,7 +284,7 @@ async def test_key_is_never_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Not even the websocket library's debugging shows the key."""
     caplog.set_level(logging.DEBUG)
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-        sockets = Sockets(Endpoint("very-secret-key", emulator.url))
+        sockets = ConnectionPool(Endpoint("very-secret-key", emulator.url))
         await _speak(sockets)
         await sockets.close()
     assert "very-secret-key" not in caplog.text
@@ -304,7 +304,9 @@ async def test_redirects_are_not_followed() -> None:
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        sockets = Sockets(Endpoint("key", f"http://127.0.0.1:{runner.addresses[0][1]}"), warm=0)
+        sockets = ConnectionPool(
+            Endpoint("key", f"http://127.0.0.1:{runner.addresses[0][1]}"), warm=0
+        )
         with pytest.raises(ProtocolError, match="307"):
             await _speak(sockets)
         await sockets.close()
@@ -323,7 +325,7 @@ async def test_a_server_that_is_no_fish(answer: bytes) -> None:
         writer.write(answer)
 
     async with listening(reply) as port:
-        sockets = Sockets(Endpoint("key", f"http://127.0.0.1:{port}"))
+        sockets = ConnectionPool(Endpoint("key", f"http://127.0.0.1:{port}"))
         with pytest.raises(FishError):
             await _speak(sockets)
         await sockets.close()
@@ -333,4 +335,4 @@ async def test_a_server_that_is_no_fish(answer: bytes) -> None:
 async def test_name_that_is_not_found() -> None:
     """A host that does not exist is a connection error."""
     with pytest.raises(FishConnectionError):
-        await _speak(Sockets(Endpoint("key", "http://no-such-host.invalid")))
+        await _speak(ConnectionPool(Endpoint("key", "http://no-such-host.invalid")))

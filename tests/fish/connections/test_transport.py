@@ -13,8 +13,8 @@ from tests.support.listening import listening
 from wyoming_fish.emulator import Emulator, Fault
 from wyoming_fish.emulator.settings import FaultKind
 from wyoming_fish.fish import Backend, Endpoint, speak
-from wyoming_fish.fish.api.live_connection import OPEN_TIMEOUT, open_socket
-from wyoming_fish.fish.connections.transport import DETOUR_TIME, FAILURES, Detour
+from wyoming_fish.fish.api.live_connection import OPEN_TIMEOUT_S, open_live_connection
+from wyoming_fish.fish.connections.transport import FAILURE_THRESHOLD, OPEN_S, CircuitBreaker
 from wyoming_fish.fish.errors import FishConnectionError, NoWebsocketError, UnavailableError
 
 pytestmark = pytest.mark.usefixtures("brisk")
@@ -48,7 +48,7 @@ async def test_a_websocket_that_keeps_failing(kind: FaultKind | int) -> None:
 
 async def test_a_websocket_that_is_never_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     """An opening that runs out of time is not waited for a second time."""
-    monkeypatch.setattr("wyoming_fish.fish.api.live_connection.OPEN_TIMEOUT", 0.05)
+    monkeypatch.setattr("wyoming_fish.fish.api.live_connection.OPEN_TIMEOUT_S", 0.05)
     async with fish(Fault("upgrade", "stall", times=None)) as (emulator, sockets):
         assert await speech(sockets) == TEXT
         assert _upgrades(emulator) == 1
@@ -65,23 +65,23 @@ def test_replies_that_waited_in_vain_are_counted() -> None:
                     async for _ in speak(sockets, words(), SETTINGS, patience=2.0):
                         pass
 
-            await asyncio.gather(*(give_up() for _ in range(FAILURES)))
+            await asyncio.gather(*(give_up() for _ in range(FAILURE_THRESHOLD)))
             assert await speech(sockets) == TEXT
             return asyncio.get_running_loop().time()
 
-    assert run(wait()) < OPEN_TIMEOUT
+    assert run(wait()) < OPEN_TIMEOUT_S
 
 
 def test_a_detour_has_an_end() -> None:
     """Some minutes after REST has spoken in its place, the websocket is tried as at first."""
 
     async def taken() -> list[bool]:
-        detour = Detour()
-        for _ in range(FAILURES):
+        detour = CircuitBreaker()
+        for _ in range(FAILURE_THRESHOLD):
             detour.failed()
         seen = [detour.taken]
         detour.spoke()
-        for seconds in (DETOUR_TIME - 1.0, 2.0):
+        for seconds in (OPEN_S - 1.0, 2.0):
             await asyncio.sleep(seconds)
             seen.append(detour.taken)
         return seen
@@ -102,7 +102,7 @@ async def test_a_refusal_by_rest_closes_idle_connections() -> None:
 
 async def test_the_websocket_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """After some minutes the websocket is asked for again, and used where it is back."""
-    monkeypatch.setattr("wyoming_fish.fish.connections.transport.DETOUR_TIME", 0.3)
+    monkeypatch.setattr("wyoming_fish.fish.connections.transport.OPEN_S", 0.3)
     async with fish(MISSING) as (emulator, sockets):
         assert await speech(sockets) == TEXT
         emulator.settings.faults.clear()
@@ -130,7 +130,7 @@ async def test_a_websocket_that_failed_is_tried_in_the_background(
 
 async def test_both_ways_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where neither works, the error of the last try is told when the time is over."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", 0.3)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", 0.3)
     faults = [Fault("upgrade", 503, times=None), Fault("rest", 500, times=None)]
     async with fish(*faults) as (emulator, sockets):
         with pytest.raises(UnavailableError):
@@ -158,7 +158,9 @@ async def test_answers_that_are_no_websocket(answer: bytes) -> None:
 
     async with listening(reply) as port:
         with pytest.raises(NoWebsocketError):
-            await open_socket(Endpoint("key", f"http://127.0.0.1:{port}"), Backend.S2_1_PRO)
+            await open_live_connection(
+                Endpoint("key", f"http://127.0.0.1:{port}"), Backend.S2_1_PRO
+            )
 
 
 async def test_a_proxy_that_lets_no_websocket_through(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +174,7 @@ async def test_a_proxy_that_lets_no_websocket_through(monkeypatch: pytest.Monkey
     async with listening(reply) as port:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
         with pytest.raises(NoWebsocketError, match="403"):
-            await open_socket(Endpoint("key", "http://fish.invalid"), Backend.S2_1_PRO)
+            await open_live_connection(Endpoint("key", "http://fish.invalid"), Backend.S2_1_PRO)
 
 
 def test_the_way_by_websocket_needs_no_aiohttp() -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.fish.replies import RAW, SETTINGS
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
-from wyoming_fish.fish import Endpoint, Sockets, speak
+from wyoming_fish.fish import ConnectionPool, Endpoint, speak
 from wyoming_fish.fish.connections.limiter import Place
 from wyoming_fish.fish.errors import BrokenStreamError, TextTimeoutError
 from wyoming_fish.fish.synthesis.live_attempt import PARK_AFTER_S
@@ -52,7 +52,7 @@ def _speak(
     async def listen() -> tuple[str, Emulator, float]:
         settings.after_finish = "close" if after_finish == "close" else "keep"
         async with Emulator(settings) as emulator:
-            sockets = Sockets(Endpoint("key", emulator.url), timestamps=timestamps)
+            sockets = ConnectionPool(Endpoint("key", emulator.url), timestamps=timestamps)
             heard = b""
             try:
                 speech = speak(sockets, text(), spoken_as, RAW, bridge=bridge, patience=patience)
@@ -158,7 +158,7 @@ def test_what_goes_on_waits_in_line(pause: float, faults: list[Fault]) -> None:
 
     async def listen() -> str:
         async with Emulator(EmulatorSettings(voice="code", faults=faults)) as emulator:
-            sockets = Sockets(Endpoint("key", emulator.url), concurrency=1, timestamps=True)
+            sockets = ConnectionPool(Endpoint("key", emulator.url), concurrency=1, timestamps=True)
 
             async def others() -> None:
                 await asyncio.sleep(pause - 10.0)
@@ -196,7 +196,7 @@ def test_a_listener_that_is_cancelled_as_it_leaves_leaves_nothing_open(
         yield "Let me look. "
         await asyncio.Event().wait()
 
-    async def listen(sockets: Sockets) -> None:
+    async def listen(sockets: ConnectionPool) -> None:
         async with aclosing(speak(sockets, text(), SETTINGS, RAW, bridge=bridge)) as audio:
             await anext(audio)
             task = asyncio.current_task()
@@ -206,7 +206,7 @@ def test_a_listener_that_is_cancelled_as_it_leaves_leaves_nothing_open(
 
     async def leave() -> float:
         async with Emulator(EmulatorSettings(voice="code", first_audio=0.3)) as emulator:
-            sockets = Sockets(Endpoint("key", emulator.url))
+            sockets = ConnectionPool(Endpoint("key", emulator.url))
             left = [asyncio.create_task(listen(sockets)) for _ in range(3)]
             await asyncio.wait(left)
             began = asyncio.get_running_loop().time()
@@ -232,14 +232,14 @@ def test_abandoned_replies_do_not_silence_the_others(faults: tuple[Fault, ...]) 
     async def text() -> AsyncIterator[str]:
         yield "The alarm is on."
 
-    async def reply(sockets: Sockets, pieces: AsyncIterator[str]) -> None:
+    async def reply(sockets: ConnectionPool, pieces: AsyncIterator[str]) -> None:
         async for _ in speak(sockets, pieces, SETTINGS, bridge=2.5):
             pass
 
     async def ask() -> float:
         settings = EmulatorSettings(voice="tone", first_audio=0.3, faults=list(faults))
         async with Emulator(settings) as emulator:
-            sockets = Sockets(Endpoint("key", emulator.url))
+            sockets = ConnectionPool(Endpoint("key", emulator.url))
             left = [asyncio.create_task(reply(sockets, abandoned())) for _ in range(10)]
             began = asyncio.get_running_loop().time()
             await reply(sockets, text())

@@ -8,10 +8,10 @@ import pytest
 
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
-from wyoming_fish.fish import Backend, Endpoint, Sockets, SpeechSettings, speak
+from wyoming_fish.fish import Backend, ConnectionPool, Endpoint, SpeechSettings, speak
 from wyoming_fish.fish.connections.limiter import Place
 from wyoming_fish.fish.errors import BrokenStreamError, LimitError
-from wyoming_fish.fish.synthesis.live_attempt import ANSWER_LIMIT, SILENCE_LIMIT
+from wyoming_fish.fish.synthesis.live_attempt import ANSWER_TIMEOUT_S, SILENCE_TIMEOUT_S
 
 TEXT = "Good night. The doors are locked, and it is 19.5 degrees outside. Sleep well. See you."
 
@@ -20,10 +20,12 @@ TEXT = "Good night. The doors are locked, and it is 19.5 degrees outside. Sleep 
 def _brisk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses and deadlines of hundredths of a second, on each of the two sockets."""
     if request.param != "plain":
-        monkeypatch.setattr("wyoming_fish.fish.connections.opener.TIMESTAMPED", frozenset(Backend))
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.FIRST_DELAY", 0.005)
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", 2.0)
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.LONGEST_DELAY", 0.02)
+        monkeypatch.setattr(
+            "wyoming_fish.fish.connections.opener.TIMESTAMP_BACKENDS", frozenset(Backend)
+        )
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.FIRST_DELAY_S", 0.005)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", 2.0)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.MAX_DELAY_S", 0.02)
 
 
 async def _text() -> AsyncIterator[str]:
@@ -33,10 +35,10 @@ async def _text() -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def _fish(*faults: Fault) -> AsyncIterator[tuple[Emulator, Sockets]]:
+async def _fish(*faults: Fault) -> AsyncIterator[tuple[Emulator, ConnectionPool]]:
     settings = EmulatorSettings(voice="code", frame=0.05, odd_frames=True, faults=list(faults))
     async with Emulator(settings) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url))
+        sockets = ConnectionPool(Endpoint("key", emulator.url))
         try:
             yield emulator, sockets
         finally:
@@ -45,15 +47,15 @@ async def _fish(*faults: Fault) -> AsyncIterator[tuple[Emulator, Sockets]]:
             await emulator.wait_for(lambda e: e.sockets_open == 0 and e.sessions_open == 0)
 
 
-async def _speak(sockets: Sockets) -> str:
+async def _speak(sockets: ConnectionPool) -> str:
     speech = speak(sockets, _text(), SpeechSettings(sample_rate=24000))
     return decode_code_voice(b"".join([pcm async for pcm in speech]))
 
 
 async def test_no_answer_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket that takes the text and never answers is given up for another one."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.ANSWER_LIMIT", 0.1)
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.LOOK", 0.02)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.ANSWER_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.WATCHDOG_INTERVAL_S", 0.02)
     async with _fish(Fault("start", "stall")) as (emulator, sockets):
         assert await _speak(sockets) == TEXT
         assert len(emulator.sessions) == 2
@@ -67,7 +69,7 @@ def test_the_error_of_the_first_of_two_attempts() -> None:
             _,
             sockets,
         ):
-            with pytest.raises(BrokenStreamError, match=f"for {ANSWER_LIMIT:.0f} s"):
+            with pytest.raises(BrokenStreamError, match=f"for {ANSWER_TIMEOUT_S:.0f} s"):
                 await _speak(sockets)
 
     run(ask())
@@ -88,7 +90,7 @@ def test_text_that_goes_on_does_not_hide_silence() -> None:
                     pass
             return asyncio.get_running_loop().time()
 
-    assert run(ask()) < SILENCE_LIMIT + 10.0
+    assert run(ask()) < SILENCE_TIMEOUT_S + 10.0
 
 
 async def test_text_that_comes_meanwhile_is_kept() -> None:
@@ -124,9 +126,9 @@ async def test_concurrency_is_learnt() -> None:
 async def test_waiting_in_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits too long for a session is told that there are too few."""
     monkeypatch.setattr("wyoming_fish.fish.connections.limiter.QUEUE_TIMEOUT_S", 0.02)
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", 0.05)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", 0.05)
     async with Emulator(EmulatorSettings(voice="code")) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url), concurrency=1)
+        sockets = ConnectionPool(Endpoint("key", emulator.url), concurrency=1)
         async with sockets.slots.one(Place()):
             with pytest.raises(LimitError, match="may have 1 at a time"):
                 await _speak(sockets)

@@ -12,11 +12,11 @@ import pytest
 from tests.fish.replies import RAW, SETTINGS
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
-from wyoming_fish.fish import Endpoint, Sockets, speak
+from wyoming_fish.fish import ConnectionPool, Endpoint, speak
 from wyoming_fish.fish.connections.limiter import MAX_IDLE_S, QUEUE_TIMEOUT_S
 from wyoming_fish.fish.errors import SlowListenerError
 from wyoming_fish.fish.owner import owner_at
-from wyoming_fish.fish.reply_metrics import Story
+from wyoming_fish.fish.reply_metrics import ReplyMetrics
 
 NO_WEBSOCKET: Final = Fault("upgrade", 404, times=None)
 SENTENCES: Final = tuple(f"This is the sentence with the number {n}. " for n in range(12))
@@ -29,7 +29,7 @@ SPOKEN_AS: Final = replace(SETTINGS, sample_rate=8000)
 @contextlib.asynccontextmanager
 async def _fish(
     *faults: Fault, pace: float = 0.25, sessions: int | None = None, **more: Any
-) -> AsyncIterator[tuple[Emulator, Sockets]]:
+) -> AsyncIterator[tuple[Emulator, ConnectionPool]]:
     """An emulated Fish Audio that is four times as fast as speech, and an account's sockets."""
     settings = EmulatorSettings(
         voice="code",
@@ -40,7 +40,7 @@ async def _fish(
         **more,
     )
     async with Emulator(settings) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url), concurrency=sessions)
+        sockets = ConnectionPool(Endpoint("key", emulator.url), concurrency=sessions)
         try:
             yield emulator, sockets
         finally:
@@ -53,10 +53,10 @@ async def _fish(
 class _Reply:
     """A reply that is spoken while its text is written, by pieces and pauses in seconds."""
 
-    def __init__(self, sockets: Sockets, owner: str, *steps: str | float) -> None:
+    def __init__(self, sockets: ConnectionPool, owner: str, *steps: str | float) -> None:
         self.first_audio: float | None = None
         """Seconds from its beginning."""
-        self.story = Story()
+        self.story = ReplyMetrics()
         self._sockets = sockets
         self._owner = owner
         self._steps = steps
@@ -201,7 +201,7 @@ class _Slow:
 
     def __init__(
         self,
-        sockets: Sockets,
+        sockets: ConnectionPool,
         owner: str,
         *,
         plays: bool = False,

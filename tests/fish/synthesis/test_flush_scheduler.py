@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wyoming_fish.fish.synthesis.flush_scheduler import (
-    FIRST_PIECE,
-    LETTER,
-    LONGEST_PIECE,
-    LONGEST_PIECE_S,
-    MARGIN,
+    MARGIN_S,
     MAX_AHEAD_S,
-    PAUSE,
-    Schedule,
+    MAX_CHUNK_CHARS,
+    MAX_CHUNK_S,
+    MIN_FIRST_CHUNK_CHARS,
+    S_PER_CHAR,
+    TEXT_PAUSE_S,
+    FlushScheduler,
 )
 from wyoming_fish.fish.text.sentences import CutKind, Sentences
 
@@ -42,7 +42,7 @@ def test_the_first_sentence_goes_at_a_pause() -> None:
     run = simulate([(0.0, "Let me see."), (5.0, " It is five.")])
     at, piece = run.pieces[0]
     assert piece == "Let me see."
-    assert at == pytest.approx(PAUSE)
+    assert at == pytest.approx(TEXT_PAUSE_S)
 
 
 def test_an_abbreviation_is_given_time() -> None:
@@ -69,15 +69,15 @@ def test_a_long_first_sentence_is_cut_at_a_clause() -> None:
 def test_a_long_first_clause_is_cut_betweenby_words() -> None:
     """Without any mark, a long beginning is cut at a space."""
     run = simulate(by_words("so it goes on " * 30, 10))
-    assert 100 < len(run.pieces[0][1]) <= FIRST_PIECE
+    assert 100 < len(run.pieces[0][1]) <= MIN_FIRST_CHUNK_CHARS
     assert run.pieces[0][1].endswith(" ")
 
 
 def test_sentences_are_joined_while_audio_is_in_hand() -> None:
     """Fast text becomes few pieces: Fish keeps its melody over several sentences."""
     run = simulate(by_words(f"{REPLY} " * 8, 40))
-    assert len(run.pieces) <= 2 + len(run.text) // (LONGEST_PIECE // 2)
-    assert all(len(piece) <= LONGEST_PIECE for _, piece in run.pieces)
+    assert len(run.pieces) <= 2 + len(run.text) // (MAX_CHUNK_CHARS // 2)
+    assert all(len(piece) <= MAX_CHUNK_CHARS for _, piece in run.pieces)
     # Every piece ends with a sentence.
     assert all(piece.rstrip()[-1] in ".!?" for _, piece in run.pieces)
 
@@ -201,11 +201,11 @@ def test_cuts_are_of_the_best_kind() -> None:
 
 def test_a_slow_fish_is_given_text_earlier() -> None:
     """The audio in hand has to last for as long as Fish took to answer, and a little more."""
-    schedule, answer, audio = Schedule(), 2.0, 3.0
+    schedule, answer, audio = FlushScheduler(), 2.0, 3.0
     schedule.write("Good morning to you. It is five. So", 0.0)
     assert schedule.take(0.0) == "Good morning to you. "
     schedule.heard(audio, answer)
-    due = answer + audio - (answer + MARGIN)
+    due = answer + audio - (answer + MARGIN_S)
     assert schedule.take(due - 0.01) == ""
     assert schedule.take(due + 0.01) == "It is five. "
 
@@ -213,7 +213,7 @@ def test_a_slow_fish_is_given_text_earlier() -> None:
 def test_fast_speech_is_over_sooner() -> None:
     """At twice the speed, the audio on its way lasts half as long, and text is due earlier."""
     for speed, piece in ((1.0, ""), (2.0, "It is five. ")):
-        schedule = Schedule(speed)
+        schedule = FlushScheduler(speed)
         schedule.write("Good morning to all of you in the house. It is five. So", 0.0)
         assert schedule.take(0.0) == "Good morning to all of you in the house. "
         # Of its audio, 2.3 s at the usual speed, a little has come.
@@ -223,7 +223,7 @@ def test_fast_speech_is_over_sooner() -> None:
 
 def test_until_the_first_audio_sentences_are_joined() -> None:
     """While Fish has yet to answer, what is written waits, whatever the clock shows."""
-    schedule = Schedule()
+    schedule = FlushScheduler()
     schedule.write("Good morning to you. It", 1000.0)
     assert schedule.take(1000.0) == "Good morning to you. "
     schedule.write(" is five. It is late. So", 1000.2)
@@ -247,31 +247,31 @@ def test_no_piece_is_longer_than_fish_can_speak(
     sentence: str, seconds: float, speed: float
 ) -> None:
     """Fish makes up to 47 s of audio of a piece, and loses what is left without a word."""
-    schedule = Schedule(speed)
+    schedule = FlushScheduler(speed)
     schedule.write(sentence * 40, 0.0)
     schedule.complete()
     pieces = []
     while piece := schedule.take(0.0):
         pieces.append(piece)
-        schedule.heard(LONGEST_PIECE_S, 0.0)
+        schedule.heard(MAX_CHUNK_S, 0.0)
     assert "".join(pieces) == sentence * 40
     # No more than one sentence beyond it, since that is not cut within a word.
-    longest = max(LONGEST_PIECE_S * speed / seconds, len(sentence))
-    assert max(map(len, pieces)) <= min(LONGEST_PIECE, 1.1 * longest)
+    longest = max(MAX_CHUNK_S * speed / seconds, len(sentence))
+    assert max(map(len, pieces)) <= min(MAX_CHUNK_CHARS, 1.1 * longest)
 
 
 @pytest.mark.parametrize("text", ["x" * 50_000, "[x" * 20_000, "1" * 5000, "天" * 5000, "." * 5000])
 def test_text_that_cannot_be_cut(text: str) -> None:
     """A text without words is sent in pieces as well, and no faster than it is heard."""
-    schedule, sent = Schedule(), ""
+    schedule, sent = FlushScheduler(), ""
     schedule.write(text, 0.0)
     schedule.complete()
     while piece := schedule.take(0.0):
-        assert len(piece) <= LONGEST_PIECE
+        assert len(piece) <= MAX_CHUNK_CHARS
         sent += piece
-    assert len(sent) <= (MAX_AHEAD_S + LONGEST_PIECE_S) / LETTER
+    assert len(sent) <= (MAX_AHEAD_S + MAX_CHUNK_S) / S_PER_CHAR
     while not schedule.is_done:
-        schedule.heard(LONGEST_PIECE_S, 1.0)
+        schedule.heard(MAX_CHUNK_S, 1.0)
         sent += schedule.take(1.0)
     assert sent == text
 
@@ -290,7 +290,7 @@ def test_a_reply_of_half_a_minute_is_sent_at_once() -> None:
 def test_a_listener_that_takes_nothing_costs_little(leaves_at: float) -> None:
     """However long the text is and however long it stays, half a minute and a piece are sent."""
     run = simulate([(0.0, LONG)], leaves_at=leaves_at)
-    assert run.most_ahead <= MAX_AHEAD_S + LONGEST_PIECE_S
+    assert run.most_ahead <= MAX_AHEAD_S + MAX_CHUNK_S
     assert run.pieces[-1][0] <= leaves_at
 
 
@@ -307,6 +307,6 @@ def test_a_long_reply_is_paced_without_a_gap(
 ) -> None:
     """A player that takes it as it plays, or sooner, hears all of it, however fast the voice is."""
     written = [(0.0, LONG)] if per_second == float("inf") else by_words(LONG, per_second)
-    run = simulate(written, answer=answer, pace=pace, letter=voice * LETTER, buffer=buffer)
+    run = simulate(written, answer=answer, pace=pace, letter=voice * S_PER_CHAR, buffer=buffer)
     assert run.starved <= (0.0 if per_second > 10 else answer) + 1e-6
-    assert run.most_ahead <= MAX_AHEAD_S + LONGEST_PIECE_S
+    assert run.most_ahead <= MAX_AHEAD_S + MAX_CHUNK_S

@@ -17,7 +17,7 @@ from wyoming_fish.fish.synthesis.keepalive import (
     FLUSH_S,
     LEAD_S,
     Silence,
-    bridged,
+    with_keepalive,
 )
 
 # Seconds after which a gap is bridged: of those that are to be, and of those that never are.
@@ -90,7 +90,7 @@ def test_nothing_is_lost_or_out_of_order(writing: list[int], reading: list[int])
 
     async def listen() -> list[bytes]:
         heard = []
-        async for pcm in bridged(speech(), _silence(NEVER)):
+        async for pcm in with_keepalive(speech(), _silence(NEVER)):
             heard.append(pcm)
             await _turns(reading[len(heard)] if len(heard) < len(reading) else 0)
         return heard
@@ -103,7 +103,7 @@ def test_nothing_is_lost_or_out_of_order(writing: list[int], reading: list[int])
 async def test_audio_does_not_wait_for_the_next() -> None:
     """What has come is heard at once, though nothing follows."""
     speech = Speech(b"\1\1")
-    async with contextlib.aclosing(bridged(speech.audio(), _silence(NEVER))) as audio:
+    async with contextlib.aclosing(with_keepalive(speech.audio(), _silence(NEVER))) as audio:
         first = asyncio.create_task(anext(audio))
         await _turns()
         assert first.done()
@@ -120,7 +120,7 @@ async def test_silence_again_and_again() -> None:
 
     bridges_given = asyncio.Event()
     heard = []
-    async for pcm in bridged(speech(), _silence(SOON)):
+    async for pcm in with_keepalive(speech(), _silence(SOON)):
         heard.append(pcm)
         if heard.count(SILENCE) == 3:
             bridges_given.set()
@@ -134,7 +134,7 @@ def _heard(speech: Speech, silence: Silence, count: int) -> list[tuple[float, by
 
     async def listen() -> list[tuple[float, bytes]]:
         heard: list[tuple[float, bytes]] = []
-        async with contextlib.aclosing(bridged(speech.audio(), silence)) as audio:
+        async with contextlib.aclosing(with_keepalive(speech.audio(), silence)) as audio:
             while len(heard) < count:
                 pcm = await anext(audio)
                 heard.append((asyncio.get_running_loop().time(), pcm))
@@ -154,7 +154,7 @@ def test_silence_before_the_first_audio() -> None:
 async def test_no_silence_without_text() -> None:
     """Before there is any text, nothing is given."""
     speech = Speech()
-    async with contextlib.aclosing(bridged(speech.audio(), _silence(0.0))) as audio:
+    async with contextlib.aclosing(with_keepalive(speech.audio(), _silence(0.0))) as audio:
         first = asyncio.create_task(anext(audio, b"end"))
         await _turns()
         assert not first.done()
@@ -185,7 +185,7 @@ def test_every_pause_begins_with_a_flush() -> None:
         await asyncio.sleep(2.0)
 
     async def listen() -> list[bytes]:
-        return [pcm async for pcm in bridged(speech(), silence)]
+        return [pcm async for pcm in with_keepalive(speech(), silence)]
 
     silence = _silence(2.5, pending=False, began=0.0)
     assert run(listen()) == [bytes(3200), silence.flush] * 2
@@ -230,7 +230,7 @@ async def test_no_silence_where_audio_is_there() -> None:
     speech = Speech(*_frames(5))
     speech.go_on.set()
     heard = []
-    async for pcm in bridged(speech.audio(), _silence(0.0)):
+    async for pcm in with_keepalive(speech.audio(), _silence(0.0)):
         heard.append(pcm)
         await _turns()
     assert heard == _frames(5)
@@ -239,7 +239,7 @@ async def test_no_silence_where_audio_is_there() -> None:
 async def test_little_is_read_ahead() -> None:
     """A listener that does not listen holds the speech up: at most two frames wait for it."""
     speech = Speech(*_frames(50))
-    async with contextlib.aclosing(bridged(speech.audio(), _silence(NEVER))) as audio:
+    async with contextlib.aclosing(with_keepalive(speech.audio(), _silence(NEVER))) as audio:
         await anext(audio)
         await _turns()
         assert speech.given <= 3
@@ -248,7 +248,7 @@ async def test_little_is_read_ahead() -> None:
 async def test_an_error_comes_after_the_audio_before_it() -> None:
     """What the speech raises is raised, when all that came before it has been heard."""
     speech = Speech(*_frames(4), LookupError("It broke."))
-    audio = bridged(speech.audio(), _silence(NEVER))
+    audio = with_keepalive(speech.audio(), _silence(NEVER))
     for frame in _frames(4):
         assert await anext(audio) == frame
         await _turns()
@@ -265,7 +265,7 @@ async def test_leaving_closes_the_speech(
 ) -> None:
     """Whenever the listener leaves, the speech is closed when it has left, and no task is left."""
     speech = Speech(*_frames(7), fails_to_close=fails_to_close)
-    audio = bridged(speech.audio(), _silence(NEVER))
+    audio = with_keepalive(speech.audio(), _silence(NEVER))
     heard = [await anext(audio) for _ in range(taken)]
     await _turns(turns)
     await audio.aclose()
@@ -283,7 +283,7 @@ async def test_cancelling_closes_the_speech(frames: int) -> None:
     speech = Speech(*_frames(frames))
 
     async def listen() -> None:
-        async with contextlib.aclosing(bridged(speech.audio(), _silence(NEVER))) as audio:
+        async with contextlib.aclosing(with_keepalive(speech.audio(), _silence(NEVER))) as audio:
             async for _ in audio:
                 pass
 

@@ -9,30 +9,30 @@ import pytest
 
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
-from wyoming_fish.fish import Endpoint, Sockets, SpeechSettings, TextSettings, speak
+from wyoming_fish.fish import ConnectionPool, Endpoint, SpeechSettings, TextSettings, speak
 from wyoming_fish.fish.errors import FishError
-from wyoming_fish.fish.reply_metrics import Story
-from wyoming_fish.fish.synthesis.flush_scheduler import LETTER, LONGEST_PIECE_S, MAX_AHEAD_S
+from wyoming_fish.fish.reply_metrics import ReplyMetrics
+from wyoming_fish.fish.synthesis.flush_scheduler import MAX_AHEAD_S, MAX_CHUNK_S, S_PER_CHAR
 
 SENTENCE = "All work and no play makes Jack a dull boy. "
 TEXT = SENTENCE * 200
 # Characters of MAX_AHEAD_S, and of one piece more.
-AHEAD = MAX_AHEAD_S / LETTER
-MOST = (MAX_AHEAD_S + LONGEST_PIECE_S) / LETTER
+AHEAD = MAX_AHEAD_S / S_PER_CHAR
+MOST = (MAX_AHEAD_S + MAX_CHUNK_S) / S_PER_CHAR
 
 SETTINGS = SpeechSettings(sample_rate=8000)
 # Samples of a character whose audio is as long as expected.
-SAMPLES = round(LETTER * 8000) // 2
+SAMPLES = round(S_PER_CHAR * 8000) // 2
 RAW = TextSettings(mode="raw")
 
 WITHOUT_WEBSOCKET = (Fault("upgrade", 404, times=None),)
 
 
 @contextlib.asynccontextmanager
-async def _fish(**settings: Any) -> AsyncIterator[tuple[Emulator, Sockets]]:
+async def _fish(**settings: Any) -> AsyncIterator[tuple[Emulator, ConnectionPool]]:
     usual: dict[str, Any] = {"voice": "code", "code_samples": SAMPLES, "frame": 0.2}
     async with Emulator(EmulatorSettings(**usual | settings)) as emulator:
-        sockets = Sockets(Endpoint("key", emulator.url), warm=0)
+        sockets = ConnectionPool(Endpoint("key", emulator.url), warm=0)
         try:
             yield emulator, sockets
         finally:
@@ -56,7 +56,7 @@ def _sent(emulator: Emulator) -> int:
 @pytest.mark.parametrize("text", [_whole, _as_written])
 async def test_a_listener_that_leaves_at_the_first_audio(text: Any) -> None:
     """Fish has half a minute of the text and one piece, however long the text is."""
-    story = Story()
+    story = ReplyMetrics()
     async with _fish(first_audio=0.1) as (emulator, sockets):
         async with contextlib.aclosing(speak(sockets, text(), SETTINGS, RAW, story=story)) as audio:
             assert await anext(audio)
@@ -116,7 +116,7 @@ async def test_a_limit_within_a_reply(way: tuple[Fault, ...]) -> None:
     """What was sent is heard to its end, then the error is raised; no session is opened for it."""
     limit, heard = _Limit(1000), bytearray()
 
-    async def listen(sockets: Sockets) -> None:
+    async def listen(sockets: ConnectionPool) -> None:
         async for pcm in speak(sockets, _whole(), SETTINGS, RAW, spend=limit.spend):
             heard.extend(pcm)
 

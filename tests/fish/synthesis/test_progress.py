@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wyoming_fish.fish.api.live_protocol import Alignment, Audio, Segment, Timing
-from wyoming_fish.fish.synthesis.resume import OPEN_CHUNKS, Progress
+from wyoming_fish.fish.synthesis.resume import MIN_OPEN_CHUNKS, SpokenTextTracker
 
 RATE = 8000
 
@@ -30,8 +30,8 @@ def _audio(seconds: float, timing: Timing | None) -> Audio:
     return Audio(b"\1\1" * int(seconds * RATE), timing)
 
 
-def _progress(*events: Audio, pieces: tuple[str, ...] = PIECES) -> Progress:
-    progress = Progress(RATE)
+def _progress(*events: Audio, pieces: tuple[str, ...] = PIECES) -> SpokenTextTracker:
+    progress = SpokenTextTracker(RATE)
     for piece in pieces:
         progress.send(piece)
     for event in events:
@@ -213,7 +213,7 @@ def test_long_ago() -> None:
         words = piece.split()
         said = _alignment(*((word, at / 4, (at + 1) / 4) for at, word in enumerate(words)))
         progress.listen(_audio(1.0, Timing(number, float(number), piece, said, correction=False)))
-        assert len(progress._chunks) <= OPEN_CHUNKS  # noqa: SLF001 - what it keeps
+        assert len(progress._chunks) <= MIN_OPEN_CHUNKS  # noqa: SLF001 - what it keeps
     last = Timing(99, 99.0, pieces[-1], said, correction=True)
     progress.listen(Audio(b"", last))
     assert progress.spoken() == len("".join(pieces))

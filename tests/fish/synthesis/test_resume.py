@@ -10,7 +10,7 @@ import pytest
 from tests.fish.replies import RAW, SENTENCES, SETTINGS, TEXT, fish
 from wyoming_fish.emulator import Fault, decode_code_voice
 from wyoming_fish.emulator.settings import FaultKind, FaultPoint, Reading
-from wyoming_fish.fish import Backend, Sockets, SpeechSettings, speak
+from wyoming_fish.fish import Backend, ConnectionPool, SpeechSettings, speak
 from wyoming_fish.fish.errors import BrokenStreamError, NoCreditError
 
 pytestmark = pytest.mark.usefixtures("brisk")
@@ -42,7 +42,10 @@ class _Listener:
             written += len(sentence.encode())
 
     async def listen(
-        self, sockets: Sockets, backend: Backend = Backend.S2_1_PRO, bridge: float | None = None
+        self,
+        sockets: ConnectionPool,
+        backend: Backend = Backend.S2_1_PRO,
+        bridge: float | None = None,
     ) -> str:
         settings = SpeechSettings(backend=backend, sample_rate=24000)
         async for pcm in speak(sockets, self.text(), settings, RAW, bridge=bridge):
@@ -85,7 +88,7 @@ async def test_every_sentence_may_break() -> None:
 
 async def test_breaks_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reply that breaks again and again is given up."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.BREAKS", 2)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.MAX_RESUMES", 2)
     async with timed(Fault("text", "drop", at=1, times=None)) as (emulator, sockets):
         listener = _Listener()
         with pytest.raises(BrokenStreamError, match="broke off"):
@@ -113,7 +116,7 @@ async def test_after_a_break_there_are_tries_too() -> None:
 
 async def test_after_a_break_the_deadline_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where Fish stays away after a break, the reply is an error in the end."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", 0.1)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", 0.1)
     faults = [Fault("start", "drop", times=None), Fault("rest", "drop", times=None)]
     async with timed(Fault("text", "drop", at=1)) as (emulator, sockets):
         listener = _Listener()
@@ -196,8 +199,8 @@ async def test_half_a_word_is_not_taken_for_a_word() -> None:
 
 async def test_a_hang_within_the_last_word_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence of Fish's is no sign that a sentence is over."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.LOOK", 0.01)
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.SILENCE_LIMIT", 0.05)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.WATCHDOG_INTERVAL_S", 0.01)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.SILENCE_TIMEOUT_S", 0.05)
     for at in range(1, 6):
         stall = Fault("audio", "stall", at=at)
         async with timed(stall, odd_frames=False, frame=0.02) as (emulator, sockets):

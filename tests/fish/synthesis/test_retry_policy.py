@@ -15,21 +15,21 @@ from wyoming_fish.fish.errors import (
     QueueTimeoutError,
     UnavailableError,
 )
-from wyoming_fish.fish.synthesis.retry_policy import FIRST_DELAY, LONGEST_DELAY, Retries
+from wyoming_fish.fish.synthesis.retry_policy import FIRST_DELAY_S, MAX_DELAY_S, RetryPolicy
 
 BUSY = UnavailableError("Busy.")
 
 
 async def test_it_backs_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first new try is made at once; each further one waits about twice as long, to an end."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", 600.0)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", 600.0)
     runs = []
     for _ in range(50):
-        retries = Retries()
+        retries = RetryPolicy()
         retries.begin()
         runs.append([retries.pause(BUSY) for _ in range(10)])
     for number, pauses in enumerate(zip(*runs, strict=True)):
-        middle = min(FIRST_DELAY * 2 ** (number - 1), LONGEST_DELAY) if number else 0.0
+        middle = min(FIRST_DELAY_S * 2 ** (number - 1), MAX_DELAY_S) if number else 0.0
         assert all(middle * 0.5 <= pause <= middle * 1.5 for pause in pauses)
         # Not all come back at the same moment.
         assert len(set(pauses)) > 1 or not number
@@ -39,7 +39,7 @@ def test_only_the_time_of_the_tries_counts() -> None:
     """Time in line, and time without text, leave the tries what they had."""
 
     async def tries(left: list[float]) -> None:
-        retries = Retries(patience=4.0)
+        retries = RetryPolicy(patience=4.0)
         while True:
             # In line, or without anything to say.
             await asyncio.sleep(60.0)
@@ -60,8 +60,8 @@ def test_only_the_time_of_the_tries_counts() -> None:
 
 async def test_a_break_begins_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """What passes is told when the time is over; a reply that was heard is in no hurry any more."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", -1.0)
-    retries = Retries(patience=60.0)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", -1.0)
+    retries = RetryPolicy(patience=60.0)
     assert retries.begin() is not None
     assert retries.pause(BUSY) == 0.0
     retries.broke(BrokenStreamError("Broke off."))
@@ -74,7 +74,7 @@ def test_a_refusal_goes_back_to_the_line() -> None:
     """What Fish refuses for the limit waits in line; the time that its tries take has an end."""
 
     async def tries() -> int:
-        retries, count = Retries(patience=4.0), 0
+        retries, count = RetryPolicy(patience=4.0), 0
         while True:
             # In line.
             await asyncio.sleep(10.0)
@@ -92,13 +92,13 @@ def test_a_refusal_goes_back_to_the_line() -> None:
 async def test_the_end_of_the_line_is_final() -> None:
     """A reply that has waited as long as it may is not tried again."""
     with pytest.raises(QueueTimeoutError):
-        Retries().pause(QueueTimeoutError("Too long."))
+        RetryPolicy().pause(QueueTimeoutError("Too long."))
 
 
 @pytest.mark.parametrize("error", [KeyRefusedError("Wrong."), FishError("Odd.")])
 async def test_what_lasts_is_not_tried_again(error: FishError) -> None:
     """What another try would not change is told at once."""
-    retries = Retries()
+    retries = RetryPolicy()
     retries.begin()
     with pytest.raises(type(error)):
         retries.pause(error)
@@ -106,7 +106,7 @@ async def test_what_lasts_is_not_tried_again(error: FishError) -> None:
 
 async def test_silence_is_tried_once_more() -> None:
     """Silence may have been an accident, once."""
-    retries = Retries()
+    retries = RetryPolicy()
     retries.begin()
     assert retries.pause(NoAudioError("Nothing.")) == 0.0
     retries.pause(BUSY)

@@ -8,10 +8,14 @@ import pytest
 
 from tests.support.idle_clock import run
 from wyoming_fish.fish.errors import TextTimeoutError
-from wyoming_fish.fish.reply_metrics import Story
-from wyoming_fish.fish.synthesis.flush_scheduler import LONG_PAUSE, PAUSE, Schedule
-from wyoming_fish.fish.synthesis.text_chunks import TEXT_TIMEOUT_S, Pieces, Written, wait
-from wyoming_fish.fish.text.request_prefix import Opening
+from wyoming_fish.fish.reply_metrics import ReplyMetrics
+from wyoming_fish.fish.synthesis.flush_scheduler import (
+    LONG_TEXT_PAUSE_S,
+    TEXT_PAUSE_S,
+    FlushScheduler,
+)
+from wyoming_fish.fish.synthesis.text_chunks import TEXT_TIMEOUT_S, ReplyText, TextChunks, wait
+from wyoming_fish.fish.text.request_prefix import RequestPrefix
 
 
 async def _text(pieces: "asyncio.Queue[str | None]") -> AsyncIterator[str]:
@@ -26,12 +30,12 @@ def _now() -> float:
 async def test_a_piece_goes_at_a_pause() -> None:
     """Where no more text comes, a sentence goes as soon as the pause is long enough."""
     pieces: asyncio.Queue[str | None] = asyncio.Queue()
-    written = Written(_text(pieces), Story())
-    reader = Pieces(written, Schedule())
+    written = ReplyText(_text(pieces), ReplyMetrics())
+    reader = TextChunks(written, FlushScheduler())
     began = _now()
     pieces.put_nowait("Let me see.")
     assert await reader.next() == "Let me see."
-    assert PAUSE <= _now() - began < LONG_PAUSE
+    assert TEXT_PAUSE_S <= _now() - began < LONG_TEXT_PAUSE_S
     pieces.put_nowait(" It is five.")
     pieces.put_nowait(None)
     assert await reader.next() == " It is five."
@@ -42,8 +46,8 @@ async def test_a_piece_goes_at_a_pause() -> None:
 async def test_what_is_due_stays_until_it_is_taken() -> None:
     """Looking whether it is time for a piece takes nothing of the text."""
     pieces: asyncio.Queue[str | None] = asyncio.Queue()
-    written = Written(_text(pieces), Story())
-    readers = [Pieces(written, Schedule()) for _ in range(2)]
+    written = ReplyText(_text(pieces), ReplyMetrics())
+    readers = [TextChunks(written, FlushScheduler()) for _ in range(2)]
     pieces.put_nowait("One. Two")
     for reader in readers:
         assert await reader.due()
@@ -60,8 +64,8 @@ async def test_what_is_due_stays_until_it_is_taken() -> None:
 
 async def test_a_pause_ends_the_pieces() -> None:
     """After the pause that is allowed, and after being stopped, no piece comes."""
-    written = Written(_text(asyncio.Queue()), Story())
-    reader = Pieces(written, Schedule())
+    written = ReplyText(_text(asyncio.Queue()), ReplyMetrics())
+    reader = TextChunks(written, FlushScheduler())
     assert await reader.next(0.01) == ""
     waiting = asyncio.create_task(reader.next())
     await asyncio.sleep(0)
@@ -95,7 +99,7 @@ def test_the_wait_for_text_begins_when_all_is_said() -> None:
 
     async def goes_on() -> bool:
         pieces: asyncio.Queue[str | None] = asyncio.Queue()
-        written = Written(_text(pieces), Story())
+        written = ReplyText(_text(pieces), ReplyMetrics())
         pieces.put_nowait("Once upon a time. ")
         assert await written.begins()
         await asyncio.sleep(TEXT_TIMEOUT_S + 60.0)
@@ -112,7 +116,7 @@ def test_the_wait_for_text_begins_when_all_is_said() -> None:
 async def test_what_was_not_spoken_changes_no_speaker() -> None:
     """The last speaker goes on with the rest of a text, not one that comes later in it."""
     pieces: asyncio.Queue[str | None] = asyncio.Queue()
-    written = Written(_text(pieces), Story(), Opening(speaker="<|speaker:0|>"))
+    written = ReplyText(_text(pieces), ReplyMetrics(), RequestPrefix(speaker="<|speaker:0|>"))
     pieces.put_nowait("One, and more. <|speaker:1|>Two. Three.")
     assert await written.begins()
     for spoken, left in (
@@ -133,8 +137,8 @@ def test_a_text_that_is_never_ended(text: str) -> None:
         await asyncio.Event().wait()
 
     async def wait_for_it() -> float:
-        written = Written(pieces(), Story())
-        reader = Pieces(written, Schedule())
+        written = ReplyText(pieces(), ReplyMetrics())
+        reader = TextChunks(written, FlushScheduler())
         try:
             with pytest.raises(TextTimeoutError):
                 assert not (await written.begins() and await reader.due())
@@ -151,10 +155,10 @@ async def test_many_small_parts() -> None:
     pieces: asyncio.Queue[str | None] = asyncio.Queue()
     for letter in [*("One. " * 30_000), None]:
         pieces.put_nowait(letter)
-    written = Written(_text(pieces), Story())
+    written = ReplyText(_text(pieces), ReplyMetrics())
     assert await written.begins()
     started = time.process_time()
-    assert await Pieces(written, Schedule()).next()
+    assert await TextChunks(written, FlushScheduler()).next()
     written.skip(149_995)
     assert time.process_time() - started < 0.25
     assert written.text.take(written.text.length) == "One. "

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wyoming_fish.fish.text.alignment import read, words
+from wyoming_fish.fish.text.alignment import words, words_covered
 
 
 @pytest.mark.parametrize(
@@ -48,20 +48,20 @@ def test_words(text: str, found: list[str]) -> None:
 )
 def test_read(written: str, said: str, at: int | None) -> None:
     """What was said is followed through numbers, abbreviations and additions to its last word."""
-    assert read(written.split(), said.split()) == at
+    assert words_covered(written.split(), said.split()) == at
 
 
 @given(st.text(max_size=60))
 def test_what_is_said_as_written_is_found(text: str) -> None:
     """Any text that is said as it was written has been said whole."""
     written = words(text)
-    assert read(written, words(" ".join(written))) in (len(written), len(words(text)))
+    assert words_covered(written, words(" ".join(written))) in (len(written), len(words(text)))
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c"])), st.lists(st.sampled_from(["a", "b", "c"])))
 def test_it_never_goes_beyond_what_was_written(written: list[str], said: list[str]) -> None:
     """However the two differ, the answer lies within what was written, or there is none."""
-    at = read(written, said)
+    at = words_covered(written, said)
     assert at is None or 0 <= at <= len(written)
     if at:
         assert written[at - 1] == said[-1]

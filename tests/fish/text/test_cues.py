@@ -3,7 +3,7 @@
 import pytest
 
 from wyoming_fish.fish.settings import Backend
-from wyoming_fish.fish.text.cues import LONGEST_CUE, S1_EMOTIONS, S1_OTHERS, Cues
+from wyoming_fish.fish.text.cues import MAX_CUE_CHARS, S1_EMOTIONS, S1_OTHERS, Cues
 
 
 @pytest.mark.parametrize("backend", list(Backend))
@@ -43,7 +43,7 @@ def test_free_cues_for_s1(free: str, fixed: str) -> None:
     assert Cues(Backend.S2_PRO).bracketed(free) == f"[{free}]"
 
 
-@pytest.mark.parametrize("text", ["Your Name", "DATE", "a_b", "12:30", "a/b", "x" * LONGEST_CUE])
+@pytest.mark.parametrize("text", ["Your Name", "DATE", "a_b", "12:30", "a/b", "x" * MAX_CUE_CHARS])
 def test_no_cues(text: str) -> None:
     """What stands in brackets to be read is none."""
     assert Cues(Backend.S2_1_PRO).bracketed(text) is None

@@ -8,13 +8,13 @@ import pytest
 from tests.fish.replies import SETTINGS, fish
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import VOICES, Fault, decode_code_voice
-from wyoming_fish.fish import Sockets, SpeechSettings, TextSettings, speak
+from wyoming_fish.fish import ConnectionPool, SpeechSettings, TextSettings, speak
 from wyoming_fish.fish.errors import BrokenStreamError, VoiceNotFoundError
 from wyoming_fish.fish.settings import Backend, VoiceIds
-from wyoming_fish.fish.synthesis.flush_scheduler import Schedule
+from wyoming_fish.fish.synthesis.flush_scheduler import FlushScheduler
 from wyoming_fish.fish.text import Cleaner, parse_pronunciations
-from wyoming_fish.fish.text.prepared_text import Script, plain
-from wyoming_fish.fish.text.request_prefix import Opening
+from wyoming_fish.fish.text.prepared_text import PreparedText, plain
+from wyoming_fish.fish.text.request_prefix import RequestPrefix
 
 KELP, CORAL = VOICES[0].id, VOICES[1].id
 
@@ -41,7 +41,7 @@ def _voice(name: str) -> VoiceIds:
     return CORAL
 
 
-async def _heard(sockets: Sockets, text: str, settings: SpeechSettings = SETTINGS) -> str:
+async def _heard(sockets: ConnectionPool, text: str, settings: SpeechSettings = SETTINGS) -> str:
     speech = speak(sockets, _pieces(text), settings, voice=_voice)
     return decode_code_voice(b"".join([pcm async for pcm in speech]))
 
@@ -61,7 +61,7 @@ def test_no_first_piece_is_later(text: str) -> None:
     """Plain text is sent as early as if it were not cleaned: with the same delta."""
 
     def first(cleaner: Cleaner | None) -> tuple[int, str]:
-        schedule = Schedule()
+        schedule = FlushScheduler()
         for number, delta in enumerate(text.replace(" ", "\0 ").split("\0")):
             schedule.write(cleaner.write(delta) if cleaner else delta, 0.0)
             if piece := schedule.take(0.0):
@@ -170,8 +170,8 @@ async def test_a_resumed_reply_goes_on_in_its_style_and_voice() -> None:
 )
 def test_openings(text: str, opened: str) -> None:
     """Nothing is said twice at the start of a request."""
-    assert Opening("[calm]", "<|speaker:0|>").open(text) == opened
-    assert Opening().open(text) == text
+    assert RequestPrefix("[calm]", "<|speaker:0|>").open(text) == opened
+    assert RequestPrefix().open(text) == text
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ async def test_what_is_not_ssml_is_not_held(begun: str, known: str) -> None:
         yield " by now,"
         await given.wait()
 
-    script = Script(text(), Backend.S2_1_PRO, TextSettings())
+    script = PreparedText(text(), Backend.S2_1_PRO, TextSettings())
     async for _ in script.text():
         given.set()
     assert script.parts == []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from wyoming_fish.fish.errors import SettingsError
 from wyoming_fish.fish.text.pronunciations import (
-    MOST_WORDS,
+    MAX_WORDS,
     Pronouncer,
     Pronunciation,
     parse_pronunciations,
@@ -88,7 +88,7 @@ def test_nothing_certain_waits() -> None:
         ("a: b [c]", "bracket"),
         (f"{'a' * 300}: b", "no word"),
         (f"a: {'b' * 2000}", "too long"),
-        ("\n".join(f"w{n}: x" for n in range(MOST_WORDS + 1)), "more than"),
+        ("\n".join(f"w{n}: x" for n in range(MAX_WORDS + 1)), "more than"),
     ],
 )
 def test_mistakes(text: str, message: str) -> None:
@@ -104,7 +104,7 @@ def test_phonemes() -> None:
 
 def test_a_long_list_costs_little() -> None:
     """What a word costs does not grow with the list, nor does a second reply begin later."""
-    listed = parse_pronunciations("\n".join(f"word{n}: x" for n in range(MOST_WORDS)))
+    listed = parse_pronunciations("\n".join(f"word{n}: x" for n in range(MAX_WORDS)))
     pronouncer = Pronouncer(listed)
     calls = 0
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wyoming_fish.fish.text.sentences import LONGEST, Cut, CutKind, Sentences
+from wyoming_fish.fish.text.sentences import MAX_SENTENCE_CHARS, Cut, CutKind, Sentences
 
 
 def _sentences(text: str) -> list[str]:
@@ -120,8 +120,8 @@ TEXTS = st.text(ALPHABET, max_size=300) | st.lists(
 
 
 @given(TEXTS, st.lists(st.integers(0, 300), max_size=30))
-@example("x" * 3 * LONGEST, [5])
-@example(" " * 3 * LONGEST, [5])
+@example("x" * 3 * MAX_SENTENCE_CHARS, [5])
+@example(" " * 3 * MAX_SENTENCE_CHARS, [5])
 def test_pieces_do_not_matter(text: str, places: list[int]) -> None:
     """The cuts are those of the text, in whatever pieces it came, and they stay."""
     whole = Sentences()

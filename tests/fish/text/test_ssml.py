@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from wyoming_fish.fish.settings import Backend
 from wyoming_fish.fish.text import TextSettings, parse_pronunciations
 from wyoming_fish.fish.text.ssml.document import (
-    DEEPEST_SSML,
-    LONGEST_SSML,
-    LONGEST_TAG_BYTES,
-    MOST_PARTS,
+    MAX_PARTS,
+    MAX_SSML_CHARS,
+    MAX_SSML_DEPTH,
+    MAX_TAG_BYTES,
     SsmlPart,
     begins_ssml,
     parse_ssml,
@@ -91,14 +91,14 @@ def test_prosody_and_voices() -> None:
         ("<speak>One <b>two</speak> three", "One two three"),
         ("<speak>One &unknown; two <", "One two"),
         ('<!DOCTYPE s [<!ENTITY a "aaa">]><speak>&a; One</speak>', "One"),
-        ("<speak>" + "<p>" * (DEEPEST_SSML + 1) + "deep", "deep"),
+        ("<speak>" + "<p>" * (MAX_SSML_DEPTH + 1) + "deep", "deep"),
         (
-            "<speak>" + "<prosody rate='slow'>a</prosody>b" * MOST_PARTS + "</speak>",
+            "<speak>" + "<prosody rate='slow'>a</prosody>b" * MAX_PARTS + "</speak>",
             "a b " * 99 + "a b",
         ),
         ("<speak>\x00\ud800One</speak>", "One"),
         ("<speak>One<b>&#" + "9" * 5000, "One &#" + "9" * 5000),
-        (f"<speak>One <b a='{'a' * 2 * LONGEST_TAG_BYTES}'>two</b></speak>", "One two"),
+        (f"<speak>One <b a='{'a' * 2 * MAX_TAG_BYTES}'>two</b></speak>", "One two"),
         ("not SSML", "not SSML"),
     ],
 )
@@ -128,14 +128,14 @@ def test_steps_do_not_matter(monkeypatch: pytest.MonkeyPatch, ssml: str, size: i
     """What is said does not depend on where the steps lie in which a document is read."""
     settings = TextSettings(style="calm", pronunciations=parse_pronunciations("HACS: hacks"))
     whole = parse_ssml(ssml, Backend.S2_1_PRO, settings)
-    monkeypatch.setattr("wyoming_fish.fish.cpu_turns.STEP_CHARACTERS", size)
+    monkeypatch.setattr("wyoming_fish.fish.cpu_turns.STEP_CHARS", size)
     assert parse_ssml(ssml, Backend.S2_1_PRO, settings) == whole != []
 
 
 def test_too_long() -> None:
     """A document that is too long is read without its tags."""
-    (part,) = _parts("<speak>" + "word " * (LONGEST_SSML // 5) + "<break/></speak>")
-    assert part.text.count("word") == LONGEST_SSML // 5
+    (part,) = _parts("<speak>" + "word " * (MAX_SSML_CHARS // 5) + "<break/></speak>")
+    assert part.text.count("word") == MAX_SSML_CHARS // 5
     assert "[" not in part.text
 
 
@@ -206,8 +206,8 @@ def test_never_raises(text: str) -> None:
 def test_time_is_linear(pattern: str) -> None:
     """A document that is four times as long takes no more time for each of its characters."""
     # Twice is what a busy machine makes of it; what grows with the length is four.
-    least = min(_seconds(pattern, LONGEST_SSML // 4) for _ in range(3))
-    assert min(_seconds(pattern, LONGEST_SSML) for _ in range(2)) < 2.5 * max(least, 1e-7)
+    least = min(_seconds(pattern, MAX_SSML_CHARS // 4) for _ in range(3))
+    assert min(_seconds(pattern, MAX_SSML_CHARS) for _ in range(2)) < 2.5 * max(least, 1e-7)
 
 
 def _seconds(pattern: str, length: int) -> float:

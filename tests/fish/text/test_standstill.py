@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from wyoming_fish.fish.settings import Backend
 from wyoming_fish.fish.text import Cleaner, TextSettings, sentences
 from wyoming_fish.fish.text.markup import blocks, parser
-from wyoming_fish.fish.text.markup.construct import WAIT, Wait
-from wyoming_fish.fish.text.markup.parser import MAX_HELD_CHARACTERS
-from wyoming_fish.fish.text.markup.state import Reading
+from wyoming_fish.fish.text.markup.construct import NEED_MORE, NeedMore
+from wyoming_fish.fish.text.markup.parser import MAX_HELD_CHARS
+from wyoming_fish.fish.text.markup.state import ParserState
 from wyoming_fish.fish.text.sentences import Sentences, sentence_ends
 from wyoming_fish.fish.text.ssml.document import parse_ssml
 
@@ -28,15 +28,19 @@ TEXT = "Go *on* now.\n* Then stop."
 class _Still:
     """Hidden text that never ends, and of which nothing is read."""
 
-    def __init__(self, place: Callable[[int], int | Wait]) -> None:
+    def __init__(self, place: Callable[[int], int | NeedMore]) -> None:
         self.open = True
         self._place = place
 
-    def skip(self, _text: str, at: int, *, complete: bool) -> int | Wait:
+    def skip(self, _text: str, at: int, *, complete: bool) -> int | NeedMore:
         return self._place(at)
 
 
-STILL: list[Callable[[int], int | Wait]] = [lambda at: at, lambda at: at - 1, lambda _: WAIT]
+STILL: list[Callable[[int], int | NeedMore]] = [
+    lambda at: at,
+    lambda at: at - 1,
+    lambda _: NEED_MORE,
+]
 
 
 def _cleaner() -> Cleaner:
@@ -50,11 +54,11 @@ def test_a_handler_that_stands_still(
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
     pieces: list[str],
-    place: Callable[[int], int | Wait],
+    place: Callable[[int], int | NeedMore],
 ) -> None:
     """A mark whose handler reads nothing is text, and the rest of the reply is said."""
 
-    def stand_still(reading: Reading, _text: str, at: int, _complete: bool) -> int | Wait:
+    def stand_still(reading: ParserState, _text: str, at: int, _complete: bool) -> int | NeedMore:
         if kind == "hidden":
             reading.skipping = _Still(place)
             return at + 1
@@ -69,14 +73,14 @@ def test_a_handler_that_stands_still(
 
 def test_waiting_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mark that waits for ever holds back so much and no more, and nothing of it is lost."""
-    monkeypatch.setitem(HANDLERS, "*", lambda *_: WAIT)
+    monkeypatch.setitem(HANDLERS, "*", lambda *_: NEED_MORE)
     cleaner = _cleaner()
     said = cleaner.write("Go *")
-    for _ in range(2 * MAX_HELD_CHARACTERS):
+    for _ in range(2 * MAX_HELD_CHARS):
         said += cleaner.write("on ")
-        assert cleaner.held <= MAX_HELD_CHARACTERS
+        assert cleaner.held <= MAX_HELD_CHARS
     said += cleaner.end()
-    assert said.count("on") == 2 * MAX_HELD_CHARACTERS
+    assert said.count("on") == 2 * MAX_HELD_CHARS
 
 
 @pytest.mark.parametrize("name", ["_PLAIN", "_NOISE"])

@@ -5,12 +5,14 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wyoming_fish.fish.text.text_buffer import SMALL_PART, TextBuffer
+from wyoming_fish.fish.text.text_buffer import MIN_PART_CHARS, TextBuffer
 
-_TEXTS = st.lists(st.text(max_size=3) | st.integers(0, 3 * SMALL_PART).map("x".__mul__), max_size=9)
+_TEXTS = st.lists(
+    st.text(max_size=3) | st.integers(0, 3 * MIN_PART_CHARS).map("x".__mul__), max_size=9
+)
 
 
-@given(_TEXTS, st.integers(0, 2 * SMALL_PART), st.integers(0, 2 * SMALL_PART))
+@given(_TEXTS, st.integers(0, 2 * MIN_PART_CHARS), st.integers(0, 2 * MIN_PART_CHARS))
 def test_it_is_the_text(texts: list[str], taken: int, at: int) -> None:
     """However it came, and whatever was taken from its start, the rest is there in order."""
     buffer, whole = TextBuffer(), "".join(texts)

@@ -15,7 +15,7 @@ from wyoming.tts import Synthesize, SynthesizeVoice
 
 from wyoming_fish.cli.options import Options
 from wyoming_fish.emulator import VOICES, Emulator, EmulatorSettings, Fault, decode_code_voice
-from wyoming_fish.server.requests.cache import ABANDONED, Cache
+from wyoming_fish.server.requests.cache import STALE_FILE_AGE_S, Cache
 from wyoming_fish.server.server import Server
 
 from ...support.server import Reply, check_envelope, receive, stream
@@ -142,7 +142,7 @@ async def test_a_reply_that_breaks_off_is_not_kept(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reply that fails amid its audio leaves nothing behind."""
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIME", -1.0)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", -1.0)
     settings = EmulatorSettings(voice="code", frame=0.01, faults=[Fault("audio", "drop", at=2)])
     async with Emulator(settings) as emulator:
         async with _server(emulator, folder) as port:
@@ -291,7 +291,7 @@ async def test_what_was_used_the_longest_ago_goes_first(folder: Path) -> None:
 
 async def test_what_is_too_large_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An announcement that is larger than the folder, or than any is kept, leaves the others."""
-    monkeypatch.setattr("wyoming_fish.server.requests.cache.LARGEST", 2000)
+    monkeypatch.setattr("wyoming_fish.server.requests.cache.MAX_ENTRY_BYTES", 2000)
     for limit in (1500, 4000):
         cache = Cache(folder, limit, "http://fish")
         await _keep(cache, cache.key("small"), bytes(1000))
@@ -311,7 +311,7 @@ async def test_what_others_have_in_the_folder_stays(folder: Path) -> None:
     fresh, old = folder / f"{'b' * 64}.x1.part", folder / f"{'c' * 64}.y2.part"
     for part in (fresh, old):
         part.write_bytes(bytes(10))
-    then = time.time() - ABANDONED - 1
+    then = time.time() - STALE_FILE_AGE_S - 1
     os.utime(old, (then, then))
     others = set(_files(folder)) - {old}
     cache = Cache(folder, 2000, "http://fish")
@@ -326,7 +326,7 @@ async def test_a_disk_that_stands_still(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A disk that does not answer is not waited for for long, by nobody."""
-    monkeypatch.setattr("wyoming_fish.server.requests.cache.READ_LIMIT", 0.05)
+    monkeypatch.setattr("wyoming_fish.server.requests.cache.READ_TIMEOUT_S", 0.05)
     async with Emulator(CODE) as emulator:
         await _spoken_once(emulator, folder)
         (file,) = _files(folder)

@@ -168,7 +168,7 @@ async def test_the_fallback_takes_nothing(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fallback voice that does not read a long text is not waited for without end."""
-    monkeypatch.setattr("wyoming_fish.server.requests.fallback.SILENCE_LIMIT", 0.1)
+    monkeypatch.setattr("wyoming_fish.server.requests.fallback.SILENCE_TIMEOUT_S", 0.1)
     done = asyncio.Event()
 
     async def take_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -192,7 +192,7 @@ async def test_the_fallback_takes_nothing(
 
 async def test_the_fallback_says_nothing(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fallback voice that takes the text and never answers is not waited for without end."""
-    monkeypatch.setattr("wyoming_fish.server.requests.fallback.SILENCE_LIMIT", 0.1)
+    monkeypatch.setattr("wyoming_fish.server.requests.fallback.SILENCE_TIMEOUT_S", 0.1)
 
     async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -269,7 +269,7 @@ async def test_nobody_waits_long_for_it(
 ) -> None:
     """Where another voice can speak, a Fish that says nothing is soon given up."""
     monkeypatch.setattr("wyoming_fish.server.requests.synthesis.FISH_PATIENCE", 0.1)
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.LOOK", 0.01)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.WATCHDOG_INTERVAL_S", 0.01)
     async with (
         _other(lambda _: _spoken(44100)) as (uri, asked),
         serving(EmulatorSettings(faults=[fault]), f"--fallback-uri={uri}") as served,
@@ -304,7 +304,7 @@ async def test_a_text_that_pauses_is_not_given_up(
 ) -> None:
     """Only Fish's own time counts, not that of a text which is not there yet."""
     monkeypatch.setattr("wyoming_fish.server.requests.synthesis.FISH_PATIENCE", 0.2)
-    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.LOOK", 0.01)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.WATCHDOG_INTERVAL_S", 0.01)
     async with (
         _other(lambda _: _spoken(44100)) as (uri, asked),
         serving(EmulatorSettings(voice="code"), f"--fallback-uri={uri}") as served,

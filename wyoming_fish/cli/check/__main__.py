@@ -24,7 +24,7 @@ from ..demo import demo
 from ..flags import FLAGS, Flag, read_flags
 from ..options import SPEECH_FLAGS, endpoint_of, speech_of
 from ..parsers import switch
-from .diagnostics import Doctor, Finding, State
+from .diagnostics import CheckResult, CheckStatus, Diagnostics
 
 __all__ = ["main"]
 
@@ -34,7 +34,7 @@ _FLAGS: Final = (
     Flag("--json", "", "0", "print one JSON object, at the end", switch),
 )
 
-_COLOURS: Final = {State.OK: "32", State.WARNING: "33", State.WRONG: "1;31"}
+_COLOURS: Final = {CheckStatus.OK: "32", CheckStatus.WARNING: "33", CheckStatus.WRONG: "1;31"}
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
     set_up_logging(logging.WARNING)
-    show: Callable[[Finding], None] = _pass_over
+    show: Callable[[CheckResult], None] = _pass_over
     if not values["json"]:
         print(f"wyoming-fish {__version__}, {_server(values)}", flush=True)
         show = partial(_print, coloured=sys.stdout.isatty() and not environ.get("NO_COLOR"))
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         findings = asyncio.run(_examine(values, speech, endpoint, keyless, show))
     except KeyboardInterrupt:
         return 130
-    wrong = sum(finding.state is State.WRONG for finding in findings)
+    wrong = sum(finding.state is CheckStatus.WRONG for finding in findings)
     if values["json"]:
         about = {
             "version": __version__,
@@ -103,15 +103,15 @@ async def _examine(
     speech: SpeechSettings,
     endpoint: Endpoint,
     keyless: FishError | None,
-    show: Callable[[Finding], None],
-) -> list[Finding]:
+    show: Callable[[CheckResult], None],
+) -> list[CheckResult]:
     """Examine, and show each finding as it comes."""
     findings = []
     async with contextlib.AsyncExitStack() as stack:
         if values["demo"]:
             endpoint, keyless = await stack.enter_async_context(demo()), None
         context = await asyncio.to_thread(ssl.create_default_context)
-        doctor = Doctor(endpoint, speech, context, keyless, values["resume"] or None)
+        doctor = Diagnostics(endpoint, speech, context, keyless, values["resume"] or None)
         examination = await stack.enter_async_context(contextlib.aclosing(doctor.examine()))
         async for finding in examination:
             show(finding)
@@ -124,7 +124,7 @@ def _server(values: Mapping[str, Any]) -> str:
     return "demo" if values["demo"] else str(values["base_url"])
 
 
-def _print(finding: Finding, *, coloured: bool) -> None:
+def _print(finding: CheckResult, *, coloured: bool) -> None:
     state = f"{finding.state:7}"
     if coloured:
         state = f"\033[{_COLOURS[finding.state]}m{state}\033[0m"
@@ -133,12 +133,12 @@ def _print(finding: Finding, *, coloured: bool) -> None:
     print(f"{state}  {finding.name:11}  {took:>8}  {text}", flush=True)
 
 
-def _pass_over(finding: Finding) -> None:
+def _pass_over(finding: CheckResult) -> None:
     """All are shown at the end."""
 
 
-def _summary(findings: Sequence[Finding], wrong: int) -> str:
-    warnings = sum(finding.state is State.WARNING for finding in findings)
+def _summary(findings: Sequence[CheckResult], wrong: int) -> str:
+    warnings = sum(finding.state is CheckStatus.WARNING for finding in findings)
     if wrong:
         return f"Wrong: {wrong}. What depends on it was not looked at; mend it, and check again."
     return f"All is well. Warnings: {warnings}." if warnings else "All is well."

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from ...fish.api.account import LOW_CREDIT, Account, Credit
-from ...fish.api.live_connection import open_socket
+from ...fish.api.live_connection import open_live_connection
 from ...fish.client import speak
-from ...fish.connections.pool import Sockets
+from ...fish.connections.pool import ConnectionPool
 from ...fish.errors import (
     FishConnectionError,
     FishError,
@@ -23,24 +23,24 @@ from ...fish.errors import (
     UnsupportedError,
 )
 from ...fish.settings import Backend, Endpoint, Latency, SpeechSettings
-from .network_probe import Way
+from .network_probe import NetworkProbe
 
-__all__ = ["Doctor", "Finding", "State"]
+__all__ = ["CheckResult", "CheckStatus", "Diagnostics"]
 
 SENTENCE: Final = "The fish can speak."
 """What is spoken, twice; it costs less than a thousandth of a dollar."""
 
 # Seconds to the first audio on a warm socket beyond which something can be gained: Fish's users
 # measured about half a second.
-SLOW: Final = 1.5
+SLOW_S: Final = 1.5
 
 # Without these there is no other.
-_VITAL: Final = ("dns", "tcp", "tls", "speech-cold")
+_FATAL_STEPS: Final = ("dns", "tcp", "tls", "speech-cold")
 # Whether these are well or not, there is one more to look at that does not need them.
-_ASIDE: Final = ("credit", "backend")
+_INDEPENDENT_STEPS: Final = ("credit", "backend")
 
 
-class State(StrEnum):
+class CheckStatus(StrEnum):
     """How well it is."""
 
     OK = "ok"
@@ -50,11 +50,11 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What was found out about one thing."""
 
     name: str
-    state: State
+    state: CheckStatus
     text: str
     """For a person; where something is wrong, with what to do about it."""
     seconds: float | None = None
@@ -63,15 +63,15 @@ class Finding:
     """What kind of FishError it is, where it is wrong."""
 
 
-class _Said(NamedTuple):
+class _StepResult(NamedTuple):
     """What one step has to say where it did not fail."""
 
     text: str
     seconds: float | None = None
-    state: State = State.OK
+    state: CheckStatus = CheckStatus.OK
 
 
-class Doctor:
+class Diagnostics:
     """Examines one Fish Audio server as ``wyoming-fish`` would use it.
 
     ``keyless`` says why ``endpoint`` has no key that could be used: then only the way to the server
@@ -90,16 +90,16 @@ class Doctor:
         self._speech = speech
         self._ssl = ssl_context
         self._keyless = keyless
-        self._way = Way(endpoint)
+        self._way = NetworkProbe(endpoint)
         self._account = Account(endpoint)
-        self._sockets = Sockets(endpoint, ssl_context=ssl_context, timestamps=timestamps)
+        self._sockets = ConnectionPool(endpoint, ssl_context=ssl_context, timestamps=timestamps)
         self._credit: Credit | None = None
         self._own = False
         """Whether it is a server of one's own, without wallets."""
 
-    async def examine(self) -> AsyncGenerator[Finding]:
+    async def examine(self) -> AsyncGenerator[CheckResult]:
         """Look at one thing after the other, as long as the next may still be well."""
-        steps: dict[str, Callable[[], Awaitable[_Said | None]]] = {
+        steps: dict[str, Callable[[], Awaitable[_StepResult | None]]] = {
             "dns": self._look_up,
             "tcp": self._connect,
             "tls": self._encrypt,
@@ -124,22 +124,22 @@ class Doctor:
                 except FishError as error:
                     yield _wrong(name, error)
                     # What passes for the account may be no hindrance to speech.
-                    hopeless = hopeless or not error.passing or name in _VITAL
+                    hopeless = hopeless or not error.retryable or name in _FATAL_STEPS
                 else:
                     if said is not None:
-                        yield Finding(name, said.state, said.text, said.seconds)
-                if hopeless and name not in _ASIDE:
+                        yield CheckResult(name, said.state, said.text, said.seconds)
+                if hopeless and name not in _INDEPENDENT_STEPS:
                     return
         finally:
             await self._account.close()
             await self._sockets.close()
 
-    async def _look_up(self) -> _Said:
+    async def _look_up(self) -> _StepResult:
         began = _now()
         addresses = await self._way.look_up()
-        return _Said(f"{self._way.name} is at {', '.join(addresses)}.", _now() - began)
+        return _StepResult(f"{self._way.name} is at {', '.join(addresses)}.", _now() - began)
 
-    async def _connect(self) -> _Said:
+    async def _connect(self) -> _StepResult:
         tried = await self._way.connect()
         times = {address: time for address, time in tried.items() if isinstance(time, float)}
         answering = f"{', '.join(times)} answers."
@@ -149,18 +149,18 @@ class Doctor:
             if isinstance(error, FishConnectionError) and isinstance(error.__cause__, TimeoutError)
         ]
         if silent:
-            text = " ".join((answering, *silent, FishConnectionError.cure))
-            return _Said(text, state=State.WARNING)
-        return _Said(answering, min(times.values()))
+            text = " ".join((answering, *silent, FishConnectionError.default_advice))
+            return _StepResult(text, state=CheckStatus.WARNING)
+        return _StepResult(answering, min(times.values()))
 
-    async def _encrypt(self) -> _Said | None:
+    async def _encrypt(self) -> _StepResult | None:
         # Within a proxy's tunnel it is spoken when the websocket is opened.
         if self._way.proxied or not self._way.secure:
             return None
         version, seconds = await self._way.encrypt(self._ssl)
-        return _Said(f"{version}, with a certificate that is trusted here.", seconds)
+        return _StepResult(f"{version}, with a certificate that is trusted here.", seconds)
 
-    async def _ask(self) -> _Said:
+    async def _ask(self) -> _StepResult:
         began = _now()
         try:
             self._credit = await self._account.credit()
@@ -173,58 +173,60 @@ class Doctor:
         else:
             # Not every server of one's own asks for its key here.
             said = "It is not refused." if self._own else "It is accepted."
-        return _Said(said, _now() - began)
+        return _StepResult(said, _now() - began)
 
-    async def _look_at_credit(self) -> _Said | None:
+    async def _look_at_credit(self) -> _StepResult | None:
         if self._credit is None:
             return None
         amount = self._credit.amount
         text = f"{amount:.2f} US dollars of API credit are left."
         if amount >= LOW_CREDIT or self._speech.backend is Backend.S2_1_PRO_FREE:
-            return _Said(text)
+            return _StepResult(text)
         error = NoCreditError(text)
-        error.is_fish = self._endpoint.is_fish
+        error.is_cloud = self._endpoint.is_cloud
         if amount <= 0:
             raise error
-        return _Said(str(error), state=State.WARNING)
+        return _StepResult(str(error), state=CheckStatus.WARNING)
 
-    async def _look_at_backend(self) -> _Said | None:
+    async def _look_at_backend(self) -> _StepResult | None:
         backend = self._speech.backend
         if self._own:
             return None
         if backend is Backend.S1:
-            return _Said(
+            return _StepResult(
                 "Fish Audio retires s1 at the end of 2026 and speaks by s2.1-pro in its place: "
                 "choose another backend.",
-                state=State.WARNING,
+                state=CheckStatus.WARNING,
             )
         if backend is Backend.S2_1_PRO_FREE:
-            return _Said(f"{backend} costs nothing.")
-        return _Said(f"{backend} is paid for with API credit.")
+            return _StepResult(f"{backend} costs nothing.")
+        return _StepResult(f"{backend} is paid for with API credit.")
 
-    async def _look_at_voice(self) -> _Said:
+    async def _look_at_voice(self) -> _StepResult:
         chosen = self._speech.voice
         if chosen is None:
-            return _Said("None is chosen: the server's default voice speaks.")
+            return _StepResult("None is chosen: the server's default voice speaks.")
         ids = (chosen,) if isinstance(chosen, str) else chosen
         titles = [f"«{(await self._account.voice(voice)).title}»" for voice in ids]
-        return _Said(f"{', '.join(titles)} is there and can speak.")
+        return _StepResult(f"{', '.join(titles)} is there and can speak.")
 
-    async def _open(self) -> _Said:
+    async def _open(self) -> _StepResult:
         try:
-            socket = await open_socket(self._endpoint, self._speech.backend, ssl_context=self._ssl)
+            socket = await open_live_connection(
+                self._endpoint, self._speech.backend, ssl_context=self._ssl
+            )
         except NoWebsocketError as error:
             if self._own:
-                return _Said(f"{error.happened} A fish-speech has none: it speaks by REST.")
-            return _Said(
+                return _StepResult(f"{error.reason} A fish-speech has none: it speaks by REST.")
+            return _StepResult(
                 f"{error} Until then, it speaks by REST, one sentence at a time.",
-                state=State.WARNING,
+                state=CheckStatus.WARNING,
             )
         await socket.close()
         limit = f" The account may have {socket.limit} sessions at once." if socket.limit else ""
-        return _Said(f"It opens.{limit}", socket.upgrade_time)
+        return _StepResult(f"It opens.{limit}", socket.upgrade_time)
 
-    async def _speak(self, *, warm: bool = False) -> _Said:
+    async def _speak(self, *, warm: bool = False) -> _StepResult:
         began = _now()
         first_audio = 0.0
         size = 0
@@ -239,17 +241,17 @@ class Doctor:
             text = f"By REST. {text}"
         # A server of one's own gives nothing until all of a sentence is made.
         if took - (0 if self._own else first_audio) > seconds:
-            cure = "A faster machine helps." if self._own else FishConnectionError.cure
+            cure = "A faster machine helps." if self._own else FishConnectionError.default_advice
             text = f"{text} It is made slower than it is heard: there will be gaps. {cure}"
-            return _Said(text, first_audio, State.WARNING)
-        if warm and first_audio > SLOW and self._speech.latency is Latency.NORMAL:
+            return _StepResult(text, first_audio, CheckStatus.WARNING)
+        if warm and first_audio > SLOW_S and self._speech.latency is Latency.NORMAL:
             text = f"{text} It would be sooner with the latency balanced or low."
-            return _Said(text, first_audio, State.WARNING)
-        return _Said(text, first_audio)
+            return _StepResult(text, first_audio, CheckStatus.WARNING)
+        return _StepResult(text, first_audio)
 
 
-def _wrong(name: str, error: FishError) -> Finding:
-    return Finding(name, State.WRONG, str(error), code=error.code)
+def _wrong(name: str, error: FishError) -> CheckResult:
+    return CheckResult(name, CheckStatus.WRONG, str(error), code=error.code)
 
 
 async def _sentence() -> AsyncIterator[str]:

@@ -11,17 +11,17 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ...fish.api.proxies import proxy_for
-from ...fish.error_mapping import from_os_error
+from ...fish.error_mapping import error_from_os_error
 from ...fish.errors import FishConnectionError
 from ...fish.settings import Endpoint
 
-__all__ = ["Way"]
+__all__ = ["NetworkProbe"]
 
 # Seconds for each step: what takes longer keeps a person from speaking with the house.
-STEP_LIMIT: Final = 5.0
+STEP_TIMEOUT_S: Final = 5.0
 
 
-class Way:
+class NetworkProbe:
     """The connections that lead to ``endpoint``."""
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -39,7 +39,7 @@ class Way:
     async def look_up(self) -> list[str]:
         """The addresses of the host, in the order in which they are tried."""
         with self._translated():
-            async with asyncio.timeout(STEP_LIMIT):
+            async with asyncio.timeout(STEP_TIMEOUT_S):
                 found = await asyncio.get_running_loop().getaddrinfo(
                     self.host, self.port, type=socket.SOCK_STREAM
                 )
@@ -77,7 +77,7 @@ class Way:
             _, writer = await self._open(self._addresses[0])
             began = loop.time()
             try:
-                async with asyncio.timeout(STEP_LIMIT):
+                async with asyncio.timeout(STEP_TIMEOUT_S):
                     await writer.start_tls(context, server_hostname=self.host)
                 connection = writer.get_extra_info("ssl_object")
                 return str(connection.version()), loop.time() - began
@@ -85,7 +85,7 @@ class Way:
                 writer.transport.abort()
 
     async def _open(self, address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        async with asyncio.timeout(STEP_LIMIT):
+        async with asyncio.timeout(STEP_TIMEOUT_S):
             return await asyncio.open_connection(address, self.port)
 
     @contextlib.contextmanager
@@ -95,7 +95,7 @@ class Way:
             yield
         except TimeoutError as error:
             raise FishConnectionError(
-                f"{self.name} does not answer within {STEP_LIMIT:.0f} s."
+                f"{self.name} does not answer within {STEP_TIMEOUT_S:.0f} s."
             ) from error
         except (OSError, UnicodeError) as error:
-            raise from_os_error(error, self.name) from error
+            raise error_from_os_error(error, self.name) from error

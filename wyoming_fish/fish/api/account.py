@@ -24,7 +24,7 @@ from ..errors import (
 from ..settings import Endpoint, is_voice_id
 from ..untrusted import one_line
 from . import self_hosted
-from .http import Http
+from .http import HttpClient
 
 if TYPE_CHECKING:
     import aiohttp
@@ -100,7 +100,7 @@ class Account:
 
     def __init__(self, endpoint: Endpoint, session: aiohttp.ClientSession | None = None) -> None:
         self._endpoint = endpoint
-        self._http = Http(endpoint, session)
+        self._http = HttpClient(endpoint, session)
 
     async def __aenter__(self) -> Self:
         return self
@@ -187,7 +187,7 @@ class Account:
     def _is_missing(self, error: FishError) -> bool:
         """Whether it means that a server of one's own does not have what was asked for."""
         is_answer = not isinstance(error, FishConnectionError)
-        return error.status == 404 and is_answer and not self._endpoint.is_fish
+        return error.status == 404 and is_answer and not self._endpoint.is_cloud
 
     async def _references(self) -> list[Voice]:
         """The references of a fish-speech server; none if it is too old to list them."""

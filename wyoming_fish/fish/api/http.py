@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from ..bounded_json import from_json
-from ..error_mapping import MAX_REFUSAL_BYTES, from_os_error
+from ..error_mapping import MAX_REFUSAL_BYTES, error_from_os_error
 from ..errors import ClosedError, FishConnectionError, FishError, ProtocolError
 from ..settings import Endpoint
 from .proxies import Proxy, proxy_for
@@ -17,7 +17,7 @@ from .proxies import Proxy, proxy_for
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["Http", "read_body"]
+__all__ = ["HttpClient", "read_body"]
 
 # For name, TCP and TLS together.
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -37,7 +37,7 @@ MIN_HIDDEN_CHARS: Final = 8
 REFUSAL_TIMEOUT_S: Final = 2.0
 
 
-class Http:
+class HttpClient:
     """Requests to one server.
 
     Uses the aiohttp session handed in and leaves it open, or makes its own, which ``close()``
@@ -180,13 +180,13 @@ class Http:
             name = proxy.name
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
             cause = error.certificate_error
-            return from_os_error(cause if isinstance(cause, OSError) else error, name)
+            return error_from_os_error(cause if isinstance(cause, OSError) else error, name)
         if isinstance(error, aiohttp.ClientConnectorError):
-            return from_os_error(error.os_error, name)
+            return error_from_os_error(error.os_error, name)
         if isinstance(error, aiohttp.ClientPayloadError):
             return FishConnectionError(f"{name} broke off its answer.")
         if isinstance(error, OSError) and error.errno:
-            return from_os_error(error, name)
+            return error_from_os_error(error, name)
         if isinstance(error, aiohttp.ServerDisconnectedError | OSError):
             return FishConnectionError(f"{name} closed the connection without an answer.")
         return ProtocolError(f"{name} does not answer as HTTP does ({type(error).__name__}).")

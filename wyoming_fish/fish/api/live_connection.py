@@ -20,29 +20,29 @@ from websockets.frames import CloseCode
 from websockets.protocol import State as ConnectionState
 
 from ..bounded_json import LIMIT_HEADER, concurrency_limit
-from ..error_mapping import MAX_REFUSAL_BYTES, from_os_error, says_fish
+from ..error_mapping import MAX_REFUSAL_BYTES, error_from_os_error, says_fish
 from ..errors import FishConnectionError, FishError, NoWebsocketError, ProtocolError
 from ..settings import Backend, Endpoint
 from .frame_connection import MAX_SILENT_FRAMES, FrameConnection
-from .live_protocol import Session, State
+from .live_protocol import LiveSession, SessionState
 from .proxies import Proxy, proxy_for
 
-__all__ = ["Socket", "open_socket"]
+__all__ = ["LiveConnection", "open_live_connection"]
 
 # At DEBUG websockets logs the headers of the handshake, and so the key.
 _QUIET_LOGGER: Final = logging.getLogger(f"{__name__}.websockets")
 _QUIET_LOGGER.setLevel(logging.WARNING)
 
 # Seconds for name, TCP, TLS and upgrade together: about 0.3 on a good line.
-OPEN_TIMEOUT: Final = 10.0
+OPEN_TIMEOUT_S: Final = 10.0
 
 # Seconds after which the name's next address is tried beside one that has not answered, as RFC
 # 8305 recommends. Many homes have an IPv6 that leads nowhere.
-NEXT_ADDRESS: Final = 0.25
+HAPPY_EYEBALLS_DELAY_S: Final = 0.25
 
 # Seconds that a closing handshake may take before the connection is cut: a session that nobody
 # hears any more must not hold its place for longer.
-CLOSE_TIMEOUT: Final = 0.5
+CLOSE_TIMEOUT_S: Final = 0.5
 
 # Seconds between two pings. They keep routers from forgetting the connection, and no more: a pong
 # may be late without a fault, behind audio that a slow listener has not taken yet, or behind a
@@ -75,7 +75,7 @@ _BROKEN_MESSAGE: Final = frozenset(
 )
 
 
-class Socket:
+class LiveConnection:
     """One open websocket of one backend, carrying one session after another."""
 
     def __init__(
@@ -84,7 +84,7 @@ class Socket:
         backend: Backend,
         *,
         timestamps: bool = False,
-        is_fish: bool = False,
+        is_cloud: bool = False,
     ) -> None:
         self.backend = backend
         self.timestamps = timestamps
@@ -96,13 +96,13 @@ class Socket:
         self.answered = False
         """Whether the server has sent a frame in a session on it."""
         self._connection = connection
-        self._is_fish = is_fish
-        self._session = Session(is_fish=is_fish)
+        self._is_fish = is_cloud
+        self._session = LiveSession(is_cloud=is_cloud)
 
     @property
     def alive(self) -> bool:
         """Whether it is open as far as is known, with no session under way."""
-        resting = self._session.state in (State.NEW, State.FINISHED)
+        resting = self._session.state in (SessionState.NEW, SessionState.FINISHED)
         return resting and self._connection.state is ConnectionState.OPEN
 
     @property
@@ -111,9 +111,9 @@ class Socket:
         response = self._connection.response
         return concurrency_limit(response.headers.get(LIMIT_HEADER)) if response else None
 
-    def begin(self) -> Session:
+    def begin(self) -> LiveSession:
         """A new session, whose frames are to be sent here."""
-        self._session = Session(is_fish=self._is_fish)
+        self._session = LiveSession(is_cloud=self._is_fish)
         self._connection.limit.renew()
         return self._session
 
@@ -185,13 +185,13 @@ class Socket:
             self.abort()
 
 
-async def open_socket(
+async def open_live_connection(
     endpoint: Endpoint,
     backend: Backend,
     *,
     timestamps: bool = False,
     ssl_context: ssl.SSLContext | None = None,
-) -> Socket:
+) -> LiveConnection:
     """Open a websocket, the one with timestamps if so wanted; ``ssl_context`` is for wss.
 
     Raises NoWebsocketError where there is none at that address, FishError where it is refused.
@@ -201,7 +201,7 @@ async def open_socket(
         more["ssl"] = ssl_context
     # uvloop, under which somebody may run this, knows nothing of it.
     if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
-        more["happy_eyeballs_delay"] = NEXT_ADDRESS
+        more["happy_eyeballs_delay"] = HAPPY_EYEBALLS_DELAY_S
     proxy = proxy_for(endpoint.base_url)
     try:
         connection = await _Connect(
@@ -211,8 +211,8 @@ async def open_socket(
             create_connection=_Connection,
             proxy=proxy.url if proxy else None,
             compression=None,  # audio hardly shrinks, and Fish offers none
-            open_timeout=OPEN_TIMEOUT,
-            close_timeout=CLOSE_TIMEOUT,
+            open_timeout=OPEN_TIMEOUT_S,
+            close_timeout=CLOSE_TIMEOUT_S,
             ping_interval=PING_INTERVAL_S,
             ping_timeout=None,
             max_size=MAX_MESSAGE_BYTES,
@@ -222,12 +222,12 @@ async def open_socket(
         )
     except TimeoutError as error:
         raise FishConnectionError(
-            f"{endpoint.name} did not answer within {OPEN_TIMEOUT:.0f} s."
+            f"{endpoint.name} did not answer within {OPEN_TIMEOUT_S:.0f} s."
         ) from error
     except (OSError, InvalidHandshake) as error:
         raise _refused(error, endpoint, proxy) from error
     assert isinstance(connection, _Connection)  # noqa: S101 - as it was asked for
-    return Socket(connection, backend, timestamps=timestamps, is_fish=endpoint.is_fish)
+    return LiveConnection(connection, backend, timestamps=timestamps, is_cloud=endpoint.is_cloud)
 
 
 class _Connection(FrameConnection):
@@ -270,13 +270,13 @@ def _refused(
     if isinstance(error, InvalidProxyStatus) and proxy:
         refusal = proxy.refusal(error.response.status_code, endpoint)
         # A plain request may pass where a tunnel does not; REST tells if it does not.
-        return refusal if refusal.passing else _missing(refusal.happened, refusal.status)
+        return refusal if refusal.retryable else _missing(refusal.reason, refusal.status)
     if isinstance(error, InvalidUpgrade):
         return _missing(f"{endpoint.name} answers, but opens no websocket.")
     if isinstance(error, OSError):
         # TLS is spoken with the server, within the proxy's tunnel.
         is_proxys = not isinstance(error, ssl.SSLError)
-        return from_os_error(error, proxy.name if proxy and is_proxys else endpoint.name)
+        return error_from_os_error(error, proxy.name if proxy and is_proxys else endpoint.name)
     return FishConnectionError(f"{endpoint.name} opened no websocket: {error}.")
 
 

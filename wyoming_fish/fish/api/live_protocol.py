@@ -18,7 +18,7 @@ from typing import Any, Final
 import ormsgpack
 
 from ..bounded_json import concurrency_limit, unpack
-from ..error_mapping import MAX_READ_CHARS, from_refusal
+from ..error_mapping import MAX_READ_CHARS, error_from_event
 from ..errors import (
     BrokenStreamError,
     FishError,
@@ -27,16 +27,16 @@ from ..errors import (
     UnavailableError,
 )
 from ..untrusted import hide
-from .pcm import Pcm
+from .pcm import PcmAligner
 
-__all__ = ["Alignment", "Audio", "Finish", "Segment", "Session", "State", "Timing"]
+__all__ = ["Alignment", "Audio", "Finish", "LiveSession", "Segment", "SessionState", "Timing"]
 
 
 # Seconds from the start of a session. None takes a day.
-MAX_SECONDS: Final = 86_400.0
+MAX_TIME_S: Final = 86_400.0
 
 
-class State(Enum):
+class SessionState(Enum):
     """How far a session has come."""
 
     NEW = auto()
@@ -99,18 +99,18 @@ class Finish:
     pcm: bytes
 
 
-class Session:
+class LiveSession:
     """One session: makes its frames, reads the answers, and refuses what is out of order.
 
-    ``is_fish`` says whether Fish Audio's own service is the server, for the words of an error.
+    ``is_cloud`` says whether Fish Audio's own service is the server, for the words of an error.
     """
 
-    def __init__(self, *, is_fish: bool = False) -> None:
-        self.state = State.NEW
+    def __init__(self, *, is_cloud: bool = False) -> None:
+        self.state = SessionState.NEW
         self.secret = ""
         """What is never quoted of the server's messages: the key."""
-        self._is_fish = is_fish
-        self._pcm = Pcm()
+        self._is_fish = is_cloud
+        self._pcm = PcmAligner()
 
     @property
     def whole(self) -> bool:
@@ -119,8 +119,8 @@ class Session:
 
     def start(self, request: dict[str, Any]) -> bytes:
         """The frame that opens the session with Fish's TTSRequest."""
-        self._expect(State.NEW)
-        self.state = State.OPEN
+        self._expect(SessionState.NEW)
+        self.state = SessionState.OPEN
         return ormsgpack.packb({"event": "start", "request": request})
 
     def text(self, text: str) -> bytes:
@@ -128,7 +128,7 @@ class Session:
 
         Raises ValueError for text that is not Unicode (a lone surrogate).
         """
-        self._expect(State.OPEN)
+        self._expect(SessionState.OPEN)
         try:
             return ormsgpack.packb({"event": "text", "text": text})
         except ormsgpack.MsgpackEncodeError as error:
@@ -136,13 +136,13 @@ class Session:
 
     def flush(self) -> bytes:
         """The frame that has all of the text so far spoken at once."""
-        self._expect(State.OPEN)
+        self._expect(SessionState.OPEN)
         return _FLUSH
 
     def stop(self) -> bytes:
         """The frame that ends the text; the rest is spoken, then ``finish`` comes."""
-        self._expect(State.OPEN)
-        self.state = State.STOPPED
+        self._expect(SessionState.OPEN)
+        self.state = SessionState.STOPPED
         return _STOP
 
     def receive(self, frame: bytes | str) -> Audio | Finish | None:
@@ -159,7 +159,7 @@ class Session:
         try:
             return self._read(unpack(frame))
         except FishError:
-            self.state = State.FAILED
+            self.state = SessionState.FAILED
             raise
 
     def _read(self, message: dict[str, Any]) -> Audio | Finish | None:
@@ -176,10 +176,10 @@ class Session:
             case "finish":
                 return self._finish(message)
             case "error":
-                raise from_refusal(
+                raise error_from_event(
                     self._said(message, "error", "message"),
                     concurrency_limit(message.get("max_concurrency")),
-                    is_fish=self._is_fish,
+                    is_cloud=self._is_fish,
                 )
             case _:
                 # `log`, and whatever is added later: Fish asks clients to ignore it.
@@ -189,14 +189,14 @@ class Session:
         reason = self._said(message, "reason") or "stop"
         said = self._said(message, "message", "error")
         if reason == "error":
-            refusal = from_refusal(said, is_fish=self._is_fish)
+            refusal = error_from_event(said, is_cloud=self._is_fish)
             # Without a known cause it is an accident, which may not happen again.
             if isinstance(refusal, RequestRefusedError | UnavailableError):
                 raise BrokenStreamError(f"Fish Audio broke off ({said or 'no reason given'}).")
             raise refusal
-        if self.state is State.OPEN:
+        if self.state is SessionState.OPEN:
             raise BrokenStreamError(f"Fish Audio ended the speech before its text ({reason}).")
-        self.state = State.FINISHED
+        self.state = SessionState.FINISHED
         return Finish(self._pcm.end())
 
     def _said(self, message: dict[str, Any], *fields: str) -> str:
@@ -205,7 +205,7 @@ class Session:
         said: str = hide(next(filter(None, texts), "")[:MAX_READ_CHARS], self.secret)
         return said
 
-    def _expect(self, state: State) -> None:
+    def _expect(self, state: SessionState) -> None:
         if self.state is not state:
             raise ProtocolError(
                 f"This needs a session that is {state.name.lower()}, "
@@ -250,7 +250,7 @@ def _segment(value: object) -> Segment | None:
 def _seconds(value: object) -> float | None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    return float(value) if 0 <= value <= MAX_SECONDS else None
+    return float(value) if 0 <= value <= MAX_TIME_S else None
 
 
 def _text(message: dict[str, Any], field: str) -> str:
@@ -259,7 +259,7 @@ def _text(message: dict[str, Any], field: str) -> str:
 
 
 # When a session's events may come.
-_LISTENING: Final = (State.OPEN, State.STOPPED)
+_LISTENING: Final = (SessionState.OPEN, SessionState.STOPPED)
 
 _FLUSH: Final = ormsgpack.packb({"event": "flush"})
 _STOP: Final = ormsgpack.packb({"event": "stop"})

@@ -6,13 +6,13 @@ from typing import Final
 
 from ..errors import ProtocolError
 
-__all__ = ["Pcm"]
+__all__ = ["PcmAligner"]
 
 # A RIFF header is 44 bytes, or a little more with chunks before its data.
-HEADER_LIMIT: Final = 4096
+MAX_HEADER_BYTES: Final = 4096
 
 
-class Pcm:
+class PcmAligner:
     """s16le mono PCM, cut anywhere → the same in whole samples.
 
     An odd byte waits for its other half. A RIFF header, which Fish has been seen to send before
@@ -68,8 +68,8 @@ def _after_header(data: bytes) -> bytes | None:
         if name == b"data":
             return data[at:]
         at += size + size % 2
-        if at > HEADER_LIMIT:
+        if at > MAX_HEADER_BYTES:
             break
-    if at > HEADER_LIMIT or len(data) > HEADER_LIMIT:
+    if at > MAX_HEADER_BYTES or len(data) > MAX_HEADER_BYTES:
         raise ProtocolError("The server sent a RIFF header without an end.")
     return None

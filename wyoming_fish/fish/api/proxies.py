@@ -63,7 +63,7 @@ def proxy_for(base_url: str) -> Proxy | None:
         # For the proxy that would be its own machine.
         return None
     try:
-        return _proxy(url)
+        return _parse_proxy(url)
     except ValueError:
         raise ProxyAddressError(
             f"The proxy's address in {target.scheme.upper()}_PROXY is not valid."
@@ -77,7 +77,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _proxy(url: str) -> Proxy:
+def _parse_proxy(url: str) -> Proxy:
     """Raises ValueError for an address that has more than user, password, host and port.
 
     Also for a user or a password that HTTP Basic authentication cannot send: a colon ends the user,

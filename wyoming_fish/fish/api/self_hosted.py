@@ -13,10 +13,10 @@ from typing import Any, Final
 from ..bounded_json import from_json
 from ..errors import FishConnectionError, FishError, ProtocolError, SettingsError
 from ..settings import SpeechSettings, is_voice_id
-from .http import Http
+from .http import HttpClient
 
 __all__ = [
-    "CODEC_RATE",
+    "CODEC_RATE_HZ",
     "HEALTH",
     "MAX_HEALTH_BYTES",
     "Resampler",
@@ -36,10 +36,10 @@ MAX_HEALTH_BYTES: Final = 8192
 MAX_REFERENCES: Final = 2000
 
 # Hertz of its codec, which cannot be asked for.
-CODEC_RATE: Final = 44100
+CODEC_RATE_HZ: Final = 44100
 
 # Tokens of the model for one second of speech: its codec's 44100 Hz by 2048 samples a token.
-TOKENS_PER_S: Final = CODEC_RATE / 2048
+TOKENS_PER_S: Final = CODEC_RATE_HZ / 2048
 
 # A request ends silently at this many tokens, whatever text is left. It reserves 2048 of its
 # context for what it generates (its `generate_long`), so that more need not fit.
@@ -49,7 +49,7 @@ MAX_NEW_TOKENS: Final = 2048
 SEED: Final = 1
 
 # It refuses smaller ones (its schema).
-LEAST_SHARE: Final = 0.1
+MIN_WORD_SHARE: Final = 0.1
 
 _SPEAKER: Final = re.compile(r"<\|speaker:\d+\|>")
 
@@ -63,7 +63,7 @@ def is_healthy(body: bytes) -> bool:
     return isinstance(answer, dict) and answer.get("status") == "ok"
 
 
-async def references(http: Http, timeout_s: float) -> tuple[str, ...] | None:
+async def references(http: HttpClient, timeout_s: float) -> tuple[str, ...] | None:
     """The names of its voices; None if it is too old to list them. Raises FishError."""
     try:
         answer = await http.json("/v1/references/list", timeout_s=timeout_s)
@@ -108,7 +108,7 @@ def request(text: str, settings: SpeechSettings) -> dict[str, Any]:
         body["reference_id"] = settings.voice
     for name, value in (("temperature", settings.temperature), ("top_p", settings.top_p)):
         if value is not None:
-            body[name] = max(float(value), LEAST_SHARE)
+            body[name] = max(float(value), MIN_WORD_SHARE)
     return body
 
 
@@ -126,5 +126,5 @@ class Resampler:
 
     def feed(self, pcm: bytes) -> bytes:
         """The samples that the whole samples of ``pcm`` become."""
-        converted, self._state = self._convert(pcm, 2, 1, CODEC_RATE, self._rate, self._state)
+        converted, self._state = self._convert(pcm, 2, 1, CODEC_RATE_HZ, self._rate, self._state)
         return converted

@@ -9,38 +9,38 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Final
 
 from ..bounded_json import LIMIT_HEADER, concurrency_limit
-from ..connections.limiter import Slots
+from ..connections.limiter import ConcurrencyLimiter
 from ..errors import ProtocolError, RequestRefusedError, VoiceNotFoundError
 from ..settings import Endpoint, SpeechSettings
 from . import self_hosted
-from .http import KEEPALIVE_S, Http, read_body
-from .pcm import Pcm
+from .http import KEEPALIVE_S, HttpClient, read_body
+from .pcm import PcmAligner
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["Rest"]
+__all__ = ["TtsClient"]
 
 # Seconds without a byte, before the answer or amid it, after which it is given up: Fish's slowest
 # mode was seen to take 2.5 s.
-PATIENCE: Final = 10.0
+READ_TIMEOUT_S: Final = 10.0
 # The same for a server of one's own, which sends nothing until a whole chunk of the text is made,
 # by whatever machine it runs on.
-OWN_PATIENCE: Final = 120.0
+SELF_HOSTED_READ_TIMEOUT_S: Final = 120.0
 
 # Seconds for the rest of an answer about the server's health, which is a line.
 HEALTH_TIMEOUT_S: Final = 2.0
 
 # Seconds until a server that did not say that it is a fish-speech is asked again: it may have been
 # starting, or a proxy in front of it may have answered.
-ASK_AGAIN_S: Final = 5.0
+DETECT_INTERVAL_S: Final = 5.0
 
 # Voices that an error names.
 MAX_NAMED_VOICES: Final = 20
 
 
-class Rest:
+class TtsClient:
     """The requests of one account.
 
     Uses the aiohttp session handed in and leaves it open, or makes its own, which ``close()``
@@ -51,16 +51,16 @@ class Rest:
     def __init__(
         self,
         endpoint: Endpoint,
-        slots: Slots,
+        slots: ConcurrencyLimiter,
         ssl_context: ssl.SSLContext | None = None,
         session: aiohttp.ClientSession | None = None,
         quiet_time: float = KEEPALIVE_S,
     ) -> None:
-        self._http = Http(endpoint, session, ssl_context, quiet_time)
+        self._http = HttpClient(endpoint, session, ssl_context, quiet_time)
         self._slots = slots
         self._is_fish_speech = False
         """Only a yes is remembered."""
-        self._ask_at = float("inf") if endpoint.is_fish else float("-inf")
+        self._ask_at = float("inf") if endpoint.is_cloud else float("-inf")
         self._references: tuple[str, ...] | None = ()
         """The voices of a fish-speech, as far as they are known; None if it does not list them."""
 
@@ -69,7 +69,7 @@ class Rest:
         await self._http.close()
 
     async def speak(
-        self, text: str, settings: SpeechSettings, patience: float = PATIENCE
+        self, text: str, settings: SpeechSettings, patience: float = READ_TIMEOUT_S
     ) -> AsyncGenerator[bytes]:
         """Speak ``text``: s16le mono PCM of ``settings.sample_rate`` in whole samples, as it comes.
 
@@ -81,17 +81,17 @@ class Rest:
         resampler = None
         if self._is_fish_speech:
             # It sends nothing until it has made a whole piece, on a machine that may be slow.
-            body, patience = self_hosted.request(text, settings), OWN_PATIENCE
+            body, patience = self_hosted.request(text, settings), SELF_HOSTED_READ_TIMEOUT_S
             await self._check_voice(settings.voice)
-            if settings.sample_rate != self_hosted.CODEC_RATE:
+            if settings.sample_rate != self_hosted.CODEC_RATE_HZ:
                 resampler = self_hosted.Resampler(settings.sample_rate)
         else:
             body = settings.request() | {"text": text}
             # aiohttp takes 0 for no limit.
-            patience = min(PATIENCE, max(patience, 0.01))
+            patience = min(READ_TIMEOUT_S, max(patience, 0.01))
         headers = {"Content-Type": "application/json", "model": str(settings.backend)}
-        pcm = Pcm()
-        watchdog = Watchdog(OWN_PATIENCE if self._is_fish_speech else PATIENCE)
+        pcm = PcmAligner()
+        watchdog = Watchdog(SELF_HOSTED_READ_TIMEOUT_S if self._is_fish_speech else READ_TIMEOUT_S)
         async with self._http.request(
             "POST", "/v1/tts", read_timeout_s=patience, body=_json(body), headers=headers
         ) as response:
@@ -114,20 +114,20 @@ class Rest:
         if self._is_fish_speech or _now() < self._ask_at:
             return
         async with self._http.request(
-            "GET", self_hosted.HEALTH, read_timeout_s=min(PATIENCE, max(patience, 0.01))
+            "GET", self_hosted.HEALTH, read_timeout_s=min(READ_TIMEOUT_S, max(patience, 0.01))
         ) as response:
             if response.status >= 500:
                 raise await self._http.refusal(response)
             body = await read_body(response, self_hosted.MAX_HEALTH_BYTES, HEALTH_TIMEOUT_S)
             self._is_fish_speech = response.status == 200 and self_hosted.is_healthy(body)
-        self._ask_at = _now() + ASK_AGAIN_S
+        self._ask_at = _now() + DETECT_INTERVAL_S
 
     async def _check_voice(self, voice: object) -> None:
         """Refuse what is not a reference of the fish-speech: it would speak in a random voice."""
         if voice is None or self._references is None or voice in self._references:
             return
         # It answers nothing while it speaks.
-        self._references = await self_hosted.references(self._http, OWN_PATIENCE)
+        self._references = await self_hosted.references(self._http, SELF_HOSTED_READ_TIMEOUT_S)
         if self._references is None or voice in self._references:
             return
         named = ", ".join(self._references[:MAX_NAMED_VOICES]) or "none"

@@ -6,31 +6,35 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias, cast
 
-from ..api.live_connection import Socket
+from ..api.live_connection import LiveConnection
 from ..errors import ClosedError, FishError
 from ..settings import Backend
 
-__all__ = ["Openings"]
+__all__ = ["PendingConnections"]
 
 # Seconds that ``close()`` gives to what is just being opened.
 CLOSE_TIMEOUT_S: Final = 0.5
 
-_Opening: TypeAlias = "asyncio.Task[Socket | FishError]"
+_PendingConnection: TypeAlias = "asyncio.Task[LiveConnection | FishError]"
 
 
-class Openings:
+class PendingConnections:
     """Opens connections that go on being opened when the reply that waits for one is given up.
 
     ``open_one`` opens a connection, or raises FishError. ``keep`` gets each that nothing waits for.
     """
 
     def __init__(
-        self, open_one: Callable[[Backend], Awaitable[Socket]], keep: Callable[[Socket], None]
+        self,
+        open_one: Callable[[Backend], Awaitable[LiveConnection]],
+        keep: Callable[[LiveConnection], None],
     ) -> None:
         self._open_one = open_one
         self._keep = keep
-        self._unclaimed: dict[Backend, list[_Opening]] = {backend: [] for backend in Backend}
-        self._all: set[_Opening] = set()
+        self._unclaimed: dict[Backend, list[_PendingConnection]] = {
+            backend: [] for backend in Backend
+        }
+        self._all: set[_PendingConnection] = set()
 
     def __len__(self) -> int:
         return len(self._all)
@@ -46,7 +50,7 @@ class Openings:
         self._all.add(opening)
         opening.add_done_callback(self._all.discard)
 
-    async def take(self, backend: Backend) -> Socket:
+    async def take(self, backend: Backend) -> LiveConnection:
         """Wait for the one that will be there first. Raises FishError."""
         if not self._unclaimed[backend]:
             self.start(backend)
@@ -56,7 +60,7 @@ class Openings:
         except asyncio.CancelledError:
             if not opening.done():
                 self._unclaimed[backend].append(opening)
-            elif not opening.cancelled() and isinstance(socket := opening.result(), Socket):
+            elif not opening.cancelled() and isinstance(socket := opening.result(), LiveConnection):
                 self._keep(socket)
             raise
         if opening.cancelled():
@@ -75,9 +79,9 @@ class Openings:
         if self._all:
             await asyncio.wait(self._all)
 
-    async def _open(self, backend: Backend) -> Socket | FishError:
-        current = cast("_Opening", asyncio.current_task())
-        opened: Socket | FishError | None = None
+    async def _open(self, backend: Backend) -> LiveConnection | FishError:
+        current = cast("_PendingConnection", asyncio.current_task())
+        opened: LiveConnection | FishError | None = None
         try:
             opened = await self._open_one(backend)
         except FishError as error:
@@ -86,6 +90,6 @@ class Openings:
             self._all.discard(current)
             if current in self._unclaimed[backend]:
                 self._unclaimed[backend].remove(current)
-                if isinstance(opened, Socket):
+                if isinstance(opened, LiveConnection):
                     self._keep(opened)
         return opened

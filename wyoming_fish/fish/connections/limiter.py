@@ -13,11 +13,11 @@ from ..errors import LimitError, QueueFullError, QueueTimeoutError
 from ..owner import NO_OWNER, Owner
 from .shares import Shares, Turns
 
-__all__ = ["Place", "Slots"]
+__all__ = ["ConcurrencyLimiter", "Place"]
 
 # Sessions of an account that has topped up less than 100 dollars (documentation); it is the
 # smallest limit that there is.
-SMALLEST_LIMIT: Final = 5
+DEFAULT_LIMIT: Final = 5
 # The most sessions that an account has without a contract of its own. A server that tells of more
 # is not believed: each session takes memory.
 LARGEST_LIMIT: Final = 50
@@ -86,7 +86,7 @@ class Place:
             self.number = None
 
 
-class _Waiting(NamedTuple):
+class _Waiter(NamedTuple):
     """A reply in line."""
 
     number: int
@@ -98,7 +98,7 @@ class _Waiting(NamedTuple):
     """Set when it is its turn."""
 
 
-class Slots:
+class ConcurrencyLimiter:
     """Limiter: at most ``limit`` sessions at the same time.
 
     A free session goes to the owner whose turn it is (`Turns`), and within one owner to the reply
@@ -114,12 +114,12 @@ class Slots:
 
     def __init__(self, most: int | None = None) -> None:
         self._most = most
-        self.limit = most or SMALLEST_LIMIT
+        self.limit = most or DEFAULT_LIMIT
         self.taken = 0
         self.waited = 0.0
         """Seconds that have been waited in line, in total."""
         self._numbers = count(1)
-        self._lines: dict[Owner, list[_Waiting]] = {}
+        self._lines: dict[Owner, list[_Waiter]] = {}
         """The replies in line of each owner that has any, in their order."""
         self._holders: set[Place] = set()
         self._turns = Turns()
@@ -216,7 +216,7 @@ class Slots:
         if place.number is None:
             place.number, place.asked_at = tie, began
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(place.number, tie, place, turn)
+        waiting = _Waiter(place.number, tie, place, turn)
         bisect.insort(self._lines.setdefault(place.owner, []), waiting)
         self._serve()
         self._shorten()
@@ -240,7 +240,7 @@ class Slots:
         """Why ``place`` has waited as long as it may."""
         waited = f"for {place.timeout_s:.0f} s"
         if self._last_refusal and self._last_refusal[0] >= _now() - place.timeout_s:
-            happened = self._last_refusal[1].happened
+            happened = self._last_refusal[1].reason
             return f"{happened} No session was free {waited}: others may use the account too."
         return f"No session was free {waited}. The account may have {self.limit} at a time."
 
@@ -259,7 +259,7 @@ class Slots:
                     QueueFullError(f"{MAX_WAITING} replies wait for one of the account's sessions.")
                 )
 
-    def _leave(self, waiting: _Waiting) -> None:
+    def _leave(self, waiting: _Waiter) -> None:
         line = self._lines.get(waiting.place.owner, [])
         if waiting in line:
             line.remove(waiting)
@@ -313,7 +313,7 @@ class Slots:
                     self._trial = first.place
                 first.turn.set_result(None)
 
-    def _first(self) -> _Waiting | None:
+    def _first(self) -> _Waiter | None:
         """The reply in line whose turn it is; None if the free session is kept for others."""
         firsts = {owner: line[0] for owner, line in self._lines.items()}
         waiting = {owner: (each.place.asked_at, each.number) for owner, each in firsts.items()}

@@ -7,18 +7,18 @@ import logging
 import ssl
 from typing import Final
 
-from ..api.live_connection import Socket, open_socket
+from ..api.live_connection import LiveConnection, open_live_connection
 from ..errors import FishConnectionError, NoWebsocketError, UnavailableError
 from ..settings import Backend, Endpoint
-from .transport import Detour
+from .transport import CircuitBreaker
 
-__all__ = ["TIMESTAMPED", "Connector"]
+__all__ = ["TIMESTAMP_BACKENDS", "ConnectionOpener"]
 
 _LOGGER = logging.getLogger(__name__)
 
 # Backends that are spoken on the socket with timestamps unless it is said otherwise: one user found
 # them there only. For the others it is not known whether timestamps cost time.
-TIMESTAMPED: Final = frozenset((Backend.DRAMA_3, Backend.DRAMA_3_PREVIEW))
+TIMESTAMP_BACKENDS: Final = frozenset((Backend.DRAMA_3, Backend.DRAMA_3_PREVIEW))
 
 # Seconds to the next try to open a connection in the background after a failure; each further
 # one doubles them.
@@ -31,7 +31,7 @@ FREE_FAILURES: Final = 3
 MIN_OPEN_INTERVAL_S: Final = 0.25
 
 
-class Connector:
+class ConnectionOpener:
     """Opens websockets of one account, and backs off while they turn out to be of no use.
 
     A handshake alone proves nothing: a load balancer without a server behind it accepts and hangs
@@ -42,7 +42,7 @@ class Connector:
     def __init__(
         self,
         endpoint: Endpoint,
-        detour: Detour,
+        detour: CircuitBreaker,
         ssl_context: ssl.SSLContext | None,
         timestamps: bool | None,
     ) -> None:
@@ -71,7 +71,7 @@ class Connector:
         self.failures += 1
         self.retry_at = asyncio.get_running_loop().time() + delay
 
-    async def open(self, backend: Backend) -> Socket:
+    async def open(self, backend: Backend) -> LiveConnection:
         """Open a connection. Raises FishError."""
         if self.failures >= FREE_FAILURES:
             now = asyncio.get_running_loop().time()
@@ -93,17 +93,17 @@ class Connector:
         self.opened += 1
         return socket
 
-    async def _open_either(self, backend: Backend) -> Socket:
+    async def _open_either(self, backend: Backend) -> LiveConnection:
         """The socket with timestamps where it is wanted and there is one, else the plain one."""
-        wanted = backend in TIMESTAMPED if self._timestamps is None else self._timestamps
+        wanted = backend in TIMESTAMP_BACKENDS if self._timestamps is None else self._timestamps
         if wanted:
             try:
-                return await open_socket(
+                return await open_live_connection(
                     self._endpoint, backend, timestamps=True, ssl_context=self._ssl_context
                 )
             except NoWebsocketError:
                 _LOGGER.debug("No websocket with timestamps")
-        socket = await open_socket(self._endpoint, backend, ssl_context=self._ssl_context)
+        socket = await open_live_connection(self._endpoint, backend, ssl_context=self._ssl_context)
         if wanted:
             _LOGGER.info("The server has no websocket with timestamps: replies are not resumed")
             self._timestamps = False

@@ -15,28 +15,28 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Final
 
-from ..api.live_connection import Socket
-from ..api.tts import Rest
+from ..api.live_connection import LiveConnection
+from ..api.tts import TtsClient
 from ..errors import ClosedError, FishConnectionError, FishError, LimitError
 from ..settings import Backend, Endpoint
 from ..synthesis.read_ahead import ReadAheads
-from .connecting import Openings
-from .limiter import Slots
-from .opener import Connector
-from .transport import Detour
+from .connecting import PendingConnections
+from .limiter import ConcurrencyLimiter
+from .opener import ConnectionOpener
+from .transport import CircuitBreaker
 
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["Socket", "Sockets"]
+__all__ = ["ConnectionPool", "LiveConnection"]
 
 _LOGGER = logging.getLogger(__name__)
 
 # Seconds after which an idle connection is replaced: LiveKit found one good for 300 s.
-REFRESH: Final = 240.0
+MAX_IDLE_AGE_S: Final = 240.0
 
 # Seconds without any use after which no connection is kept open.
-QUIET_TIME: Final = 600.0
+IDLE_TIMEOUT_S: Final = 600.0
 
 # Seconds after which a connection that was opened for a reply is closed if it is one too many.
 TRIM_AFTER_S: Final = 1.0
@@ -45,7 +45,7 @@ TRIM_AFTER_S: Final = 1.0
 PROVEN_AFTER_S: Final = 5.0
 
 
-class Sockets:
+class ConnectionPool:
     """All websockets of one account, and the limiter of its sessions (``slots``).
 
     ``concurrency`` is the most sessions to hold at the same time; without it, what Fish says that
@@ -64,29 +64,29 @@ class Sockets:
         *,
         concurrency: int | None = None,
         warm: int = 1,
-        quiet_time: float = QUIET_TIME,
+        quiet_time: float = IDLE_TIMEOUT_S,
         ssl_context: ssl.SSLContext | None = None,
         timestamps: bool | None = None,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         self.endpoint = endpoint
         """The server."""
-        self.detour = Detour()
-        self.slots = Slots(concurrency)
+        self.detour = CircuitBreaker()
+        self.slots = ConcurrencyLimiter(concurrency)
         self.read_aheads = ReadAheads()
-        self.lent = 0
+        self.acquired = 0
         """How many connections have been lent for a session."""
-        self.lent_warm = 0
+        self.acquired_ready = 0
         """How many of these were open already."""
         self.pings_answered = False
         """Whether this server answers pings: only then does a missing answer mean anything."""
-        self._connector = Connector(endpoint, self.detour, ssl_context, timestamps)
-        self._rest = Rest(endpoint, self.slots, ssl_context, session, quiet_time)
+        self._connector = ConnectionOpener(endpoint, self.detour, ssl_context, timestamps)
+        self._rest = TtsClient(endpoint, self.slots, ssl_context, session, quiet_time)
         self._warm = warm
         self._quiet_time = quiet_time
-        self._idle: dict[Socket, asyncio.Task[None]] = {}
+        self._idle: dict[LiveConnection, asyncio.Task[None]] = {}
         """Each with the task that watches it, the one used last at the end."""
-        self._openings = Openings(self._open, self._keep)
+        self._openings = PendingConnections(self._open, self._keep)
         self._in_use = dict.fromkeys(Backend, 0)
         self._waiting = dict.fromkeys(Backend, 0)
         """Sessions that wait for a connection."""
@@ -131,20 +131,22 @@ class Sockets:
             self._call_at(_now() + TRIM_AFTER_S, self._trim, backend)
 
     @contextlib.asynccontextmanager
-    async def lend(self, backend: Backend, until: float | None = None) -> AsyncIterator[Socket]:
+    async def acquire(
+        self, backend: Backend, until: float | None = None
+    ) -> AsyncIterator[LiveConnection]:
         """A connection for one session, whose slot the caller holds.
 
         On leaving, it is kept if its session has finished, else closed: what Fish still had to say
         would be heard in the next session. Raises FishError if none can be opened, or none has
         been by the loop's time ``until``.
         """
-        socket: Socket | None = None
+        socket: LiveConnection | None = None
         warm = bool(self._idle_of(backend))
         try:
             socket = await self._take(backend, until)
             self._in_use[backend] += 1
-            self.lent += 1
-            self.lent_warm += warm
+            self.acquired += 1
+            self.acquired_ready += warm
             yield socket
         except FishConnectionError:
             if socket is not None and not socket.answered:
@@ -160,7 +162,7 @@ class Sockets:
                 await self._take_back(socket)
 
     @contextlib.asynccontextmanager
-    async def lend_rest(self) -> AsyncIterator[Rest]:
+    async def acquire_rest(self) -> AsyncIterator[TtsClient]:
         """Speech by REST for one reply, whose slot the caller holds."""
         try:
             yield self._rest
@@ -188,7 +190,7 @@ class Sockets:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _take(self, backend: Backend, until: float | None) -> Socket:
+    async def _take(self, backend: Backend, until: float | None) -> LiveConnection:
         """The best connection there is, or a new one."""
         if self._closed:
             raise ClosedError("The connections to the server are closed.")
@@ -208,7 +210,7 @@ class Sockets:
         finally:
             self._waiting[backend] -= 1
 
-    async def _stop_watching(self, socket: Socket) -> bool:
+    async def _stop_watching(self, socket: LiveConnection) -> bool:
         """Take an idle connection for a session; false if it is of no more use."""
         watching = self._idle.pop(socket, None)
         if watching is None:
@@ -226,7 +228,7 @@ class Sockets:
             self._own(socket.close())
         return socket.alive
 
-    async def _take_back(self, socket: Socket) -> None:
+    async def _take_back(self, socket: LiveConnection) -> None:
         """Keep a connection whose session has finished, close any other."""
         backend = socket.backend
         self._last_use[backend] = _now()
@@ -261,10 +263,10 @@ class Sockets:
         ):
             self._openings.start(backend)
 
-    def _idle_of(self, backend: Backend) -> list[Socket]:
+    def _idle_of(self, backend: Backend) -> list[LiveConnection]:
         return [socket for socket in self._idle if socket.backend is backend]
 
-    def _keep(self, socket: Socket) -> None:
+    def _keep(self, socket: LiveConnection) -> None:
         if self._closed:
             self._own(socket.close())
         else:
@@ -278,16 +280,19 @@ class Sockets:
             self._let_go(socket)
         self._make_room(0)
 
-    def _let_go(self, socket: Socket) -> None:
+    def _let_go(self, socket: LiveConnection) -> None:
         self._idle.pop(socket).cancel()
         self._own(socket.close())
 
-    async def _watch(self, socket: Socket) -> None:
+    async def _watch(self, socket: LiveConnection) -> None:
         """Replace an idle connection that dies or grows old; close it when the house is quiet."""
         backend, kept_at = socket.backend, _now()
         proven_at = kept_at if socket.answered else kept_at + PROVEN_AFTER_S
         closed = False
-        while not closed and (until := min(kept_at + REFRESH, self._quiet_at(backend))) > _now():
+        while (
+            not closed
+            and (until := min(kept_at + MAX_IDLE_AGE_S, self._quiet_at(backend))) > _now()
+        ):
             is_proven = _now() >= proven_at
             closed = await socket.closes(until if is_proven else min(until, proven_at))
             if closed and not is_proven:
@@ -327,7 +332,7 @@ class Sockets:
         if not self._closed:
             self._timers[key] = asyncio.get_running_loop().call_at(at, call, backend)
 
-    async def _open(self, backend: Backend) -> Socket:
+    async def _open(self, backend: Backend) -> LiveConnection:
         try:
             socket = await self._connector.open(backend)
         except FishError as error:
@@ -340,7 +345,7 @@ class Sockets:
         self._own(self._learn_pings(socket))
         return socket
 
-    async def _learn_pings(self, socket: Socket) -> None:
+    async def _learn_pings(self, socket: LiveConnection) -> None:
         with contextlib.suppress(FishConnectionError):
             await socket.ping()
             self.pings_answered = True

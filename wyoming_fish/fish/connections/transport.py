@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-__all__ = ["Detour"]
+__all__ = ["CircuitBreaker"]
 
 # Seconds until the websocket is tried again: a proxy or a server is set right by a person, who
 # should not have to restart what speaks; and a handshake in vain takes a reply 0.3 s.
-DETOUR_TIME: Final = 300.0
+OPEN_S: Final = 300.0
 
 # Attempts in a row to open a websocket that may fail until REST is tried: a restart of Fish's
 # costs one or two, and REST hears of each sentence only when it is written.
-FAILURES: Final = 3
+FAILURE_THRESHOLD: Final = 3
 
 
-class Detour:
+class CircuitBreaker:
     """What is known of the way by websocket. No I/O: it is told what happened."""
 
     def __init__(self) -> None:
@@ -40,15 +40,15 @@ class Detour:
     @property
     def taken(self) -> bool:
         """Whether the next reply, or the next try of one, goes by REST."""
-        return self.settled or self._failures >= FAILURES
+        return self.settled or self._failures >= FAILURE_THRESHOLD
 
     def refused(self) -> None:
         """There is no websocket where it should be."""
-        self._missing_until = _now() + DETOUR_TIME
+        self._missing_until = _now() + OPEN_S
 
     def failed(self, *, slowly: bool = False) -> None:
         """No websocket came about; one that failed ``slowly`` is not waited for again."""
-        self._failures += FAILURES if slowly else 1
+        self._failures += FAILURE_THRESHOLD if slowly else 1
 
     def opened(self) -> None:
         """A websocket has been opened."""
@@ -57,8 +57,8 @@ class Detour:
 
     def spoke(self) -> None:
         """REST has spoken: where the websocket had failed, that was not the network's fault."""
-        if self._failures >= FAILURES:
-            self._failing_until = _now() + DETOUR_TIME
+        if self._failures >= FAILURE_THRESHOLD:
+            self._failing_until = _now() + OPEN_S
             self._failures = 0
 
     def failed_too(self) -> None:

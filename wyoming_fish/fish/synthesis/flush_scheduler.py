@@ -16,34 +16,34 @@ from unicodedata import east_asian_width
 
 from ..text.sentences import CutKind, Sentences
 
-__all__ = ["Schedule"]
+__all__ = ["FlushScheduler"]
 
 # Characters of a first piece: within the first number a sentence is taken whole; a longer one
 # is cut at its last clause so far; one without clauses goes on to the second number, and is
 # then cut between words. People begin with «Sure, …» and go on for long.
-FIRST_SENTENCE: Final = 80
-FIRST_PIECE: Final = 140
+MIN_FIRST_SENTENCE_CHARS: Final = 80
+MIN_FIRST_CHUNK_CHARS: Final = 140
 # Characters of the least clause, or run of words, worth a breath of its own.
-LEAST_PIECE: Final = 12
+MIN_CHUNK_CHARS: Final = 12
 
 # Characters of joined sentences: what Fish buffers at the most (its `chunk_length`), so that it
 # does not cut again.
-LONGEST_PIECE: Final = 300
+MAX_CHUNK_CHARS: Final = 300
 
 # Seconds without new text after which a mark at its end is taken for the end of its sentence.
 # Words come 25 to 200 ms apart.
-PAUSE: Final = 0.15
+TEXT_PAUSE_S: Final = 0.15
 # The same for marks that mostly belong to an abbreviation or a number.
-LONG_PAUSE: Final = 0.7
+LONG_TEXT_PAUSE_S: Final = 0.7
 
 # Seconds of audio that should be in hand beyond what Fish takes to answer: for the spread of its
 # answers (their headroom was measured at 0.22 to 0.4 s) and the network's.
-MARGIN: Final = 0.4
+MARGIN_S: Final = 0.4
 # Seconds that Fish takes to answer, until it has: measured at 0.3 to 0.5 s.
-EXPECTED_ANSWER: Final = 0.5
+EXPECTED_LATENCY_S: Final = 0.5
 # Seconds without audio after which none of what was sent is taken to be still on its way; Fish
 # makes audio several times faster than it is played.
-SETTLED: Final = 0.5
+SETTLED_S: Final = 0.5
 
 # Seconds of audio, as estimated, that may be on their way before more text is sent. A listener that
 # leaves has then cost no more than this and one piece. Fish makes audio several times faster than
@@ -54,8 +54,8 @@ MIN_PACE: Final = 0.4
 
 # Seconds of audio that a letter becomes, and one of those that are written wide, as Chinese is, or
 # a digit, which is a word.
-LETTER: Final = 0.055
-WIDE_LETTER: Final = 0.2
+S_PER_CHAR: Final = 0.055
+S_PER_WIDE_CHAR: Final = 0.2
 
 # What was sent is taken to be spoken when this share of the expected audio has come, and none for a
 # moment. Otherwise it is after so many seconds without audio.
@@ -65,21 +65,21 @@ SPOKEN_AFTER_S: Final = 1.0
 # Seconds of audio of the longest piece. Fish makes a piece of at most 1,024 tokens (its
 # `max_new_tokens`), 47.5 s, and loses the rest without a word; voices may take 2.5 times as long as
 # expected here.
-LONGEST_PIECE_S: Final = 18.0
+MAX_CHUNK_S: Final = 18.0
 
 # Seconds without audio on the way after which whole sentences are not held back any more: a
 # satellite gives up after 5 s without a byte.
-QUIET: Final = 1.5
+QUIET_S: Final = 1.5
 # The same for clauses, where no sentence has ended: their audio should come before a silence is
 # put in its place, after 2.5 s.
-LONG_QUIET: Final = 1.9
+LONG_QUIET_S: Final = 1.9
 
 # Characters a second above which text outruns speech (about 15), so that cutting between words
 # pays: slower text would come out word by word.
 FAST_TEXT: Final = 25.0
 
 
-class Schedule:
+class FlushScheduler:
     """The text of one reply on its way to Fish, spoken at ``speed`` (a factor)."""
 
     def __init__(self, speed: float = 1.0) -> None:
@@ -91,7 +91,7 @@ class Schedule:
         self._written = 0
         self._first_sent: float | None = None
         self._last_sent = 0.0
-        self._answer = EXPECTED_ANSWER
+        self._answer = EXPECTED_LATENCY_S
         self._first_audio: float | None = None
         self._last_audio = 0.0
         self._audio = 0.0
@@ -164,7 +164,7 @@ class Schedule:
             at = self._first_piece(now)
         elif self._ahead(now) <= self._reserve:
             at = self._best_piece(now)
-        elif now >= self._quiet_since + QUIET:
+        elif now >= self._quiet_since + QUIET_S:
             at = self._quiet_piece(now)
         else:
             at = self._whole_piece()
@@ -172,21 +172,21 @@ class Schedule:
         if at > longest:
             at = self._whole_piece() or at
         # Fish would cut a word of this length itself.
-        return at if at <= LONGEST_PIECE else longest
+        return at if at <= MAX_CHUNK_CHARS else longest
 
     def _longest(self) -> int:
         """Characters of the longest piece."""
-        text = self._sentences.text[:LONGEST_PIECE]
-        budget = LONGEST_PIECE_S * self._speed
-        if len(text) * WIDE_LETTER <= budget:
-            return LONGEST_PIECE
+        text = self._sentences.text[:MAX_CHUNK_CHARS]
+        budget = MAX_CHUNK_S * self._speed
+        if len(text) * S_PER_WIDE_CHAR <= budget:
+            return MAX_CHUNK_CHARS
         if text.isascii() and not any(map(str.isdecimal, text)):
-            return min(LONGEST_PIECE, int(budget / LETTER))
+            return min(MAX_CHUNK_CHARS, int(budget / S_PER_CHAR))
         for at, letter in enumerate(text):
             budget -= _seconds(letter)
             if budget < 0:
                 return at
-        return LONGEST_PIECE
+        return MAX_CHUNK_CHARS
 
     def waiting(self, now: float) -> float:
         """Seconds since the first piece was sent; 0 before it, and once it has been answered."""
@@ -208,9 +208,9 @@ class Schedule:
         """When ``take`` may have something though nothing happens until then."""
         if not self._sentences.text:
             return None
-        times = [self._last_text + PAUSE, self._last_text + LONG_PAUSE]
+        times = [self._last_text + TEXT_PAUSE_S, self._last_text + LONG_TEXT_PAUSE_S]
         if self._first_sent is not None:
-            times += [self._quiet_since + QUIET, self._quiet_since + LONG_QUIET]
+            times += [self._quiet_since + QUIET_S, self._quiet_since + LONG_QUIET_S]
         if self._first_audio is not None:
             times.append(now + self._ahead(now) - self._reserve)
             times.append(self._settled(now))
@@ -221,7 +221,7 @@ class Schedule:
     @property
     def _reserve(self) -> float:
         """Seconds of audio that last until Fish has answered what is sent now."""
-        return self._answer + MARGIN
+        return self._answer + MARGIN_S
 
     def _settled(self, now: float) -> float:
         """When nothing of what was sent is on its way any more, if nothing comes until then.
@@ -229,8 +229,8 @@ class Schedule:
         It takes time in which the listener waits: a slow one says nothing about Fish.
         """
         if self._taken is None:
-            return now + SETTLED
-        return max(self._taken, self._last_sent + self._answer) + SETTLED
+            return now + SETTLED_S
+        return max(self._taken, self._last_sent + self._answer) + SETTLED_S
 
     def _idle_at(self, now: float) -> float:
         """When Fish must have spoken all, if nothing comes until then: it may answer each piece."""
@@ -275,15 +275,19 @@ class Schedule:
         """The end of the first piece; it depends on the text alone, but for pauses in it."""
         cuts, known = self._sentences.cuts, self._sentences.known
         sentence = next((cut.at for cut in cuts if cut.kind is CutKind.SENTENCE), 0)
-        if 0 < sentence <= FIRST_SENTENCE:
+        if 0 < sentence <= MIN_FIRST_SENTENCE_CHARS:
             return sentence
-        if known >= FIRST_SENTENCE and (clause := self._last_cut(CutKind.CLAUSE, FIRST_SENTENCE)):
+        if known >= MIN_FIRST_SENTENCE_CHARS and (
+            clause := self._last_cut(CutKind.CLAUSE, MIN_FIRST_SENTENCE_CHARS)
+        ):
             return clause
         better = next((cut.at for cut in cuts if cut.kind >= CutKind.CLAUSE), 0)
-        if FIRST_SENTENCE < better <= FIRST_PIECE:
+        if MIN_FIRST_SENTENCE_CHARS < better <= MIN_FIRST_CHUNK_CHARS:
             return better
-        if known >= FIRST_PIECE:
-            return self._last_cut(CutKind.WORD, FIRST_PIECE) or (cuts[0].at if cuts else 0)
+        if known >= MIN_FIRST_CHUNK_CHARS:
+            return self._last_cut(CutKind.WORD, MIN_FIRST_CHUNK_CHARS) or (
+                cuts[0].at if cuts else 0
+            )
         return self._end(now)
 
     def _best_piece(self, now: float) -> int:
@@ -297,7 +301,7 @@ class Schedule:
 
     def _quiet_piece(self, now: float) -> int:
         """What makes sense so that something is on its way again, though audio is in hand."""
-        long = now >= self._quiet_since + LONG_QUIET
+        long = now >= self._quiet_since + LONG_QUIET_S
         return self._last_cut(CutKind.SENTENCE) or (self._last_cut(CutKind.CLAUSE) if long else 0)
 
     def _whole_piece(self) -> int:
@@ -312,14 +316,14 @@ class Schedule:
     def _last_cut(self, least: CutKind, limit: int | None = None) -> int:
         """The last cut of this kind or better within ``limit``, or 0."""
         limit = self._longest() if limit is None else limit
-        shortest = 0 if least is CutKind.SENTENCE else LEAST_PIECE
+        shortest = 0 if least is CutKind.SENTENCE else MIN_CHUNK_CHARS
         fitting = (c.at for c in self._sentences.cuts if c.kind >= least)
         return max((at for at in fitting if shortest <= at <= limit), default=0)
 
     def _end(self, now: float) -> int:
         """All of the text, where it has paused at what may be its end; else 0."""
         pause = now - self._last_text
-        if pause >= PAUSE and self._sentences.ends_well(any_mark=pause >= LONG_PAUSE):
+        if pause >= TEXT_PAUSE_S and self._sentences.ends_well(any_mark=pause >= LONG_TEXT_PAUSE_S):
             return len(self._sentences.text)
         return 0
 
@@ -331,4 +335,4 @@ class Schedule:
 def _seconds(letter: str) -> float:
     """Seconds of audio that a letter should become."""
     is_wide = letter.isdecimal() or east_asian_width(letter) in "WF"
-    return WIDE_LETTER if is_wide else LETTER
+    return S_PER_WIDE_CHAR if is_wide else S_PER_CHAR

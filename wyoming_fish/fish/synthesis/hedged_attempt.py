@@ -7,21 +7,23 @@ import contextlib
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from ..connections.pool import Sockets
+from ..connections.pool import ConnectionPool
 from ..errors import FishError
 from ..settings import SpeechSettings
-from .live_attempt import LiveReply
-from .text_chunks import Written
+from .live_attempt import LiveAttempt
+from .text_chunks import ReplyText
 
-__all__ = ["HedgedReply"]
+__all__ = ["HedgedAttempt"]
 
 
-class HedgedReply:
+class HedgedAttempt:
     """An attempt by websocket, with a second one beside it while its first audio is late."""
 
-    def __init__(self, sockets: Sockets, written: Written, settings: SpeechSettings) -> None:
+    def __init__(
+        self, sockets: ConnectionPool, written: ReplyText, settings: SpeechSettings
+    ) -> None:
         self._arguments = (sockets, written, settings)
-        self._reply = LiveReply(*self._arguments)
+        self._reply = LiveAttempt(*self._arguments)
         """The one that is heard; the first one until then."""
 
     @property
@@ -66,7 +68,7 @@ class HedgedReply:
         return self._reply.spoken()
 
     async def audio(self, until: float | None) -> AsyncGenerator[bytes]:
-        """Give the audio of the attempt that answers first, as ``LiveReply.audio`` does.
+        """Give the audio of the attempt that answers first, as ``LiveAttempt.audio`` does.
 
         Raises the error of the first attempt when both fail.
         """
@@ -99,7 +101,7 @@ class HedgedReply:
         sockets = self._arguments[0]
         with sockets.slots.spare() as is_spare:
             if is_spare or self._reply.is_dead:
-                attempts.append(_Attempt(LiveReply(*self._arguments), until))
+                attempts.append(_Attempt(LiveAttempt(*self._arguments), until))
             while running := [each.first_audio for each in attempts if not each.failed]:
                 await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 if winner := next((each for each in attempts if each.answered), None):
@@ -111,7 +113,7 @@ class HedgedReply:
 class _Attempt:
     """One attempt, and the task that waits for its first audio."""
 
-    def __init__(self, reply: LiveReply, until: float | None) -> None:
+    def __init__(self, reply: LiveAttempt, until: float | None) -> None:
         self.reply = reply
         self.audio = reply.audio(until)
         self.first_audio = asyncio.create_task(self._first())

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["LEAD_S", "Silence", "bridged"]
+__all__ = ["LEAD_S", "Silence", "with_keepalive"]
 
 # Seconds from the first text, after which silence is given though nothing was heard yet: satellites
 # give up after 5 s without a byte. An error before it is told before anything was heard.
@@ -54,7 +54,7 @@ class Silence:
         return bytes(2 * round(FLUSH_S * self.rate))
 
 
-async def bridged(  # noqa: C901 - one loop and its two callbacks
+async def with_keepalive(  # noqa: C901 - one loop and its two callbacks
     speech: AsyncGenerator[bytes], silence: Silence, lead_s: float = LEAD_S
 ) -> AsyncGenerator[bytes]:
     """``speech`` with ``silence`` in its pauses. Leaving closes ``speech``.

@@ -8,23 +8,23 @@ import logging
 from collections.abc import AsyncGenerator, Collection
 from typing import Final
 
-from ..api.live_protocol import Audio, Finish, Session, State
-from ..connections.pool import Socket, Sockets
+from ..api.live_protocol import Audio, Finish, LiveSession, SessionState
+from ..connections.pool import ConnectionPool, LiveConnection
 from ..cpu_turns import cpu_turn
 from ..errors import BrokenStreamError, FishConnectionError, FishError, NoAudioError
 from ..settings import SpeechSettings
 from ..text.alignment import words
-from .flush_scheduler import Schedule
-from .resume import Progress
-from .text_chunks import Pieces, Written
+from .flush_scheduler import FlushScheduler
+from .resume import SpokenTextTracker
+from .text_chunks import ReplyText, TextChunks
 
-__all__ = ["LiveReply"]
+__all__ = ["LiveAttempt"]
 
 _LOGGER = logging.getLogger(__name__)
 
 # Seconds from the first text that was sent to the first audio, after which the connection is given
 # up. Fish answers in half a second, in its slowest mode in 2.5 s.
-ANSWER_LIMIT: Final = 8.0
+ANSWER_TIMEOUT_S: Final = 8.0
 
 # Seconds for the connection and the first audio together, after which they are late, so that a
 # second attempt is started beside it. Satellites give up after 5 s.
@@ -37,7 +37,7 @@ PONG_TIMEOUT_S: Final = 0.8
 # Seconds without audio from Fish, with text sent that it has not spoken or the end of it, after
 # which it is given up: its slowest mode was seen to take 2.5 s. A connection that has died is
 # noticed by nothing else.
-SILENCE_LIMIT: Final = 10.0
+SILENCE_TIMEOUT_S: Final = 10.0
 
 # Seconds without new text, with all that was sent spoken, after which the session is finished, so
 # that others can have it. Text that comes later opens a new one.
@@ -49,13 +49,15 @@ MIN_SPOKEN_SHARE: Final = 0.5
 PARK_TIMEOUT_S: Final = 5.0
 
 # Seconds between two looks at the clock while nothing comes.
-LOOK: Final = 0.25
+WATCHDOG_INTERVAL_S: Final = 0.25
 
 
-class LiveReply:
+class LiveAttempt:
     """Speaks what is written and not yet skipped, in one session."""
 
-    def __init__(self, sockets: Sockets, written: Written, settings: SpeechSettings) -> None:
+    def __init__(
+        self, sockets: ConnectionPool, written: ReplyText, settings: SpeechSettings
+    ) -> None:
         self.heard = False
         """Whether there has been any audio."""
         self.late: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -69,12 +71,12 @@ class LiveReply:
         self._sockets = sockets
         self._written = written
         self._settings = settings
-        self._schedule = Schedule(settings.speed)
-        self._pieces = Pieces(written, self._schedule)
-        self._progress = Progress(settings.sample_rate)
+        self._schedule = FlushScheduler(settings.speed)
+        self._pieces = TextChunks(written, self._schedule)
+        self._progress = SpokenTextTracker(settings.sample_rate)
         self._unanswered = False
         """Whether there are words that were sent after the last audio that came."""
-        self._answer_limit = ANSWER_LIMIT
+        self._answer_limit = ANSWER_TIMEOUT_S
         self._waiting = False
         """Whether all that Fish has said so far has been taken: only then can it be silent."""
         self._late_timer: asyncio.TimerHandle | None = None
@@ -84,8 +86,8 @@ class LiveReply:
         """Whether the session is finished since the text does not go on."""
         self._stopped = False
         """Whether no more text is sent, though there may be more."""
-        self._session: Session | None = None
-        self._socket: Socket | None = None
+        self._session: LiveSession | None = None
+        self._socket: LiveConnection | None = None
         self._began = float("-inf")
         """When its session began."""
         self._owed_since: float | None = None
@@ -111,7 +113,7 @@ class LiveReply:
     @property
     def is_ending(self) -> bool:
         """Whether no more text will be sent."""
-        is_sent = self._session is not None and self._session.state is State.STOPPED
+        is_sent = self._session is not None and self._session.state is SessionState.STOPPED
         return self._stopped or is_sent
 
     def stop(self) -> None:
@@ -137,10 +139,10 @@ class LiveReply:
         self._late_timer = asyncio.get_running_loop().call_later(LATE_S, self._be_late)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._late_timer.cancel)
-            lent = self._sockets.lend(self._settings.backend, until)
+            lent = self._sockets.acquire(self._settings.backend, until)
             socket = await stack.enter_async_context(lent)
             if until is not None:
-                self._answer_limit = min(ANSWER_LIMIT, until - _now())
+                self._answer_limit = min(ANSWER_TIMEOUT_S, until - _now())
             self._socket, self._began = socket, _now()
             session = self._session = socket.begin()
             session.secret = self._sockets.endpoint.api_key
@@ -186,7 +188,7 @@ class LiveReply:
         return self._sockets.endpoint.name
 
     async def _receive(
-        self, socket: Socket, session: Session, sending: asyncio.Task[None]
+        self, socket: LiveConnection, session: LiveSession, sending: asyncio.Task[None]
     ) -> Audio | Finish:
         """The next message."""
         if self._owed_since is not None:
@@ -219,17 +221,17 @@ class LiveReply:
                 return message
             await cpu_turn()
 
-    def _owe(self, session: Session, seconds: float) -> float | None:
+    def _owe(self, session: LiveSession, seconds: float) -> float | None:
         """Since when Fish counts as silent, as audio has come; None if it has nothing more to say.
 
         Only audio counts, and only so far: a byte now and then does not hold a session for ever.
         """
         now = _now()
-        if session.state is not State.STOPPED:
+        if session.state is not SessionState.STOPPED:
             return None
         if self._owed_since is None or not self.heard:
             return now
-        return min(now, self._owed_since + seconds * SILENCE_LIMIT)
+        return min(now, self._owed_since + seconds * SILENCE_TIMEOUT_S)
 
     def _hear(self, seconds: float) -> None:
         may_send = self._schedule.heard(seconds, _now())
@@ -243,7 +245,7 @@ class LiveReply:
         if may_send:
             self._pieces.wake()
 
-    async def _check_connection(self, socket: Socket) -> None:
+    async def _check_connection(self, socket: LiveConnection) -> None:
         """Find out whether the connection has died unseen, with all others of its age."""
         began = _now()
         try:
@@ -258,11 +260,13 @@ class LiveReply:
                 self.is_dead = True
                 self._be_late()
 
-    def _look_again(self, socket: Socket, session: Session) -> None:
+    def _look_again(self, socket: LiveConnection, session: LiveSession) -> None:
         # A timer by itself: a timeout for each frame would cost a tenth of all that is done here.
-        self._looking = asyncio.get_running_loop().call_later(LOOK, self._look, socket, session)
+        self._looking = asyncio.get_running_loop().call_later(
+            WATCHDOG_INTERVAL_S, self._look, socket, session
+        )
 
-    def _look(self, socket: Socket, session: Session) -> None:
+    def _look(self, socket: LiveConnection, session: LiveSession) -> None:
         """Give Fish up if it takes too long: that ends the connection, and so the wait."""
         now = _now()
         try:
@@ -272,7 +276,7 @@ class LiveReply:
             self._given_up = error
             socket.abort()
             return
-        if session.state is State.OPEN and self._is_over(now):
+        if session.state is SessionState.OPEN and self._is_over(now):
             self._parked = True
             self.stop()
         self._look_again(socket, session)
@@ -296,7 +300,7 @@ class LiveReply:
         waiting = self._schedule.waiting(now)
         if waiting and waiting >= self._answer_limit:
             raise BrokenStreamError(f"{self._name} has not answered for {waiting:.0f} s.")
-        limit = PARK_TIMEOUT_S if self._parked else SILENCE_LIMIT
+        limit = PARK_TIMEOUT_S if self._parked else SILENCE_TIMEOUT_S
         if self._owed_since is not None and now - self._owed_since >= limit:
             raise BrokenStreamError(f"{self._name} fell silent for {limit:.0f} s.")
 
@@ -308,7 +312,7 @@ class LiveReply:
         if self._unanswered or self._progress.left():
             raise BrokenStreamError(f"{self._name} ended without speaking the last of the text.")
 
-    async def _send(self, socket: Socket, session: Session) -> None:
+    async def _send(self, socket: LiveConnection, session: LiveSession) -> None:
         """Send the text by the schedule. A failure here ends the connection, and so the wait."""
         opens = True
         try:

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final, Protocol
 
-from ..connections.limiter import MAX_IDLE_S, Place, Slots
+from ..connections.limiter import MAX_IDLE_S, ConcurrencyLimiter, Place
 from .read_ahead import ENOUGH_IN_HAND_S, ReadAhead
 
 __all__ = ["preemptible"]
@@ -36,7 +36,9 @@ class Attempt(Protocol):
 
 
 @contextlib.contextmanager
-def preemptible(slots: Slots, place: Place, attempt: Attempt, audio: ReadAhead) -> Iterator[None]:
+def preemptible(
+    slots: ConcurrencyLimiter, place: Place, attempt: Attempt, audio: ReadAhead
+) -> Iterator[None]:
     """End the session of ``place`` when the limiter wants it back.
 
     ``attempt`` speaks in it, into ``audio``.

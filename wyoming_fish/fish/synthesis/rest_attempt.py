@@ -6,26 +6,28 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 
-from ..api.tts import PATIENCE, Rest
-from ..connections.pool import Sockets
+from ..api.tts import READ_TIMEOUT_S, TtsClient
+from ..connections.pool import ConnectionPool
 from ..errors import FishError, NoAudioError
 from ..settings import SpeechSettings
 from ..text.alignment import words
-from .flush_scheduler import Schedule
+from .flush_scheduler import FlushScheduler
 from .live_attempt import PARK_AFTER_S
-from .text_chunks import Pieces, Written, has_words
+from .text_chunks import ReplyText, TextChunks, has_words
 
-__all__ = ["RestReply"]
+__all__ = ["RestAttempt"]
 
 
-class RestReply:
+class RestAttempt:
     """Speaks what is written and not yet skipped.
 
     An answer that comes to its end has said all of its piece, so it is always known what was
     spoken, except within a piece.
     """
 
-    def __init__(self, sockets: Sockets, written: Written, settings: SpeechSettings) -> None:
+    def __init__(
+        self, sockets: ConnectionPool, written: ReplyText, settings: SpeechSettings
+    ) -> None:
         self.heard = False
         """Whether there has been any audio."""
         self.sent = 0
@@ -39,8 +41,8 @@ class RestReply:
         self._sockets = sockets
         self._written = written
         self._settings = settings
-        self._schedule = Schedule(settings.speed)
-        self._pieces = Pieces(written, self._schedule)
+        self._schedule = FlushScheduler(settings.speed)
+        self._pieces = TextChunks(written, self._schedule)
         self._within = False
         """Whether a piece has been heard in part."""
 
@@ -65,7 +67,7 @@ class RestReply:
         the loop's time ``until``; a server of one's own is given the time that it needs.
         """
         text = ""
-        async with self._sockets.lend_rest() as rest:
+        async with self._sockets.acquire_rest() as rest:
             while piece := await self._next():
                 # What cannot be heard by itself is said with what follows.
                 text += piece
@@ -98,9 +100,11 @@ class RestReply:
         self.idle_since = None
         return piece
 
-    async def _speak(self, rest: Rest, text: str, until: float | None) -> AsyncGenerator[bytes]:
+    async def _speak(
+        self, rest: TtsClient, text: str, until: float | None
+    ) -> AsyncGenerator[bytes]:
         self.pending = True
-        patience = PATIENCE
+        patience = READ_TIMEOUT_S
         if until is not None and not self.heard:
             patience = until - _now()
         async with contextlib.aclosing(rest.speak(text, self._settings, patience)) as speech:

@@ -7,30 +7,30 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ..api.live_protocol import Alignment, Audio
-from ..text.alignment import read, words
+from ..text.alignment import words, words_covered
 
-__all__ = ["Progress"]
+__all__ = ["SpokenTextTracker"]
 
 # Seconds by which the times that are told may be off: those seen in the documentation are
 # multiples of 0.08.
-INEXACT: Final = 0.1
+TIMESTAMP_TOLERANCE_S: Final = 0.1
 
 # Seconds after a word in which nothing is said, after which it is over: longer than the silence
 # before the «t» of a word is.
-PAUSE: Final = 0.2
+MIN_TRAILING_SILENCE_S: Final = 0.2
 
 # Words in a second that nobody exceeds, at twice the speed and in scripts without spaces.
-FASTEST: Final = 20.0
+MAX_WORDS_PER_S: Final = 20.0
 
 # Words at the end that may not be told though they were said: an error for a reply that was whole
 # would be worse than two words that are missing.
-SPARE: Final = 2
+MAX_MISSING_WORDS: Final = 2
 
 # The newest chunks, whose timing may still be corrected. Older ones are final.
-OPEN_CHUNKS: Final = 4
+MIN_OPEN_CHUNKS: Final = 4
 
 # Chunks that are told of before they are heard. There is at most one, unless the server errs.
-MOST_CHUNKS: Final = 100
+MAX_CHUNKS: Final = 100
 # Characters of what is told of chunks that are not final, and how many a word counts beside its
 # own: far more than a model says in one go, 6 MB.
 MAX_TOLD_CHARS: Final = 1_000_000
@@ -83,12 +83,12 @@ class _ReadTo:
                 self.left = words(pieces[self.pieces])
                 self.pieces += 1
         self.has_said = bool(said)
-        count = read(self.left, said) if self.is_known else None
+        count = words_covered(self.left, said) if self.is_known else None
         self.is_known = count is not None
         self.left = self.left[count or 0 :]
 
 
-class Progress:
+class SpokenTextTracker:
     """How far one session has come.
 
     Speech is resumed only where a piece of the text (which was flushed, so that no chunk goes
@@ -148,13 +148,13 @@ class Progress:
             chunk.alignment, chunk.content = timing.alignment, timing.content
             self._told_chars += chunk.told - before
         # Here and not at the end: all at the same time it would take long.
-        while len(self._chunks) > OPEN_CHUNKS and (oldest := min(self._chunks)) < self._last:
+        while len(self._chunks) > MIN_OPEN_CHUNKS and (oldest := min(self._chunks)) < self._last:
             final = self._chunks.pop(oldest)
             self._final = oldest
             self._told_chars -= final.told
             self._aligned.read(final.aligned_words(), self._pieces)
             self._by_content.read(final.content_words(), self._pieces)
-        if len(self._chunks) > MOST_CHUNKS or self._told_chars > MAX_TOLD_CHARS:
+        if len(self._chunks) > MAX_CHUNKS or self._told_chars > MAX_TOLD_CHARS:
             self._forget()
 
     def spoken(self) -> int | None:
@@ -181,7 +181,8 @@ class Progress:
         untold = max(0.0, self._heard - told)
         known = [read_to for read_to in self._readings(chunks) if read_to.is_known]
         return bool(known) and all(
-            self._has_more(read_to, SPARE + FASTEST * untold) for read_to in known
+            self._has_more(read_to, MAX_MISSING_WORDS + MAX_WORDS_PER_S * untold)
+            for read_to in known
         )
 
     def _has_more(self, read_to: _ReadTo, count: float) -> bool:
@@ -231,6 +232,9 @@ class Progress:
             return False
         said = chunk.offset + max(segment.end for segment in chunk.alignment.segments)
         described = chunk.offset + chunk.alignment.duration
-        if said > self._heard + INEXACT or described < self._heard - INEXACT:
+        if (
+            said > self._heard + TIMESTAMP_TOLERANCE_S
+            or described < self._heard - TIMESTAMP_TOLERANCE_S
+        ):
             return False
-        return chunk.corrected or min(described, self._heard) - said >= PAUSE
+        return chunk.corrected or min(described, self._heard) - said >= MIN_TRAILING_SILENCE_S

@@ -9,24 +9,24 @@ from typing import Final
 
 from ..errors import FishError, LimitError, NoAudioError
 
-__all__ = ["Retries"]
+__all__ = ["RetryPolicy"]
 
 _LOGGER = logging.getLogger(__name__)
 
 # Seconds in which a reply is tried again, from its first text sent on, and after a break from the
 # next. Whoever listens has given up by then.
-RETRY_TIME: Final = 20.0
+RETRY_TIMEOUT_S: Final = 20.0
 # Seconds before the second new try, the first one being made immediately; each further one doubles
 # them.
-FIRST_DELAY: Final = 0.25
-LONGEST_DELAY: Final = 4.0
+FIRST_DELAY_S: Final = 0.25
+MAX_DELAY_S: Final = 4.0
 
 # Breaks after the first audio until a reply is given up. In half an hour of speech a line that
 # drops every few minutes is bridged; one that drops with each sentence is not worth listening to.
-BREAKS: Final = 10
+MAX_RESUMES: Final = 10
 
 
-class Retries:
+class RetryPolicy:
     """The tries of one reply; with ``patience``, seconds in which it has to be heard at first.
 
     Only the time of the tries themselves and the pauses between them count: neither the time in
@@ -40,7 +40,7 @@ class Retries:
         self._reset()
 
     def _reset(self) -> None:
-        self._left = RETRY_TIME if self._patience is None else self._patience
+        self._left = RETRY_TIMEOUT_S if self._patience is None else self._patience
         self._delay = 0.0
         self._silent = False
 
@@ -55,7 +55,7 @@ class Retries:
         Raises ``error`` where that has happened too often.
         """
         self._breaks += 1
-        if self._breaks > BREAKS:
+        if self._breaks > MAX_RESUMES:
             raise error
         self.succeeded()
 
@@ -69,14 +69,14 @@ class Retries:
         if self._began is not None:
             self._left -= _now() - self._began
             self._began = None
-        if isinstance(error, LimitError) and error.passing and self._left > 0:
+        if isinstance(error, LimitError) and error.retryable and self._left > 0:
             # It goes back to its place in line, where it waits.
             return 0.0
         # The first is made immediately: most often a connection had died unseen.
         pause = self._delay * random.uniform(0.5, 1.5)  # noqa: S311 - so that not all come together
-        self._delay = min(2 * self._delay or FIRST_DELAY, LONGEST_DELAY)
+        self._delay = min(2 * self._delay or FIRST_DELAY_S, MAX_DELAY_S)
         # Silence is mostly the voice's fault, but may have been an accident: once.
-        passing = error.passing or (isinstance(error, NoAudioError) and not self._silent)
+        passing = error.retryable or (isinstance(error, NoAudioError) and not self._silent)
         self._silent = self._silent or isinstance(error, NoAudioError)
         self._left -= pause
         if not passing or self._left < 0:

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import replace
 
 from ..connections.limiter import RESUME_TIMEOUT_S, Place
-from ..connections.pool import Sockets
+from ..connections.pool import ConnectionPool
 from ..errors import (
     BrokenStreamError,
     FishConnectionError,
@@ -18,16 +18,16 @@ from ..errors import (
     VoiceNotFoundError,
 )
 from ..owner import Owner
-from ..reply_metrics import Story, max_audio_s
+from ..reply_metrics import ReplyMetrics, max_audio_s
 from ..settings import Backend, SpeechSettings, VoiceIds
-from ..text.prepared_text import Script, in_steps, runs
-from ..text.request_prefix import Opening
-from .hedged_attempt import HedgedReply
+from ..text.prepared_text import PreparedText, in_steps, runs
+from ..text.request_prefix import RequestPrefix
+from .hedged_attempt import HedgedAttempt
 from .preemption import preemptible
 from .read_ahead import ReadAhead
-from .rest_attempt import RestReply
-from .retry_policy import Retries
-from .text_chunks import Written
+from .rest_attempt import RestAttempt
+from .retry_policy import RetryPolicy
+from .text_chunks import ReplyText
 
 __all__ = ["Synthesizer"]
 
@@ -39,10 +39,10 @@ class Synthesizer:
 
     def __init__(
         self,
-        sockets: Sockets,
+        sockets: ConnectionPool,
         settings: SpeechSettings,
         patience: float | None,
-        story: Story,
+        story: ReplyMetrics,
         spend: Callable[[int], None],
         owner: Owner,
     ) -> None:
@@ -52,7 +52,7 @@ class Synthesizer:
         self._story = story
         self._spend = spend
         self._owner = owner
-        self._attempt: HedgedReply | RestReply | None = None
+        self._attempt: HedgedAttempt | RestAttempt | None = None
         """The one that is under way."""
 
     def is_pending(self) -> bool:
@@ -61,7 +61,7 @@ class Synthesizer:
         return complete or (self._attempt is not None and self._attempt.pending)
 
     async def audio(
-        self, script: Script, voice: Callable[[str], VoiceIds]
+        self, script: PreparedText, voice: Callable[[str], VoiceIds]
     ) -> AsyncGenerator[bytes]:
         """The speech of a text; of an SSML document, which has none, that of its parts."""
         settings = self._settings
@@ -86,10 +86,10 @@ class Synthesizer:
                         raise
                     _LOGGER.warning("Using the default voice, since SSML names another: %s", error)
 
-    def _written(self, text: AsyncIterable[str], opening: Opening) -> Written:
-        return Written(text, self._story, opening, self._spend)
+    def _written(self, text: AsyncIterable[str], opening: RequestPrefix) -> ReplyText:
+        return ReplyText(text, self._story, opening, self._spend)
 
-    async def _speech(self, written: Written, settings: SpeechSettings) -> AsyncGenerator[bytes]:
+    async def _speech(self, written: ReplyText, settings: SpeechSettings) -> AsyncGenerator[bytes]:
         """The speech of one text. While replies wait in line, it is read ahead of the listener."""
         slots = self._sockets.slots
         audio = ReadAhead(
@@ -109,17 +109,17 @@ class Synthesizer:
                 # It has been raised above, unless nobody listens any more.
                 speaking.exception()
 
-    async def _speak(self, audio: ReadAhead, written: Written, settings: SpeechSettings) -> None:
+    async def _speak(self, audio: ReadAhead, written: ReplyText, settings: SpeechSettings) -> None:
         """Speak one text into ``audio``: one session, or several, each tried again if it fails."""
         heard = bool(self._story.audio)
         # What has begun has no other voice to wait for.
         patience = None if heard else self._patience
-        retries = Retries(patience)
+        retries = RetryPolicy(patience)
         place = Place(self._owner, RESUME_TIMEOUT_S if heard else patience)
         self._sockets.warm(settings.backend)
         try:
             while await written.begins():
-                way = RestReply if self._sockets.detour.taken else HedgedReply
+                way = RestAttempt if self._sockets.detour.taken else HedgedAttempt
                 attempt = self._attempt = way(self._sockets, written, settings)
                 try:
                     await self._session(audio, attempt, settings.backend, retries, place)
@@ -132,7 +132,7 @@ class Synthesizer:
                     await audio.runs_low()
                 except FishError as error:
                     heard = heard or attempt.heard
-                    error.is_fish = self._sockets.endpoint.is_fish
+                    error.is_cloud = self._sockets.endpoint.is_cloud
                     error.hide(self._sockets.endpoint.api_key)
                     failure = _broken(error) if heard else error
                     spoken = attempt.spoken()
@@ -151,9 +151,9 @@ class Synthesizer:
     async def _session(
         self,
         audio: ReadAhead,
-        attempt: HedgedReply | RestReply,
+        attempt: HedgedAttempt | RestAttempt,
         backend: Backend,
-        retries: Retries,
+        retries: RetryPolicy,
         place: Place,
     ) -> None:
         """Speak one attempt into ``audio``, from the moment there is something to send."""
@@ -185,7 +185,7 @@ class Synthesizer:
 def _broken(error: FishError) -> FishError:
     """What it means for a reply that has begun; what a person can mend stays as it is."""
     if isinstance(error, FishConnectionError):
-        broken = BrokenStreamError(f"The speech broke off: {error.happened}")
-        broken.is_fish = error.is_fish
+        broken = BrokenStreamError(f"The speech broke off: {error.reason}")
+        broken.is_cloud = error.is_cloud
         return broken
     return error

@@ -8,12 +8,12 @@ from typing import Final
 
 from ..cpu_turns import cpu_turn
 from ..errors import FishError, TextTimeoutError
-from ..reply_metrics import Story, size_of
-from ..text.request_prefix import Opening
+from ..reply_metrics import ReplyMetrics, size_of
+from ..text.request_prefix import RequestPrefix
 from ..text.text_buffer import TextBuffer
-from .flush_scheduler import Schedule
+from .flush_scheduler import FlushScheduler
 
-__all__ = ["Pieces", "Written", "without_limit"]
+__all__ = ["ReplyText", "TextChunks", "without_limit"]
 
 # Seconds without new text, and with nothing left to say, after which a reply ends. An agent may use
 # its tools for minutes; Home Assistant never ends the text of a pipeline that it cancels.
@@ -29,7 +29,7 @@ def without_limit(characters: int) -> None:
 MIN_WAIT_S: Final = 0.001
 
 
-class Written:
+class ReplyText:
     """What has been written so far and not been skipped; it can be read as often as needed.
 
     ``story`` is told of it, and ``opening`` of what was spoken. ``spend`` is what ``speak`` has.
@@ -38,12 +38,12 @@ class Written:
     def __init__(
         self,
         text: AsyncIterable[str],
-        story: Story,
-        opening: Opening | None = None,
+        story: ReplyMetrics,
+        opening: RequestPrefix | None = None,
         spend: Callable[[int], None] = without_limit,
     ) -> None:
         self.story = story
-        self.opening = opening or Opening()
+        self.opening = opening or RequestPrefix()
         self._spend = spend
         self.text = TextBuffer()
         self.last_text = _now()
@@ -140,13 +140,13 @@ class Written:
             self._reading.exception()
 
 
-class Pieces:
+class TextChunks:
     """The written text in the pieces in which it is to be spoken, each when its time has come.
 
     One attempt reads them, from the first part that is not skipped. Call ``close()`` in the end.
     """
 
-    def __init__(self, written: Written, schedule: Schedule) -> None:
+    def __init__(self, written: ReplyText, schedule: FlushScheduler) -> None:
         self._written = written
         self._schedule = schedule
         self._scheduled = 0

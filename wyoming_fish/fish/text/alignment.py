@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 from unicodedata import normalize
 
-__all__ = ["read", "words"]
+__all__ = ["words", "words_covered"]
 
 _CUE: Final = re.compile(r"\[[^\[\]]*\]|<\|[^|]*\|>")
 _APOSTROPHE: Final = re.compile(r"['’ʼ`´]")
@@ -25,10 +25,10 @@ _WORD: Final = re.compile(
 
 # Words that may be said more than are written, for each that is, and beside them: «1,234.56» has
 # nine. More are no reading of it.
-_LONGER: Final = 4
-_BESIDE: Final = 50
+_MAX_EXPANSION: Final = 4
+_EXPANSION_SLACK: Final = 50
 # Pairs of words that are compared, in about 15 ms: those of a piece, and twice as many.
-_MOST_PAIRS: Final = 100_000
+_MAX_PAIRS: Final = 100_000
 
 
 def words(text: str) -> list[str]:
@@ -37,7 +37,7 @@ def words(text: str) -> list[str]:
     return _WORD.findall(plain.casefold())
 
 
-def read(written: Sequence[str], said: Sequence[str]) -> int | None:
+def words_covered(written: Sequence[str], said: Sequence[str]) -> int | None:
     """How many words of ``written`` have been said when ``said`` has been.
 
     Where the two differ, it is the beginning of ``written`` that differs least (in words changed,
@@ -49,7 +49,9 @@ def read(written: Sequence[str], said: Sequence[str]) -> int | None:
     if same == len(said):
         return same
     written, said = written[same:], said[same:]
-    if len(said) > min(_LONGER * len(written) + _BESIDE, _MOST_PAIRS // max(len(written), 1)):
+    if len(said) > min(
+        _MAX_EXPANSION * len(written) + _EXPANSION_SLACK, _MAX_PAIRS // max(len(written), 1)
+    ):
         return None
     # How much what has been said differs from each beginning, word by word.
     row = list(range(len(written) + 1))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..settings import Backend
 from .characters import clean_characters, join_surrogates
 from .cues import Cues
-from .markup.parser import Markup
-from .output import Spoken
+from .markup.parser import MarkupParser
+from .output import SpokenTextBuilder
 from .pronunciations import Pronouncer
 from .settings import TextSettings
 from .styles import Styler
@@ -28,8 +28,8 @@ class Cleaner:
         self._raw = settings.mode == "raw"
         self._style = f"{style} " if style and self._raw else ""
         self._styler = Styler("" if self._raw else style)
-        self._spoken = Spoken()
-        self._markup = Markup(settings, cues, self._spoken)
+        self._spoken = SpokenTextBuilder()
+        self._markup = MarkupParser(settings, cues, self._spoken)
         self._pronouncer = Pronouncer(() if self._raw else settings.pronunciations)
         self._half = ""
         """The first half of a character."""

@@ -15,7 +15,7 @@ from typing import Final
 
 from ..settings import Backend
 
-__all__ = ["ACTIONS", "ASIDES", "LONGEST_CUE", "S1_EMOTIONS", "S1_OTHERS", "Cues", "starts_of"]
+__all__ = ["ACTIONS", "ASIDES", "MAX_CUE_CHARS", "S1_EMOTIONS", "S1_OTHERS", "Cues", "starts_of"]
 
 # Fish says that an emotion stands at the beginning of its sentence.
 S1_EMOTIONS: Final = frozenset(
@@ -93,10 +93,10 @@ ASIDES: Final = ACTIONS | {"pause", "short pause", "long pause", "whisper", "lau
 """What is one between two parentheses."""
 
 # Fish's own examples of free cues are short; a longer text in brackets is text.
-LONGEST_CUE: Final = 100
+MAX_CUE_CHARS: Final = 100
 
 # A free cue begins with a letter and is a phrase.
-_FREE: Final = re.compile(rf"(?![A-Za-z]$)[^\W\d_][\w ,.'’;:&!-]{{0,{LONGEST_CUE - 3}}}")
+_FREE: Final = re.compile(rf"(?![A-Za-z]$)[^\W\d_][\w ,.'’;:&!-]{{0,{MAX_CUE_CHARS - 3}}}")
 # What writers put in brackets for the eye.
 _SILENT: Final = frozenset("citation needed,source,sources,sic,link,image,ref,x".split(","))
 # «Name», «Verse 2»

@@ -11,10 +11,10 @@ import re
 from enum import IntEnum, auto
 from typing import Final
 
-__all__ = ["Spoken"]
+__all__ = ["SpokenTextBuilder"]
 
 # Cues, marks and brackets that may wait for a word; more of them are no text any more.
-MOST_WAITING: Final = 16
+MAX_HELD_CHARS: Final = 16
 
 _SPACES: Final = " \u1680\u2000-\u200a\u205f\u3000"
 _OPENING: Final = "(（「『【《〈«“„‹"
@@ -63,7 +63,7 @@ _LAST_BLANK: Final = _Kind.NEWLINE
 _LOOSE_ENDS: Final = tuple(kind for kind in _Kind if kind <= _LAST_BLANK or kind is _Kind.OPENING)
 
 
-class Spoken:
+class SpokenTextBuilder:
     """The text of one reply on its way out."""
 
     def __init__(self) -> None:
@@ -259,7 +259,7 @@ class Spoken:
 
     def _wait(self, kind: _Kind, text: str) -> None:
         self._waiting.append((kind, text))
-        if len(self._waiting) > MOST_WAITING:
+        if len(self._waiting) > MAX_HELD_CHARS:
             # A pause that is being waited with is worth more than the oldest mark.
             first = 1 if self._waiting[0][0] <= _LAST_BLANK else 0
             del self._waiting[first]

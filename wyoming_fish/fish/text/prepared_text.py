@@ -14,19 +14,19 @@ from ..errors import VoiceNotFoundError
 from ..settings import SPEEDS, VOLUMES, Backend, SpeechSettings, VoiceIds
 from .cleaner import Cleaner
 from .cues import Cues
-from .request_prefix import Opening
+from .request_prefix import RequestPrefix
 from .settings import TextSettings
-from .ssml.document import LONGEST_SSML, SsmlPart, begins_ssml, ssml_steps
+from .ssml.document import MAX_SSML_CHARS, SsmlPart, begins_ssml, ssml_steps
 
-__all__ = ["Script", "in_steps", "plain", "runs"]
+__all__ = ["PreparedText", "in_steps", "plain", "runs"]
 
 # Characters within which it is known whether a text is SSML.
-LONGEST_PROLOGUE: Final = 1000
+MAX_PROLOGUE_CHARS: Final = 1000
 
 _CUE: Final = re.compile(r"\[[^\[\]]*\] ?")
 
 
-class Script:
+class PreparedText:
     """What is to be said by ``backend`` of one text; with ``ssml``, the text is said to be SSML."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Script:
             length += len(piece)
             if is_ssml is None:
                 is_ssml = _is_ssml("".join(pieces))
-            if is_ssml and length > LONGEST_SSML:
+            if is_ssml and length > MAX_SSML_CHARS:
                 is_ssml = False
             if is_ssml is False:
                 for step in steps("".join(pieces)):
@@ -76,17 +76,17 @@ class Script:
         elif rest := cleaner.write("".join(pieces)) + cleaner.end():
             yield rest
 
-    def opening(self, voice: VoiceIds) -> Opening:
+    def opening(self, voice: VoiceIds) -> RequestPrefix:
         """What each request by ``voice`` begins with: of several speakers, the first begins."""
         several = isinstance(voice, tuple) and self._settings.mode != "raw"
         style = self._settings.style and Cues(self._backend).named(self._settings.style)
-        return Opening(style, "<|speaker:0|>" if several else "")
+        return RequestPrefix(style, "<|speaker:0|>" if several else "")
 
 
 def _is_ssml(text: str) -> bool | None:
     """Whether a text that begins with ``text`` is read as SSML; None while that is not known."""
-    known = begins_ssml(text[:LONGEST_PROLOGUE])
-    return False if known is None and len(text) >= LONGEST_PROLOGUE else known
+    known = begins_ssml(text[:MAX_PROLOGUE_CHARS])
+    return False if known is None and len(text) >= MAX_PROLOGUE_CHARS else known
 
 
 def runs(

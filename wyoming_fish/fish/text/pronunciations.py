@@ -21,9 +21,9 @@ __all__ = ["Pronouncer", "Pronunciation", "parse_pronunciations"]
 
 # Words and entries, as many as Fish takes in its own `pronunciation_dictionary`; what is spoken is
 # shorter, so that phonemes are never cut on their way.
-LONGEST_WORD: Final = 256
-LONGEST_SPOKEN: Final = 200
-MOST_WORDS: Final = 5000
+MAX_WORD_CHARS: Final = 256
+MAX_SPOKEN_CHARS: Final = 200
+MAX_WORDS: Final = 5000
 
 # What Fish acts or knows already; nothing in it is a word.
 _TOKENS: Final = (
@@ -43,9 +43,9 @@ class Pronunciation:
     with tones for Chinese («chong2»), romaji with pitch for Japanese («ha0shi1»)."""
 
     def __post_init__(self) -> None:
-        if not any(letter.isalnum() for letter in self.word) or len(self.word) > LONGEST_WORD:
+        if not any(letter.isalnum() for letter in self.word) or len(self.word) > MAX_WORD_CHARS:
             raise SettingsError(f"{self.word[:40]!r} is no word to pronounce.")
-        if not self.spoken.strip() or len(self.spoken) > LONGEST_SPOKEN:
+        if not self.spoken.strip() or len(self.spoken) > MAX_SPOKEN_CHARS:
             raise SettingsError(f"What is spoken for {self.word!r} is empty or too long.")
         if any(mark in self.word + self.spoken for mark in "<>[]|\n"):
             raise SettingsError(f"The pronunciation of {self.word!r} has a bracket in it.")
@@ -83,8 +83,8 @@ def parse_pronunciations(text: str) -> tuple[Pronunciation, ...]:
             found.append(Pronunciation(word, spoken, is_phonemes))
         except SettingsError as error:
             raise SettingsError(f"Line {number} of the pronunciations: {error}") from error
-    if len(found) > MOST_WORDS:
-        raise SettingsError(f"There are more than {MOST_WORDS} pronunciations.")
+    if len(found) > MAX_WORDS:
+        raise SettingsError(f"There are more than {MAX_WORDS} pronunciations.")
     return tuple(found)
 
 

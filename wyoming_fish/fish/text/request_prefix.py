@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["Opening"]
+__all__ = ["RequestPrefix"]
 
 _SPEAKER: Final = re.compile(r"<\|speaker:\d{1,3}\|>")
 _CUES_AND_SPEAKER: Final = re.compile(rf"(?:\[[^\[\]]*\] ?)*{_SPEAKER.pattern}")
 
 
-class Opening:
+class RequestPrefix:
     """The style of a reply, and who speaks: what was said of them before holds on.
 
     ``style`` is a cue and ``speaker`` a token, as Fish takes them; either may be empty.

@@ -17,30 +17,30 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-__all__ = ["LONGEST_SPACE", "Cut", "CutKind", "Sentences", "sentence_ends"]
+__all__ = ["MAX_SPACE_CHARS", "Cut", "CutKind", "Sentences", "sentence_ends"]
 
 # Characters within which a bracket that opens a cue is closed. One that is not closed by then
 # is no cue and may be cut.
-CUE_LIMITS: Final = {"[": 100, "(": 40, "<": 60}
+MAX_CUE_CHARS_BY_MARK: Final = {"[": 100, "(": 40, "<": 60}
 
 # Phonemes stand for a word, and are spaced. Fish takes them for one word at a time.
-PHONEME_LIMIT: Final = 300
+MAX_PHONEME_CHARS: Final = 300
 _PHONEME_START: Final = "<|phoneme_start|>"
 _PHONEME_END: Final = "<|phoneme_end|>"
 
 # Characters after which text without any place to cut is cut anywhere: nobody writes words of
 # this length, and what waits for the end of one has to be bounded.
-LONGEST: Final = 1000
+MAX_SENTENCE_CHARS: Final = 1000
 
 # Characters that are looked at ahead of what is taken: more than is ever said in one breath.
-AHEAD: Final = 2 * LONGEST
+LOOKAHEAD_CHARS: Final = 2 * MAX_SENTENCE_CHARS
 
 # Spaces, or closing marks, after which it does not matter what else follows.
-LONGEST_SPACE: Final = 64
+MAX_SPACE_CHARS: Final = 64
 
 # Characters that are looked at together: a place within AHEAD, and what follows it. Text beyond
 # them costs nothing until its turn comes.
-WINDOW_CHARACTERS: Final = AHEAD + 2 * LONGEST
+WINDOW_CHARS: Final = LOOKAHEAD_CHARS + 2 * MAX_SENTENCE_CHARS
 
 _CLOSERS: Final = "\"'”’»›)]}）】」』》〉＂＇"
 
@@ -110,7 +110,7 @@ class Sentences:
         """Add text to the end."""
         if text:
             self._later.append(text)
-        if len(self.text) < WINDOW_CHARACTERS:
+        if len(self.text) < WINDOW_CHARS:
             self._fill()
             self._scan()
 
@@ -125,7 +125,7 @@ class Sentences:
 
     def _fill(self) -> None:
         """Move the window on."""
-        while self._later and (room := WINDOW_CHARACTERS - len(self.text)):
+        while self._later and (room := WINDOW_CHARS - len(self.text)):
             first, start = self._later[0], self._taken_of_later
             self.text += first[start : start + room]
             self._taken_of_later += room
@@ -149,7 +149,7 @@ class Sentences:
             return False
         if "\n" in self.text[len(stem) :] or stem[-1] in _FREE_MARKS:
             return True
-        if _last_mark(stem[-LONGEST_SPACE:]) not in _SENTENCE_ENDS:
+        if _last_mark(stem[-MAX_SPACE_CHARS:]) not in _SENTENCE_ENDS:
             return False
         if any_mark and len(stem) < len(self.text):
             return True
@@ -163,7 +163,7 @@ class Sentences:
         """Find the cuts that the text by now makes certain."""
         text = self.text
         self._open = False
-        stop = min(len(text), AHEAD)
+        stop = min(len(text), LOOKAHEAD_CHARS)
         while self._scanned < stop and (place := _PLACE.search(text, self._scanned)):
             start, end = place.span()
             self._scanned = start
@@ -174,7 +174,7 @@ class Sentences:
                     break
                 self._scanned = after
                 continue
-            if end == len(text) and end - start < LONGEST_SPACE:
+            if end == len(text) and end - start < MAX_SPACE_CHARS:
                 # More spaces or closing quotes may follow, and the next letter is not known.
                 break
             kind = _kind(text, place)
@@ -184,11 +184,11 @@ class Sentences:
             self._scanned = max(end, start + 1)
         else:
             # Nothing but the last letter can be the start of a place.
-            self._scanned = max(self._scanned, min(len(text) - 1, AHEAD))
+            self._scanned = max(self._scanned, min(len(text) - 1, LOOKAHEAD_CHARS))
         uncut = self.cuts[-1].at if self.cuts else 0
-        if len(text) - uncut > LONGEST and self._scanned < AHEAD:
-            self.cuts.append(Cut(uncut + LONGEST, CutKind.WORD))
-            self._scanned = max(self._scanned, uncut + LONGEST)
+        if len(text) - uncut > MAX_SENTENCE_CHARS and self._scanned < LOOKAHEAD_CHARS:
+            self.cuts.append(Cut(uncut + MAX_SENTENCE_CHARS, CutKind.WORD))
+            self._scanned = max(self._scanned, uncut + MAX_SENTENCE_CHARS)
 
 
 def sentence_ends(text: str, at: int) -> Iterator[int]:
@@ -211,7 +211,7 @@ def _kind(text: str, place: re.Match[str]) -> CutKind | None:
         return CutKind.CLAUSE
     start, end = place.span()
     # What matters of the text before is its last word with its marks.
-    stem, following = text[max(0, start - LONGEST_SPACE) : start], text[end : end + 1]
+    stem, following = text[max(0, start - MAX_SPACE_CHARS) : start], text[end : end + 1]
     if not stem.strip():
         return None
     goes_on = following.islower()
@@ -266,10 +266,10 @@ def _is_initial(word: str) -> bool:
 
 def _after_cue(text: str, start: int) -> int | None:
     """Where scanning goes on after the bracket at ``start``; None while that is not known."""
-    limit = CUE_LIMITS[text[start]]
+    limit = MAX_CUE_CHARS_BY_MARK[text[start]]
     closing = {"[": "]", "(": ")", "<": "|>"}[text[start]]
     if text.startswith(_PHONEME_START, start):
-        limit, closing = PHONEME_LIMIT, _PHONEME_END
+        limit, closing = MAX_PHONEME_CHARS, _PHONEME_END
     within = text[start : start + limit]
     line = within.find("\n")
     if line >= 0:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from .sentences import LONGEST_SPACE, sentence_ends
+from .sentences import MAX_SPACE_CHARS, sentence_ends
 
 __all__ = ["Styler"]
 
 # Characters that are looked at before the end of a sentence, and what may stand behind its mark.
-_KEPT: Final = 2 * LONGEST_SPACE
+_KEPT: Final = 2 * MAX_SPACE_CHARS
 
 
 class Styler:
@@ -34,7 +34,7 @@ class Styler:
         given = self._given
         parts = [] if given else [self._style]
         at, text = len(given), given + text
-        for end in sentence_ends(text, max(0, at - LONGEST_SPACE)):
+        for end in sentence_ends(text, max(0, at - MAX_SPACE_CHARS)):
             if end >= at:
                 parts += text[at:end], self._style
                 at = end

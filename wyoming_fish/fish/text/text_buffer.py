@@ -8,7 +8,7 @@ __all__ = ["TextBuffer"]
 
 # Characters up to which a part is joined with what follows it. Each string takes 50 bytes besides
 # its text, so letters by themselves would take fifty times as much.
-SMALL_PART: Final = 1024
+MIN_PART_CHARS: Final = 1024
 
 
 class TextBuffer:
@@ -24,7 +24,7 @@ class TextBuffer:
         if not text:
             return
         self.length += len(text)
-        if self._parts and len(self._parts[-1]) < SMALL_PART:
+        if self._parts and len(self._parts[-1]) < MIN_PART_CHARS:
             self._parts[-1] += text
         else:
             self._parts.append(text)

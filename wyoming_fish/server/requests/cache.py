@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 
 # Bytes of one announcement, three quarters of a minute at 44100 Hz. It is in memory while it is
 # made, and all of it is checked before it is heard: what is longer is hardly said twice.
-LARGEST: Final = 4 * 2**20
+MAX_ENTRY_BYTES: Final = 4 * 2**20
 
 # Bytes that are read at a time, 0.19 s at 44100 Hz. For each listener they are in memory twice,
 # as audio and as an event, beside what waits to be sent. It is even: a sample has two bytes.
@@ -44,14 +44,14 @@ SLICE_BYTES: Final = 16 * 2**10
 MAX_COLLECTED_BYTES: Final = 8 * 2**20
 
 # Seconds to wait for the disk to give one: Fish is as fast.
-READ_LIMIT: Final = 0.5
+READ_TIMEOUT_S: Final = 0.5
 
 # Seconds to wait for the next slice. A pause is better than a reply that breaks off, but a listener
 # does not wait for longer.
 SLICE_TIMEOUT_S: Final = 5.0
 
 # Seconds to write what is left at the end.
-CLOSE_LIMIT: Final = 2.0
+CLOSE_TIMEOUT_S: Final = 2.0
 
 # Bytes of the checksum that a file begins with. It is for what is damaged or was cut off by a power
 # failure, not against people: who can write here can write anything.
@@ -61,13 +61,15 @@ CHECKSUM: Final = 4
 _NAME: Final = re.compile(r"[0-9a-f]{64}(\.\w+\.part)?")
 
 # Seconds after which a file that is not finished never will be: its server died.
-ABANDONED: Final = 600.0
+STALE_FILE_AGE_S: Final = 600.0
 
 
 class CacheError(BrokenStreamError):
     """A file changed or disappeared while it was played."""
 
-    cure: ClassVar[str] = "Ask again. If it persists, check the disk with the cache folder."
+    default_advice: ClassVar[str] = (
+        "Ask again. If it persists, check the disk with the cache folder."
+    )
 
 
 class _File(NamedTuple):
@@ -112,7 +114,7 @@ class Cache:
         CacheError if the file is not what it was.
         """
         try:
-            checksums = await self._ask_disk(lambda: self._check(key), READ_LIMIT)
+            checksums = await self._ask_disk(lambda: self._check(key), READ_TIMEOUT_S)
         except OSError as error:
             _LOGGER.warning("The cache is not used: %s", error)
             return None
@@ -154,7 +156,7 @@ class Cache:
 
     def _collect(self, collected: bytearray, pcm: bytes) -> bool:
         """Add ``pcm`` to what is to be kept, if there is room for it."""
-        is_small = len(collected) + len(pcm) <= min(LARGEST, self._limit - CHECKSUM)
+        is_small = len(collected) + len(pcm) <= min(MAX_ENTRY_BYTES, self._limit - CHECKSUM)
         if not is_small or self._collected_bytes + len(pcm) > MAX_COLLECTED_BYTES:
             return False
         collected += pcm
@@ -164,7 +166,7 @@ class Cache:
     async def close(self) -> None:
         """Finish writing, within CLOSE_LIMIT."""
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=CLOSE_LIMIT)
+            _, late = await asyncio.wait(self._tasks, timeout=CLOSE_TIMEOUT_S)
             for task in late:
                 task.cancel()
             if late:
@@ -251,7 +253,7 @@ class Cache:
         for file in sorted(files):
             # What another server is about to finish is left to it.
             unfinished = file.path.endswith(".part")
-            if file.used < now - ABANDONED if unfinished else total + size > self._limit:
+            if file.used < now - STALE_FILE_AGE_S if unfinished else total + size > self._limit:
                 Path(file.path).unlink(missing_ok=True)
                 total -= file.size
 

@@ -19,25 +19,25 @@ from ...fish.api.watchdog import PartLimit, Watchdog
 from ...fish.cpu_turns import cpu_turn
 from ...fish.reply_metrics import max_audio_s
 from ...fish.untrusted import one_line
-from ...uri import Address
+from ...uri import ListenAddress
 from ...wav import Format
-from ..events import WireError, encode, fallback_context, json_object
+from ..events import EventError, encode, fallback_context, json_object
 
-__all__ = ["FISH_PATIENCE", "FallbackError", "speak_by"]
+__all__ = ["FALLBACK_AFTER_S", "FallbackError", "synthesize_by_wyoming"]
 
 # Seconds that Fish has for its first audio where there is another voice: satellites give up after
 # 5 s without a byte, and the other voice needs some of them. Fish answers in half a second, in its
 # slowest mode in 2.5 s, so that a second try fits in too.
-FISH_PATIENCE: Final = 4.0
+FALLBACK_AFTER_S: Final = 4.0
 
 # Seconds to connect: it is on the same machine, or in the same house.
-CONNECT_TIMEOUT: Final = 3.0
+CONNECT_TIMEOUT_S: Final = 3.0
 
 # Seconds to close the connection once it is not needed any more.
 CLOSE_TIMEOUT_S: Final = 1.0
 
 # Seconds without audio: a small computer may think for long about a long text.
-SILENCE_LIMIT: Final = 30.0
+SILENCE_TIMEOUT_S: Final = 30.0
 
 # Bytes of an event's first line, and of its data: those of audio have some 100. JSON of this length
 # that is made to hurt takes 2 MB.
@@ -53,8 +53,8 @@ MAX_OTHER_BYTES: Final = 2**20
 MAX_SILENT_EVENTS: Final = 1000
 
 # Hertz and channels of a voice. The converter's work grows with how far the rates are apart.
-MIN_RATE: Final = 8000
-MAX_RATE: Final = 192_000
+MIN_RATE_HZ: Final = 8000
+MAX_RATE_HZ: Final = 192_000
 MAX_CHANNELS: Final = 2
 # Bytes of a sample: all known voices send 16 bits.
 WIDTH: Final = 2
@@ -75,7 +75,9 @@ class _Event(NamedTuple):
     payload_length: int
 
 
-async def speak_by(uri: str, whole: str, rate: int, server_id: str) -> AsyncGenerator[bytes]:
+async def synthesize_by_wyoming(
+    uri: str, whole: str, rate: int, server_id: str
+) -> AsyncGenerator[bytes]:
     """Speak ``whole`` in one request to the Wyoming server at ``uri``, in its own voice.
 
     Gives s16le mono PCM of ``rate`` hertz, whatever the server's own format is. ``server_id`` is
@@ -85,7 +87,7 @@ async def speak_by(uri: str, whole: str, rate: int, server_id: str) -> AsyncGene
     seconds_left = max_audio_s(len(whole.encode()))
     try:
         async with _connected(uri) as (reader, writer):
-            async with asyncio.timeout(SILENCE_LIMIT):
+            async with asyncio.timeout(SILENCE_TIMEOUT_S):
                 request = Synthesize(whole, context=fallback_context(server_id))
                 writer.write(encode(request.event()))
                 await writer.drain()
@@ -101,7 +103,7 @@ async def speak_by(uri: str, whole: str, rate: int, server_id: str) -> AsyncGene
             raise FallbackError("it said nothing")
     except TimeoutError as error:
         raise FallbackError("it does not answer") from error
-    except (WireError, asyncio.LimitOverrunError, ValueError) as error:
+    except (EventError, asyncio.LimitOverrunError, ValueError) as error:
         # readline's own ValueError is for a line over the stream's limit.
         raise FallbackError(f"it sent what is not a valid event ({error})") from error
     except EOFError as error:
@@ -115,8 +117,8 @@ async def _connected(
     uri: str,
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A connection to the server at ``uri``. How it is closed does not matter any more."""
-    address = Address.parse(uri)
-    async with asyncio.timeout(CONNECT_TIMEOUT):
+    address = ListenAddress.parse(uri)
+    async with asyncio.timeout(CONNECT_TIMEOUT_S):
         reader, writer = await (
             asyncio.open_unix_connection(address.path, limit=MAX_JSON_BYTES)
             if address.scheme == "unix"
@@ -134,7 +136,7 @@ async def _connected(
 
 async def _audio(reader: asyncio.StreamReader, rate: int) -> AsyncGenerator[bytes]:
     """What comes until `audio-stop`, as s16le mono PCM of ``rate`` hertz."""
-    watchdog, limit = Watchdog(SILENCE_LIMIT), PartLimit(MAX_SILENT_EVENTS)
+    watchdog, limit = Watchdog(SILENCE_TIMEOUT_S), PartLimit(MAX_SILENT_EVENTS)
     converter = _Converter(rate)
     while True:
         async with watchdog.waiting():
@@ -179,10 +181,10 @@ async def _read_event(reader: asyncio.StreamReader) -> _Event:
     header = json_object(line)
     event_type, data = header.get("type"), header.get("data") or {}
     if not isinstance(event_type, str) or not isinstance(data, dict):
-        raise WireError("an event needs a type, and data that is an object")
+        raise EventError("an event needs a type, and data that is an object")
     length = _length(header, "data_length")
     if length > MAX_JSON_BYTES:
-        raise WireError(f"data_length is more than {MAX_JSON_BYTES}")
+        raise EventError(f"data_length is more than {MAX_JSON_BYTES}")
     if length:
         data |= json_object(await reader.readexactly(length))
     return _Event(event_type, data, _length(header, "payload_length"))
@@ -198,7 +200,7 @@ def _length(header: dict[str, Any], name: str) -> int:
     length = header.get(name) or 0
     # True is an int in Python.
     if type(length) is not int or length < 0:
-        raise WireError(f"{name} is not a number of bytes")
+        raise EventError(f"{name} is not a number of bytes")
     return length
 
 
@@ -206,9 +208,11 @@ def _format_of(data: dict[str, Any]) -> Format:
     """The format of an `audio-chunk`. Raises FallbackError for one that no voice has."""
     numbers = [data.get(name) for name in ("rate", "width", "channels")]
     rate, width, channels = (number if type(number) is int else 0 for number in numbers)
-    if not (MIN_RATE <= rate <= MAX_RATE and width == WIDTH and 1 <= channels <= MAX_CHANNELS):
+    if not (
+        MIN_RATE_HZ <= rate <= MAX_RATE_HZ and width == WIDTH and 1 <= channels <= MAX_CHANNELS
+    ):
         raise FallbackError(
-            f"its audio is not 16-bit, of 1 or 2 channels, and of {MIN_RATE} to {MAX_RATE} Hz"
+            f"its audio is not 16-bit, of 1 or 2 channels, and of {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz"
         )
     return Format(rate, width, channels)
 

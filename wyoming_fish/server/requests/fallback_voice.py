@@ -8,16 +8,16 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from typing import Final
 
-from ...fish.connections.limiter import Place, Slots
+from ...fish.connections.limiter import ConcurrencyLimiter, Place
 from ...fish.errors import LimitError
 from ...fish.owner import Owner
-from ...fish.reply_metrics import Story
+from ...fish.reply_metrics import ReplyMetrics
 from ...fish.synthesis.read_ahead import ReadAhead, ReadAheads
 from ...fish.synthesis.text_chunks import has_words
 from ...fish.text import TextSettings
 from ...fish.text.prepared_text import plain
 from ...fish.text.sentences import Sentences
-from .fallback import FallbackError, speak_by
+from .fallback import FallbackError, synthesize_by_wyoming
 
 __all__ = ["FallbackVoice"]
 
@@ -46,10 +46,10 @@ class FallbackVoice:
         self._text_settings = text_settings
         self._rate = rate
         self._read_aheads = read_aheads
-        self._slots = Slots(MAX_REQUESTS)
+        self._slots = ConcurrencyLimiter(MAX_REQUESTS)
 
     async def speak(
-        self, text: AsyncIterable[str], owner: Owner, story: Story
+        self, text: AsyncIterable[str], owner: Owner, story: ReplyMetrics
     ) -> AsyncGenerator[bytes]:
         """Speak ``text`` for ``owner`` when it is complete. Raises FishError and FallbackError.
 
@@ -76,7 +76,7 @@ class FallbackVoice:
         for piece in _pieces(await plain(text, self._text_settings)):
             try:
                 async with self._slots.one(place):
-                    speech = speak_by(self.uri, piece, self._rate, self.server_id)
+                    speech = synthesize_by_wyoming(self.uri, piece, self._rate, self.server_id)
                     async with contextlib.aclosing(speech):
                         async for pcm in speech:
                             await audio.write(pcm, ends=True)

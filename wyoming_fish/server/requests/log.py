@@ -12,18 +12,18 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ...fish.errors import FishError
-from ...fish.reply_metrics import Story
+from ...fish.reply_metrics import ReplyMetrics
 
-__all__ = ["History", "Record"]
+__all__ = ["ReplyRecord", "RequestLog"]
 
 _LOGGER = logging.getLogger(__name__)
 
 # Replies that are remembered: what a page shows, a few hundred bytes each.
-KEPT: Final = 50
+MAX_RECORDS: Final = 50
 
 
 @dataclass(slots=True, eq=False)
-class Record(Story):
+class ReplyRecord(ReplyMetrics):
     """One reply: never its text, which is private."""
 
     at: float = field(default_factory=time.time)
@@ -43,13 +43,13 @@ class Record(Story):
     """The loop's time of its end."""
 
 
-class History:
+class RequestLog:
     """The last replies, and who has come to ask for them."""
 
     def __init__(self) -> None:
-        self.replies: deque[Record] = deque(maxlen=KEPT)
+        self.replies: deque[ReplyRecord] = deque(maxlen=MAX_RECORDS)
         """The newest last."""
-        self.listeners: list[Callable[[Record], None]] = []
+        self.listeners: list[Callable[[ReplyRecord], None]] = []
         """Are told of each reply at its end."""
         self.clients = 0
         """How many are connected."""
@@ -57,7 +57,7 @@ class History:
         """How many clients were sent away, by a word that says why."""
 
     @contextlib.contextmanager
-    def telling(self, record: Record) -> Iterator[None]:
+    def telling(self, record: ReplyRecord) -> Iterator[None]:
         """Remember how the reply ends that is spoken within ``with``; log it where it was spoken.
 
         Errors pass through.

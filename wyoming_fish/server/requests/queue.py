@@ -10,16 +10,16 @@ from typing import Final
 from wyoming.event import Event
 from wyoming.tts import SynthesizeVoice
 
-from ..events import WireError, fallback_origin, is_ssml, text_of, voice_of
+from ..events import EventError, fallback_origin, is_ssml, text_of, voice_of
 from ..memory_budget import CHARACTER_BYTES, MemoryShare
-from .request import Reply
+from .request import SynthesisRequest
 
 __all__ = ["RequestQueue"]
 
 _LOGGER = logging.getLogger(__name__)
 
 # Replies that one client may have waiting.
-WAITING_LIMIT: Final = 100
+MAX_WAITING: Final = 100
 
 # Bytes that a reply takes without its text.
 REPLY_BYTES: Final = 2048
@@ -38,13 +38,13 @@ class RequestQueue:
         self._memory = memory
         self._taken = 0
         """Bytes of it that are taken for the replies."""
-        self._waiting: asyncio.Queue[Reply | None] = asyncio.Queue()
+        self._waiting: asyncio.Queue[SynthesisRequest | None] = asyncio.Queue()
         """Those that are not yet being spoken; None after the last one."""
         self._unspoken = 0
         """Characters of all of them."""
-        self.unanswered: deque[Reply] = deque()
+        self.unanswered: deque[SynthesisRequest] = deque()
         """Those that are not yet spoken; the first one is being spoken."""
-        self.streaming: Reply | None = None
+        self.streaming: SynthesisRequest | None = None
         """The one whose text is coming in."""
         self._unheard_since = 0.0
         """When the first reply was asked for, or audio was last sent, by the loop's time."""
@@ -76,13 +76,13 @@ class RequestQueue:
     def write(self, event: Event) -> None:
         """Take a `synthesize-chunk`. Raises as ``begin`` does."""
         if self.streaming is None:
-            raise WireError(f"{event.type} is out of order")
+            raise EventError(f"{event.type} is out of order")
         self._write(self.streaming, event)
 
     def end(self) -> None:
         """Take a `synthesize-stop`. Raises WireError."""
         if self.streaming is None:
-            raise WireError("synthesize-stop is out of order")
+            raise EventError("synthesize-stop is out of order")
         self.streaming.end()
         self.streaming = None
 
@@ -90,7 +90,7 @@ class RequestQueue:
         """Let ``next`` end after what has been asked for so far."""
         self._waiting.put_nowait(None)
 
-    async def next(self) -> Reply | None:
+    async def next(self) -> SynthesisRequest | None:
         """Return the next reply to be spoken, as soon as it has been asked for."""
         return await self._waiting.get()
 
@@ -110,27 +110,27 @@ class RequestQueue:
         self.unanswered.clear()
         self._waiting, self.streaming = asyncio.Queue(), None
 
-    def _begin(self, event: Event, *, streamed: bool) -> Reply:
-        reply = Reply(SynthesizeVoice(), self._max_text, streamed=streamed)
+    def _begin(self, event: Event, *, streamed: bool) -> SynthesisRequest:
+        reply = SynthesisRequest(SynthesizeVoice(), self._max_text, streamed=streamed)
         reply.record.host = self._host
         if not self.unanswered:
             self._unheard_since = _now()
         # First, since whatever is wrong with it, this reply is then the one to be refused.
         self.unanswered.append(reply)
         self._take(REPLY_BYTES)
-        if len(self.unanswered) > WAITING_LIMIT + 1:
-            raise WireError(f"more than {WAITING_LIMIT} replies are waiting")
+        if len(self.unanswered) > MAX_WAITING + 1:
+            raise EventError(f"more than {MAX_WAITING} replies are waiting")
         reply.voice, reply.ssml = voice_of(event), is_ssml(event)
         reply.fallback_of = fallback_origin(event)
         # Behind the end of the others it is refused when they are spoken.
         self._waiting.put_nowait(reply)
         return reply
 
-    def _write(self, reply: Reply, event: Event) -> None:
+    def _write(self, reply: SynthesisRequest, event: Event) -> None:
         text = text_of(event)
         _LOGGER.debug("Text: %s", text)
         if self._unspoken + len(text) > self._max_text:
-            raise WireError(f"more than {self._max_text} characters are not yet spoken")
+            raise EventError(f"more than {self._max_text} characters are not yet spoken")
         self._take(CHARACTER_BYTES * len(text))
         self._unspoken += len(text)
         reply.add(text)

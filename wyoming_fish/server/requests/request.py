@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from wyoming.tts import SynthesizeVoice
 
 from ...fish.text.text_buffer import TextBuffer
-from ..events import WireError
-from .log import Record
+from ..events import EventError
+from .log import ReplyRecord
 
-__all__ = ["Reply"]
+__all__ = ["SynthesisRequest"]
 
 
-class Reply:
+class SynthesisRequest:
     """One reply, while it is still being written.
 
     ``limit`` is the most characters that it may have; ``ssml`` is whether it is said to be SSML.
@@ -30,7 +30,7 @@ class Reply:
         self.ssml = ssml
         self.fallback_of: str | None = None
         """The ID of the server that asks, if this one is its fallback voice."""
-        self.record = Record()
+        self.record = ReplyRecord()
         """What becomes of it."""
         self._limit = limit
         self._text = TextBuffer()
@@ -53,7 +53,7 @@ class Reply:
         self.record.write()
         self.record.characters += len(text)
         if self.record.characters > self._limit:
-            raise WireError(f"a reply has more than {self._limit} characters")
+            raise EventError(f"a reply has more than {self._limit} characters")
         self._in_pieces = self._text.length > 0
         self._text.write(text)
         self._news.set()

@@ -12,20 +12,20 @@ from typing import ClassVar
 
 from ...cli.options import Options
 from ...fish.client import speak
-from ...fish.connections.pool import Sockets
+from ...fish.connections.pool import ConnectionPool
 from ...fish.errors import FishError, SettingsError, VoiceNotFoundError
 from ...fish.owner import owner_at
 from ...fish.settings import SpeechSettings
-from ...fish.synthesis.keepalive import LEAD_S, Silence, bridged
-from ..voice_catalog import Catalog
+from ...fish.synthesis.keepalive import LEAD_S, Silence, with_keepalive
+from ..voice_catalog import VoiceCatalog
 from .cache import Cache
-from .fallback import FISH_PATIENCE, FallbackError
+from .fallback import FALLBACK_AFTER_S, FallbackError
 from .fallback_voice import FallbackVoice
-from .log import History
+from .log import RequestLog
 from .quota import Quota
-from .request import Reply
+from .request import SynthesisRequest
 
-__all__ = ["InternalError", "Speaker"]
+__all__ = ["InternalError", "Synthesis"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -34,21 +34,21 @@ class InternalError(FishError):
     """A bug in this server."""
 
     code: ClassVar[str] = "internal"
-    cure: ClassVar[str] = "See the server's log, and please report it."
+    default_advice: ClassVar[str] = "See the server's log, and please report it."
 
     def __init__(self) -> None:
         super().__init__("An internal error occurred.")
 
 
-class Speaker:
+class Synthesis:
     """Speaks the replies of all clients."""
 
     def __init__(
         self,
-        sockets: Sockets,
-        catalog: Catalog,
+        sockets: ConnectionPool,
+        catalog: VoiceCatalog,
         options: Options,
-        history: History,
+        history: RequestLog,
         cache: Cache | None,
     ) -> None:
         self._sockets = sockets
@@ -70,7 +70,7 @@ class Speaker:
         """A reply is to be expected."""
         self._sockets.warm(self._options.speech.backend)
 
-    async def speak(self, reply: Reply) -> AsyncGenerator[bytes]:
+    async def speak(self, reply: SynthesisRequest) -> AsyncGenerator[bytes]:
         """Give s16le mono PCM of the options' sample rate, as it comes. Raises FishError.
 
         Where Fish fails before it is heard, the fallback voice speaks; where that fails too, Fish's
@@ -113,7 +113,7 @@ class Speaker:
                 raise failure from error
 
     def _speak_by(
-        self, fallback: FallbackVoice, reply: Reply, asked_at: float
+        self, fallback: FallbackVoice, reply: SynthesisRequest, asked_at: float
     ) -> AsyncGenerator[bytes]:
         """The reply by the fallback voice. Silence in its pauses goes on from that of Fish."""
         record = reply.record
@@ -131,9 +131,9 @@ class Speaker:
         lead_s = LEAD_S
         if record.text_began is not None:
             lead_s += min(0.0, max(record.text_began, asked_at) - _now())
-        return bridged(speech, silence, lead_s)
+        return with_keepalive(speech, silence, lead_s)
 
-    def _speak_by_fish(self, reply: Reply) -> AsyncGenerator[bytes]:
+    def _speak_by_fish(self, reply: SynthesisRequest) -> AsyncGenerator[bytes]:
         try:
             voice = self._catalog.resolve(reply.voice.name, reply.voice.speaker)
         except VoiceNotFoundError as error:
@@ -146,7 +146,7 @@ class Speaker:
         reply.record.spoken_by = f"voice {name}, backend {settings.backend}"
         # A plain reply is there whole: it has no pauses, and is kept and played again.
         bridge = self._options.bridge if reply.streamed else None
-        patience = FISH_PATIENCE if self._options.fallback_uri else None
+        patience = FALLBACK_AFTER_S if self._options.fallback_uri else None
         owner = owner_at(reply.record.host)
         speech = speak(
             self._sockets,
@@ -166,7 +166,11 @@ class Speaker:
         return self._speak_again(self._cache, reply, settings, speech)
 
     async def _speak_again(
-        self, cache: Cache, reply: Reply, settings: SpeechSettings, speech: AsyncGenerator[bytes]
+        self,
+        cache: Cache,
+        reply: SynthesisRequest,
+        settings: SpeechSettings,
+        speech: AsyncGenerator[bytes],
     ) -> AsyncGenerator[bytes]:
         """What has been kept of the reply; else ``speech``, which is kept for the next time."""
         text = "".join([piece async for piece in reply.text()])

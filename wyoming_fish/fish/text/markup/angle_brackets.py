@@ -6,8 +6,8 @@ import re
 from typing import Final
 
 from . import links, tags
-from .construct import WAIT, Construct, Wait, run_end
-from .state import Handler, Reading
+from .construct import NEED_MORE, IncrementalPattern, NeedMore, run_end
+from .state import Handler, ParserState
 
 __all__ = ["HANDLERS", "LETTERS"]
 
@@ -18,7 +18,7 @@ _COMMENT: Final = "<!--"
 # Nothing is a tag in which another begins.
 _ALONE: Final = re.compile(r"<[^<>]{0,499}(?:>|\Z)")
 _HEART: Final = re.compile(r"<3(?!\w|[.,]\d)")
-_AUTOLINK: Final = Construct(
+_AUTOLINK: Final = IncrementalPattern(
     rf"<((?:{links.ADDRESS_START.pattern})[^<>\s]*)>",
     rf"<{links.POSSIBLE_ADDRESS}[^<>\s]*",
     limit=500,
@@ -26,10 +26,10 @@ _AUTOLINK: Final = Construct(
 )
 
 
-def _angle(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _angle(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     after = text[at + 1 : at + 2]
     if not after and not complete:
-        return WAIT
+        return NEED_MORE
     if after == "<":
         return run_end(text, at, complete=complete)
     if after in ("|", "｜"):
@@ -45,16 +45,16 @@ def _angle(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     return (_autolink if after in LETTERS else _tag)(reading, text, at, complete)
 
 
-def _comment(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _comment(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     if text.startswith(_COMMENT, at):
         reading.skipping = tags.Hidden(tags.HIDDEN["!--"])
         return at + len(_COMMENT)
-    return len(text) if complete else WAIT
+    return len(text) if complete else NEED_MORE
 
 
-def _heart(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _heart(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     if len(text) < at + 4 and not complete:
-        return WAIT
+        return NEED_MORE
     if _HEART.match(text, at):
         reading.spoken.gap()
         return at + 2
@@ -62,10 +62,10 @@ def _heart(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     return at + 1
 
 
-def _autolink(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _autolink(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     link = _AUTOLINK.read(text, at, complete=complete)
-    if link is WAIT:
-        return WAIT
+    if link is NEED_MORE:
+        return NEED_MORE
     if link:
         reading.say(link[1])
         return link.end()
@@ -74,16 +74,16 @@ def _autolink(reading: Reading, text: str, at: int, complete: bool) -> int | Wai
     return _tag(reading, text, at, complete)
 
 
-def _tag(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _tag(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     tag = tags.TAG.read(text, at, complete=complete)
-    if tag is WAIT:
-        return WAIT
+    if tag is NEED_MORE:
+        return NEED_MORE
     if tag and (tag["declared"] or tag["end"] or tags.is_known(tag["name"].lower())):
         _apply(reading, tag)
         return tag.end()
     placeholder = tags.PLACEHOLDER.read(text, at, complete=complete)
-    if placeholder is WAIT:
-        return WAIT
+    if placeholder is NEED_MORE:
+        return NEED_MORE
     if placeholder:
         reading.spoken.gap()
         reading.say(placeholder[1])
@@ -94,7 +94,7 @@ def _tag(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     return at + 1
 
 
-def _apply(reading: Reading, tag: re.Match[str]) -> None:
+def _apply(reading: ParserState, tag: re.Match[str]) -> None:
     if tag["declared"]:
         return
     name = tag["name"].lower()
@@ -109,10 +109,10 @@ def _apply(reading: Reading, tag: re.Match[str]) -> None:
         reading.spoken.literal(tags.alternative(tag["attributes"]))
 
 
-def _token(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _token(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     token = tags.TOKEN.read(text, at, complete=complete)
-    if token is WAIT:
-        return WAIT
+    if token is NEED_MORE:
+        return NEED_MORE
     if token is None:
         reading.spoken.mark("<")
         return at + 1
@@ -128,12 +128,12 @@ def _token(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     return token.end()
 
 
-def _long_token(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _long_token(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     """Read the phonemes or the thoughts at ``at``, or stay where there are none."""
     phonemes = tags.PHONEMES.read(text, at, complete=complete)
     thoughts = tags.THOUGHTS.read(text, at, complete=complete)
-    if phonemes is WAIT or thoughts is WAIT:
-        return WAIT
+    if phonemes is NEED_MORE or thoughts is NEED_MORE:
+        return NEED_MORE
     if thoughts:
         reading.skipping = tags.Hidden(tags.HIDDEN_AFTER["thoughts"])
         return thoughts.end()
@@ -144,11 +144,11 @@ def _long_token(reading: Reading, text: str, at: int, complete: bool) -> int | W
     return at
 
 
-def _address(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _address(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     start = links.ADDRESS_START.match(text, at)
     if start is None:
         if not complete:
-            return WAIT
+            return NEED_MORE
         reading.spoken.literal(text[at])
         return at + 1
     prefix = start[0].lower()
@@ -156,8 +156,8 @@ def _address(reading: Reading, text: str, at: int, complete: bool) -> int | Wait
         return start.end()
     begin = at if prefix == "www." else start.end()
     host = links.HOST.read(text + " " if complete else text, begin, complete=complete)
-    if host is WAIT:
-        return WAIT
+    if host is NEED_MORE:
+        return NEED_MORE
     name, length = links.host_name(host[1]) if host else ("", 0)
     if not name:
         reading.spoken.removed()

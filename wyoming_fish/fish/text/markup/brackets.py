@@ -7,21 +7,21 @@ from typing import Final
 
 from ..cues import Cues
 from . import links, tags
-from .construct import WAIT, Construct, Wait
-from .state import Handler, Reading
+from .construct import NEED_MORE, IncrementalPattern, NeedMore
+from .state import Handler, ParserState
 
 __all__ = ["HANDLERS"]
 
-_CITATION: Final = Construct(
+_CITATION: Final = IncrementalPattern(
     r"【\d{1,4}[†:][^】\n]*】", r"【(?:\d{1,4}(?:[†:][^】\n]*)?)?", limit=80
 )
 _PARENTHESIS: Final = re.compile(r"\(([A-Za-z][A-Za-z -]{0,34})?")
 
 
-def _bracket(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _bracket(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     found = links.BRACKETS.read(text, at, complete=complete)
-    if found is WAIT:
-        return WAIT
+    if found is NEED_MORE:
+        return NEED_MORE
     if found is None:
         return at + 1
     inner, end = found[1], found.end()
@@ -29,7 +29,7 @@ def _bracket(reading: Reading, text: str, at: int, complete: bool) -> int | Wait
         reading.skipping = tags.Hidden(tags.HIDDEN["[THINK]"])
         return end
     if end == len(text) and not complete:
-        return WAIT
+        return NEED_MORE
     place = _behind(reading, text, inner, end, complete)
     if place is None:
         _alone(reading, inner)
@@ -37,20 +37,22 @@ def _bracket(reading: Reading, text: str, at: int, complete: bool) -> int | Wait
     return place
 
 
-def _behind(reading: Reading, text: str, inner: str, end: int, complete: bool) -> int | Wait | None:
+def _behind(
+    reading: ParserState, text: str, inner: str, end: int, complete: bool
+) -> int | NeedMore | None:
     """Read ``[inner]`` as a link, where what stands behind it makes it one."""
     if text.startswith("(", end):
         is_link = links.is_destination(text, end, complete=complete)
-        if is_link is WAIT:
-            return WAIT
+        if is_link is NEED_MORE:
+            return NEED_MORE
         if is_link:
             _link(reading, inner)
             reading.skipping = links.Destination()
             return end + 1
     elif text.startswith("[", end):
         reference = links.REFERENCE.read(text, end, complete=complete)
-        if reference is WAIT:
-            return WAIT
+        if reference is NEED_MORE:
+            return NEED_MORE
         if reference and _is_link(inner, reference[1]):
             _link(reading, inner)
             return reference.end()
@@ -64,14 +66,14 @@ def _is_link(inner: str, reference: str) -> bool:
     return links.is_citation(reference) or (inner[0].isupper() and not Cues.knows(reference))
 
 
-def _link(reading: Reading, inner: str) -> None:
+def _link(reading: ParserState, inner: str) -> None:
     if links.is_number(inner):
         reading.spoken.removed()
     else:
         reading.say(inner)
 
 
-def _alone(reading: Reading, inner: str) -> None:
+def _alone(reading: ParserState, inner: str) -> None:
     if links.is_citation(inner):
         reading.spoken.removed()
     elif inner.startswith("!"):
@@ -86,15 +88,15 @@ def _alone(reading: Reading, inner: str) -> None:
         reading.say(inner)
 
 
-def _closing_bracket(_reading: Reading, _text: str, at: int, _complete: bool) -> int:
+def _closing_bracket(_reading: ParserState, _text: str, at: int, _complete: bool) -> int:
     return at + 1
 
 
-def _parenthesis(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _parenthesis(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     match = _PARENTHESIS.match(text, at)
     if match and match.end() == len(text):
         if not complete and (match[1] or "").lower() in Cues.STARTS:
-            return WAIT
+            return NEED_MORE
     elif match and match[1] and text[match.end()] == ")":
         starts = reading.spoken.starts_sentence
         cue = reading.cues.in_parentheses(match[1], sentence_starts=starts)
@@ -105,10 +107,10 @@ def _parenthesis(reading: Reading, text: str, at: int, complete: bool) -> int | 
     return at + 1
 
 
-def _citation(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _citation(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     found = _CITATION.read(text, at, complete=complete)
-    if found is WAIT:
-        return WAIT
+    if found is NEED_MORE:
+        return NEED_MORE
     if found:
         reading.spoken.removed()
         return found.end()

@@ -9,8 +9,8 @@ from typing import Final
 from ..characters import EMOJI, clean_characters, emoji_names
 from ..cues import ACTIONS, starts_of
 from . import emphasis
-from .construct import LONGEST_RUN, WAIT, Construct, Wait, run_end
-from .state import Handler, Reading
+from .construct import MAX_RUN_CHARS, NEED_MORE, IncrementalPattern, NeedMore, run_end
+from .state import Handler, ParserState
 
 __all__ = ["ARROWS", "HANDLERS", "read_symbol"]
 
@@ -20,15 +20,15 @@ ARROWS: Final = (
 """The inside of a character class."""
 
 _ARROW: Final = re.compile(f"[{ARROWS}]")
-_EMOJI_RUN: Final = re.compile(f"[{EMOJI}]{{1,{LONGEST_RUN}}}")
+_EMOJI_RUN: Final = re.compile(f"[{EMOJI}]{{1,{MAX_RUN_CHARS}}}")
 
 # «:-)», «;)», «:smile:» behind a space.
-_EMOTICON: Final = Construct(
+_EMOTICON: Final = IncrementalPattern(
     r"[:;](?:['-]?[)(DPp/|\\*]{1,5}(?=[\s.,!?])|(?P<name>[a-z][a-z0-9_+-]{1,30}):)",
     r"[:;](?:['-]?[)(DPp/|\\*]{0,5}|[a-z][a-z0-9_+-]{0,30})",
     limit=40,
 )
-_ENTITY: Final = Construct(
+_ENTITY: Final = IncrementalPattern(
     r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});",
     r"&(?:#(?:\d{0,7}|[xX][0-9A-Fa-f]{0,6})|[A-Za-z][A-Za-z0-9]{0,31})?",
     limit=34,
@@ -37,7 +37,7 @@ _ACTION: Final = re.compile(r"([*_])([A-Za-z][A-Za-z ]{0,24})")
 _ACTION_STARTS: Final = starts_of(ACTIONS)
 
 
-def _newline(reading: Reading, _text: str, at: int, _complete: bool) -> int:
+def _newline(reading: ParserState, _text: str, at: int, _complete: bool) -> int:
     reading.spoken.newline()
     reading.opened.clear()
     reading.code = 0
@@ -45,17 +45,17 @@ def _newline(reading: Reading, _text: str, at: int, _complete: bool) -> int:
     return at + 1
 
 
-def _emphasis(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _emphasis(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     end = run_end(text, at, complete=complete)
-    if end is WAIT:
-        return WAIT
+    if end is NEED_MORE:
+        return NEED_MORE
     run, before, after = text[at:end], text[at - 1], text[end : end + 2]
     if run in ("*", "_") and not before.isalnum():
         place = _action(reading, text, at, complete)
         if place != at:
             return place
     if before == after == " " and not complete:
-        return WAIT
+        return NEED_MORE
     if run in ("=", "==") and after[:1] == ">":
         reading.spoken.separator()
         return end + 1
@@ -68,7 +68,7 @@ def _emphasis(reading: Reading, text: str, at: int, complete: bool) -> int | Wai
     return end
 
 
-def _action(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _action(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     """Read the stage direction in emphasis at ``at``, or stay where there is none."""
     match = _ACTION.match(text, at)
     if match is None:
@@ -78,13 +78,13 @@ def _action(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
         reading.cue(reading.cues.named(name))
         return match.end() + 1
     begun = match.end() == len(text) and name in _ACTION_STARTS
-    return WAIT if begun and not complete else at
+    return NEED_MORE if begun and not complete else at
 
 
-def _dashes(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _dashes(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     end = run_end(text, at, complete=complete)
-    if end is WAIT:
-        return WAIT
+    if end is NEED_MORE:
+        return NEED_MORE
     length, before, after = end - at, text[at - 1], text[end : end + 1]
     if after == ">":
         reading.spoken.separator()
@@ -96,28 +96,28 @@ def _dashes(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     return end
 
 
-def _symbols(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _symbols(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     end = run_end(text, at, complete=complete)
-    if end is WAIT:
-        return WAIT
+    if end is NEED_MORE:
+        return NEED_MORE
     run = text[at:end]
     if len(run) == 1 or run == "++":
         reading.spoken.marks(run)
     return end
 
 
-def _separator(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _separator(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     if text[at] == "·" and at + 1 == len(text) and not complete:
         # «col·lecció» is one word.
-        return WAIT
+        return NEED_MORE
     reading.spoken.separator()
     return at + 1
 
 
-def _backtick(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _backtick(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     end = run_end(text, at, complete=complete)
-    if end is WAIT:
-        return WAIT
+    if end is NEED_MORE:
+        return NEED_MORE
     before, after = text[at - 1], text[end : end + 1]
     if reading.code:
         if end - at == reading.code:
@@ -130,30 +130,30 @@ def _backtick(reading: Reading, text: str, at: int, complete: bool) -> int | Wai
     return end
 
 
-def _hash(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _hash(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     end = run_end(text, at, complete=complete)
-    if end is WAIT:
-        return WAIT
+    if end is NEED_MORE:
+        return NEED_MORE
     # «C#», «#1»
     if end - at == 1 and (text[at - 1].isalnum() or text[end : end + 1].isdecimal()):
         reading.spoken.mark("#")
     return end
 
 
-def _exclamation(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _exclamation(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     after = text[at + 1 : at + 2]
     if not after and not complete:
-        return WAIT
+        return NEED_MORE
     if after != "[":
         # Else it belongs to an image.
         reading.spoken.mark("!")
     return at + 1
 
 
-def _emoticon(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _emoticon(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     found = _EMOTICON.read(text + " " if complete else text, at, complete=complete)
-    if found is WAIT:
-        return WAIT
+    if found is NEED_MORE:
+        return NEED_MORE
     if found is None:
         reading.spoken.mark(text[at])
         return at + 1
@@ -164,10 +164,10 @@ def _emoticon(reading: Reading, text: str, at: int, complete: bool) -> int | Wai
     return found.end()
 
 
-def _entity(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _entity(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     found = _ENTITY.read(text, at, complete=complete)
-    if found is WAIT:
-        return WAIT
+    if found is NEED_MORE:
+        return NEED_MORE
     if found is None:
         reading.spoken.mark("&")
         return at + 1
@@ -176,7 +176,7 @@ def _entity(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     return found.end()
 
 
-def read_symbol(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def read_symbol(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     """Read an emoji or an arrow."""
     if _ARROW.match(text, at):
         # «Settings → Devices»
@@ -187,8 +187,8 @@ def read_symbol(reading: Reading, text: str, at: int, complete: bool) -> int | W
         reading.spoken.literal(text[at])
         return at + 1
     if reading.settings.emoji == "name":
-        if run.end() == len(text) and len(run[0]) < LONGEST_RUN and not complete:
-            return WAIT
+        if run.end() == len(text) and len(run[0]) < MAX_RUN_CHARS and not complete:
+            return NEED_MORE
         reading.spoken.gap()
         reading.spoken.literal(emoji_names(run[0]))
     reading.spoken.gap()

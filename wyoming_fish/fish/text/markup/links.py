@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from .construct import WAIT, Construct, Wait
+from .construct import NEED_MORE, IncrementalPattern, NeedMore
 
 __all__ = [
     "ADDRESS_START",
@@ -26,13 +26,15 @@ __all__ = [
 _INNER: Final = r"[^\[\]\n\\]*(?:(?:\\[^\n]|\[[^\[\]\n]*\])[^\[\]\n\\]*)*"
 
 # «[text]», with one more pair of brackets in it at the most. Longer texts of links are rare.
-BRACKETS: Final = Construct(rf"\[({_INNER})\]", rf"\[{_INNER}(?:\\|\[[^\[\]\n]*)?", limit=200)
+BRACKETS: Final = IncrementalPattern(
+    rf"\[({_INNER})\]", rf"\[{_INNER}(?:\\|\[[^\[\]\n]*)?", limit=200
+)
 
 # What may follow a link's text: «[Home Assistant][ha]».
-REFERENCE: Final = Construct(r"\[([^\[\]\n]*)\]", r"\[[^\[\]\n]*", limit=60)
+REFERENCE: Final = IncrementalPattern(r"\[([^\[\]\n]*)\]", r"\[[^\[\]\n]*", limit=60)
 
 # «[1]: https://example.com "Title"» and «[^1]: a note», at the start of a line.
-DEFINITION: Final = Construct(
+DEFINITION: Final = IncrementalPattern(
     r"\[(?:\^[^\[\]\n]{1,50}\]:|[^\[\]\n]{1,50}\]:[ ]{0,3}(?P<address><|/|https?:|www\.))",
     r"\[(?:[^\[\]\n]{0,51}(?:\](?::[ ]{0,3}(?:h(?:t(?:t(?:ps?)?)?)?|w{1,3})?)?)?)?",
     limit=80,
@@ -64,7 +66,7 @@ scripts have spaces."""
 
 _HOST: Final = r"0-9A-Za-z\u00a1-\u024f\u0370-\u058f._~%:@-"
 # A host is 253 characters at the most.
-HOST: Final = Construct(rf"([{_HOST}]+)(?=[^{_HOST}])", rf"[{_HOST}]*", limit=260)
+HOST: Final = IncrementalPattern(rf"([{_HOST}]+)(?=[^{_HOST}])", rf"[{_HOST}]*", limit=260)
 """A host, with all that may stand before and after it in an address."""
 
 
@@ -91,7 +93,7 @@ _SURE: Final = re.compile(r"[ ]*(?:[/#.?<]|[A-Za-z][A-Za-z0-9+.-]{1,20}:[^\s)])"
 _UNSURE: Final = re.compile(r"[ ]*([^\s()]{0,100})")
 
 
-def is_destination(text: str, at: int, *, complete: bool) -> bool | Wait:
+def is_destination(text: str, at: int, *, complete: bool) -> bool | NeedMore:
     """Whether what follows the parenthesis at ``at`` is an address and no aside.
 
     «[laugh](softly)» is a cue and an aside, «[guide](guide.md)» is a link.
@@ -102,7 +104,7 @@ def is_destination(text: str, at: int, *, complete: bool) -> bool | Wait:
     if match is None or (match.end() - at > 120):
         return False
     if match.end() == len(text) and len(match[1]) < 100 and not complete:
-        return WAIT
+        return NEED_MORE
     closed = text[match.end() : match.end() + 1] == ")"
     return (closed and not match[1]) or any(mark in match[1] for mark in "./#@?=")
 
@@ -160,7 +162,7 @@ class Address:
         self.open = True
         """Whether there is more of it."""
 
-    def skip(self, text: str, at: int, *, complete: bool) -> int | Wait:
+    def skip(self, text: str, at: int, *, complete: bool) -> int | NeedMore:
         """Where the next part begins, or where all of it ends and ``open`` is unset."""
         if match := self._PLAIN.match(text, at):
             return match.end()
@@ -170,7 +172,7 @@ class Address:
             return at
         if len(match[0]) < 16:
             if match.end() == len(text) and not complete:
-                return WAIT
+                return NEED_MORE
             if self._PLAIN.match(text, match.end()) is None:
                 self.open = False
                 return at + self._closing(match[0])

@@ -10,8 +10,8 @@ import re
 from html.entities import html5
 from typing import Final
 
-from .construct import WAIT, Construct, Wait
-from .state import Handler, Reading
+from .construct import NEED_MORE, IncrementalPattern, NeedMore
+from .state import Handler, ParserState
 
 __all__ = ["HANDLERS", "plain"]
 
@@ -22,7 +22,7 @@ _BEGINS: Final = (
 _DISPLAYED: Final = r"\$\$(?:(?<=\n\$\$)\s{0,9})"
 
 # A formula between dollars, or doubled dollars.
-_DOLLARS: Final = Construct(
+_DOLLARS: Final = IncrementalPattern(
     rf"\$(?P<inline>(?:{_BEGINS})[^$\n]{{0,200}})\$"
     rf"|{_DISPLAYED}?(?P<displayed>[A-Za-z0-9\\({{-][^$]{{0,300}})\$\$",
     rf"\$(?:(?:{_BEGINS})[^$\n]{{0,200}}|[A-Za-z]?[ ]|[A-Za-z]{{0,8}}|\\|\d[\d.,]{{0,9}}\$?)"
@@ -31,7 +31,7 @@ _DOLLARS: Final = Construct(
 )
 
 # A formula between parentheses or brackets that have a backslash.
-_PARENTHESES: Final = Construct(
+_PARENTHESES: Final = IncrementalPattern(
     r"\\\((?P<inline>(?:[^\\\n]|\\[^()\n]){1,200})\\\)"
     r"|\\\[(?P<displayed>(?:[^\\]|\\[^\[\]]){1,300})\\\]",
     r"\\\((?:[^\\\n]|\\[^()\n]){0,200}\\?|\\\[(?:[^\\]|\\[^\[\]]){0,300}\\?",
@@ -65,7 +65,7 @@ _SIGNS: Final = {
 }
 
 # A command with what it is given, in the midst of text.
-_COMMAND: Final = Construct(
+_COMMAND: Final = IncrementalPattern(
     r"\\(?P<name>[A-Za-z]{2,12})(?![A-Za-z])(?:\{[^{}\n]{0,60}\}){0,2}(?=[^{])",
     r"\\[A-Za-z]{0,12}(?:\{[^{}\n]{0,60}\}){0,2}(?:\{[^{}\n]{0,60})?",
     limit=160,
@@ -104,10 +104,10 @@ def _mark(match: re.Match[str]) -> str:
     return " " if mark in "&~" else ""
 
 
-def _dollar(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _dollar(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     found = _DOLLARS.read(text + " " if complete else text, at, complete=complete)
-    if found is WAIT:
-        return WAIT
+    if found is NEED_MORE:
+        return NEED_MORE
     if found is None:
         reading.spoken.text("$")
         return at + 1
@@ -115,16 +115,16 @@ def _dollar(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
     return found.end()
 
 
-def _backslash(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _backslash(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     after = text[at + 1 : at + 2]
     if not after and not complete:
-        return WAIT
+        return NEED_MORE
     if after in ("", "\n"):
         return at + 1
     if after in ("(", "["):
         found = _PARENTHESES.read(text, at, complete=complete)
-        if found is WAIT:
-            return WAIT
+        if found is NEED_MORE:
+            return NEED_MORE
         if found:
             reading.spoken.literal(plain(found["inline"] or found["displayed"]))
             return found.end()
@@ -138,12 +138,12 @@ def _backslash(reading: Reading, text: str, at: int, complete: bool) -> int | Wa
     return at + 2
 
 
-def _command(reading: Reading, text: str, at: int, complete: bool) -> int | Wait:
+def _command(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     before = text[at - 1]
     if not (before.isalpha() or before in ":\\"):
         found = _COMMAND.read(text + " " if complete else text, at, complete=complete)
-        if found is WAIT:
-            return WAIT
+        if found is NEED_MORE:
+            return NEED_MORE
         if found and found["name"] in _KNOWN:
             reading.spoken.literal(plain(found[0]))
             return found.end()

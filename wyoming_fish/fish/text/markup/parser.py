@@ -16,13 +16,13 @@ from typing import Final
 
 from ..characters import EMOJI
 from ..cues import Cues
-from ..output import Spoken
+from ..output import SpokenTextBuilder
 from ..settings import TextSettings
 from . import angle_brackets, blocks, brackets, inline, links, math
-from .construct import WAIT, Wait
-from .state import Handler, Reading, Skipping
+from .construct import NEED_MORE, NeedMore
+from .state import Handler, IgnoredRegion, ParserState
 
-__all__ = ["Markup"]
+__all__ = ["MarkupParser"]
 
 # What needs no look: all but the marks that may mean something where they stand, and the letters
 # with which an address may begin.
@@ -42,23 +42,23 @@ _HANDLERS: Final[dict[str, Handler]] = (
 # Those that are never plain.
 _MARKS: Final = frozenset("\n*`[]|#\\")
 # After so many marks without a letter, a number or a space between them, more of them say nothing.
-MOST_MARKS: Final = 16
+MAX_MARKS: Final = 16
 _NOISE: Final = re.compile(r"[!-/:-@\[-`{-~]+")
 _LITERAL_IN_CODE: Final = _HANDLERS.keys() - {"`", "\n", *angle_brackets.LETTERS}
 
 # Characters that may wait for what follows them: more than the longest construct has, a tag of 500.
-MAX_HELD_CHARACTERS: Final = 512
+MAX_HELD_CHARS: Final = 512
 # Steps in a row that change the state but read no character. Two are needed: hidden text ends, and
 # then the marks that begin a line do.
 _MAX_IDLE_STEPS: Final = 4
 
 
-class Markup:
+class MarkupParser:
     """The markup of one reply; what it says goes to ``spoken``."""
 
-    def __init__(self, settings: TextSettings, cues: Cues, spoken: Spoken) -> None:
+    def __init__(self, settings: TextSettings, cues: Cues, spoken: SpokenTextBuilder) -> None:
         self._spoken = spoken
-        self._reading = Reading(settings, cues, spoken, self._say)
+        self._reading = ParserState(settings, cues, spoken, self._say)
         self._marks = 0
         """How many marks have been read since the last word or space."""
         # What is held, behind one character that came before it.
@@ -84,8 +84,8 @@ class Markup:
         end, idle_steps = len(text), 0
         while at < end:
             place = self._step(text, at, complete)
-            if place is WAIT:
-                if not complete and end - at <= MAX_HELD_CHARACTERS:
+            if place is NEED_MORE:
+                if not complete and end - at <= MAX_HELD_CHARS:
                     break
             elif place > at:
                 at, idle_steps = place, 0
@@ -97,7 +97,7 @@ class Markup:
             at, idle_steps = at + 1, 0
         return at
 
-    def _step(self, text: str, at: int, complete: bool) -> int | Wait:
+    def _step(self, text: str, at: int, complete: bool) -> int | NeedMore:
         """Read what begins at ``at``, and give where it ends."""
         reading = self._reading
         if reading.skipping:
@@ -105,7 +105,7 @@ class Markup:
         if reading.line_starts:
             handler = blocks.HANDLERS.get(text[at], blocks.begin_text)
             return handler(reading, text, at, complete)
-        if self._marks > MOST_MARKS and (noise := _NOISE.match(text, at)):
+        if self._marks > MAX_MARKS and (noise := _NOISE.match(text, at)):
             return noise.end()
         if text[at] not in _MARKS and (plain := _PLAIN.match(text, at)):
             if self._marks and not _NOISE.fullmatch(plain[0]):
@@ -117,10 +117,10 @@ class Markup:
             return at + 1
         return self._mark(text, at, complete)
 
-    def _mark(self, text: str, at: int, complete: bool) -> int | Wait:
+    def _mark(self, text: str, at: int, complete: bool) -> int | NeedMore:
         handler = _HANDLERS.get(text[at], inline.read_symbol)
         place = handler(self._reading, text, at, complete)
-        if place is not WAIT:
+        if place is not NEED_MORE:
             self._marks = self._marks + 1 if _NOISE.fullmatch(text, at, place) else 0
         return place
 
@@ -131,7 +131,7 @@ class Markup:
         # What the text hides is hidden to its end at most.
         reading.line_starts, reading.code, reading.skipping = line_starts, 0, None
 
-    def _skip(self, skipping: Skipping, text: str, at: int, complete: bool) -> int | Wait:
+    def _skip(self, skipping: IgnoredRegion, text: str, at: int, complete: bool) -> int | NeedMore:
         place = skipping.skip(text, at, complete=complete)
         if not skipping.open:
             self._reading.skipping = None

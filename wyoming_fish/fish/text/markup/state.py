@@ -6,31 +6,35 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ..cues import Cues
-from ..output import Spoken
+from ..output import SpokenTextBuilder
 from ..settings import TextSettings
-from .construct import Wait
+from .construct import NeedMore
 
-__all__ = ["Handler", "Reading", "Skipping"]
+__all__ = ["Handler", "IgnoredRegion", "ParserState"]
 
 
-class Skipping(Protocol):
+class IgnoredRegion(Protocol):
     """Text of which nothing is said."""
 
     open: bool
     """Whether there is more of it."""
 
-    def skip(self, text: str, at: int, *, complete: bool) -> int | Wait:
+    def skip(self, text: str, at: int, *, complete: bool) -> int | NeedMore:
         """Where the next part of ``text`` begins, or where all of it ends and ``open`` is unset.
 
         Reads at least one character while it is ``open``.
         """
 
 
-class Reading:
+class ParserState:
     """What the marks of a reply share."""
 
     def __init__(
-        self, settings: TextSettings, cues: Cues, spoken: Spoken, say: Callable[[str], None]
+        self,
+        settings: TextSettings,
+        cues: Cues,
+        spoken: SpokenTextBuilder,
+        say: Callable[[str], None],
     ) -> None:
         self.settings = settings
         self.cues = cues
@@ -39,7 +43,7 @@ class Reading:
         """Reads a whole text that stands within a mark."""
         self.line_starts = True
         """Whether nothing but the marks of blocks has come in this line."""
-        self.skipping: Skipping | None = None
+        self.skipping: IgnoredRegion | None = None
         self.code = 0
         """The number of marks that close the code in a line; 0 outside of any."""
         self.prose = ""
@@ -57,4 +61,4 @@ class Reading:
 
 # Reads the mark at a place of the text, and gives the place behind it; the last argument is
 # whether no more text follows.
-Handler = Callable[[Reading, str, int, bool], int | Wait]
+Handler = Callable[[ParserState, str, int, bool], int | NeedMore]

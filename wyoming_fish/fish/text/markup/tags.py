@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from .construct import WAIT, Construct, Wait
+from .construct import NEED_MORE, IncrementalPattern, NeedMore
 
 __all__ = [
     "BREAKS",
@@ -38,7 +38,7 @@ _BEGUN_ATTRIBUTE: Final = (
     rf"{_SPACE}(?:{_ATTRIBUTE_NAME}{_SPACES}(?:={_SPACES}(?:\"[^\"]*|'[^']*|[^\s\"'=<>`]*))?)?"
 )
 
-TAG: Final = Construct(
+TAG: Final = IncrementalPattern(
     rf"<(?P<end>/?)(?P<name>{_NAME})(?P<attributes>(?:{_ATTRIBUTE})*){_SPACES}/?>"
     r"|<(?P<declared>[!?])[A-Za-z][^<>]*>",
     rf"<(?:/?(?:{_NAME}(?:{_ATTRIBUTE})*(?:{_BEGUN_ATTRIBUTE}|{_SPACES}/)?)?"
@@ -47,16 +47,18 @@ TAG: Final = Construct(
 )
 """A tag with its attributes, or a declaration."""
 
-PLACEHOLDER: Final = Construct(r"<([^\W\d_][\w .'+@/-]*)>", r"<(?:[^\W\d_][\w .'+@/-]*)?", limit=50)
+PLACEHOLDER: Final = IncrementalPattern(
+    r"<([^\W\d_][\w .'+@/-]*)>", r"<(?:[^\W\d_][\w .'+@/-]*)?", limit=50
+)
 """Words between angle brackets, of which nobody knows whether they are a tag: «<your name>»."""
 
-TOKEN: Final = Construct(
+TOKEN: Final = IncrementalPattern(
     r"<[|｜]([^<>|｜\n]{1,48})[|｜]>", r"<(?:[|｜](?:[^<>|｜\n]{0,48}[|｜]?)?)?", limit=54
 )
 """A token of a model: «<|im_end|>»."""
 
 _PHONEME: Final = r"[^<>|｜\n\[\]]"
-PHONEMES: Final = Construct(
+PHONEMES: Final = IncrementalPattern(
     rf"<\|phoneme_start\|>{_PHONEME}+<\|phoneme_end\|>",
     rf"<\|phoneme_start\|>{_PHONEME}*(?:<(?:\|[a-z_]*\|?)?)?",
     limit=250,
@@ -72,17 +74,17 @@ class Hidden:
         self.open = True
         """Whether there is more of it."""
 
-    def skip(self, text: str, at: int, *, complete: bool) -> int | Wait:
+    def skip(self, text: str, at: int, *, complete: bool) -> int | NeedMore:
         """Where the next part begins, or where all of it ends and ``open`` is unset."""
         if match := self._closing.search(text, at):
             self.open = False
             return match.end()
-        place = len(text) if complete else len(text) - LONGEST_CLOSING
-        return place if place > at else WAIT
+        place = len(text) if complete else len(text) - MAX_CLOSING_CHARS
+        return place if place > at else NEED_MORE
 
 
 # Characters of the longest of what closes them.
-LONGEST_CLOSING: Final = 24
+MAX_CLOSING_CHARS: Final = 24
 
 # What is thought, called or run, and never said, by the tag that opens it.
 HIDDEN: Final = {
@@ -100,7 +102,7 @@ HIDDEN_AFTER: Final = dict.fromkeys(("im_start", "start", "start_header_id"), _R
     "channel": _ROLE,
     "thoughts": _END_OF_THOUGHTS,
 }
-THOUGHTS: Final = Construct(
+THOUGHTS: Final = IncrementalPattern(
     r"<\|channel\|>(?:analysis|commentary)",
     r"<\|channel\|>(?:a(?:n(?:a(?:l(?:y(?:si?)?)?)?)?)?|c(?:o(?:m(?:m(?:e(?:n(?:t(?:ar?)?)?)?)?)?)?)?)?",
     limit=24,

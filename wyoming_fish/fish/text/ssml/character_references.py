@@ -14,12 +14,12 @@ _REFERENCE: Final = re.compile(
     r"&(?:(?P<xml>(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9A-Fa-f]{1,6});)"
     r"|(?P<html>\w{1,32};))?"
 )
-_LONGEST_REFERENCE: Final = 34
+_MAX_REFERENCE_CHARS: Final = 34
 
 
 def split_reference(text: str) -> tuple[str, str]:
     """``text``, and what at its end may be the beginning of a reference."""
-    at = text.rfind("&", max(0, len(text) - _LONGEST_REFERENCE))
+    at = text.rfind("&", max(0, len(text) - _MAX_REFERENCE_CHARS))
     if at < 0 or ";" in text[at:]:
         return text, ""
     return text[:at], text[at:]

@@ -24,24 +24,24 @@ from ...cpu_turns import steps
 from ...settings import Backend
 from ..characters import clean_characters, join_surrogates
 from ..cues import Cues
-from ..output import Spoken
+from ..output import SpokenTextBuilder
 from ..pronunciations import Pronouncer
 from ..settings import TextSettings
 from ..styles import Styler
 from .character_references import as_text, as_xml, split_reference
 from .phonemes import fish_phonemes
 
-__all__ = ["LONGEST_SSML", "SsmlPart", "begins_ssml", "parse_ssml", "ssml_steps"]
+__all__ = ["MAX_SSML_CHARS", "SsmlPart", "begins_ssml", "parse_ssml", "ssml_steps"]
 
 # Characters of a document, elements within elements, and parts with settings of their own, each
 # of which is a request: more than any speech needs.
-LONGEST_SSML: Final = 200_000
-DEEPEST_SSML: Final = 50
-MOST_PARTS: Final = 100
+MAX_SSML_CHARS: Final = 200_000
+MAX_SSML_DEPTH: Final = 50
+MAX_PARTS: Final = 100
 
 # Bytes of one tag, which has to be held until it is closed. With a longer one, a text is read
 # without its tags.
-LONGEST_TAG_BYTES: Final = 4096
+MAX_TAG_BYTES: Final = 4096
 
 # What Fish allows.
 _SPEEDS: Final = (0.5, 2.0)
@@ -62,7 +62,7 @@ _LOUDNESS: Final = {"x-soft": -12.0, "soft": -6.0, "medium": 0.0, "loud": 6.0, "
 _STRENGTHS: Final = {"none": 0.0, "x-weak": 0.0, "weak": 0.25, "medium": 0.5, "strong": 1.0}
 # Seconds that a longer pause is worth; Fish names no lengths.
 _LONG_BREAK: Final = 1.0
-_MOST_BREAKS: Final = 4
+_MAX_BREAKS: Final = 4
 
 _LINES: Final = frozenset(("p", "s", "paragraph", "sentence"))
 _SILENT: Final = frozenset(("desc", "metadata", "lexicon", "style", "script"))
@@ -109,7 +109,7 @@ def ssml_steps(
 ) -> Iterator[None]:
     """Parse ``text`` into ``parts`` as ``parse_ssml`` does, one step with each item."""
     text = join_surrogates(text)
-    if len(text) <= LONGEST_SSML:
+    if len(text) <= MAX_SSML_CHARS:
         try:
             yield from _Document(backend, settings, parts).parse(text)
             return
@@ -166,7 +166,7 @@ class _Document:
             data = as_xml(piece).encode()
             fed_bytes += len(data)
             parser.Parse(data, False)
-            if fed_bytes - parser.CurrentByteIndex > LONGEST_TAG_BYTES:
+            if fed_bytes - parser.CurrentByteIndex > MAX_TAG_BYTES:
                 raise _RefusedError("a long tag")
             self._take()
             yield
@@ -181,7 +181,7 @@ class _Document:
             piece = clean_characters(step, before)
             before = piece[-1:] or before
             piece, held = _split_tag(held + piece)
-            if len(held) > LONGEST_TAG_BYTES:
+            if len(held) > MAX_TAG_BYTES:
                 # Nothing of it is said, if it is closed.
                 held = "<"
             self._say(as_text(_TAG.sub(" ", piece)))
@@ -198,7 +198,7 @@ class _Document:
         self._part = part
         self._texts: list[str] = []
         """What has been read of it."""
-        self._spoken = Spoken()
+        self._spoken = SpokenTextBuilder()
         self._pronouncer = Pronouncer(self._settings.pronunciations)
         self._styler = Styler(self._style)
 
@@ -211,11 +211,11 @@ class _Document:
         self._texts.append(self._styler.write(rest))
         if text := "".join(self._texts).strip():
             self._parts.append(replace(self._part, text=text))
-        if len(self._parts) > MOST_PARTS:
+        if len(self._parts) > MAX_PARTS:
             raise _RefusedError("too many parts")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        if len(self._elements) > DEEPEST_SSML:
+        if len(self._elements) > MAX_SSML_DEPTH:
             raise _RefusedError("too deep")
         outer = self._elements[-1]
         element = _Element(name, outer.part, silent=outer.silent, spelled=outer.spelled)
@@ -291,7 +291,7 @@ class _Document:
             self._begin_part(part)
         if self._breaks:
             self._spoken.gap()
-        for name in self._breaks[:_MOST_BREAKS]:
+        for name in self._breaks[:_MAX_BREAKS]:
             self._spoken.cue(f"{self._cues.named(name)} ")
         self._breaks.clear()
 
@@ -315,7 +315,7 @@ def _breaks(attributes: dict[str, str]) -> list[str]:
         return []
     if seconds < _LONG_BREAK:
         return ["break"]
-    return ["long-break"] * min(_MOST_BREAKS, round(seconds / _LONG_BREAK))
+    return ["long-break"] * min(_MAX_BREAKS, round(seconds / _LONG_BREAK))
 
 
 def _prosody(part: SsmlPart, attributes: dict[str, str]) -> SsmlPart:

@@ -35,7 +35,7 @@ _SOUNDS: Final = frozenset((*_VOWELS.values(), *_CONSONANTS.values()))
 # Pinyin with tones, and romaji with the pitch of each sound.
 _SYLLABLES: Final = re.compile(r"(?: ?[a-zü]+[0-5])+")
 # Phonemes of more than a word or two are no correction of one.
-_LONGEST: Final = 200
+_MAX_PHONEME_CHARS: Final = 200
 
 
 def are_phonemes(text: str) -> bool:
@@ -51,7 +51,7 @@ def fish_phonemes(alphabet: str, phonemes: str) -> str:
     ``alphabet`` is SSML's: «ipa» (of English), or one whose name has «arpabet», «cmu» or «pinyin».
     """
     alphabet, phonemes = alphabet.lower(), " ".join(phonemes.translate(_TIES).split())
-    if len(phonemes) > _LONGEST:
+    if len(phonemes) > _MAX_PHONEME_CHARS:
         return ""
     if alphabet == "ipa":
         phonemes = _arpabet(phonemes)
