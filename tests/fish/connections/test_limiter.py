@@ -14,6 +14,7 @@ from wyoming_fish.fish.connections.limiter import (
     Place,
 )
 from wyoming_fish.fish.errors import LimitError, QueueTimeoutError
+from wyoming_fish.fish.owner import Owner
 
 
 async def _hold(slots: ConcurrencyLimiter, place: Place, order: list[int], number: int) -> None:
@@ -303,3 +304,21 @@ def test_refusals_back_off_while_another_reply_speaks() -> None:
         return tries
 
     assert run(ask()) <= 14
+
+
+def test_of_two_sessions_none_is_kept() -> None:
+    """An owner may have both, though another one was seen."""
+
+    async def ask() -> int:
+        slots, order = ConcurrencyLimiter(2), list[int]()
+        await _hold(slots, Place(Owner("b", "b")), order, 0)
+        both = [
+            asyncio.create_task(_hold(slots, Place(Owner("a", "a")), order, number))
+            for number in (1, 2)
+        ]
+        await asyncio.sleep(0.5)
+        taken = slots.taken
+        await asyncio.wait(both)
+        return taken
+
+    assert run(ask()) == 2

@@ -114,24 +114,6 @@ def test_the_last_session_is_kept_for_an_owner_that_was_seen(
     assert order == ([0, 1, 2, 9, 3, 4] if held == 2 else [0, 1, 2, 3, 4])
 
 
-def test_of_two_sessions_none_is_kept() -> None:
-    """An owner may have both, though another one was seen."""
-
-    async def ask() -> int:
-        slots, order = ConcurrencyLimiter(2), list[int]()
-        await _hold(slots, Place(owner_at("b")), order, 0)
-        both = [
-            asyncio.create_task(_hold(slots, Place(owner_at("a")), order, number))
-            for number in (1, 2)
-        ]
-        await asyncio.sleep(0.5)
-        taken = slots.taken
-        await asyncio.wait(both)
-        return taken
-
-    assert run(ask()) == 2
-
-
 def test_a_session_is_kept_for_another_network_and_one_for_another_address() -> None:
     """Of those that were seen, each is served immediately."""
 

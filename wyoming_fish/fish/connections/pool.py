@@ -34,13 +34,10 @@ _LOGGER = logging.getLogger(__name__)
 
 # Seconds after which an idle connection is replaced: LiveKit found one good for 300 s.
 MAX_IDLE_AGE_S: Final = 240.0
-
 # Seconds without any use after which no connection is kept open.
 IDLE_TIMEOUT_S: Final = 600.0
-
 # Seconds after which a connection that was opened for a reply is closed if it is one too many.
 TRIM_AFTER_S: Final = 1.0
-
 # Seconds open after which a connection that has not been used is taken for a good one.
 PROVEN_AFTER_S: Final = 5.0
 
@@ -137,8 +134,7 @@ class ConnectionPool:
         """A connection for one session, whose slot the caller holds.
 
         On leaving, it is kept if its session has finished, else closed: what Fish still had to say
-        would be heard in the next session. Raises FishError if none can be opened, or none has
-        been by the loop's time ``until``.
+        would be heard in the next session. Raises FishError if none is open by ``until``.
         """
         socket: LiveConnection | None = None
         warm = bool(self._idle_of(backend))
@@ -169,7 +165,6 @@ class ConnectionPool:
         except FishError as error:
             self.detour.failed_too()
             if isinstance(error, LimitError):
-                # It may be that Fish counts idle connections.
                 self.evict()
             raise
 

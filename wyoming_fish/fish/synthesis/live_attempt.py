@@ -89,13 +89,11 @@ class LiveAttempt:
         self._session: LiveSession | None = None
         self._socket: LiveConnection | None = None
         self._began = float("-inf")
-        """When its session began."""
         self._owed_since: float | None = None
         """Since when Fish has had something to say, or to finish, and has said nothing."""
         self._last_frame = float("-inf")
         self._last_audio = float("-inf")
         self._given_at = _now()
-        """When the last message was handed on."""
 
     @property
     def pending(self) -> bool:
