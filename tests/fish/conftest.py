@@ -16,7 +16,7 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.MAX_DELAY_S", 0.02)
     monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", 2.0)
     monkeypatch.setattr("wyoming_fish.fish.connections.opener.MIN_OPEN_INTERVAL_S", 0.01)
-    for name in ("PAUSE", "LONG_PAUSE", "QUIET"):
+    for name in ("TEXT_PAUSE_S", "LONG_TEXT_PAUSE_S", "QUIET_S"):
         monkeypatch.setattr(f"wyoming_fish.fish.synthesis.flush_scheduler.{name}", 0.02)
     # Longer than a pause, as it really is: else a sentence is cut before it is known to end.
     monkeypatch.setattr("wyoming_fish.fish.synthesis.flush_scheduler.SETTLED_S", 0.05)

@@ -211,7 +211,7 @@ async def test_announcing(
 ) -> None:
     """What passes is tried again, not for ever; what does not is said at once."""
     caplog.set_level("INFO")
-    monkeypatch.setattr(app, "RETRY_DELAYS", (0.0,) * len(app.RETRY_DELAYS_S))
+    monkeypatch.setattr(app, "RETRY_DELAYS_S", (0.0,) * len(app.RETRY_DELAYS_S))
     monkeypatch.setenv("SUPERVISOR_TOKEN", TOKEN)
     async with Supervisor(APP, TOKEN, *failures) as supervisor:
         monkeypatch.setattr(app, "SUPERVISOR", supervisor.url)
@@ -225,7 +225,7 @@ async def test_no_supervisor(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, unused_tcp_port: int
 ) -> None:
     """Where there is no Supervisor, the log says so, and nothing breaks."""
-    monkeypatch.setattr(app, "RETRY_DELAYS", ())
+    monkeypatch.setattr(app, "RETRY_DELAYS_S", ())
     monkeypatch.setattr(app, "SUPERVISOR", f"http://127.0.0.1:{unused_tcp_port}")
     await app.register_with_supervisor()
     assert "the Supervisor cannot be reached" in caplog.text

@@ -195,7 +195,7 @@ async def test_what_is_not_ssml_is_not_held(begun: str, known: str) -> None:
 
 async def test_longer_than_any_document(monkeypatch: pytest.MonkeyPatch) -> None:
     """A document without an end is not kept: from its limit on it is spoken as a text with tags."""
-    monkeypatch.setattr("wyoming_fish.fish.text.prepared_text.LONGEST_SSML", 50)
+    monkeypatch.setattr("wyoming_fish.fish.text.prepared_text.MAX_SSML_CHARS", 50)
     heard = asyncio.Event()
 
     async def text() -> AsyncIterator[str]:

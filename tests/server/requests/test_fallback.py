@@ -268,7 +268,7 @@ async def test_nobody_waits_long_for_it(
     serving: Serving, monkeypatch: pytest.MonkeyPatch, fault: Fault
 ) -> None:
     """Where another voice can speak, a Fish that says nothing is soon given up."""
-    monkeypatch.setattr("wyoming_fish.server.requests.synthesis.FISH_PATIENCE", 0.1)
+    monkeypatch.setattr("wyoming_fish.server.requests.synthesis.FALLBACK_AFTER_S", 0.1)
     monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.WATCHDOG_INTERVAL_S", 0.01)
     async with (
         _other(lambda _: _spoken(44100)) as (uri, asked),
@@ -283,7 +283,7 @@ async def test_nobody_waits_long_for_it(
 
 async def test_nobody_waits_long_in_line(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the account has no session to spare, the other voice speaks before long."""
-    monkeypatch.setattr("wyoming_fish.server.requests.synthesis.FISH_PATIENCE", 0.1)
+    monkeypatch.setattr("wyoming_fish.server.requests.synthesis.FALLBACK_AFTER_S", 0.1)
     settings = EmulatorSettings(voice="code")
     async with (
         _other(lambda _: _spoken(44100)) as (uri, asked),
@@ -303,7 +303,7 @@ async def test_a_text_that_pauses_is_not_given_up(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only Fish's own time counts, not that of a text which is not there yet."""
-    monkeypatch.setattr("wyoming_fish.server.requests.synthesis.FISH_PATIENCE", 0.2)
+    monkeypatch.setattr("wyoming_fish.server.requests.synthesis.FALLBACK_AFTER_S", 0.2)
     monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.WATCHDOG_INTERVAL_S", 0.01)
     async with (
         _other(lambda _: _spoken(44100)) as (uri, asked),
