@@ -136,7 +136,9 @@ async def test_drained(house: House) -> None:
     assert crowd.cut == []
     for replica in house.replicas:
         lines = re.findall(
-            r"^.* INFO wyoming_fish\.\w+: (?:Ready|Spoke|Stopping)\b.*$", replica.log, re.MULTILINE
+            r"^.* INFO wyoming_fish\.[\w.]+: (?:Ready|Spoke|Stopping)\b.*$",
+            replica.log,
+            re.MULTILINE,
         )
         assert lines == replica.log.splitlines()
 

@@ -33,9 +33,9 @@ TOLERANCE_S: Final = 5.0
 
 SERVER: Final = f"""
 from wyoming_fish import __main__
-from wyoming_fish.fish import live_reply, written
-live_reply.PARK_AFTER_S = {WAITS["PARK_AFTER_S"]}
-written.TEXT_TIMEOUT_S = {WAITS["TEXT_TIMEOUT_S"]}
+from wyoming_fish.fish.synthesis import live_attempt, text_chunks
+live_attempt.PARK_AFTER_S = {WAITS["PARK_AFTER_S"]}
+text_chunks.TEXT_TIMEOUT_S = {WAITS["TEXT_TIMEOUT_S"]}
 __main__.main()
 """
 

@@ -126,7 +126,13 @@ class FrameConnection(ClientConnection):
         if not self._is_parsing:
             self._read_on()
 
-    # A TLS transport that is closed cannot be paused or resumed any more.
+    # A TLS transport that is closed cannot be paused or resumed any more. One that is closed a
+    # second time, as websockets does to end its direction, cannot be aborted before Python 3.11.3.
+
+    def send_data(self) -> None:
+        """Send what is to be sent, unless the transport is being closed."""
+        if not self.transport.is_closing():
+            super().send_data()
 
     def _stop_reading(self) -> None:
         if not self.transport.is_closing():
