@@ -144,8 +144,8 @@ def test_addresses_change(hosts: tuple[Host, Host]) -> None:
 
     code = (
         "import asyncio, logging; from wyoming_fish.server import zeroconf;"
-        "logging.basicConfig(level='INFO'); zeroconf.LOOK_INTERVAL = 0.05;"
-        "asyncio.run(zeroconf.keep_announced('Kitchen', ['0.0.0.0'], 10210))"
+        "logging.basicConfig(level='INFO'); zeroconf.CHECK_INTERVAL_S = 0.05;"
+        "asyncio.run(zeroconf.advertise('Kitchen', ['0.0.0.0'], 10210))"
     )
     with Program(*here.prefix, sys.executable, "-c", code) as program:
         there.run(find)
