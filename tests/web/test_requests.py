@@ -73,7 +73,8 @@ async def test_leaving_before_the_answer(
         reader, writer = await connect(served)
         writer.write(posted(TEXT).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
         writer.write_eof()
-        assert await read_to_end(reader) == b""
+        # From Python 3.12 on, aiohttp answers before it knows that the client has left.
+        assert await read_to_end(reader) in (b"", b"HTTP/1.1 100 Continue\r\n\r\n")
         writer.close()
         async with visitor(served) as session, session.get("/healthz") as response:
             assert response.status == 200
