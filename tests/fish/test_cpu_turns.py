@@ -110,7 +110,7 @@ async def test_cancelled_while_it_waits() -> None:
 
 @pytest.mark.parametrize("mode", ["clean", "raw"])
 async def test_text_is_cleaned_in_steps(mode: str) -> None:
-    """No step gives more than STEP_CHARACTERS, whatever came in one piece."""
+    """No step gives more than STEP_CHARS, whatever came in one piece."""
     settings = TextSettings(mode=mode)  # type: ignore[arg-type]
     script = PreparedText(_pieces("a, " * (LONG // 3)), Backend.S2_1_PRO, settings)
     lengths = [len(part) async for part in script.text()]
@@ -120,7 +120,7 @@ async def test_text_is_cleaned_in_steps(mode: str) -> None:
 
 @pytest.mark.parametrize("begin", ["<speak>", "<speak><b>", "<!DOCTYPE a><speak>"])
 def test_ssml_is_read_in_steps(begin: str) -> None:
-    """Each step of a document reads STEP_CHARACTERS, whether it turns out to be one or not."""
+    """Each step of a document reads STEP_CHARS, whether it turns out to be one or not."""
     document = begin + "<p>a</p>" * (LONG // 8) + "</speak>"
     parts: list[SsmlPart] = []
     count = sum(1 for _ in ssml_steps(document, Backend.S2_1_PRO, TextSettings(), parts))

@@ -1,9 +1,9 @@
 """A Fish Audio client: text in as it is written, s16le mono PCM out as it is spoken.
 
-sockets = Sockets(Endpoint(api_key))
-async for pcm in speak(sockets, text, SpeechSettings(voice=…), TextSettings()):
+pool = ConnectionPool(Endpoint(api_key))
+async for pcm in speak(pool, text, SpeechSettings(voice=…), TextSettings()):
     …
-await sockets.close()
+await pool.close()
 """
 
 from .client import speak

@@ -53,8 +53,9 @@ async def speak(  # noqa: PLR0913 - by name
     VoiceNotFoundError where there is none; what has no voice is spoken by that of ``settings``.
 
     What passes (a dropped connection, a limit, an overload) is tried again while nothing has been
-    heard, and after that where it is certain what has been: see Progress, which needs a socket
-    with timestamps. Where the websocket cannot be had, speech goes by REST, a sentence at a time.
+    heard, and after that where it is certain what has been: see SpokenTextTracker,
+    which needs a socket with timestamps. If there is no websocket, speech goes by REST, a sentence
+    at a time.
 
     ``patience`` is for a caller that has another voice: the seconds after which it is an error that
     nothing has been heard. They begin as the first words are sent; a wait for one of the account's

@@ -46,7 +46,7 @@ async def cpu_turn() -> None:
 
 
 def steps(text: str) -> list[str]:
-    """``text`` in parts of at most STEP_CHARACTERS."""
+    """``text`` in parts of at most STEP_CHARS."""
     if len(text) <= STEP_CHARS:
         return [text] if text else []
     return [text[at : at + STEP_CHARS] for at in range(0, len(text), STEP_CHARS)]

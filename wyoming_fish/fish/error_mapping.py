@@ -206,7 +206,7 @@ def _names(place: list[object]) -> list[str]:
 
 
 def _quoted(message: str) -> str:
-    """The message on one line, printable and no longer than MESSAGE_LIMIT; nothing of a page."""
+    """The message on one line, printable, at most MAX_MESSAGE_CHARS long; nothing of a page."""
     message = message[:MAX_READ_CHARS]
     if _MARKUP.search(message):
         return ""

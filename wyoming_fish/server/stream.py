@@ -238,7 +238,7 @@ class WyomingStream(asyncio.BufferedProtocol):
 
         To close while input is unread resets the connection, and a reset destroys what the client
         has not read yet. So input is read and dropped until the client closes its side too, for at
-        most ``linger_s`` seconds and LINGER_LIMIT_BYTES. Cancel it to close immediately.
+        most ``linger_s`` seconds and MAX_LINGER_BYTES. Cancel it to close immediately.
         """
         self._parser, self._to_drop = EventParser(), MAX_LINGER_BYTES
         self._charge(0)

@@ -75,7 +75,7 @@ class Diagnostics:
     """Examines one Fish Audio server as ``wyoming-fish`` would use it.
 
     ``keyless`` says why ``endpoint`` has no key that could be used: then only the way to the server
-    is looked at. ``ssl_context`` is for wss and https, ``timestamps`` as Sockets takes it.
+    is looked at. ``ssl_context`` is for wss and https, ``timestamps`` is what ConnectionPool takes.
     """
 
     def __init__(

@@ -178,7 +178,7 @@ class LiveConnection:
         self._connection.transport.abort()
 
     async def close(self) -> None:
-        """Close the socket within CLOSE_TIMEOUT. May be called twice."""
+        """Close the socket within CLOSE_TIMEOUT_S. May be called twice."""
         try:
             await self._connection.close()
         finally:

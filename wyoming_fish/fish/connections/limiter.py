@@ -34,7 +34,7 @@ RESUME_TIMEOUT_S: Final = 300.0
 MAX_WAITING: Final = 1000
 
 # Seconds without text to speak after which a session is given up if a reply waits in line. It is
-# longer than the schedule holds back a sentence that is there (`LONG_QUIET`), so a reply whose
+# longer than the schedule holds back a sentence that is there (`LONG_QUIET_S`), so a reply whose
 # text is written faster than it is spoken keeps its session. Text that is written, but not yet
 # sent, does not count: a client that writes a letter a second would hold the session.
 MAX_IDLE_S: Final = 2.0

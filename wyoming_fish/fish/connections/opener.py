@@ -1,4 +1,4 @@
-"""Connector: opens the pool's connections, and backs off while they fail."""
+"""Connection opener: opens the pool's connections, and backs off while they fail."""
 
 from __future__ import annotations
 

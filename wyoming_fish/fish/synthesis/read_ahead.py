@@ -14,7 +14,7 @@ __all__ = ["ReadAhead", "ReadAheads"]
 
 # Seconds of audio that a listener can have in hand before its session serves another reply; the
 # session then speaks what it was sent, 30 s (`MAX_AHEAD_S`) and a piece of 18 s
-# (`LONGEST_PIECE_S`) at most, as expected.
+# (`MAX_CHUNK_S`) at most, as expected.
 ENOUGH_IN_HAND_S: Final = 15.0
 MAX_IN_HAND_S: Final = ENOUGH_IN_HAND_S + 60.0
 # Seconds of audio left at which the reply asks for its next session.

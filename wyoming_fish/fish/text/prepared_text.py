@@ -137,7 +137,7 @@ async def plain(text: AsyncIterable[str], settings: TextSettings) -> str:
 
 
 async def in_steps(text: str) -> AsyncIterator[str]:
-    """``text`` in parts of STEP_CHARACTERS, each when it is this task's turn to compute."""
+    """``text`` in parts of STEP_CHARS, each when it is this task's turn to compute."""
     for step in steps(text):
         await cpu_turn()
         yield step

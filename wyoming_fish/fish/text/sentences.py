@@ -95,7 +95,7 @@ class Sentences:
 
     def __init__(self) -> None:
         self.text = ""
-        """The first WINDOW_CHARACTERS of it, or all if it is shorter."""
+        """The first WINDOW_CHARS of it, or all if it is shorter."""
         self.cuts: list[Cut] = []
         """In their order, of about the next AHEAD characters."""
         self._later = deque[str]()

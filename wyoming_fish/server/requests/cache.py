@@ -164,7 +164,7 @@ class Cache:
         return True
 
     async def close(self) -> None:
-        """Finish writing, within CLOSE_LIMIT."""
+        """Finish writing, within CLOSE_TIMEOUT_S."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=CLOSE_TIMEOUT_S)
             for task in late:
