@@ -19,7 +19,7 @@ from aiohttp import web
 from wyoming.client import AsyncTcpClient
 from wyoming.tts import Synthesize
 
-from tests.support.gateways import ForwardProxy, forward_proxy, malformed_proxies
+from tests.support.gateways import ForwardProxy, forward_proxy, http_server, malformed_proxies
 from tests.support.idle_clock import run
 from tests.support.processes import ENVIRONMENT, READY, ROOT, Program
 from wyoming_fish.cli.check.__main__ import main as check_main
@@ -214,13 +214,8 @@ async def _echo(echo: str, field: str = "message", *, is_well: bool = False) -> 
         await socket.close(code=4000, message=said.encode()[:120])
         return socket
 
-    runner = web.ServerRunner(web.Server(answer))
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with http_server(answer) as address:
+        yield address
 
 
 @pytest.mark.parametrize("field", ["message", "unknown"])
