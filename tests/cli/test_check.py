@@ -32,7 +32,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_all_is_well(check: Check) -> None:
     """Everything is looked at, what takes time is timed, and a sentence is spoken twice."""
-    settings = EmulatorSettings(voice="code", handshake=0.05, key="secret-key")
+    settings = EmulatorSettings(voice="tone", handshake=0.05, key="secret-key")
     async with Emulator(settings) as emulator:
         status, findings = await check(f"--base-url={emulator.url}", f"--voice={VOICE.id}")
     assert status == 0
@@ -214,7 +214,7 @@ async def test_the_free_backend_needs_no_credit(check: Check) -> None:
 
 async def test_a_server_of_ones_own(check: Check) -> None:
     """A fish-speech has no wallet, no backends and no websocket, and all of that is well."""
-    async with FishSpeechEmulator() as server:
+    async with FishSpeechEmulator("tone") as server:
         flags = (f"--base-url={server.url}", "--voice=coral_2")
         status, findings = await check(*flags, environ={"HOME": "/"})
         assert (status, {finding["state"] for finding in findings.values()}) == (0, {"ok"})
