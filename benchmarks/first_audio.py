@@ -133,11 +133,11 @@ async def _speaker(lane: Lane) -> AsyncIterator[Speaker]:
     if lane.server is not None:
         yield wyoming_server(lane.server.port)
     elif lane.speaker == ENGINE:
-        sockets = ConnectionPool(Endpoint("key", lane.fish.url))
+        pool = ConnectionPool(Endpoint("key", lane.fish.url))
         try:
-            yield engine(sockets)
+            yield engine(pool)
         finally:
-            await sockets.close()
+            await pool.close()
     else:
         async with fishaudio.AsyncFishAudio(api_key="key", base_url=lane.fish.url) as client:
             yield official_sdk(client)

@@ -50,11 +50,11 @@ async def _write(client: AsyncTcpClient, text: AsyncIterator[str]) -> None:
     await client.write_event(SynthesizeStop().event())
 
 
-def engine(sockets: ConnectionPool) -> Speaker:
+def engine(pool: ConnectionPool) -> Speaker:
     """Our engine alone."""
 
     async def speak_here(text: AsyncIterator[str]) -> AsyncGenerator[bytes]:
-        async with aclosing(speak(sockets, text, SpeechSettings(sample_rate=RATE))) as audio:
+        async with aclosing(speak(pool, text, SpeechSettings(sample_rate=RATE))) as audio:
             async for pcm in audio:
                 yield pcm
 

@@ -26,13 +26,13 @@ async def async_setup_entry(hass: HomeAssistant, entry: FishConfigEntry) -> bool
     voices.own_server = credit.data is None
     await voices.async_config_entry_first_refresh()
 
-    sockets = ConnectionPool(endpoint, ssl_context=get_default_context(), session=session)
-    entry.runtime_data = FishData(account, sockets, credit, voices)
+    pool = ConnectionPool(endpoint, ssl_context=get_default_context(), session=session)
+    entry.runtime_data = FishData(account, pool, credit, voices)
 
     async def stop(_event: Event) -> None:
-        await sockets.close()
+        await pool.close()
 
-    entry.async_on_unload(sockets.close)
+    entry.async_on_unload(pool.close)
     entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
     entry.async_on_unload(entry.add_update_listener(_reload))
     issues.check_backends(hass, entry)

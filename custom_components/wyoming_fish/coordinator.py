@@ -36,7 +36,7 @@ class FishData:
     """What a set up entry works with."""
 
     account: Account
-    sockets: ConnectionPool
+    pool: ConnectionPool
     credit: "CreditCoordinator"
     voices: "VoicesCoordinator"
     first_audio: dict[str, float] = field(default_factory=dict)

@@ -115,7 +115,7 @@ class FishTextToSpeech(TextToSpeechEntity):
     def _prewarm_if_it_speaks(self, engine: str) -> None:
         """Open a connection if ``engine`` is this voice."""
         if engine == self.entity_id:
-            self._data.sockets.warm(self._backend)
+            self._data.pool.prewarm(self._backend)
 
     @callback
     @override
@@ -134,7 +134,7 @@ class FishTextToSpeech(TextToSpeechEntity):
         except OptionError as error:
             raise translated_option(error) from error
         # The first text may be a while yet; Home Assistant has to start ffmpeg first, too.
-        self._data.sockets.warm(settings.backend)
+        self._data.pool.prewarm(settings.backend)
         ssml = options[ATTR_TEXT_FORMAT] == "ssml"
         speech = self._speech(request, settings, text, ssml=ssml)
         return TTSAudioResponse(file.extension, file.filled(speech))
@@ -179,19 +179,19 @@ class FishTextToSpeech(TextToSpeechEntity):
     async def _speech(
         self, request: TTSAudioRequest, settings: SpeechSettings, text: TextSettings, *, ssml: bool
     ) -> AsyncGenerator[bytes]:
-        story = ReplyMetrics()
+        metrics = ReplyMetrics()
         message = _Message(request.message_gen)
         try:
             async with contextlib.aclosing(
                 speak(
-                    self._data.sockets,
+                    self._data.pool,
                     message.pieces(),
                     settings,
                     text,
                     ssml=ssml,
                     voice=self._voice_id,
                     bridge=KEEPALIVE_INTERVAL_S,
-                    story=story,
+                    metrics=metrics,
                 )
             ) as speech:
                 async for pcm in speech:
@@ -200,26 +200,26 @@ class FishTextToSpeech(TextToSpeechEntity):
             self._failed(error, settings)
             # Home Assistant ends a satellite's audio only if the stream ends without an error. But
             # it would keep the audio of a plain message.
-            if story.heard is None or not message.is_streamed:
+            if metrics.heard is None or not message.is_streamed:
                 raise translated(HomeAssistantError, error) from error
         finally:
-            self._finished(story, settings)
+            self._finished(metrics, settings)
 
     @callback
-    def _finished(self, story: ReplyMetrics, settings: SpeechSettings) -> None:
+    def _finished(self, metrics: ReplyMetrics, settings: SpeechSettings) -> None:
         """Tell of a reply of which something was heard.
 
         The entry may have been set up again, or removed, since the reply began.
         """
-        if story.first_audio is None:
+        if metrics.first_audio is None:
             return
         voice_id = self._voice.subentry_id
         async_dispatcher_send(
-            self.hass, SIGNAL_REPLY.format(voice_id), story.first_audio, story.billed
+            self.hass, SIGNAL_REPLY.format(voice_id), metrics.first_audio, metrics.billed
         )
         if self._entry.state is ConfigEntryState.LOADED:
             data = self._entry.runtime_data
-            data.first_audio[voice_id] = story.first_audio
+            data.first_audio[voice_id] = metrics.first_audio
             data.credit.spent()
             if self._is_as_set_up(settings):
                 issues.voice_speaks(self.hass, self._entry, self._voice)

@@ -64,10 +64,10 @@ def test_haproxy() -> None:
     text = (ROOT / "deploy" / "haproxy.cfg").read_text()
     assert f"bind :::{PORT} " in text
     # The servers know better than HAProxy how long a client may pause.
-    patience = {
+    first_audio_timeout_s = {
         60 * int(minutes) for minutes in re.findall(r"timeout (?:client|server) (\d+)m", text)
     }
-    assert min(patience) > TEXT_TIMEOUT_S
+    assert min(first_audio_timeout_s) > TEXT_TIMEOUT_S
     (volume,) = COMPOSE["services"]["balancer"]["volumes"]
     assert volume.startswith("./haproxy.cfg:/usr/local/etc/haproxy/haproxy.cfg")
 

@@ -38,7 +38,7 @@ class Crowd:
         self.whole: list[int] = []
         self.cut: list[Reply] = []
         self.stopping = False
-        self._news = asyncio.Condition()
+        self._changed = asyncio.Condition()
 
     async def keep_asking(self) -> None:
         while not self.stopping:
@@ -60,14 +60,14 @@ class Crowd:
             # What looks like the end is the end, though one event may be missing after it.
             assert "audio-stop" not in reply.types or decode_code_voice(reply.pcm) == text
             self.cut.append(reply)
-        async with self._news:
-            self._news.notify_all()
+        async with self._changed:
+            self._changed.notify_all()
 
     async def wait_for(self, whole: int) -> None:
         """Wait until so many more replies are whole."""
         goal = len(self.whole) + whole
-        async with self._news, asyncio.timeout(40):
-            await self._news.wait_for(lambda: len(self.whole) >= goal)
+        async with self._changed, asyncio.timeout(40):
+            await self._changed.wait_for(lambda: len(self.whole) >= goal)
 
 
 @pytest.fixture

@@ -28,11 +28,11 @@ async def fish(
     """An emulator with odd frames of the voice that encodes its text, and the sockets to it."""
     usual: dict[str, Any] = {"voice": "code", "frame": 0.05, "odd_frames": True}
     async with Emulator(EmulatorSettings(faults=list(faults), **usual | settings)) as emulator:
-        sockets = ConnectionPool(Endpoint("key", emulator.url), timestamps=timestamps)
+        pool = ConnectionPool(Endpoint("key", emulator.url), timestamps=timestamps)
         try:
-            yield emulator, sockets
+            yield emulator, pool
         finally:
-            await sockets.close()
+            await pool.close()
             # Whatever happened, nothing is left behind.
             await emulator.wait_for(lambda e: e.sockets_open == 0 and e.sessions_open == 0)
 
@@ -44,6 +44,6 @@ async def words() -> AsyncIterator[str]:
         await asyncio.sleep(0)
 
 
-async def speech(sockets: ConnectionPool, settings: SpeechSettings = SETTINGS) -> str:
+async def speech(pool: ConnectionPool, settings: SpeechSettings = SETTINGS) -> str:
     """What is heard of the text."""
-    return decode_code_voice(b"".join([pcm async for pcm in speak(sockets, words(), settings)]))
+    return decode_code_voice(b"".join([pcm async for pcm in speak(pool, words(), settings)]))

@@ -49,7 +49,7 @@ class _Simulation:
         self.run = Run()
         self._answer, self._pace, self._letter = answer, pace, letter
         self._buffer, self._leaves_at = buffer, leaves_at
-        self._schedule = FlushScheduler()
+        self._scheduler = FlushScheduler()
         self._events: list[tuple[float, int, str, str]] = []
         self._count = 0
         self._busy_until = self._played_until = self._came = self._heard = 0.0
@@ -57,19 +57,19 @@ class _Simulation:
         self._made = deque[float]()
         self._wants = True
 
-    def play(self, written: list[tuple[float, str]]) -> Run:
+    def play(self, reply_text: list[tuple[float, str]]) -> Run:
         """Write at these times, until all has happened or the player has long left."""
-        for at, text in written:
+        for at, text in reply_text:
             self._at(at, "text", text)
-        self._at(written[-1][0], "end")
+        self._at(reply_text[-1][0], "end")
         while self._events and self._events[0][0] <= self._leaves_at + 60:
             now, _, kind, text = heapq.heappop(self._events)
             self._happen(now, kind, text)
             if self._wants and self._made:
                 self._hear(self._made.popleft(), now)
-            while piece := self._schedule.take(now):
+            while piece := self._scheduler.take(now):
                 self._send(piece, now)
-            wake = self._schedule.wake(now)
+            wake = self._scheduler.wake(now)
             if wake is not None and not now < self._wakes_at <= wake:
                 self._wakes_at = wake
                 self._at(wake, "wake")
@@ -81,20 +81,20 @@ class _Simulation:
 
     def _happen(self, now: float, kind: str, text: str) -> None:
         if kind == "text":
-            self._schedule.write(text, now)
+            self._scheduler.write(text, now)
         elif kind == "end":
-            self._schedule.complete()
+            self._scheduler.complete()
         elif kind == "audio":
             self._made.append(float(text))
         elif kind == "wants" and now < self._leaves_at:
-            self._schedule.taken(now)
+            self._scheduler.taken(now)
             self._wants = True
 
     def _hear(self, seconds: float, now: float) -> None:
         run = self.run
         self._wants = False
         self._heard += seconds
-        self._schedule.heard(seconds, now)
+        self._scheduler.heard(seconds, now)
         if not run.first_audio:
             run.first_audio = self._played_until = self._came = now
         run.starved += max(0.0, now - self._played_until)
@@ -118,11 +118,11 @@ class _Simulation:
         self._busy_until = at
 
 
-def simulate(written: list[tuple[float, str]], **settings: float) -> Run:
+def simulate(reply_text: list[tuple[float, str]], **settings: float) -> Run:
     """What comes of a text, written at these times."""
-    run = _Simulation(**settings).play(written)
+    run = _Simulation(**settings).play(reply_text)
     if "leaves_at" not in settings:
-        assert run.text == "".join(text for _, text in written)
+        assert run.text == "".join(text for _, text in reply_text)
     return run
 
 

@@ -21,18 +21,18 @@ async def _tell(emulator: Emulator, *pieces: str) -> ReplyMetrics:
             await asyncio.sleep(0.01)
             yield piece
 
-    story = ReplyMetrics()
-    sockets = ConnectionPool(Endpoint("key", emulator.url), warm=0)
+    metrics = ReplyMetrics()
+    pool = ConnectionPool(Endpoint("key", emulator.url), warm=0)
     size = 0
     try:
-        async for pcm in speak(sockets, text(), SpeechSettings(sample_rate=RATE), story=story):
+        async for pcm in speak(pool, text(), SpeechSettings(sample_rate=RATE), metrics=metrics):
             size += len(pcm)
     except FishError:
         pass
     finally:
-        await sockets.close()
-    assert story.audio == pytest.approx(size / 2 / RATE)
-    return story
+        await pool.close()
+    assert metrics.audio == pytest.approx(size / 2 / RATE)
+    return metrics
 
 
 @pytest.mark.parametrize("websocket", [True, False])
@@ -40,19 +40,19 @@ async def test_times_and_sums(websocket: bool) -> None:
     """Text, sending and audio in their order, by websocket and by REST; bytes as billed."""
     faults = [] if websocket else [Fault("upgrade", 404, times=None)]
     async with Emulator(EmulatorSettings(first_audio=0.05, faults=faults)) as emulator:
-        story = await _tell(emulator, "Die Küche ist dunkel. ", "Good night.")
-    assert story.text_began is not None
-    assert story.sent is not None
-    assert story.heard is not None
-    assert story.text_ended is not None
-    assert story.text_began < story.text_ended
-    assert story.text_began < story.sent < story.heard
-    assert story.text_part is not None
-    assert story.fish_part is not None
-    assert story.fish_part >= 0.05
-    assert story.first_audio == pytest.approx(story.text_part + story.fish_part)
-    assert story.billed == len(TEXT.encode())
-    assert story.retries == ([] if websocket else ["connection"])
+        metrics = await _tell(emulator, "Die Küche ist dunkel. ", "Good night.")
+    assert metrics.text_began is not None
+    assert metrics.sent is not None
+    assert metrics.heard is not None
+    assert metrics.text_ended is not None
+    assert metrics.text_began < metrics.text_ended
+    assert metrics.text_began < metrics.sent < metrics.heard
+    assert metrics.text_part is not None
+    assert metrics.fish_part is not None
+    assert metrics.fish_part >= 0.05
+    assert metrics.first_audio == pytest.approx(metrics.text_part + metrics.fish_part)
+    assert metrics.billed == len(TEXT.encode())
+    assert metrics.retries == ([] if websocket else ["connection"])
 
 
 async def test_each_try_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,9 +60,9 @@ async def test_each_try_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.FIRST_DELAY_S", 0.005)
     faults = [Fault("upgrade", 503), Fault("audio", "finish-error", times=1)]
     async with Emulator(EmulatorSettings(faults=faults)) as emulator:
-        story = await _tell(emulator, "Good night.")
-    assert story.retries == ["unavailable", "broken-stream"]
-    assert story.billed == 2 * len("Good night.")
+        metrics = await _tell(emulator, "Good night.")
+    assert metrics.retries == ["unavailable", "broken-stream"]
+    assert metrics.billed == 2 * len("Good night.")
 
 
 async def test_what_did_not_happen_is_not_told() -> None:
@@ -71,9 +71,9 @@ async def test_what_did_not_happen_is_not_told() -> None:
         refused = await _tell(emulator, "Good night.")
         silent = await _tell(emulator, " … ")
     assert refused.text_began is not None
-    for story in (refused, silent):
-        assert (story.sent, story.heard, story.first_audio, story.fish_part) == (None,) * 4
-        assert (story.billed, story.audio, story.retries) == (0, 0.0, [])
+    for metrics in (refused, silent):
+        assert (metrics.sent, metrics.heard, metrics.first_audio, metrics.fish_part) == (None,) * 4
+        assert (metrics.billed, metrics.audio, metrics.retries) == (0, 0.0, [])
 
 
 @pytest.mark.parametrize(
@@ -89,33 +89,33 @@ async def test_refused_text_is_not_billed(
     """What Fish refuses does not count, by websocket and by REST; what it then takes does."""
     monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.FIRST_DELAY_S", 0.005)
     async with Emulator(EmulatorSettings(faults=faults)) as emulator:
-        story = await _tell(emulator, "Good night.")
-    assert story.retries[-1] in ("unavailable", "limit")
-    assert story.heard is not None
-    assert story.billed == len("Good night.")
+        metrics = await _tell(emulator, "Good night.")
+    assert metrics.retries[-1] in ("unavailable", "limit")
+    assert metrics.heard is not None
+    assert metrics.billed == len("Good night.")
 
 
 async def test_text_that_only_was_refused_is_not_billed() -> None:
     """A reply whose every session is refused costs nothing."""
     async with Emulator(EmulatorSettings(faults=[Fault("text", "error", times=None)])) as emulator:
-        story = ReplyMetrics()
-        sockets = ConnectionPool(Endpoint("key", emulator.url), warm=0)
+        metrics = ReplyMetrics()
+        pool = ConnectionPool(Endpoint("key", emulator.url), warm=0)
 
         async def text() -> AsyncIterator[str]:
             yield "Good night."
 
-        speech = speak(sockets, text(), SpeechSettings(), patience=0.1, story=story)
+        speech = speak(pool, text(), SpeechSettings(), first_audio_timeout_s=0.1, metrics=metrics)
         with pytest.raises(FishError):
             await anext(speech)
-        await sockets.close()
+        await pool.close()
         assert len(emulator.sessions) > 1
-    assert (story.heard, story.billed) == (None, 0)
+    assert (metrics.heard, metrics.billed) == (None, 0)
 
 
 async def test_a_second_attempt_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Text that is sent again beside a late attempt was sent twice."""
     monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.LATE_S", 0.05)
     async with Emulator(EmulatorSettings(faults=[Fault("audio", "stall")])) as emulator:
-        story = await _tell(emulator, "Good night.")
+        metrics = await _tell(emulator, "Good night.")
         assert len(emulator.sessions) == 2
-    assert story.billed == 2 * len("Good night.")
+    assert metrics.billed == 2 * len("Good night.")

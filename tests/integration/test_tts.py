@@ -44,13 +44,13 @@ async def test_speech_begins_while_text_is_written(
     engine = entity_id(hass, await add_entry(), "tts")
     heard = asyncio.Event()
 
-    async def story() -> AsyncGenerator[str]:
+    async def metrics() -> AsyncGenerator[str]:
         yield "The lamps are on. It will"
         await heard.wait()
         yield " rain."
 
     result = stream(hass, engine)
-    result.async_set_message_stream(story())
+    result.async_set_message_stream(metrics())
     audio = b""
     async for chunk in result.async_stream_result():
         audio += chunk

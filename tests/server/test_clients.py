@@ -281,10 +281,10 @@ async def test_a_burst_of_the_silent(serving: Serving) -> None:
             for client in clients:
                 client.connect(("127.0.0.1", served.port))
                 client.setblocking(False)
-            most, history = 0, served.server._history  # noqa: SLF001 - no other way
-            while history.refused["silent"] < 95 or history.clients > 5:
+            most, request_log = 0, served.server._request_log  # noqa: SLF001 - no other way
+            while request_log.refused["silent"] < 95 or request_log.clients > 5:
                 await asyncio.sleep(0)
-                most = max(most, history.clients)
+                most = max(most, request_log.clients)
             assert most <= 5 + 12 * ACCEPTED_AT_ONCE
             told = 0
             for client in clients:

@@ -48,12 +48,12 @@ async def _connected(
         client.setblocking(False)
         await loop.sock_connect(client, server.sockets[0].getsockname())
         reader, writer = await asyncio.open_connection(sock=client, limit=1024)
-    wire = await wires.get()
+    stream = await wires.get()
     try:
-        yield wire, reader, writer
+        yield stream, reader, writer
     finally:
         writer.transport.abort()
-        await wire.close()
+        await stream.close()
         server.close()
 
 
@@ -67,14 +67,14 @@ async def _play(reader: asyncio.StreamReader, rate: int) -> int:
     return heard
 
 
-async def _speak(wire: WyomingStream, rate: int, length: int = LENGTH_S) -> int:
+async def _speak(stream: WyomingStream, rate: int, length: int = LENGTH_S) -> int:
     """Write so many seconds of audio as fast as there is room, and return its bytes."""
     written = 0
     for second in range(length):
         event = encode_audio(rate, second * 1000, bytes(2 * rate))
-        await wire.write(event)
+        await stream.write(event)
         written += len(event)
-    await wire.close()
+    await stream.close()
     return written
 
 
@@ -84,10 +84,10 @@ def test_a_client_that_plays_as_it_reads(kind: str, rate: int, tmp_path: Path) -
     """It hears a long reply to its end, however much of it lies in buffers."""
 
     async def run() -> None:
-        async with _connected(kind, tmp_path / "fish.sock") as (wire, reader, writer):
+        async with _connected(kind, tmp_path / "fish.sock") as (stream, reader, writer):
             playing = asyncio.create_task(_play(reader, rate))
             playing.add_done_callback(lambda _: writer.close())
-            written = await _speak(wire, rate)
+            written = await _speak(stream, rate)
             assert await playing == written
 
     idle_clock.run(run())
@@ -98,14 +98,14 @@ def test_events_of_several_tasks_go_out_whole(kind: str, tmp_path: Path) -> None
     """Each in the order of writing, however long others wait for room, and so does the last one."""
 
     async def run() -> None:
-        async with _connected(kind, tmp_path / "fish.sock") as (wire, reader, _):
+        async with _connected(kind, tmp_path / "fish.sock") as (stream, reader, _):
 
             async def write(source: int) -> None:
                 for number in range(20):
                     # Larger and smaller ones than what is written at a time.
                     size = (3 * MAX_OUTPUT_BYTES, MAX_OUTPUT_BYTES // 2, 100)[source]
                     payload = bytes([ord("A") + number % 26]) * size
-                    await wire.write(encode(Event("x", {"at": [source, number]}, payload)))
+                    await stream.write(encode(Event("x", {"at": [source, number]}, payload)))
 
             writing = [asyncio.create_task(write(source)) for source in range(3)]
             seen: list[list[int]] = []
@@ -116,11 +116,11 @@ def test_events_of_several_tasks_go_out_whole(kind: str, tmp_path: Path) -> None
                 seen.append(event.data["at"])
                 await asyncio.sleep(1)
             # What is amid an event when the client is refused.
-            wire.write_last(encode(Event("last")))
+            stream.write_last(encode(Event("last")))
             for task in writing:
                 task.cancel()
             await asyncio.wait(writing)
-            closing = asyncio.create_task(wire.close())
+            closing = asyncio.create_task(stream.close())
             while (event := await async_read_event(reader)) is not None and event.type == "x":
                 seen.append(event.data["at"])
             assert event == Event("last")
@@ -139,11 +139,11 @@ def test_a_client_that_reads_slowly(kind: str, tmp_path: Path) -> None:
     """As long as it reads anything it is not let go, however long the server waits for room."""
 
     async def run() -> None:
-        async with _connected(kind, tmp_path / "fish.sock") as (wire, reader, writer):
+        async with _connected(kind, tmp_path / "fish.sock") as (stream, reader, writer):
             # An eighth of what it would have to read to play.
             playing = asyncio.create_task(_play(reader, 1000))
             playing.add_done_callback(lambda _: writer.close())
-            written = await _speak(wire, 8000, length=30)
+            written = await _speak(stream, 8000, length=30)
             assert await playing == written
 
     idle_clock.run(run())
@@ -154,10 +154,10 @@ def test_a_client_that_takes_nothing(kind: str, tmp_path: Path) -> None:
     """It is let go after the write timeout, and not long after it."""
 
     async def run() -> float:
-        async with _connected(kind, tmp_path / "fish.sock") as (wire, _, _):
+        async with _connected(kind, tmp_path / "fish.sock") as (stream, _, _):
             began = asyncio.get_running_loop().time()
             with pytest.raises(ClientStalledError):
-                await _speak(wire, 8000)
+                await _speak(stream, 8000)
             return asyncio.get_running_loop().time() - began
 
     # The kernel, which knows nothing of this clock, may take a little more in the meantime.
@@ -169,14 +169,14 @@ def test_what_it_has_not_taken_is_not_kept(kind: str, tmp_path: Path) -> None:
     """A client that is cut off gets what the kernel has, and the server keeps nothing for it."""
 
     async def run() -> None:
-        async with _connected(kind, tmp_path / "fish.sock") as (wire, reader, _):
+        async with _connected(kind, tmp_path / "fish.sock") as (stream, reader, _):
             # More than the kernel takes.
             event = encode_audio(8000, 0, bytes(64 * 2**20))
             with pytest.raises(ClientStalledError):
-                await wire.write(event)
-            assert _kept(wire) <= 2 * MAX_OUTPUT_BYTES
-            await wire.close()
-            assert _kept(wire) == 0
+                await stream.write(event)
+            assert _kept(stream) <= 2 * MAX_OUTPUT_BYTES
+            await stream.close()
+            assert _kept(stream) == 0
             heard = 0
             with contextlib.suppress(ConnectionError):
                 while data := await reader.read(65536):
@@ -186,6 +186,6 @@ def test_what_it_has_not_taken_is_not_kept(kind: str, tmp_path: Path) -> None:
     idle_clock.run(run())
 
 
-def _kept(wire: WyomingStream) -> int:
+def _kept(stream: WyomingStream) -> int:
     """Bytes of output that wait in this process."""
-    return wire._transport.get_write_buffer_size()  # noqa: SLF001 - no other way
+    return stream._transport.get_write_buffer_size()  # noqa: SLF001 - no other way

@@ -244,7 +244,7 @@ async def test_a_client_that_has_vanished(
         await reader.readline()
         (task, client), *_ = served.server._connections.items()  # noqa: SLF001 - no other way
         # As the kernel does when a host is gone.
-        client.connection._wire._transport._fatal_error(error)  # type: ignore[attr-defined] # noqa: SLF001
+        client.connection._stream._transport._fatal_error(error)  # type: ignore[attr-defined] # noqa: SLF001
         await asyncio.wait((task,))
         await served.emulator.wait_for(lambda e: e.sessions_open == 0)
         writer.close()

@@ -205,12 +205,12 @@ async def _connected(
         lambda: WyomingStream(wires.put_nowait, budget.share()), "127.0.0.1", 0
     )
     _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-    wire = await wires.get()
+    stream = await wires.get()
     try:
-        yield wire, writer
+        yield stream, writer
     finally:
         writer.transport.abort()
-        await wire.close()
+        await stream.close()
         server.close()
 
 
@@ -221,8 +221,8 @@ def test_an_event_that_does_not_end(begin: bytes) -> None:
     """An event that has begun must end soon; a byte now and then does not give it more time."""
 
     async def run() -> float:
-        async with _connected(MemoryBudget(0)) as (wire, writer):
-            reading = asyncio.create_task(wire.read())
+        async with _connected(MemoryBudget(0)) as (stream, writer):
+            reading = asyncio.create_task(stream.read())
             began = asyncio.get_running_loop().time()
             writer.write(begin)
             while not reading.done():
@@ -239,9 +239,9 @@ def test_each_event_has_its_time() -> None:
     """Slow events are read, each within its own time, however long the pauses between them."""
 
     async def run() -> None:
-        async with _connected(MemoryBudget(0)) as (wire, writer):
+        async with _connected(MemoryBudget(0)) as (stream, writer):
             for _ in range(3):
-                reading = asyncio.create_task(wire.read())
+                reading = asyncio.create_task(stream.read())
                 await asyncio.sleep(2 * EVENT_TIMEOUT_S)
                 for part in (b'{"type": "ping", ', b'"data_length": 2}\n', b"{", b"}"):
                     writer.write(part)
@@ -255,13 +255,13 @@ def test_input_waits_in_the_kernel() -> None:
     """While nothing is read, little is taken in; all of it is read later."""
 
     async def run() -> None:
-        async with _connected(MemoryBudget(0)) as (wire, writer):
+        async with _connected(MemoryBudget(0)) as (stream, writer):
             writer.write(b'{"type": "ping"}\n' * 100_000)
             writer.write_eof()
             await asyncio.sleep(1)
-            assert wire._parser.held <= MAX_INPUT_BYTES + READ_BYTES  # noqa: SLF001
+            assert stream._parser.held <= MAX_INPUT_BYTES + READ_BYTES  # noqa: SLF001
             read = 0
-            while await wire.read():
+            while await stream.read():
                 read += 1
             assert read == 100_000
 
@@ -272,9 +272,9 @@ def test_part_of_an_event_counts() -> None:
     """Bytes of an event that has come in part are counted, until it is whole."""
 
     async def run(budget: MemoryBudget) -> None:
-        async with _connected(budget) as (wire, writer):
+        async with _connected(budget) as (stream, writer):
             for end in (b'"}', b"no JSON"):
-                reading = asyncio.create_task(wire.read())
+                reading = asyncio.create_task(stream.read())
                 writer.write(b'{"type": "ping", "data_length": %d}\n' % MAX_DATA_BYTES)
                 writer.write(b'{"text": "' + b"x" * (MAX_DATA_BYTES - 10 - len(end)))
                 await asyncio.sleep(1)

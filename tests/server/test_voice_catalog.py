@@ -117,7 +117,7 @@ async def test_no_failure_ends_the_looking(
             return await listed()
 
         monkeypatch.setattr(account, "voices", voices)
-        keeping = asyncio.create_task(catalog.keep_fresh())
+        keeping = asyncio.create_task(catalog.refresh_periodically())
         async with asyncio.timeout(5):
             while not catalog.voices:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0)

@@ -30,7 +30,7 @@ class Program:
         )
         self._lines: list[str] = []
         self._ended = False
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
@@ -50,8 +50,8 @@ class Program:
         def found() -> re.Match[str] | None:
             return next(filter(None, (re.search(pattern, line) for line in self._lines)), None)
 
-        with self._news:
-            self._news.wait_for(lambda: found() or self._ended, seconds)
+        with self._changed:
+            self._changed.wait_for(lambda: found() or self._ended, seconds)
             match = found()
         assert match, f"{pattern!r} was not printed, but:\n{self.log}"
         return match
@@ -86,12 +86,12 @@ class Program:
         assert self._process.stdout is not None
         with self._process.stdout as output:
             for line in output:
-                with self._news:
+                with self._changed:
                     self._lines.append(line.decode(errors="replace"))
-                    self._news.notify_all()
-        with self._news:
+                    self._changed.notify_all()
+        with self._changed:
             self._ended = True
-            self._news.notify_all()
+            self._changed.notify_all()
 
 
 def server(*flags: str) -> Program:

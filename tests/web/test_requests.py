@@ -145,5 +145,5 @@ async def test_the_speaker_has_an_address(serving: Serving) -> None:
         writer.write(posted(TEXT))
         await read_to_end(reader)
         writer.close()
-        (record,) = served.server._history.replies  # noqa: SLF001 - nothing else tells it
+        (record,) = served.server._request_log.replies  # noqa: SLF001 - nothing else tells it
         assert record.host == "127.0.0.2"

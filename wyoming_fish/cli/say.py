@@ -60,7 +60,7 @@ class SpokenReply:
         self._text_began: float | None = None
         self._text_ended: float | None = None
         self._first_audio: float | None = None
-        self._patience = asyncio.timeout(None)
+        self._silence_timeout = asyncio.timeout(None)
         self._notice: asyncio.TimerHandle | None = None
 
     async def speak(self, text: AsyncIterator[str], voice: str | None) -> None:
@@ -68,7 +68,7 @@ class SpokenReply:
         streaming = await self._takes_streams()
         wanted = SynthesizeVoice(name=voice) if voice else None
         try:
-            async with self._patience, asyncio.TaskGroup() as tasks:
+            async with self._silence_timeout, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send(text, wanted, streaming=streaming))
                 tasks.create_task(self._receive(streaming=streaming))
         except ExceptionGroup as group:
@@ -128,7 +128,7 @@ class SpokenReply:
             if not whole.strip():
                 raise SayError("There is nothing to say.")
             self._text_ended = monotonic()
-            self._be_patient()
+            self._rearm_idle_timeout()
             if self._first_audio is None:
                 self._notice = _notice_later("Waiting for the first audio")
             # To a streaming server this is for the sake of older readers only.
@@ -139,7 +139,7 @@ class SpokenReply:
     async def _receive(self, *, streaming: bool) -> None:
         sounding = False
         while (event := await self._read()) is not None:
-            self._be_patient()
+            self._rearm_idle_timeout()
             if Error.is_type(event.type):
                 raise SayError(f"The server reports an error: {event.data.get('text')}")
             if SynthesizeStopped.is_type(event.type):
@@ -190,19 +190,19 @@ class SpokenReply:
         self._first_audio = self._first_audio or monotonic()
         self._end_notice()
         # It is the player that is waited for now.
-        self._patience.reschedule(None)
+        self._silence_timeout.reschedule(None)
         # In a thread, since a player that reads slowly must not hold up the text.
         try:
             await asyncio.to_thread(self._output.write, chunk)
         except WavError as error:
             raise SayError(str(error)) from error
-        self._be_patient()
+        self._rearm_idle_timeout()
         if sys.stderr.isatty():
             print(f"\r{self._output.seconds:6.1f} s of speech", end="", file=sys.stderr, flush=True)
 
-    def _be_patient(self) -> None:
+    def _rearm_idle_timeout(self) -> None:
         if self._text_ended is not None:
-            self._patience.reschedule(asyncio.get_running_loop().time() + SILENCE_TIMEOUT_S)
+            self._silence_timeout.reschedule(asyncio.get_running_loop().time() + SILENCE_TIMEOUT_S)
 
     def _end_notice(self) -> None:
         if self._notice is not None:

@@ -26,7 +26,7 @@ KEEPALIVE_INTERVAL_S: Final = 2.5
 
 
 async def speak(  # noqa: PLR0913 - by name
-    sockets: ConnectionPool,
+    pool: ConnectionPool,
     text: AsyncIterable[str],
     settings: SpeechSettings,
     text_settings: TextSettings = CLEAN,
@@ -34,9 +34,9 @@ async def speak(  # noqa: PLR0913 - by name
     ssml: bool = False,
     voice: Callable[[str], VoiceIds] = str,
     bridge: float | None = None,
-    patience: float | None = None,
+    first_audio_timeout_s: float | None = None,
     spend: Callable[[int], None] = without_limit,
-    story: ReplyMetrics | None = None,
+    metrics: ReplyMetrics | None = None,
     owner: Owner = NO_OWNER,
 ) -> AsyncGenerator[bytes]:
     """Speak ``text`` while it is being written.
@@ -57,8 +57,8 @@ async def speak(  # noqa: PLR0913 - by name
     which needs a socket with timestamps. If there is no websocket, speech goes by REST, a sentence
     at a time.
 
-    ``patience`` is for a caller that has another voice: the seconds after which it is an error that
-    nothing has been heard. They begin as the first words are sent; a wait for one of the account's
+    ``first_audio_timeout_s`` is for a caller that has another voice: the seconds after which it is
+    an error that nothing has been heard. They begin as the first words are sent; a wait for one of the account's
     sessions has as many of its own. A server of one's own is given the time that it needs.
 
     However long the text is, no more than some half a minute of it is sent before the listener has
@@ -66,7 +66,7 @@ async def speak(  # noqa: PLR0913 - by name
     a session; less than 0 if Fish refused what was sent. It raises a FishError if there may be no
     more: what was sent is spoken, and then the error is raised.
 
-    What happens is put down in ``story``, a new one for each reply.
+    What happens is put down in ``metrics``, a new one for each reply.
 
     ``owner`` is the party that the reply is for. While replies wait for the account's sessions,
     owners have equal shares of them: a session may then end early, and the text goes on in a later
@@ -77,13 +77,13 @@ async def speak(  # noqa: PLR0913 - by name
 
     Raises FishError where not all of the text was spoken, and whatever ``text`` raises.
     """
-    script = PreparedText(text, settings.backend, text_settings, ssml=ssml)
-    story = story or ReplyMetrics()
-    synthesizer = Synthesizer(sockets, settings, patience, story, spend, owner)
-    speech = synthesizer.audio(script, voice)
+    prepared = PreparedText(text, settings.backend, text_settings, ssml=ssml)
+    metrics = metrics or ReplyMetrics()
+    synthesizer = Synthesizer(pool, settings, first_audio_timeout_s, metrics, spend, owner)
+    speech = synthesizer.audio(prepared, voice)
     if bridge:
         silence = Silence(
-            bridge, settings.sample_rate, synthesizer.is_pending, lambda: story.text_began
+            bridge, settings.sample_rate, synthesizer.is_pending, lambda: metrics.text_began
         )
         speech = with_keepalive(speech, silence)
     async with contextlib.aclosing(speech):

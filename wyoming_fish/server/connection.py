@@ -79,13 +79,13 @@ class Connection:
     """One client's connection, from its first event to its last."""
 
     def __init__(
-        self, wire: WyomingStream, speaker: Synthesis, catalog: VoiceCatalog, options: Options
+        self, stream: WyomingStream, synthesis: Synthesis, catalog: VoiceCatalog, options: Options
     ) -> None:
-        self._wire = wire
-        self._speaker = speaker
+        self._stream = stream
+        self._synthesis = synthesis
         self._catalog = catalog
         self._options = options
-        self._requests = RequestQueue(wire.host, options.max_text, wire.memory)
+        self._requests = RequestQueue(stream.host, options.max_text, stream.memory)
         self._audio_started = False
         """Whether the reply that is being spoken has sent its `audio-start`."""
         self._draining = False
@@ -98,7 +98,7 @@ class Connection:
         """Whether it has been refused, or has what it asked for, and is only being closed."""
         self.is_displaced = False
         """Whether another client gets its place: it is told so when ``run`` is cancelled."""
-        self.sent_away: str | None = None
+        self.close_reason: str | None = None
         """Why, if the client was: «bad-event», «busy», «idle» or «stalled»."""
 
     @property
@@ -125,7 +125,7 @@ class Connection:
             # Else it and its task hold each other until garbage is collected.
             self._idle_timeout = asyncio.timeout(None)
             try:
-                await self._wire.close(STOP_LINGER_S if self._draining else LINGER_TIMEOUT_S)
+                await self._stream.close(STOP_LINGER_S if self._draining else LINGER_TIMEOUT_S)
             finally:
                 self.abort()
 
@@ -137,12 +137,12 @@ class Connection:
 
     def abort(self) -> None:
         """End the connection now; what is not sent yet is lost."""
-        self._wire.abort()
+        self._stream.abort()
 
     async def _serve_and_tell(self) -> None:
         """Serve the client; what ends that before its time is told to it."""
-        cpu_owner.set(owner_at(self._wire.host))
-        warming = asyncio.get_running_loop().call_later(PREWARM_DELAY_S, self._warm_if_silent)
+        cpu_owner.set(owner_at(self._stream.host))
+        warming = asyncio.get_running_loop().call_later(PREWARM_DELAY_S, self._prewarm_if_silent)
         reading = asyncio.create_task(self._read())
         speaking = asyncio.create_task(self._speak())
         told = 0
@@ -187,12 +187,12 @@ class Connection:
         if self._requests.unanswered:
             # TCP cannot tell the two apart until something is sent: what comes next, or a no-op.
             if self._audio_started:
-                await self._wire.write(encode(Pong().event()))
+                await self._stream.write(encode(Pong().event()))
             elif self._requests.unanswered:
                 await self._start_audio()
         while not speaking.done():
             await asyncio.wait((speaking,), timeout=HANG_UP_CHECK_S)
-            if not speaking.done() and self._wire.has_hung_up():
+            if not speaking.done() and self._stream.has_hung_up():
                 raise ClientLostError("the client has hung up")
             if self._requests.streaming is not None:
                 # Only now: for a client that has closed it would be spoken in vain.
@@ -203,23 +203,23 @@ class Connection:
         """Tell the client what has happened, and the log, if it is news for a person."""
         match error:
             case ClientStalledError():
-                self.sent_away = "stalled"
+                self.close_reason = "stalled"
                 _LOGGER.warning("A reply was not heard to its end: %s", error)
-                self._wire.abort()
+                self._stream.abort()
             case ClientLostError():
                 _LOGGER.debug("A client was lost: %s", error)
-                self._wire.abort()
+                self._stream.abort()
             case EventError():
-                self.sent_away = "bad-event"
+                self.close_reason = "bad-event"
                 _LOGGER.warning("A client was sent away: %s", error)
                 self._refuse("bad-event", f"This cannot be read: {error}.")
             case BudgetExceededError():
-                self.sent_away = "busy"
+                self.close_reason = "busy"
                 _LOGGER.warning("A client was sent away: %s", error)
                 self._refuse("busy", str(error))
             case _RefusedError():
                 if error.code == "idle":
-                    self.sent_away = "idle"
+                    self.close_reason = "idle"
                 _LOGGER.debug("A client was sent away: %s", error)
                 self._refuse(error.code, str(error))
             case QuotaError():
@@ -233,9 +233,9 @@ class Connection:
                 internal = InternalError()
                 self._refuse(internal.code, str(internal))
 
-    def _warm_if_silent(self) -> None:
+    def _prewarm_if_silent(self) -> None:
         if self.silent:
-            self._speaker.warm()
+            self._synthesis.prewarm()
 
     async def _read(self) -> None:
         """Take in events until the client ends its direction.
@@ -245,13 +245,13 @@ class Connection:
         try:
             async with self._idle_timeout:
                 for number in itertools.count(1):
-                    if (event := await self._wire.read()) is None:
+                    if (event := await self._stream.read()) is None:
                         break
                     self.silent = False
                     await self._handle(event)
                     # Not to be in memory beside the next one.
                     del event
-                    self._be_patient()
+                    self._rearm_idle_timeout()
                     if number % EVENTS_AT_ONCE == 0:
                         await cpu_turn()
         except TimeoutError as error:
@@ -259,7 +259,7 @@ class Connection:
         finally:
             self._reading = False
 
-    def _be_patient(self) -> None:
+    def _rearm_idle_timeout(self) -> None:
         """Wait for the next event, but not for ever."""
         if not self._reading or self._idle_timeout.expired():
             return
@@ -277,19 +277,19 @@ class Connection:
     async def _handle(self, event: Event) -> None:
         match event.type:
             case "describe":
-                await self._wire.write(self._catalog.info)
+                await self._stream.write(self._catalog.info)
             case "ping":
                 is_blank = event.data.get("text") is None
                 text = None if is_blank else text_of(event, MAX_NAME_CHARS)
-                await self._wire.write(encode(Pong(text).event()))
+                await self._stream.write(encode(Pong(text).event()))
             case "synthesize" if self._requests.streaming is None:
                 self._requests.add(event)
-                self._speaker.warm()
+                self._synthesis.prewarm()
             case "synthesize":
                 pass  # The same text once more, for servers that cannot stream.
             case "synthesize-start" if self._requests.streaming is None:
                 self._requests.begin(event)
-                self._speaker.warm()
+                self._synthesis.prewarm()
             case "synthesize-start":
                 raise EventError("synthesize-start is out of order")
             case "synthesize-chunk":
@@ -305,30 +305,30 @@ class Connection:
             await self._say(reply)
             self._requests.remove_first()
             self._audio_started = False
-            self._be_patient()
+            self._rearm_idle_timeout()
         if self._requests.unanswered:
             raise _RefusedError("stopping", STOPPING)
 
     async def _say(self, reply: SynthesisRequest) -> None:
         rate = self._options.speech.sample_rate
         samples = 0
-        async with contextlib.aclosing(self._speaker.speak(reply)) as audio:
+        async with contextlib.aclosing(self._synthesis.speak(reply)) as audio:
             async for pcm in audio:
                 await self._start_audio()
-                await self._wire.write(encode_audio(rate, samples * 1000 // rate, pcm))
+                await self._stream.write(encode_audio(rate, samples * 1000 // rate, pcm))
                 self._requests.hear(pcm)
                 samples += len(pcm) // WIDTH
         await self._start_audio()
-        await self._wire.write(encode(AudioStop(samples * 1000 // rate).event()))
+        await self._stream.write(encode(AudioStop(samples * 1000 // rate).event()))
         if reply.streamed:
-            await self._wire.write(encode(SynthesizeStopped().event()))
+            await self._stream.write(encode(SynthesizeStopped().event()))
 
     async def _start_audio(self) -> None:
         """Send the `audio-start` of the reply that is being spoken, if it has not been sent."""
         if not self._audio_started:
             self._audio_started = True
             rate = self._options.speech.sample_rate
-            await self._wire.write(encode(AudioStart(rate, WIDTH, CHANNELS, 0).event()))
+            await self._stream.write(encode(AudioStart(rate, WIDTH, CHANNELS, 0).event()))
 
     def _refuse(self, code: str, text: str) -> None:
         """Tell the client what is wrong: Home Assistant reads until `synthesize-stopped`.
@@ -342,7 +342,7 @@ class Connection:
         elif any(reply.streamed for reply in self._requests.unanswered):
             events.append(SynthesizeStopped().event())
         for event in events:
-            self._wire.write_last(encode(event))
+            self._stream.write_last(encode(event))
 
 
 def _now() -> float:

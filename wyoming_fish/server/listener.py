@@ -25,7 +25,7 @@ ACCEPTED_AT_ONCE: Final = 8
 async def listen(
     address: ListenAddress, new_wire: Callable[[], WyomingStream]
 ) -> asyncio.Server | None:
-    """Make a new wire for each client. Over stdio there is one, and no server.
+    """Make a new stream for each client. Over stdio there is one, and no server.
 
     Raises OSError if the address cannot be had.
     """
@@ -71,22 +71,22 @@ async def _check_free(path: str) -> None:
 
 
 class _StandardInput(asyncio.Protocol):
-    """Hands standard input to a wire. Its end does not end standard output."""
+    """Hands standard input to a stream. Its end does not end standard output."""
 
-    def __init__(self, wire: WyomingStream) -> None:
-        self._wire = wire
+    def __init__(self, stream: WyomingStream) -> None:
+        self._stream = stream
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._wire.connection_made(transport)
+        self._stream.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        self._wire.data_received(data)
+        self._stream.data_received(data)
 
     def eof_received(self) -> bool:
-        return self._wire.eof_received()
+        return self._stream.eof_received()
 
 
-async def _open_standard_streams(wire: WyomingStream) -> None:
+async def _open_standard_streams(stream: WyomingStream) -> None:
     loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: _StandardInput(wire), sys.stdin)
-    await loop.connect_write_pipe(lambda: wire, sys.stdout)
+    await loop.connect_read_pipe(lambda: _StandardInput(stream), sys.stdin)
+    await loop.connect_write_pipe(lambda: stream, sys.stdout)

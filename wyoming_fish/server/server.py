@@ -96,30 +96,32 @@ class Server:
     def __init__(self, options: Options, endpoint: Endpoint) -> None:
         self._options = options
         self._endpoint = endpoint
-        self._sockets = ConnectionPool(
+        self._pool = ConnectionPool(
             endpoint,
             concurrency=options.concurrency,
             warm=options.warm,
-            quiet_time=options.quiet_time,
+            idle_timeout_s=options.quiet_time,
             # Else it is for the backend to say.
             timestamps=options.resume or None,
         )
         self._account = Account(endpoint)
         self._catalog = VoiceCatalog(self._account, options.speech)
-        self._history = RequestLog()
+        self._request_log = RequestLog()
         self._cache = (
             Cache(options.cache, options.cache_size * 10**6, endpoint.base_url)
             if options.cache
             else None
         )
-        self._speaker = Synthesis(self._sockets, self._catalog, options, self._history, self._cache)
+        self._synthesis = Synthesis(
+            self._pool, self._catalog, options, self._request_log, self._cache
+        )
         self._connections: dict[asyncio.Task[None], Client[Connection]] = {}
         """In the order of their coming."""
         self._refusals: dict[asyncio.Task[None], Callable[[], None]] = {}
         """Clients that are being told that there are too many, likewise."""
         self._memory = MemoryBudget(options.max_text)
         self._listener: asyncio.Server | None = None
-        self._site: StatusServer | None = None
+        self._status_server: StatusServer | None = None
         self._resources = contextlib.AsyncExitStack()
         self._stop_by = float("inf")
         """The loop's time at which everything is to have stopped."""
@@ -158,7 +160,7 @@ class Server:
     @property
     def url(self) -> str | None:
         """Where its page is, if anywhere."""
-        return self._site.url if self._site else None
+        return self._status_server.url if self._status_server else None
 
     @property
     def port(self) -> int:
@@ -184,16 +186,16 @@ class Server:
             at_the_end(self._account.close)
             if self._cache is not None:
                 at_the_end(self._cache.close)
-            at_the_end(self._sockets.close)
+            at_the_end(self._pool.close)
             if self._options.http is not None:
-                self._site = self._new_site(self._options.http)
-                await self._site.__aenter__()
-                at_the_end(partial(self._site.__aexit__, None, None, None))
-            self._listener = await listen(self._options.uri, self._new_wire)
+                self._status_server = self._new_status_server(self._options.http)
+                await self._status_server.__aenter__()
+                at_the_end(partial(self._status_server.__aexit__, None, None, None))
+            self._listener = await listen(self._options.uri, self._new_stream)
             stack.push_async_callback(self._drain)
-            refreshing = asyncio.create_task(self._catalog.keep_fresh())
+            refreshing = asyncio.create_task(self._catalog.refresh_periodically())
             at_the_end(partial(_cancelled, refreshing))
-            self._sockets.warm(self._options.speech.backend)
+            self._pool.prewarm(self._options.speech.backend)
             self._resources = stack.pop_all()
         return self
 
@@ -206,45 +208,45 @@ class Server:
         self.stop()
         await self._resources.aclose()
 
-    def _new_site(self, address: ListenAddress) -> StatusServer:
+    def _new_status_server(self, address: ListenAddress) -> StatusServer:
         from ..web import ServerContext, StatusServer  # noqa: PLC0415 - it takes a quarter of a second
 
-        view = ServerContext(
+        context = ServerContext(
             self._options,
             self._endpoint,
-            self._sockets,
+            self._pool,
             self._account,
             self._catalog,
-            self._speaker,
-            self._history,
+            self._synthesis,
+            self._request_log,
         )
-        return StatusServer(view, address)
+        return StatusServer(context, address)
 
-    def _new_wire(self) -> WyomingStream:
+    def _new_stream(self) -> WyomingStream:
         share = self._memory.share()
         return WyomingStream(self._connected, share, write_timeout=self._options.write_timeout)
 
-    def _connected(self, wire: WyomingStream) -> None:
-        wire.memory.owner = owner = owner_at(wire.host)
+    def _connected(self, stream: WyomingStream) -> None:
+        stream.memory.owner = owner = owner_at(stream.host)
         if not self._make_room(owner):
-            self._history.refused["too-many"] += 1
-            _LOGGER.warning("A client at %s was refused: too many connections", wire.host)
-            self._refuse(wire)
+            self._request_log.refused["too-many"] += 1
+            _LOGGER.warning("A client at %s was refused: too many connections", stream.host)
+            self._refuse(stream)
             return
-        connection = Connection(wire, self._speaker, self._catalog, self._options)
+        connection = Connection(stream, self._synthesis, self._catalog, self._options)
         task = asyncio.create_task(connection.run())
         self._connections[task] = Client(connection, owner)
-        self._history.clients = len(self._connections)
+        self._request_log.clients = len(self._connections)
         task.add_done_callback(self._disconnected)
         # A task that is cancelled before it begins closes nothing.
-        task.add_done_callback(lambda _: wire.abort())
+        task.add_done_callback(lambda _: stream.abort())
 
-    def _refuse(self, wire: WyomingStream) -> None:
+    def _refuse(self, stream: WyomingStream) -> None:
         text = "There are too many connections. Try again in a moment."
-        wire.write_last(encode(Error(text, "too-many").event()))
-        task = asyncio.create_task(wire.close())
-        self._limit_refusal(task, wire.abort)
-        task.add_done_callback(lambda _: wire.abort())
+        stream.write_last(encode(Error(text, "too-many").event()))
+        task = asyncio.create_task(stream.close())
+        self._limit_refusal(task, stream.abort)
+        task.add_done_callback(lambda _: stream.abort())
 
     def _limit_refusal(self, task: asyncio.Task[None], cut_short: Callable[[], None]) -> None:
         """Cut the oldest refusal short if there are too many with ``task``."""
@@ -268,7 +270,7 @@ class Server:
                 task.cancel()
                 continue
             reason = "too-many" if connection.busy else "idle"
-            self._history.refused["silent" if connection.silent else reason] += 1
+            self._request_log.refused["silent" if connection.silent else reason] += 1
             connection.is_displaced = True
             self._limit_refusal(task, connection.abort)
             # Once it has begun: before that it could not tell its client.
@@ -276,9 +278,9 @@ class Server:
         return True
 
     def _disconnected(self, task: asyncio.Task[None]) -> None:
-        if (reason := self._connections.pop(task).connection.sent_away) is not None:
-            self._history.refused[reason] += 1
-        self._history.clients = len(self._connections)
+        if (reason := self._connections.pop(task).connection.close_reason) is not None:
+            self._request_log.refused[reason] += 1
+        self._request_log.clients = len(self._connections)
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOGGER.error("A connection failed; please report this", exc_info=error)
         if self._listener is None:
@@ -294,7 +296,9 @@ class Server:
             _LOGGER.info("Stopping when what is being said is finished; Ctrl-C stops immediately")
         if any(client.connection.silent for client in self._connections.values()):
             await asyncio.sleep(NEW_CLIENT_GRACE_S)
-        speaking: set[asyncio.Task[Any]] = self._site.drain() if self._site is not None else set()
+        speaking: set[asyncio.Task[Any]] = (
+            self._status_server.drain() if self._status_server is not None else set()
+        )
         for task, client in self._connections.items():
             client.connection.drain()
             if client.connection.busy:

@@ -86,7 +86,7 @@ class WyomingStream(asyncio.BufferedProtocol):
         """Bytes of an event that has come in part, as they are counted in ``memory``."""
         self._event_due: float | None = None
         """When the event that has begun must be whole, by the loop's time."""
-        self._news: asyncio.Future[None] | None = None
+        self._changed: asyncio.Future[None] | None = None
         """Done when input, its end or the end of the connection has come."""
         self._room: asyncio.Future[None] | None = None
         """Done when the output has room; None while it has."""
@@ -137,7 +137,7 @@ class WyomingStream(asyncio.BufferedProtocol):
                 self._ended = True
         else:
             self._parser.feed(data)
-            if self._news is None and self._parser.held > MAX_INPUT_BYTES and not self._paused:
+            if self._changed is None and self._parser.held > MAX_INPUT_BYTES and not self._paused:
                 self._paused = True
                 self._incoming.pause_reading()
         self._wake_reader()
@@ -278,16 +278,16 @@ class WyomingStream(asyncio.BufferedProtocol):
             ) from error
 
     async def _wait_for_news(self) -> None:
-        self._news = self._loop.create_future()
+        self._changed = self._loop.create_future()
         try:
             self._resume_reading()
-            await self._news
+            await self._changed
         finally:
-            self._news = None
+            self._changed = None
 
     def _wake_reader(self) -> None:
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
 
     def _resume_reading(self) -> None:
         if self._paused:

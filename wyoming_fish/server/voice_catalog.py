@@ -91,7 +91,7 @@ class VoiceCatalog:
                 return voice.id
         raise VoiceNotFoundError(f"The account has no voice named {name!r}.")
 
-    async def keep_fresh(self) -> None:
+    async def refresh_periodically(self) -> None:
         """Follow the account's voices until cancelled."""
         delay = RETRY_DELAY_S
         while True:

@@ -20,8 +20,8 @@ class ServerContext(NamedTuple):
 
     options: Options
     endpoint: Endpoint
-    sockets: ConnectionPool
+    pool: ConnectionPool
     account: Account
     catalog: VoiceCatalog
-    speaker: Synthesis
-    history: RequestLog
+    synthesis: Synthesis
+    request_log: RequestLog

@@ -31,11 +31,11 @@ BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5
 class Metrics:
     """Counts replies from now on; all else is looked at when it is asked for."""
 
-    def __init__(self, view: ServerContext, readiness: Readiness) -> None:
+    def __init__(self, context: ServerContext, readiness: Readiness) -> None:
         # When a counter began to count is a second line for each, and tells nothing here.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
-        self._present = _GaugeCollector(view, readiness)
+        self._present = _GaugeCollector(context, readiness)
         self._registry.register(self._present)
         ProcessCollector(registry=self._registry)
         self._replies = self._counter("replies", "Replies, by how they ended.", "outcome")
@@ -54,7 +54,7 @@ class Metrics:
         self._fish = self._histogram(
             "first_audio_fish_seconds", "Its part from there to Fish Audio's first audio."
         )
-        view.history.listeners.append(self._count)
+        context.request_log.listeners.append(self._count)
 
     def text(self, state: ReadinessState) -> bytes:
         """All of it, in Prometheus's text format."""
@@ -86,54 +86,54 @@ class Metrics:
 class _GaugeCollector(Collector):
     """What is so at this moment."""
 
-    def __init__(self, view: ServerContext, readiness: Readiness) -> None:
-        self._view = view
+    def __init__(self, context: ServerContext, readiness: Readiness) -> None:
+        self._context = context
         self._readiness = readiness
         self.state = ReadinessState(ready=False, says="")
 
     def collect(self) -> Iterator[Metric]:
         """The metrics, made anew."""
-        sockets, history = self._view.sockets, self._view.history
-        slots = sockets.slots
+        pool, request_log = self._context.pool, self._context.request_log
+        limiter = pool.limiter
         yield InfoMetricFamily(
             "wyoming_fish", "The server.", {"version": __version__, "backend": self._backend}
         )
         yield _gauge("ready", "Whether a reply would be spoken.", self.state.ready)
-        yield _gauge("connections", "Clients connected.", history.clients)
+        yield _gauge("connections", "Clients connected.", request_log.clients)
         refused = _counter_family("connections_refused", "Clients sent away, by why.", "reason")
-        for reason, number in history.refused.items():
+        for reason, number in request_log.refused.items():
             refused.add_metric([reason], number)
         yield refused
-        yield _gauge("sessions", "Sessions with Fish Audio under way.", slots.taken)
-        yield _gauge("sessions_limit", "Sessions that the account may have at once.", slots.limit)
-        yield _gauge("queue", "Replies that wait for one.", slots.waiting)
+        yield _gauge("sessions", "Sessions with Fish Audio under way.", limiter.taken)
+        yield _gauge("sessions_limit", "Sessions that the account may have at once.", limiter.limit)
+        yield _gauge("queue", "Replies that wait for one.", limiter.waiting)
         queue = _counter_family("queue_seconds", "Seconds that replies have waited for one.")
-        queue.add_metric([], slots.waited)
+        queue.add_metric([], limiter.waited)
         yield queue
         yield _gauge(
             "characters_sent",
             "Characters of text sent to Fish Audio in the last hour.",
-            self._view.speaker.quota.sent,
+            self._context.synthesis.quota.sent,
         )
         yield _gauge(
             "characters_limit",
             "Characters that it may be sent in an hour; 0: no limit.",
-            self._view.options.max_characters_per_hour,
+            self._context.options.max_characters_per_hour,
         )
-        yield _gauge("sockets_idle", "Sockets open for the next replies.", sockets.idle)
+        yield _gauge("sockets_idle", "Sockets open for the next replies.", pool.idle)
         opened = _counter_family("sockets_opened", "Sockets opened.")
-        opened.add_metric([], sockets.opened)
+        opened.add_metric([], pool.opened)
         yield opened
         warm = _counter_family("warm", "Sessions, by whether a socket was open for them.", "result")
-        warm.add_metric(["hit"], sockets.acquired_ready)
-        warm.add_metric(["miss"], sockets.acquired - sockets.acquired_ready)
+        warm.add_metric(["hit"], pool.acquired_ready)
+        warm.add_metric(["miss"], pool.acquired - pool.acquired_ready)
         yield warm
         if (credit := self._readiness.credit) is not None:
             yield _gauge("credit_dollars", "API credit, as of the last minute.", float(credit))
 
     @property
     def _backend(self) -> str:
-        return str(self._view.options.speech.backend)
+        return str(self._context.options.speech.backend)
 
 
 def _gauge(name: str, help_text: str, value: float) -> Metric:

@@ -37,12 +37,12 @@ class ReadinessState(NamedTuple):
 class Readiness:
     """Looks at Fish, the account and the sockets. Call ``close()`` in the end."""
 
-    def __init__(self, view: ServerContext) -> None:
+    def __init__(self, context: ServerContext) -> None:
         self.credit: Decimal | None = None
         """US dollars; None where it is not known, or the server has no wallets."""
         self.stopping = False
         """To be set when no more is asked of the server."""
-        self._view = view
+        self._context = context
         self._asking: asyncio.Task[Decimal | None] | None = None
         self._failure = ""
         self._known_until: float | None = None
@@ -59,14 +59,14 @@ class Readiness:
             return ReadinessState(ready=False, says="The server is stopping.")
         await self._renew()
         trouble = self._trouble()
-        if trouble and self._view.options.fallback_uri:
+        if trouble and self._context.options.fallback_uri:
             return ReadinessState(ready=True, says=f"The fallback voice speaks, since: {trouble}")
         if trouble:
             return ReadinessState(ready=False, says=trouble)
         if self.credit is None:
             # Without a wallet there is nothing that tells whether a key is good.
-            return ReadinessState(ready=True, says=f"{self._view.endpoint.name} answers.")
-        free = self._view.options.speech.backend is Backend.S2_1_PRO_FREE
+            return ReadinessState(ready=True, says=f"{self._context.endpoint.name} answers.")
+        free = self._context.options.speech.backend is Backend.S2_1_PRO_FREE
         if self.credit <= 0 and not free:
             # It answers all the same, and says what is wrong.
             return ReadinessState(
@@ -76,13 +76,15 @@ class Readiness:
 
     def _trouble(self) -> str:
         if self._known_until is None:
-            return f"{self._view.endpoint.name} has not answered yet."
+            return f"{self._context.endpoint.name} has not answered yet."
         if self._failure:
             return self._failure
-        if not self._view.sockets.ready:
+        if not self._context.pool.ready:
             # No client comes until it is ready, so that nothing else would try.
-            self._view.speaker.warm()
-            return f"{self._view.endpoint.name} answers, but no connection for speech is open yet."
+            self._context.synthesis.prewarm()
+            return (
+                f"{self._context.endpoint.name} answers, but no connection for speech is open yet."
+            )
         return ""
 
     async def _renew(self) -> None:
@@ -110,10 +112,10 @@ class Readiness:
 
     async def _credit(self) -> Decimal | None:
         try:
-            return (await self._view.account.credit()).amount
+            return (await self._context.account.credit()).amount
         except UnsupportedError:
             # A server without wallets asks for its key here, if it has one.
-            await self._view.account.voices()
+            await self._context.account.voices()
             return None
 
 

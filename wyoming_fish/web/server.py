@@ -57,17 +57,17 @@ class StatusServer:
     Raises OSError where the address cannot be had.
     """
 
-    def __init__(self, view: ServerContext, address: ListenAddress) -> None:
+    def __init__(self, context: ServerContext, address: ListenAddress) -> None:
         self.url = ""
         """Where it is, once it is there."""
-        self._view = view
+        self._context = context
         self._address = address
-        self._readiness = Readiness(view)
-        self._metrics = Metrics(view, self._readiness)
+        self._readiness = Readiness(context)
+        self._metrics = Metrics(context, self._readiness)
         self._listed: tuple[Voice, ...] = ()
         self._listing = _listing(self._listed)
         """These voices, encoded."""
-        policy = content_policy(view.endpoint.base_url)
+        policy = content_policy(context.endpoint.base_url)
         self._headers = {
             "Content-Security-Policy": policy,
             "Referrer-Policy": "no-referrer",
@@ -78,8 +78,8 @@ class StatusServer:
             # So one connection has one request, and nothing to bound between two.
             "Connection": "close",
         }
-        self._connections = Connections(self._headers, view.options.write_timeout)
-        self._speaking = Speaking(view, self._readiness, self._connections)
+        self._connections = Connections(self._headers, context.options.write_timeout)
+        self._speaking = Speaking(context, self._readiness, self._connections)
         self._listener: asyncio.Server | None = None
         self._runner = self._new_runner()
 
@@ -166,30 +166,32 @@ class StatusServer:
 
     async def _state(self, request: web.Request) -> web.Response:
         state, credit = await self._readiness.look(), self._readiness.credit
-        view = self._view
-        slots = view.sockets.slots
+        context = self._context
+        limiter = context.pool.limiter
         return web.json_response(
             {
                 "version": __version__,
                 "ready": state.ready,
                 "says": state.says,
                 "credit": None if credit is None else str(credit),
-                "backend": view.options.speech.backend,
-                "sample_rate": view.options.speech.sample_rate,
-                "clients": view.history.clients,
-                "sessions": slots.taken,
-                "limit": slots.limit,
-                "waiting": slots.waiting,
-                "idle_sockets": view.sockets.idle,
-                "voices": len(view.catalog.voices),
-                "replies": [_record_to_json(record) for record in reversed(view.history.replies)],
+                "backend": context.options.speech.backend,
+                "sample_rate": context.options.speech.sample_rate,
+                "clients": context.request_log.clients,
+                "sessions": limiter.taken,
+                "limit": limiter.limit,
+                "waiting": limiter.waiting,
+                "idle_sockets": context.pool.idle,
+                "voices": len(context.catalog.voices),
+                "replies": [
+                    _record_to_json(record) for record in reversed(context.request_log.replies)
+                ],
             }
         )
 
     async def _voices(self, request: web.Request) -> web.StreamResponse:
         """List the voices, in pieces: a client that does not read keeps no whole list."""
-        if self._listed is not self._view.catalog.voices:
-            self._listed = self._view.catalog.voices
+        if self._listed is not self._context.catalog.voices:
+            self._listed = self._context.catalog.voices
             self._listing = _listing(self._listed)
         body = self._listing
         response = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})

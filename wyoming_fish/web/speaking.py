@@ -48,8 +48,10 @@ MAX_SPEAKING_S: Final = 600.0
 class Speaking:
     """Answers requests to speak a text."""
 
-    def __init__(self, view: ServerContext, readiness: Readiness, connections: Connections) -> None:
-        self._view = view
+    def __init__(
+        self, context: ServerContext, readiness: Readiness, connections: Connections
+    ) -> None:
+        self._context = context
         self._readiness = readiness
         self._connections = connections
         self._speeches: dict[asyncio.Task[Any], _Speech] = {}
@@ -95,7 +97,7 @@ class Speaking:
         return False
 
     async def _say(self, reply: SynthesisRequest, request: web.Request) -> web.StreamResponse:
-        options = self._view.options
+        options = self._context.options
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - aiohttp runs each request in one
         response = web.StreamResponse(headers={"Content-Type": "audio/wav"})
@@ -103,7 +105,7 @@ class Speaking:
         try:
             async with (
                 asyncio.timeout(MAX_SPEAKING_S) as time_limit,
-                contextlib.aclosing(self._view.speaker.speak(reply)) as audio,
+                contextlib.aclosing(self._context.synthesis.speak(reply)) as audio,
             ):
                 self._speeches[task] = _Speech(owner_at(reply.record.host), time_limit)
                 pcm += await anext(audio, b"")

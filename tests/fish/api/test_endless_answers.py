@@ -38,11 +38,11 @@ async def _scripted(
 
     async with serve(handle, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        sockets = ConnectionPool(Endpoint("key", f"http://127.0.0.1:{port}"))
+        pool = ConnectionPool(Endpoint("key", f"http://127.0.0.1:{port}"))
         try:
-            yield sockets
+            yield pool
         finally:
-            await sockets.close()
+            await pool.close()
 
 
 async def _heard(audio: AsyncGenerator[bytes]) -> bytes:
@@ -51,11 +51,11 @@ async def _heard(audio: AsyncGenerator[bytes]) -> bytes:
         return b"".join([pcm async for pcm in audio])
 
 
-async def _hear(sockets: ConnectionPool) -> float:
+async def _hear(pool: ConnectionPool) -> float:
     """Seconds until the reply has failed."""
     began = asyncio.get_running_loop().time()
     with pytest.raises(FishError):
-        await _heard(speak(sockets, _text(), SETTINGS))
+        await _heard(speak(pool, _text(), SETTINGS))
     return asyncio.get_running_loop().time() - began
 
 
@@ -84,8 +84,8 @@ def test_a_server_that_drips(name: str) -> None:
             await asyncio.sleep(3)
 
     async def check() -> None:
-        async with _scripted(drip) as sockets:
-            assert await _hear(sockets) < 30
+        async with _scripted(drip) as pool:
+            assert await _hear(pool) < 30
 
     run(check())
 
@@ -101,9 +101,9 @@ def test_a_slow_listener_is_not_a_silent_server() -> None:
         await connection.send(ormsgpack.packb({"event": "finish", "reason": "stop"}))
 
     async def check() -> None:
-        async with _scripted(answer) as sockets:
+        async with _scripted(answer) as pool:
             size = 0
-            async for pcm in speak(sockets, _text(), SETTINGS):
+            async for pcm in speak(pool, _text(), SETTINGS):
                 size += len(pcm)
                 if size < 16_000:
                     await asyncio.sleep(60)
@@ -128,8 +128,8 @@ async def test_an_idle_connection_that_talks_without_end() -> None:
         else:
             given_up.set_result(False)
 
-    async with _scripted(talk) as sockets:
-        async for _ in speak(sockets, _text(), SETTINGS):
+    async with _scripted(talk) as pool:
+        async for _ in speak(pool, _text(), SETTINGS):
             pass
         async with asyncio.timeout(30):
             assert await given_up
@@ -199,9 +199,9 @@ async def test_more_audio_than_the_text_can_become() -> None:
         while True:
             await connection.send(ormsgpack.packb({"event": "audio", "audio": bytes(44_100)}))
 
-    story = ReplyMetrics()
-    async with _scripted(speak_on) as sockets:
+    metrics = ReplyMetrics()
+    async with _scripted(speak_on) as pool:
         with pytest.raises(TooMuchAudioError, match="far more than the text can become"):
-            await _heard(speak(sockets, _text(), SETTINGS, story=story))
-    assert 60 < story.audio < 200
+            await _heard(speak(pool, _text(), SETTINGS, metrics=metrics))
+    assert 60 < metrics.audio < 200
     assert sessions == 1

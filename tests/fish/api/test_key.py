@@ -25,15 +25,15 @@ async def _by_websocket(endpoint: Endpoint) -> None:
 
 
 async def _by_rest(endpoint: Endpoint) -> None:
-    sockets = ConnectionPool(endpoint, ssl_context=_context())
+    pool = ConnectionPool(endpoint, ssl_context=_context())
     try:
         async with (
-            sockets.acquire_rest() as rest,
+            pool.acquire_rest() as rest,
             contextlib.aclosing(rest.speak("Hello.", SETTINGS)) as speech,
         ):
             await anext(speech)
     finally:
-        await sockets.close()
+        await pool.close()
 
 
 async def _by_account(endpoint: Endpoint) -> None:

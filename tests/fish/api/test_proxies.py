@@ -47,18 +47,18 @@ def _no_exceptions(monkeypatch: pytest.MonkeyPatch) -> None:
 async def _speaking(
     endpoint: Endpoint, ssl_context: ssl.SSLContext | None = None
 ) -> AsyncIterator[ConnectionPool]:
-    sockets = ConnectionPool(endpoint, ssl_context=ssl_context)
+    pool = ConnectionPool(endpoint, ssl_context=ssl_context)
     try:
-        yield sockets
+        yield pool
     finally:
-        await sockets.close()
+        await pool.close()
 
 
 async def _told(endpoint: Endpoint) -> list[FishError]:
     """What a reply and the account say of an endpoint that cannot be used, without a retry."""
     errors = []
-    async with _speaking(endpoint) as sockets, Account(endpoint) as account:
-        for attempt in (speech(sockets), account.credit()):
+    async with _speaking(endpoint) as pool, Account(endpoint) as account:
+        for attempt in (speech(pool), account.credit()):
             with pytest.raises(FishError) as caught:
                 # A retry waits longer than that.
                 async with asyncio.timeout(5):
@@ -76,17 +76,17 @@ async def test_a_reverse_proxy_without_upgrade_headers(
     async with fish() as (emulator, _):
         async with (
             without_upgrade(emulator.url, http, refusal) as url,
-            _speaking(Endpoint("key", url)) as sockets,
+            _speaking(Endpoint("key", url)) as pool,
         ):
-            assert await speech(sockets) == TEXT
+            assert await speech(pool) == TEXT
         assert emulator.sockets_opened == 0
 
 
 async def test_the_servers_own_400_is_a_refusal() -> None:
     """A 400 in Fish Audio's form is about the request: REST would be answered the same."""
-    async with fish(Fault("upgrade", 400, times=None)) as (emulator, sockets):
+    async with fish(Fault("upgrade", 400, times=None)) as (emulator, pool):
         with pytest.raises(RequestRefusedError):
-            await speech(sockets)
+            await speech(pool)
         assert emulator.requests == []
 
 
@@ -124,11 +124,11 @@ async def test_a_proxy_that_wants_a_password_gets_it(monkeypatch: pytest.MonkeyP
     ):
         monkeypatch.setenv("http_proxy", f"http://user:p%40ss%23%2F%25@127.0.0.1:{proxy.port}")
         endpoint = Endpoint("key", f"http://{SOMEWHERE}")
-        async with _speaking(endpoint) as sockets, Account(endpoint) as account:
-            assert await speech(sockets) == TEXT
+        async with _speaking(endpoint) as pool, Account(endpoint) as account:
+            assert await speech(pool) == TEXT
             assert (await account.credit()).amount == 10
-            sockets.detour.refused()
-            assert await speech(sockets) == TEXT
+            pool.breaker.refused()
+            assert await speech(pool) == TEXT
 
 
 async def test_a_proxy_without_tunnels_lets_rest_through(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,8 +138,8 @@ async def test_a_proxy_without_tunnels_lets_rest_through(monkeypatch: pytest.Mon
         forward_proxy(emulator.port, ForwardProxy(tunnels=403)) as proxy,
     ):
         monkeypatch.setenv("http_proxy", f"127.0.0.1:{proxy.port}")
-        async with _speaking(Endpoint("key", f"http://{SOMEWHERE}")) as sockets:
-            assert await speech(sockets) == TEXT
+        async with _speaking(Endpoint("key", f"http://{SOMEWHERE}")) as pool:
+            assert await speech(pool) == TEXT
 
 
 async def test_a_proxy_that_cannot_get_through_is_tried_again(

@@ -40,28 +40,28 @@ async def _text() -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def _sockets(server: FishSpeechEmulator) -> AsyncIterator[ConnectionPool]:
-    sockets = ConnectionPool(Endpoint("", server.url))
+async def _pool(server: FishSpeechEmulator) -> AsyncIterator[ConnectionPool]:
+    pool = ConnectionPool(Endpoint("", server.url))
     try:
-        yield sockets
+        yield pool
     finally:
-        await sockets.close()
+        await pool.close()
 
 
-async def _speak(sockets: ConnectionPool, settings: SpeechSettings = SETTINGS) -> bytes:
-    return b"".join([pcm async for pcm in speak(sockets, _text(), settings)])
+async def _speak(pool: ConnectionPool, settings: SpeechSettings = SETTINGS) -> bytes:
+    return b"".join([pcm async for pcm in speak(pool, _text(), settings)])
 
 
 async def test_it_speaks_without_an_option() -> None:
     """Its address is enough: it is spoken to in its own terms, and a voice is its reference."""
     async with FishSpeechEmulator() as server:
-        sockets = ConnectionPool(Endpoint("", server.url))
+        pool = ConnectionPool(Endpoint("", server.url))
         settings = SpeechSettings(
             latency=Latency.LOW, voice="captain kelp", speed=1.5, temperature=0.0, top_p=0.5
         )
         for _ in range(2):
-            assert decode_code_voice(await _speak(sockets, settings)) == TEXT
-        await sockets.close()
+            assert decode_code_voice(await _speak(pool, settings)) == TEXT
+        await pool.close()
         # Once for both: it is known now, and so are its voices.
         assert server.upgrades == 1
         assert server.asked.count("/v1/health") == 1
@@ -86,22 +86,22 @@ async def test_it_speaks_without_an_option() -> None:
 async def test_its_key() -> None:
     """A key of its own is sent to it, and a wrong one is told."""
     async with FishSpeechEmulator(key="mine") as server:
-        sockets = ConnectionPool(Endpoint("mine", server.url))
-        assert decode_code_voice(await _speak(sockets)) == TEXT
-        await sockets.close()
-        sockets = ConnectionPool(Endpoint("yours", server.url))
+        pool = ConnectionPool(Endpoint("mine", server.url))
+        assert decode_code_voice(await _speak(pool)) == TEXT
+        await pool.close()
+        pool = ConnectionPool(Endpoint("yours", server.url))
         with pytest.raises(KeyRefusedError, match="Invalid token"):
-            await _speak(sockets)
-        await sockets.close()
+            await _speak(pool)
+        await pool.close()
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 24000, 32000, 44100])
 async def test_every_rate(rate: int) -> None:
     """The samples of its codec become those of the rate that was asked for."""
     async with FishSpeechEmulator("tone") as server:
-        sockets = ConnectionPool(Endpoint("", server.url))
-        pcm = await _speak(sockets, SpeechSettings(sample_rate=rate))
-        await sockets.close()
+        pool = ConnectionPool(Endpoint("", server.url))
+        pcm = await _speak(pool, SpeechSettings(sample_rate=rate))
+        await pool.close()
     whole = speak_tones(TEXT, 44100, 1.0, 0.0, 330.0)
     assert abs(len(pcm) / 2 / rate - len(whole) / 2 / 44100) < 0.001
     assert abs(_frequency(pcm, rate) - 330) < 5
@@ -127,12 +127,12 @@ def test_blocks_join_without_a_seam() -> None:
 async def test_what_it_refuses_is_told() -> None:
     """Its list of wrong fields and its own errors become a sentence."""
     async with FishSpeechEmulator() as server:
-        sockets = ConnectionPool(Endpoint("", server.url))
+        pool = ConnectionPool(Endpoint("", server.url))
         bad = SpeechSettings()
         object.__setattr__(bad, "chunk_length", "20")
         with pytest.raises(RequestRefusedError, match="chunk_length: Input should be a valid"):
-            await _speak(sockets, bad)
-        await sockets.close()
+            await _speak(pool, bad)
+        await pool.close()
 
 
 async def test_a_long_piece_is_spoken_whole() -> None:
@@ -140,8 +140,8 @@ async def test_a_long_piece_is_spoken_whole() -> None:
     sentence = "今天天气很好，" * 40 + "我们去公园吧。"
     async with (
         FishSpeechEmulator() as server,
-        _sockets(server) as sockets,
-        sockets.acquire_rest() as rest,
+        _pool(server) as pool,
+        pool.acquire_rest() as rest,
     ):
         spoken = b"".join([pcm async for pcm in rest.speak(sentence, SETTINGS)])
     assert decode_code_voice(spoken) == sentence
@@ -149,9 +149,9 @@ async def test_a_long_piece_is_spoken_whole() -> None:
 
 async def test_one_voice_without_a_reference() -> None:
     """Drawn by chance, the voice would change from sentence to sentence: its seed stays."""
-    async with FishSpeechEmulator() as server, _sockets(server) as sockets:
-        await _speak(sockets)
-        await _speak(sockets, SpeechSettings(voice="coral_2"))
+    async with FishSpeechEmulator() as server, _pool(server) as pool:
+        await _speak(pool)
+        await _speak(pool, SpeechSettings(voice="coral_2"))
         seeds = [request.get("seed") for request in server.requests]
         named = ["reference_id" in request for request in server.requests]
     assert seeds == [seeds[0] if not has_reference else None for has_reference in named]
@@ -164,29 +164,29 @@ async def test_text_before_the_first_speaker_is_spoken() -> None:
     async def text() -> AsyncIterator[str]:
         yield "Once upon a time <|speaker:1|>said hello."
 
-    async with FishSpeechEmulator() as server, _sockets(server) as sockets:
+    async with FishSpeechEmulator() as server, _pool(server) as pool:
         trusted = TextSettings(mode="raw", trusted=True)
-        spoken = b"".join([pcm async for pcm in speak(sockets, text(), SETTINGS, trusted)])
+        spoken = b"".join([pcm async for pcm in speak(pool, text(), SETTINGS, trusted)])
     assert decode_code_voice(spoken).startswith("<|speaker:0|>Once upon a time")
 
 
 async def test_an_unknown_reference_is_refused() -> None:
     """It would speak in a voice drawn by chance; its own list says which ones there are."""
-    async with FishSpeechEmulator() as server, _sockets(server) as sockets:
+    async with FishSpeechEmulator() as server, _pool(server) as pool:
         with pytest.raises(VoiceNotFoundError) as caught:
-            await _speak(sockets, SpeechSettings(voice="kelp"))
+            await _speak(pool, SpeechSettings(voice="kelp"))
         assert "no reference 'kelp'. Its references: captain kelp, coral_2." in str(caught.value)
         assert server.requests == []
         # One that is added while we run is found.
         server.references = (*server.references, "kelp")
-        assert decode_code_voice(await _speak(sockets, SpeechSettings(voice="kelp"))) == TEXT
+        assert decode_code_voice(await _speak(pool, SpeechSettings(voice="kelp"))) == TEXT
 
 
 async def test_a_server_that_does_not_list_its_references() -> None:
     """An old one is believed to know the voice."""
-    async with FishSpeechEmulator() as server, _sockets(server) as sockets:
+    async with FishSpeechEmulator() as server, _pool(server) as pool:
         server.lists_references = False
-        assert decode_code_voice(await _speak(sockets, SpeechSettings(voice="kelp"))) == TEXT
+        assert decode_code_voice(await _speak(pool, SpeechSettings(voice="kelp"))) == TEXT
         assert server.asked.count("/v1/references/list") == 1
 
 
@@ -219,10 +219,10 @@ async def test_it_is_not_asked_before_each_sentence() -> None:
 async def test_it_knows_no_several_speakers() -> None:
     """What it does not know is told, and not sent."""
     async with FishSpeechEmulator("code") as emulator:
-        sockets = ConnectionPool(Endpoint("", emulator.url))
+        pool = ConnectionPool(Endpoint("", emulator.url))
         with pytest.raises(SettingsError, match="one voice"):
-            await _speak(sockets, SpeechSettings(voice=("a", "b")))
-        await sockets.close()
+            await _speak(pool, SpeechSettings(voice=("a", "b")))
+        await pool.close()
 
 
 @pytest.mark.parametrize("after", [0, 1])
@@ -232,10 +232,10 @@ async def test_a_model_that_fails(monkeypatch: pytest.MonkeyPatch, after: int) -
     monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.FIRST_DELAY_S", 0.005)
     async with FishSpeechEmulator() as server:
         server.breaks_after = after
-        sockets = ConnectionPool(Endpoint("", server.url))
+        pool = ConnectionPool(Endpoint("", server.url))
         with pytest.raises(FishError):
-            await _speak(sockets)
-        await sockets.close()
+            await _speak(pool)
+        await pool.close()
         assert (len(server.requests) == 1) == (after == 1)
 
 
@@ -244,13 +244,13 @@ async def test_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wyoming_fish.fish.api.tts.READ_TIMEOUT_S", 0.05)
     monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", 0.05)
     async with FishSpeechEmulator() as server:
-        sockets = ConnectionPool(Endpoint("", server.url))
+        pool = ConnectionPool(Endpoint("", server.url))
         server.delay = 0.08
-        assert decode_code_voice(await _speak(sockets)) == TEXT
+        assert decode_code_voice(await _speak(pool)) == TEXT
         monkeypatch.setattr("wyoming_fish.fish.api.tts.SELF_HOSTED_READ_TIMEOUT_S", 0.02)
         with pytest.raises(FishConnectionError):
-            await _speak(sockets)
-        await sockets.close()
+            await _speak(pool)
+        await pool.close()
 
 
 async def test_its_references_are_voices() -> None:
@@ -291,11 +291,11 @@ async def test_a_server_that_is_neither() -> None:
     async with listening(reply) as port:
         endpoint = Endpoint("", f"http://127.0.0.1:{port}")
         async with Account(endpoint) as account:
-            sockets = ConnectionPool(endpoint)
+            pool = ConnectionPool(endpoint)
             with pytest.raises(ProtocolError, match="no POST /v1/tts"):
-                await _speak(sockets)
+                await _speak(pool)
             assert await account.voices() == []
-            await sockets.close()
+            await pool.close()
 
 
 async def test_fish_itself_is_not_asked() -> None:

@@ -48,12 +48,12 @@ async def test_events_between_sessions_are_passed_over() -> None:
 
     sessions: list[ServerConnection] = []
     async with _scripted(answer) as url:
-        sockets = ConnectionPool(Endpoint("key", url))
+        pool = ConnectionPool(Endpoint("key", url))
         for _ in range(5):
-            assert b"".join([pcm async for pcm in speak(sockets, _text(), SETTINGS)]) == bytes(4800)
-        assert sockets.opened == 1
+            assert b"".join([pcm async for pcm in speak(pool, _text(), SETTINGS)]) == bytes(4800)
+        assert pool.opened == 1
         assert len(sessions) == 5
-        await sockets.close()
+        await pool.close()
 
 
 @pytest.mark.parametrize("event", ["audio", "finish", "error"])
@@ -72,10 +72,10 @@ async def test_a_connection_that_speaks_out_of_turn_is_replaced(event: str) -> N
     opened = [asyncio.Event() for _ in range(5)]
     connections = iter(opened)
     async with _scripted(answer) as url:
-        sockets = ConnectionPool(Endpoint("key", url))
+        pool = ConnectionPool(Endpoint("key", url))
         for number in range(3):
-            heard = b"".join([pcm async for pcm in speak(sockets, _text(), SETTINGS)])
+            heard = b"".join([pcm async for pcm in speak(pool, _text(), SETTINGS)])
             assert heard == b"\1\0" * 240
             async with asyncio.timeout(5):
                 await opened[number + 1].wait()
-        await sockets.close()
+        await pool.close()

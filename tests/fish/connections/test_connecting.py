@@ -17,8 +17,8 @@ async def _text() -> AsyncIterator[str]:
     yield "Hello."
 
 
-async def _speak(sockets: ConnectionPool) -> None:
-    async for _ in speak(sockets, _text(), SpeechSettings()):
+async def _speak(pool: ConnectionPool) -> None:
+    async for _ in speak(pool, _text(), SpeechSettings()):
         pass
 
 
@@ -27,12 +27,12 @@ def test_an_opening_outlives_its_reply() -> None:
 
     async def opened() -> int:
         async with Emulator(EmulatorSettings(voice="tone", handshake=1.0)) as emulator:
-            sockets = ConnectionPool(Endpoint("key", emulator.url), warm=0)
+            pool = ConnectionPool(Endpoint("key", emulator.url), warm=0)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.5):
-                    await _speak(sockets)
-            await _speak(sockets)
-            await sockets.close()
+                    await _speak(pool)
+            await _speak(pool)
+            await pool.close()
             await emulator.wait_for(lambda e: e.sockets_open == 0)
             return emulator.sockets_opened
 
@@ -66,14 +66,14 @@ def test_a_server_that_is_back_is_found(away: float) -> None:
     async def idle() -> list[int]:
         faults = [Fault("upgrade", 503, times=None)]
         async with Emulator(EmulatorSettings(voice="tone", faults=faults)) as emulator:
-            sockets = ConnectionPool(Endpoint("key", emulator.url), quiet_time=2 * away + 600.0)
-            sockets.warm(Backend.S2_1_PRO)
+            pool = ConnectionPool(Endpoint("key", emulator.url), idle_timeout_s=2 * away + 600.0)
+            pool.prewarm(Backend.S2_1_PRO)
             await asyncio.sleep(away)
-            seen = [sockets.idle]
+            seen = [pool.idle]
             emulator.settings.faults.clear()
             await asyncio.sleep(MAX_RETRY_DELAY_S + 1.0)
-            seen.append(sockets.idle)
-            await sockets.close()
+            seen.append(pool.idle)
+            await pool.close()
             return seen
 
     assert run(idle()) == [0, 1]
@@ -85,13 +85,13 @@ def test_a_reply_proves_its_connection() -> None:
     async def ready() -> list[bool]:
         faults = [Fault("upgrade", 503, times=2)]
         async with Emulator(EmulatorSettings(voice="tone", faults=faults)) as emulator:
-            sockets = ConnectionPool(Endpoint("key", emulator.url))
-            sockets.warm(Backend.S2_1_PRO)
+            pool = ConnectionPool(Endpoint("key", emulator.url))
+            pool.prewarm(Backend.S2_1_PRO)
             await emulator.wait_for(lambda e: len(e.struck) == 1)
-            seen = [sockets.ready]
-            await _speak(sockets)
-            seen.append(sockets.ready)
-            await sockets.close()
+            seen = [pool.ready]
+            await _speak(pool)
+            seen.append(pool.ready)
+            await pool.close()
             return seen
 
     assert run(ready()) == [False, True]

@@ -63,20 +63,22 @@ async def _behind_a_router(**more: Any) -> AsyncIterator[tuple[Emulator, Router,
         emulator = await stack.enter_async_context(Emulator(settings))
         router = Router(int(emulator.url.rpartition(":")[2]))
         await stack.enter_async_context(router.listening())
-        sockets = ConnectionPool(Endpoint("key", router.url))
-        stack.push_async_callback(sockets.close)
-        yield emulator, router, sockets
+        pool = ConnectionPool(Endpoint("key", router.url))
+        stack.push_async_callback(pool.close)
+        yield emulator, router, pool
 
 
 async def _text() -> AsyncIterator[str]:
     yield TEXT
 
 
-async def _first_audio(sockets: ConnectionPool, patience: float | None = None) -> float:
+async def _first_audio(pool: ConnectionPool, first_audio_timeout_s: float | None = None) -> float:
     """Seconds to the first audio of a reply that is heard whole."""
     loop = asyncio.get_running_loop()
     began, first, size = loop.time(), 0.0, 0
-    async for pcm in speak(sockets, _text(), SETTINGS, RAW, patience=patience):
+    async for pcm in speak(
+        pool, _text(), SETTINGS, RAW, first_audio_timeout_s=first_audio_timeout_s
+    ):
         first = first or loop.time() - began
         size += len(pcm)
     assert size == 240 * len(TEXT)
@@ -84,17 +86,21 @@ async def _first_audio(sockets: ConnectionPool, patience: float | None = None) -
 
 
 @pytest.mark.parametrize("burst", [1, 5])
-@pytest.mark.parametrize("patience", [None, 4.0])
-def test_a_connection_that_died_unseen_costs_a_second(burst: int, patience: float | None) -> None:
+@pytest.mark.parametrize("first_audio_timeout_s", [None, 4.0])
+def test_a_connection_that_died_unseen_costs_a_second(
+    burst: int, first_audio_timeout_s: float | None
+) -> None:
     """A reply is heard soon after, and the next ones as ever, however many had died."""
 
     async def cost() -> list[float]:
-        async with _behind_a_router() as (_, router, sockets):
-            await asyncio.gather(*(_first_audio(sockets) for _ in range(burst)))
-            assert sockets.idle
+        async with _behind_a_router() as (_, router, pool):
+            await asyncio.gather(*(_first_audio(pool) for _ in range(burst)))
+            assert pool.idle
             router.forgotten += 1
-            late = await asyncio.gather(*(_first_audio(sockets, patience) for _ in range(burst)))
-            assert await _first_audio(sockets) == pytest.approx(MODEL, abs=0.01)
+            late = await asyncio.gather(
+                *(_first_audio(pool, first_audio_timeout_s) for _ in range(burst))
+            )
+            assert await _first_audio(pool) == pytest.approx(MODEL, abs=0.01)
             return late
 
     # Not a moment more: nothing waits until the dead one is closed.
@@ -105,10 +111,10 @@ def test_a_slow_answer_is_not_a_dead_connection() -> None:
     """A connection that answers pings is not doubted while the model thinks."""
 
     async def sessions() -> int:
-        async with _behind_a_router() as (emulator, _, sockets):
-            await _first_audio(sockets)
+        async with _behind_a_router() as (emulator, _, pool):
+            await _first_audio(pool)
             emulator.settings.first_audio = 2.5
-            await _first_audio(sockets)
+            await _first_audio(pool)
             return len(emulator.sessions)
 
     assert run(sessions()) == 2
@@ -118,11 +124,11 @@ def test_a_server_that_answers_no_pings_is_not_doubted() -> None:
     """Where pings were never answered, a missing answer does not make an answer late."""
 
     async def sessions() -> int:
-        async with _behind_a_router() as (emulator, router, sockets):
+        async with _behind_a_router() as (emulator, router, pool):
             router.drops_pongs = True
-            await _first_audio(sockets)
+            await _first_audio(pool)
             emulator.settings.first_audio = 2.5
-            await _first_audio(sockets)
+            await _first_audio(pool)
             return len(emulator.sessions)
 
     assert run(sessions()) == 2
@@ -132,11 +138,11 @@ def test_a_connection_that_speaks_is_not_dead() -> None:
     """Where audio comes and no pong, the idle connections are not given up."""
 
     async def idle() -> int:
-        async with _behind_a_router(pace=5.0, frame=0.02) as (_, router, sockets):
-            await asyncio.gather(*(_first_audio(sockets) for _ in range(2)))
+        async with _behind_a_router(pace=5.0, frame=0.02) as (_, router, pool):
+            await asyncio.gather(*(_first_audio(pool) for _ in range(2)))
             router.drops_pongs = True
-            await _first_audio(sockets)
-            return sockets.idle
+            await _first_audio(pool)
+            return pool.idle
 
     assert run(idle()) == 2
 
@@ -149,9 +155,9 @@ def test_a_stall_before_the_first_audio(times: int) -> None:
         async with _behind_a_router(faults=[Fault("start", "stall", times=times)]) as (
             emulator,
             _,
-            sockets,
+            pool,
         ):
-            first = await _first_audio(sockets)
+            first = await _first_audio(pool)
             await emulator.wait_for(lambda e: e.sessions_open == 0)
             return first - MODEL
 
@@ -165,9 +171,9 @@ def test_a_late_answer_is_heard_once() -> None:
     """If the first attempt answers after all, it is heard, and the second is dropped."""
 
     async def sessions() -> list[str | None]:
-        async with _behind_a_router() as (emulator, _, sockets):
+        async with _behind_a_router() as (emulator, _, pool):
             emulator.settings.first_audio = 3.2
-            await _first_audio(sockets)
+            await _first_audio(pool)
             await emulator.wait_for(lambda e: e.sessions_open == 0)
             return [session.outcome for session in emulator.sessions]
 
@@ -180,8 +186,8 @@ def test_a_handshake_that_is_not_answered() -> None:
     """A connection that does not come about is late, too: another one is opened beside it."""
 
     async def cost() -> float:
-        async with _behind_a_router(faults=[Fault("upgrade", "stall")]) as (_, _, sockets):
-            return await _first_audio(sockets) - MODEL
+        async with _behind_a_router(faults=[Fault("upgrade", "stall")]) as (_, _, pool):
+            return await _first_audio(pool) - MODEL
 
     assert run(cost()) <= 3.5
 
@@ -205,11 +211,11 @@ def test_a_server_that_hangs_up_is_left_alone() -> None:
 
     async def watch() -> None:
         async with _scripted(hang_up) as url:
-            sockets = ConnectionPool(Endpoint("key", url))
-            sockets.warm(Backend.S2_1_PRO)
+            pool = ConnectionPool(Endpoint("key", url))
+            pool.prewarm(Backend.S2_1_PRO)
             await asyncio.sleep(60.0)
-            assert not sockets.ready
-            await sockets.close()
+            assert not pool.ready
+            await pool.close()
 
     handshakes: list[ServerConnection] = []
     _in_virtual_time(watch())
@@ -225,11 +231,11 @@ def test_replies_do_not_storm_a_server_that_hangs_up() -> None:
 
     async def ask() -> None:
         async with _scripted(hang_up) as url:
-            sockets = ConnectionPool(Endpoint("key", url))
+            pool = ConnectionPool(Endpoint("key", url))
             for _ in range(5):
                 with contextlib.suppress(FishError):
-                    await asyncio.gather(*(_first_audio(sockets) for _ in range(5)))
-            await sockets.close()
+                    await asyncio.gather(*(_first_audio(pool) for _ in range(5)))
+            await pool.close()
 
     at: list[float] = []
     _in_virtual_time(ask())
@@ -251,15 +257,15 @@ def test_it_is_ready_again_when_the_server_is() -> None:
 
     async def watch() -> None:
         async with _scripted(answer) as url:
-            sockets = ConnectionPool(Endpoint("key", url))
-            sockets.warm(Backend.S2_1_PRO)
+            pool = ConnectionPool(Endpoint("key", url))
+            pool.prewarm(Backend.S2_1_PRO)
             await asyncio.sleep(9.0)
-            seen = [sockets.ready]
+            seen = [pool.ready]
             await asyncio.sleep(21.0)
-            seen.append(sockets.ready)
+            seen.append(pool.ready)
             assert seen == [False, True]
-            assert sockets.idle == 1
-            await sockets.close()
+            assert pool.idle == 1
+            await pool.close()
 
     _in_virtual_time(watch())
 
@@ -272,14 +278,14 @@ def test_a_slow_listener_keeps_a_healthy_connection() -> None:
 
     async def listen() -> int:
         async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-            sockets = ConnectionPool(Endpoint("key", emulator.url))
+            pool = ConnectionPool(Endpoint("key", emulator.url))
             size = 0
-            async for pcm in speak(sockets, text(), SETTINGS):
+            async for pcm in speak(pool, text(), SETTINGS):
                 if not size:
                     await asyncio.sleep(200.0)
                 size += len(pcm)
                 await asyncio.sleep(len(pcm) / 2 / SETTINGS.sample_rate)
-            await sockets.close()
+            await pool.close()
             return size // 2 // SETTINGS.sample_rate
 
     assert run(listen()) > 200
@@ -288,14 +294,14 @@ def test_a_slow_listener_keeps_a_healthy_connection() -> None:
 def test_an_error_after_a_break_names_it() -> None:
     """A connection that dies within the audio is an error that says so, and comes in time."""
 
-    async def listen(router: Router, sockets: ConnectionPool) -> None:
-        async for _ in speak(sockets, _text(), SETTINGS):
+    async def listen(router: Router, pool: ConnectionPool) -> None:
+        async for _ in speak(pool, _text(), SETTINGS):
             router.forgotten += 1
 
     async def end() -> float:
-        async with _behind_a_router(pace=0.5) as (_, router, sockets):
+        async with _behind_a_router(pace=0.5) as (_, router, pool):
             with pytest.raises(BrokenStreamError):
-                await listen(router, sockets)
+                await listen(router, pool)
             return asyncio.get_running_loop().time()
 
     assert run(end()) <= 12.0

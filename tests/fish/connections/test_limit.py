@@ -18,21 +18,21 @@ async def test_the_limit_of_an_error_is_learnt() -> None:
     async def text() -> AsyncIterator[str]:
         yield "Good night."
 
-    async def reply(sockets: ConnectionPool) -> ReplyMetrics:
-        story = ReplyMetrics()
-        async for _ in speak(sockets, text(), SpeechSettings(), story=story):
+    async def reply(pool: ConnectionPool) -> ReplyMetrics:
+        metrics = ReplyMetrics()
+        async for _ in speak(pool, text(), SpeechSettings(), metrics=metrics):
             pass
-        return story
+        return metrics
 
     async with Emulator(EmulatorSettings(voice="tone", concurrency=5)) as emulator:
-        sockets = ConnectionPool(Endpoint("key", emulator.url))
-        await asyncio.gather(*(reply(sockets) for _ in range(2)))
+        pool = ConnectionPool(Endpoint("key", emulator.url))
+        await asyncio.gather(*(reply(pool) for _ in range(2)))
         emulator.settings.concurrency = 1
-        await asyncio.gather(*(reply(sockets) for _ in range(3)))
-        assert sockets.slots.limit == 1
-        stories = await asyncio.gather(*(reply(sockets) for _ in range(4)))
-        assert [story.retries for story in stories] == [[]] * 4
-        await sockets.close()
+        await asyncio.gather(*(reply(pool) for _ in range(3)))
+        assert pool.limiter.limit == 1
+        stories = await asyncio.gather(*(reply(pool) for _ in range(4)))
+        assert [metrics.retries for metrics in stories] == [[]] * 4
+        await pool.close()
 
 
 def test_fish_refusing_keeps_the_order() -> None:
@@ -41,7 +41,7 @@ def test_fish_refusing_keeps_the_order() -> None:
     async def ask() -> list[int]:
         settings = EmulatorSettings(voice="tone", pace=0.1, concurrency=50)
         async with Emulator(settings) as emulator:
-            sockets = ConnectionPool(Endpoint("key", emulator.url))
+            pool = ConnectionPool(Endpoint("key", emulator.url))
             emulator.settings.faults.append(Fault("start", "error", times=None))
             emulator.settings.faults[0] = Fault("upgrade", 429, times=9)
             order: list[int] = []
@@ -50,7 +50,7 @@ def test_fish_refusing_keeps_the_order() -> None:
                 yield "This is one sentence. "
 
             async def reply(number: int) -> None:
-                async for _ in speak(sockets, text(), SpeechSettings()):
+                async for _ in speak(pool, text(), SpeechSettings()):
                     if number not in order:
                         order.append(number)
 
@@ -59,7 +59,7 @@ def test_fish_refusing_keeps_the_order() -> None:
                 replies.append(asyncio.create_task(reply(number)))
                 await asyncio.sleep(0.05)
             await asyncio.gather(*replies)
-            await sockets.close()
+            await pool.close()
             return order
 
     assert run(ask()) == [0, 1, 2, 3, 4, 5]
@@ -75,23 +75,23 @@ def test_text_that_is_not_ready_holds_no_session() -> None:
     async def text() -> AsyncIterator[str]:
         yield "The alarm is on."
 
-    async def reply(sockets: ConnectionPool, pieces: AsyncIterator[str]) -> None:
-        async for _ in speak(sockets, pieces, SpeechSettings()):
+    async def reply(pool: ConnectionPool, pieces: AsyncIterator[str]) -> None:
+        async for _ in speak(pool, pieces, SpeechSettings()):
             pass
 
     async def ask() -> float:
         async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-            sockets = ConnectionPool(Endpoint("key", emulator.url))
-            halves = [asyncio.create_task(reply(sockets, half())) for _ in range(5)]
+            pool = ConnectionPool(Endpoint("key", emulator.url))
+            halves = [asyncio.create_task(reply(pool, half())) for _ in range(5)]
             await asyncio.sleep(1.0)
-            assert sockets.slots.taken == 0
+            assert pool.limiter.taken == 0
             began = asyncio.get_running_loop().time()
-            await reply(sockets, text())
+            await reply(pool, text())
             spent = asyncio.get_running_loop().time() - began
             for each in halves:
                 each.cancel()
             await asyncio.wait(halves)
-            await sockets.close()
+            await pool.close()
             return spent
 
     assert run(ask()) < 0.5
@@ -107,14 +107,14 @@ def test_a_second_attempt_needs_a_slot_of_its_own(concurrency: int) -> None:
     async def ask() -> tuple[int, float]:
         settings = EmulatorSettings(voice="tone", faults=[Fault("start", "stall")])
         async with Emulator(settings) as emulator:
-            sockets = ConnectionPool(Endpoint("key", emulator.url), concurrency=concurrency)
+            pool = ConnectionPool(Endpoint("key", emulator.url), concurrency=concurrency)
             most, loop = 0, asyncio.get_running_loop()
             began = loop.time()
-            async for _ in speak(sockets, text(), SpeechSettings()):
+            async for _ in speak(pool, text(), SpeechSettings()):
                 most = max(most, len(emulator.sessions))
             spent = loop.time() - began
-            assert sockets.slots.taken == 0
-            await sockets.close()
+            assert pool.limiter.taken == 0
+            await pool.close()
             return most, spent
 
     most, spent = run(ask())
@@ -128,31 +128,31 @@ async def test_replies_end_with_an_error_when_the_pool_is_closed() -> None:
     async def text() -> AsyncIterator[str]:
         yield "Good night."
 
-    async def reply(sockets: ConnectionPool) -> None:
-        async for _ in speak(sockets, text(), SpeechSettings()):
+    async def reply(pool: ConnectionPool) -> None:
+        async for _ in speak(pool, text(), SpeechSettings()):
             pass
 
     async with Emulator(EmulatorSettings(voice="tone", handshake=2.0)) as emulator:
-        sockets = ConnectionPool(Endpoint("key", emulator.url))
-        waiting = asyncio.create_task(reply(sockets))
+        pool = ConnectionPool(Endpoint("key", emulator.url))
+        waiting = asyncio.create_task(reply(pool))
         await asyncio.sleep(0.05)
-        await sockets.close()
+        await pool.close()
         with pytest.raises(ClosedError, match="closed"):
             await waiting
         with pytest.raises(ClosedError, match="closed"):
-            await reply(sockets)
+            await reply(pool)
 
 
 async def test_closing_right_after_eviction_leaves_nothing_open() -> None:
     """Connections that are just being closed are closed when the pool is."""
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-        sockets = ConnectionPool(Endpoint("key", emulator.url))
-        sockets.warm(SpeechSettings().backend)
-        async for _ in speak(sockets, _good_night(), SpeechSettings()):
+        pool = ConnectionPool(Endpoint("key", emulator.url))
+        pool.prewarm(SpeechSettings().backend)
+        async for _ in speak(pool, _good_night(), SpeechSettings()):
             pass
-        assert sockets.idle == 1
-        sockets.evict()
-        await sockets.close()
+        assert pool.idle == 1
+        pool.evict()
+        await pool.close()
         await emulator.wait_for(lambda e: e.sockets_open == 0)
 
 

@@ -11,14 +11,16 @@ from wyoming_fish.fish.connections.limiter import (
     LARGEST_LIMIT,
     QUEUE_TIMEOUT_S,
     ConcurrencyLimiter,
-    Place,
+    SlotRequest,
 )
 from wyoming_fish.fish.errors import LimitError, QueueTimeoutError
 from wyoming_fish.fish.owner import Owner
 
 
-async def _hold(slots: ConcurrencyLimiter, place: Place, order: list[int], number: int) -> None:
-    async with slots.one(place):
+async def _hold(
+    slots: ConcurrencyLimiter, slot_request: SlotRequest, order: list[int], number: int
+) -> None:
+    async with slots.acquire(slot_request):
         order.append(number)
         await asyncio.sleep(1.0)
 
@@ -28,7 +30,7 @@ def test_first_come_first_served() -> None:
 
     async def ask() -> tuple[list[int], float]:
         slots, order = ConcurrencyLimiter(2), list[int]()
-        await asyncio.gather(*(_hold(slots, Place(), order, number) for number in range(6)))
+        await asyncio.gather(*(_hold(slots, SlotRequest(), order, number) for number in range(6)))
         assert (slots.taken, slots.waiting) == (0, 0)
         return order, asyncio.get_running_loop().time()
 
@@ -42,12 +44,12 @@ def test_a_place_is_kept() -> None:
 
     async def ask() -> list[int]:
         slots, order = ConcurrencyLimiter(1), list[int]()
-        place = Place()
-        async with slots.one(place):
-            others = [asyncio.create_task(_hold(slots, Place(), order, n)) for n in (1, 2)]
+        slot_request = SlotRequest()
+        async with slots.acquire(slot_request):
+            others = [asyncio.create_task(_hold(slots, SlotRequest(), order, n)) for n in (1, 2)]
             await asyncio.sleep(0)
         # One of the others has it now.
-        await _hold(slots, place, order, 0)
+        await _hold(slots, slot_request, order, 0)
         await asyncio.gather(*others)
         return order
 
@@ -58,8 +60,8 @@ def test_a_place_is_kept() -> None:
 async def test_leaving_the_line(granted: bool) -> None:
     """A reply that is given up in line, also in the moment of its turn, leaves no hole in it."""
     slots = ConcurrencyLimiter(1)
-    async with slots.one(Place()):
-        waiting = asyncio.create_task(_hold(slots, Place(), [], 0))
+    async with slots.acquire(SlotRequest()):
+        waiting = asyncio.create_task(_hold(slots, SlotRequest(), [], 0))
         await asyncio.sleep(0)
         if not granted:
             waiting.cancel()
@@ -67,7 +69,7 @@ async def test_leaving_the_line(granted: bool) -> None:
     waiting.cancel()
     await asyncio.wait((waiting,))
     assert (slots.taken, slots.waiting) == (0, 0)
-    async with slots.one(Place()):
+    async with slots.acquire(SlotRequest()):
         assert slots.taken == 1
 
 
@@ -76,12 +78,12 @@ def test_the_wait_has_an_end() -> None:
 
     async def wait() -> float:
         slots = ConcurrencyLimiter(1)
-        async with slots.one(Place()):
-            loop, place = asyncio.get_running_loop(), Place()
-            place.waited = 10.0
+        async with slots.acquire(SlotRequest()):
+            loop, slot_request = asyncio.get_running_loop(), SlotRequest()
+            slot_request.waited = 10.0
             began = loop.time()
             with pytest.raises(QueueTimeoutError, match="may have 1 at a time"):
-                async with slots.one(place):
+                async with slots.acquire(slot_request):
                     pass
             return loop.time() - began
 
@@ -95,10 +97,10 @@ def test_the_end_of_a_wait_during_which_fish_refuses() -> None:
         slots, told = ConcurrencyLimiter(5), list[str]()
 
         async def reply() -> None:
-            place = Place()
+            slot_request = SlotRequest()
             while True:
                 try:
-                    async with slots.one(place):
+                    async with slots.acquire(slot_request):
                         raise LimitError("The limit of the account is reached (429).")
                 except QueueTimeoutError as error:
                     told.append(error.reason)
@@ -121,13 +123,13 @@ def test_a_refusal_of_long_ago_is_no_reason() -> None:
     async def wait() -> None:
         slots = ConcurrencyLimiter(1)
         with pytest.raises(LimitError):
-            async with slots.one(Place()):
+            async with slots.acquire(SlotRequest()):
                 raise LimitError("Too many.")
-        async with slots.one(Place()):
-            slots.accepted()
+        async with slots.acquire(SlotRequest()):
+            slots.on_accepted()
             await asyncio.sleep(1.0)
             with pytest.raises(QueueTimeoutError, match="may have 1 at a time"):
-                async with slots.one(Place()):
+                async with slots.acquire(SlotRequest()):
                     pass
 
     run(wait())
@@ -137,25 +139,25 @@ def test_the_waits_of_all_tries_count() -> None:
     """A reply that comes back to the line has what is left of its time, not all of it again."""
 
     async def wait() -> float:
-        slots, place = ConcurrencyLimiter(1), Place()
+        slots, slot_request = ConcurrencyLimiter(1), SlotRequest()
         loop = asyncio.get_running_loop()
 
         async def hold(seconds: float) -> None:
-            async with slots.one(Place()):
+            async with slots.acquire(SlotRequest()):
                 await asyncio.sleep(seconds)
 
         holding = [asyncio.create_task(hold(seconds)) for seconds in (20.0, 0.0)]
         await asyncio.sleep(0)
-        async with slots.one(place):
+        async with slots.acquire(slot_request):
             holding.append(asyncio.create_task(hold(20.0)))
             await asyncio.sleep(0)
         assert loop.time() == pytest.approx(20.0)
         # The other one, which came meanwhile, has the slot.
         with pytest.raises(QueueTimeoutError):
-            async with slots.one(place):
+            async with slots.acquire(slot_request):
                 pass
         await asyncio.wait(holding)
-        return place.waited
+        return slot_request.waited
 
     assert run(wait()) == pytest.approx(QUEUE_TIMEOUT_S)
 
@@ -167,17 +169,17 @@ def test_after_a_refusal_one_is_tried_at_a_time() -> None:
         slots, seen = ConcurrencyLimiter(3), list[tuple[str, int]]()
 
         async def reply(number: int) -> None:
-            place = Place()
+            slot_request = SlotRequest()
             while True:
                 try:
-                    async with slots.one(place):
+                    async with slots.acquire(slot_request):
                         await asyncio.sleep(0.01)
                         if asyncio.get_running_loop().time() < 5.0:
                             seen.append(("refused", number))
                             raise LimitError("Too many.")
                         seen.append(("accepted", number))
                         await asyncio.sleep(0.1)
-                        slots.accepted()
+                        slots.on_accepted()
                         await asyncio.sleep(1.0)
                     break
                 except LimitError:
@@ -200,19 +202,19 @@ def test_a_session_that_ends_is_a_reason_to_try() -> None:
 
     async def ask() -> float:
         slots = ConcurrencyLimiter(2)
-        loop, place = asyncio.get_running_loop(), Place()
+        loop, slot_request = asyncio.get_running_loop(), SlotRequest()
 
         async def hold() -> None:
-            async with slots.one(Place()):
+            async with slots.acquire(SlotRequest()):
                 await asyncio.sleep(5.0)
 
         holding = asyncio.create_task(hold())
         await asyncio.sleep(0)
         for _ in range(5):
             with pytest.raises(LimitError):
-                async with slots.one(place):
+                async with slots.acquire(slot_request):
                     raise LimitError("Too many.")
-        async with slots.one(place):
+        async with slots.acquire(slot_request):
             await holding
             return loop.time()
 
@@ -225,20 +227,20 @@ async def test_the_limit_is_learnt() -> None:
     slots = ConcurrencyLimiter()
     assert slots.limit == DEFAULT_LIMIT
     with pytest.raises(LimitError):
-        async with slots.one(Place()):
+        async with slots.acquire(SlotRequest()):
             raise LimitError("Too many.", 2)
     assert slots.limit == 2
-    slots.learn(8)
+    slots.set_limit(8)
     assert slots.limit == 8
-    slots.learn(0)
+    slots.set_limit(0)
     assert slots.limit == 8
-    slots.learn(10**5)
+    slots.set_limit(10**5)
     assert slots.limit == LARGEST_LIMIT
     assert ConcurrencyLimiter(60).limit == 60
     limited = ConcurrencyLimiter(3)
-    limited.learn(8)
+    limited.set_limit(8)
     assert limited.limit == 3
-    limited.learn(2)
+    limited.set_limit(2)
     assert limited.limit == 2
 
 
@@ -247,11 +249,11 @@ def test_a_higher_limit_is_used_immediately() -> None:
 
     async def ask() -> list[int]:
         slots, order = ConcurrencyLimiter(3), list[int]()
-        slots.learn(1)
-        holding = [asyncio.create_task(_hold(slots, Place(), order, n)) for n in range(4)]
+        slots.set_limit(1)
+        holding = [asyncio.create_task(_hold(slots, SlotRequest(), order, n)) for n in range(4)]
         await asyncio.sleep(0.1)
         assert order == [0]
-        slots.learn(3)
+        slots.set_limit(3)
         await asyncio.sleep(0.1)
         served = order.copy()
         await asyncio.wait(holding)
@@ -265,17 +267,17 @@ def test_a_trial_that_was_accepted_holds_up_nobody() -> None:
 
     async def ask() -> float:
         slots = ConcurrencyLimiter(4)
-        first, refused = Place(), Place()
+        first, refused = SlotRequest(), SlotRequest()
         with pytest.raises(LimitError):
-            async with slots.one(first):
+            async with slots.acquire(first):
                 raise LimitError("Too many.")
-        async with slots.one(first):
-            slots.accepted()
+        async with slots.acquire(first):
+            slots.on_accepted()
             with pytest.raises(LimitError):
-                async with slots.one(refused):
+                async with slots.acquire(refused):
                     raise LimitError("Too many.")
             began = asyncio.get_running_loop().time()
-            async with slots.one(Place()):
+            async with slots.acquire(SlotRequest()):
                 return asyncio.get_running_loop().time() - began
 
     assert run(ask()) < 1.0
@@ -286,21 +288,21 @@ def test_refusals_back_off_while_another_reply_speaks() -> None:
 
     async def ask() -> int:
         slots, tries = ConcurrencyLimiter(5), 0
-        slots.accepted()
+        slots.on_accepted()
 
         async def refused() -> None:
             nonlocal tries
-            place = Place()
+            slot_request = SlotRequest()
             with contextlib.suppress(QueueTimeoutError):
                 while True:
                     with contextlib.suppress(LimitError):
-                        async with slots.one(place):
+                        async with slots.acquire(slot_request):
                             tries += 1
                             raise LimitError("Too many.")
-                    if place.waited >= QUEUE_TIMEOUT_S:
+                    if slot_request.waited >= QUEUE_TIMEOUT_S:
                         break
 
-        await asyncio.gather(_hold(slots, Place(), [], 0), refused())
+        await asyncio.gather(_hold(slots, SlotRequest(), [], 0), refused())
         return tries
 
     assert run(ask()) <= 14
@@ -311,9 +313,9 @@ def test_of_two_sessions_none_is_kept() -> None:
 
     async def ask() -> int:
         slots, order = ConcurrencyLimiter(2), list[int]()
-        await _hold(slots, Place(Owner("b", "b")), order, 0)
+        await _hold(slots, SlotRequest(Owner("b", "b")), order, 0)
         both = [
-            asyncio.create_task(_hold(slots, Place(Owner("a", "a")), order, number))
+            asyncio.create_task(_hold(slots, SlotRequest(Owner("a", "a")), order, number))
             for number in (1, 2)
         ]
         await asyncio.sleep(0.5)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.support.idle_clock import run
-from wyoming_fish.fish.connections.limiter import MIN_SHARE_S, ConcurrencyLimiter, Place
+from wyoming_fish.fish.connections.limiter import MIN_SHARE_S, ConcurrencyLimiter, SlotRequest
 from wyoming_fish.fish.connections.shares import EXPECTED_FOR_S
 from wyoming_fish.fish.errors import LimitError, QueueFullError
 from wyoming_fish.fish.owner import Owner, owner_at
@@ -21,8 +21,10 @@ CROWDS = [
 ]
 
 
-async def _hold(slots: ConcurrencyLimiter, place: Place, order: list[int], number: int) -> None:
-    async with slots.one(place):
+async def _hold(
+    slots: ConcurrencyLimiter, slot_request: SlotRequest, order: list[int], number: int
+) -> None:
+    async with slots.acquire(slot_request):
         order.append(number)
         await asyncio.sleep(1.0)
 
@@ -36,7 +38,9 @@ def test_a_long_line_of_one_owner_keeps_no_other_waiting(crowd: list[str], few: 
         owners = (crowd * 9)[:9] + [few] * 2
         holding = []
         for number, owner in enumerate(owners):
-            holding.append(asyncio.create_task(_hold(slots, Place(owner_at(owner)), order, number)))
+            holding.append(
+                asyncio.create_task(_hold(slots, SlotRequest(owner_at(owner)), order, number))
+            )
             await asyncio.sleep(0.1)
         await asyncio.wait(holding)
         return order
@@ -49,12 +53,12 @@ def test_the_owner_that_holds_the_fewest_is_first() -> None:
 
     async def ask() -> list[int]:
         slots, order = ConcurrencyLimiter(2), list[int]()
-        async with slots.one(Place(owner_at("holds one"))):
-            holding = [asyncio.create_task(_hold(slots, Place(owner_at("none")), order, 0))]
+        async with slots.acquire(SlotRequest(owner_at("holds one"))):
+            holding = [asyncio.create_task(_hold(slots, SlotRequest(owner_at("none")), order, 0))]
             await asyncio.sleep(0)
             for number, owner in enumerate(("holds one", "none"), 1):
                 holding.append(
-                    asyncio.create_task(_hold(slots, Place(owner_at(owner)), order, number))
+                    asyncio.create_task(_hold(slots, SlotRequest(owner_at(owner)), order, number))
                 )
             await asyncio.sleep(1.5)
             held = order.copy()
@@ -71,7 +75,7 @@ def test_owners_take_turns() -> None:
         slots, order = ConcurrencyLimiter(1), list[str]()
 
         async def hold(owner: str) -> None:
-            async with slots.one(Place(owner_at(owner))):
+            async with slots.acquire(SlotRequest(owner_at(owner))):
                 order.append(owner)
                 await asyncio.sleep(1.0)
 
@@ -96,16 +100,16 @@ def test_the_last_session_is_kept_for_an_owner_that_was_seen(
 
     async def ask() -> tuple[list[int], int]:
         slots, order = ConcurrencyLimiter(3), list[int]()
-        await _hold(slots, Place(owner_at(seen)), order, 0)
+        await _hold(slots, SlotRequest(owner_at(seen)), order, 0)
         await asyncio.sleep(quiet_s)
         many = [
-            asyncio.create_task(_hold(slots, Place(owner_at(address)), order, number))
+            asyncio.create_task(_hold(slots, SlotRequest(owner_at(address)), order, number))
             for number, address in enumerate((crowd * 4)[:4], 1)
         ]
         await asyncio.sleep(0.5)
         taken = slots.taken
         if taken < slots.limit:
-            await _hold(slots, Place(owner_at(seen)), order, 9)
+            await _hold(slots, SlotRequest(owner_at(seen)), order, 9)
         await asyncio.wait(many)
         return order, taken
 
@@ -120,10 +124,10 @@ def test_a_session_is_kept_for_another_network_and_one_for_another_address() -> 
     async def ask() -> list[int]:
         slots, order = ConcurrencyLimiter(4), list[int]()
         for seen in ("192.168.1.2", "fd00:1::2"):
-            await _hold(slots, Place(owner_at(seen)), order, 0)
+            await _hold(slots, SlotRequest(owner_at(seen)), order, 0)
         owners = ["fd00:1::3"] * 4 + ["192.168.1.2", "fd00:1::2"]
         holding = [
-            asyncio.create_task(_hold(slots, Place(owner_at(owner)), order, number))
+            asyncio.create_task(_hold(slots, SlotRequest(owner_at(owner)), order, number))
             for number, owner in enumerate(owners, 1)
         ]
         await asyncio.sleep(0.5)
@@ -142,9 +146,9 @@ def test_addresses_without_end_make_no_other_network_forgotten(
 
     async def ask() -> int:
         slots = ConcurrencyLimiter(3)
-        await _hold(slots, Place(owner_at("fd00:1::1")), [], 0)
+        await _hold(slots, SlotRequest(owner_at("fd00:1::1")), [], 0)
         for number in range(5):
-            await _hold(slots, Place(owner_at(f"fd00:2::{number}")), [], 0)
+            await _hold(slots, SlotRequest(owner_at(f"fd00:2::{number}")), [], 0)
         async with _in_line(slots, *[owner_at("fd00:2::9")] * 4):
             return slots.taken
 
@@ -159,7 +163,7 @@ def test_networks_take_turns_and_then_their_addresses() -> None:
 
         async def comes_again(owner: str) -> None:
             for _ in range(3):
-                async with slots.one(Place(owner_at(owner))):
+                async with slots.acquire(SlotRequest(owner_at(owner))):
                     order.append(owner)
                     await asyncio.sleep(1.0)
 
@@ -181,14 +185,14 @@ def test_a_refusal_costs_an_owner_no_turn() -> None:
         slots, order = ConcurrencyLimiter(1), list[str]()
 
         async def reply(owner: str, refusals: int) -> None:
-            place = Place(owner_at(owner))
+            slot_request = SlotRequest(owner_at(owner))
             for refused in reversed(range(refusals + 1)):
                 with contextlib.suppress(LimitError):
-                    async with slots.one(place):
+                    async with slots.acquire(slot_request):
                         order.append(owner)
                         if refused:
                             raise LimitError("Too many.")
-                        slots.accepted()
+                        slots.on_accepted()
 
         await asyncio.gather(reply("first", 3), reply("second", 0))
         return order
@@ -200,19 +204,20 @@ async def test_the_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """If it is full, the last reply of the owner with the most in line is sent away."""
     monkeypatch.setattr("wyoming_fish.fish.connections.limiter.MAX_WAITING", 4)
     slots, order = ConcurrencyLimiter(1), list[int]()
-    async with slots.one(Place()):
+    async with slots.acquire(SlotRequest()):
         many = [
-            asyncio.create_task(_hold(slots, Place(owner_at("many")), order, n)) for n in range(4)
+            asyncio.create_task(_hold(slots, SlotRequest(owner_at("many")), order, n))
+            for n in range(4)
         ]
         await asyncio.sleep(0)
-        one = asyncio.create_task(_hold(slots, Place(owner_at("one")), order, 9))
+        one = asyncio.create_task(_hold(slots, SlotRequest(owner_at("one")), order, 9))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert [each.done() for each in many] == [False, False, False, True]
         with pytest.raises(QueueFullError, match="4 replies wait"):
             await many[3]
         with pytest.raises(QueueFullError):
-            await _hold(slots, Place(owner_at("many")), order, 4)
+            await _hold(slots, SlotRequest(owner_at("many")), order, 4)
         assert slots.waiting == 4
         for each in (one, *many):
             each.cancel()
@@ -226,10 +231,11 @@ async def test_the_end_of_the_line_is_of_the_network_with_the_most(
     """However few each of its addresses has; then of the address with the most."""
     monkeypatch.setattr("wyoming_fish.fish.connections.limiter.MAX_WAITING", 6)
     slots = ConcurrencyLimiter(1)
-    async with slots.one(Place()):
+    async with slots.acquire(SlotRequest()):
         owners = ["fd00:1::1"] * 2 + ["fd00:2::1", "fd00:2::2", "fd00:2::2", "fd00:2::3"]
         waiting = [
-            asyncio.create_task(_hold(slots, Place(owner_at(owner)), [], 0)) for owner in owners
+            asyncio.create_task(_hold(slots, SlotRequest(owner_at(owner)), [], 0))
+            for owner in owners
         ]
         await asyncio.sleep(0)
         async with _in_line(slots, owner_at("fd00:1::1")):
@@ -243,19 +249,19 @@ async def test_the_end_of_the_line_is_of_the_network_with_the_most(
 
 
 @contextlib.asynccontextmanager
-async def _held(slots: ConcurrencyLimiter, *owners: Owner) -> AsyncIterator[list[Place]]:
+async def _held(slots: ConcurrencyLimiter, *owners: Owner) -> AsyncIterator[list[SlotRequest]]:
     """The places of these owners, each with a session."""
-    places = [Place(owner) for owner in owners]
+    places = [SlotRequest(owner) for owner in owners]
     async with contextlib.AsyncExitStack() as stack:
-        for place in places:
-            await stack.enter_async_context(slots.one(place))
+        for slot_request in places:
+            await stack.enter_async_context(slots.acquire(slot_request))
         yield places
 
 
 @contextlib.asynccontextmanager
 async def _in_line(slots: ConcurrencyLimiter, *owners: Owner) -> AsyncIterator[None]:
     """These owners have a reply in line."""
-    waiting = [asyncio.create_task(_hold(slots, Place(owner), [], 0)) for owner in owners]
+    waiting = [asyncio.create_task(_hold(slots, SlotRequest(owner), [], 0)) for owner in owners]
     await asyncio.sleep(0)
     try:
         yield
@@ -324,11 +330,13 @@ def test_an_owner_that_comes_for_the_first_time_is_not_before_others() -> None:
 
     async def ask() -> list[int]:
         slots, order = ConcurrencyLimiter(1), list[int]()
-        await _hold(slots, Place(owner_at("known")), order, 0)
-        holding = [asyncio.create_task(_hold(slots, Place(owner_at("new 1")), order, 1))]
+        await _hold(slots, SlotRequest(owner_at("known")), order, 0)
+        holding = [asyncio.create_task(_hold(slots, SlotRequest(owner_at("new 1")), order, 1))]
         await asyncio.sleep(0.1)
         for number, owner in enumerate(("new 2", "known", "new 3"), 2):
-            holding.append(asyncio.create_task(_hold(slots, Place(owner_at(owner)), order, number)))
+            holding.append(
+                asyncio.create_task(_hold(slots, SlotRequest(owner_at(owner)), order, number))
+            )
         await asyncio.wait(holding)
         return order
 
@@ -339,7 +347,7 @@ async def test_no_more_sessions_are_wanted_than_replies_wait() -> None:
     """Each that is ending is for one of those in line."""
     slots = ConcurrencyLimiter(5)
     async with _held(slots, *_owners("aaaaa")) as places, _in_line(slots, *_owners("bc")):
-        for place in places[:2]:
-            assert slots.is_wanted(place, is_spare=False)
-            place.is_ending = True
+        for slot_request in places[:2]:
+            assert slots.is_wanted(slot_request, is_spare=False)
+            slot_request.is_ending = True
         assert not slots.is_wanted(places[2], is_spare=True)

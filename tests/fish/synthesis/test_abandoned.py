@@ -12,7 +12,7 @@ from tests.fish.replies import RAW, SETTINGS
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
 from wyoming_fish.fish import ConnectionPool, Endpoint, speak
-from wyoming_fish.fish.connections.limiter import Place
+from wyoming_fish.fish.connections.limiter import SlotRequest
 from wyoming_fish.fish.errors import BrokenStreamError, TextTimeoutError
 from wyoming_fish.fish.synthesis.live_attempt import PARK_AFTER_S
 from wyoming_fish.fish.synthesis.text_chunks import TEXT_TIMEOUT_S
@@ -25,7 +25,7 @@ def _speak(
     faults: tuple[Fault, ...] = (),
     ended: bool = True,
     bridge: float | None = None,
-    patience: float | None = None,
+    first_audio_timeout_s: float | None = None,
     after_finish: str = "keep",
     timestamps: bool = False,
     sample_rate: int = SETTINGS.sample_rate,
@@ -52,14 +52,21 @@ def _speak(
     async def listen() -> tuple[str, Emulator, float]:
         settings.after_finish = "close" if after_finish == "close" else "keep"
         async with Emulator(settings) as emulator:
-            sockets = ConnectionPool(Endpoint("key", emulator.url), timestamps=timestamps)
+            pool = ConnectionPool(Endpoint("key", emulator.url), timestamps=timestamps)
             heard = b""
             try:
-                speech = speak(sockets, text(), spoken_as, RAW, bridge=bridge, patience=patience)
+                speech = speak(
+                    pool,
+                    text(),
+                    spoken_as,
+                    RAW,
+                    bridge=bridge,
+                    first_audio_timeout_s=first_audio_timeout_s,
+                )
                 async for pcm in speech:
                     heard += pcm
             finally:
-                await sockets.close()
+                await pool.close()
                 await emulator.wait_for(lambda e: e.sessions_open == 0)
             spoken = decode_code_voice(heard, settings.code_samples, allow_silence=True)
             return spoken, emulator, asyncio.get_running_loop().time()
@@ -130,7 +137,13 @@ def test_a_session_that_stops_within_its_text_is_an_error(timestamps: bool) -> N
 def test_what_was_heard_is_in_no_hurry(faults: tuple[Fault, ...], sessions: int) -> None:
     """The time that Fish has for its first audio is over with that: what follows has longer."""
     text, emulator, _ = _speak(
-        "Let me look. ", 6.0, "It is warm. ", 60.0, "Good night.", faults=faults, patience=4.0
+        "Let me look. ",
+        6.0,
+        "It is warm. ",
+        60.0,
+        "Good night.",
+        faults=faults,
+        first_audio_timeout_s=4.0,
     )
     assert text == "Let me look. It is warm. Good night."
     # Nothing was asked for twice.
@@ -140,7 +153,9 @@ def test_what_was_heard_is_in_no_hurry(faults: tuple[Fault, ...], sessions: int)
 def test_after_a_pause_there_are_all_tries_again() -> None:
     """A text that goes on is tried as long as any, though another voice could have begun it."""
     stall = Fault("start", "stall", times=2)
-    text, emulator, _ = _speak("Let me look. ", 60.0, stall, "It is warm.", patience=4.0)
+    text, emulator, _ = _speak(
+        "Let me look. ", 60.0, stall, "It is warm.", first_audio_timeout_s=4.0
+    )
     assert text == "Let me look. It is warm."
     assert len(emulator.struck) == 2
 
@@ -158,18 +173,18 @@ def test_what_goes_on_waits_in_line(pause: float, faults: list[Fault]) -> None:
 
     async def listen() -> str:
         async with Emulator(EmulatorSettings(voice="code", faults=faults)) as emulator:
-            sockets = ConnectionPool(Endpoint("key", emulator.url), concurrency=1, timestamps=True)
+            pool = ConnectionPool(Endpoint("key", emulator.url), concurrency=1, timestamps=True)
 
             async def others() -> None:
                 await asyncio.sleep(pause - 10.0)
-                async with sockets.slots.one(Place()):
+                async with pool.limiter.acquire(SlotRequest()):
                     await asyncio.sleep(20.0)
 
             holding = asyncio.create_task(others())
-            speech = speak(sockets, text(), SETTINGS, RAW, patience=4.0)
+            speech = speak(pool, text(), SETTINGS, RAW, first_audio_timeout_s=4.0)
             heard = b"".join([pcm async for pcm in speech])
             await holding
-            await sockets.close()
+            await pool.close()
             return decode_code_voice(heard)
 
     assert run(listen()) == "Let me look. It is warm."
@@ -196,8 +211,8 @@ def test_a_listener_that_is_cancelled_as_it_leaves_leaves_nothing_open(
         yield "Let me look. "
         await asyncio.Event().wait()
 
-    async def listen(sockets: ConnectionPool) -> None:
-        async with aclosing(speak(sockets, text(), SETTINGS, RAW, bridge=bridge)) as audio:
+    async def listen(pool: ConnectionPool) -> None:
+        async with aclosing(speak(pool, text(), SETTINGS, RAW, bridge=bridge)) as audio:
             await anext(audio)
             task = asyncio.current_task()
             assert task is not None
@@ -206,16 +221,16 @@ def test_a_listener_that_is_cancelled_as_it_leaves_leaves_nothing_open(
 
     async def leave() -> float:
         async with Emulator(EmulatorSettings(voice="code", first_audio=0.3)) as emulator:
-            sockets = ConnectionPool(Endpoint("key", emulator.url))
-            left = [asyncio.create_task(listen(sockets)) for _ in range(3)]
+            pool = ConnectionPool(Endpoint("key", emulator.url))
+            left = [asyncio.create_task(listen(pool)) for _ in range(3)]
             await asyncio.wait(left)
             began = asyncio.get_running_loop().time()
             await emulator.wait_for(lambda e: e.sessions_open == 0)
             spent = asyncio.get_running_loop().time() - began
             # What closes them may still be on its way to the limiter.
             await asyncio.sleep(1.0)
-            assert sockets.slots.taken == 0
-            await sockets.close()
+            assert pool.limiter.taken == 0
+            await pool.close()
             return spent
 
     assert run(leave()) < 1.0
@@ -232,25 +247,25 @@ def test_abandoned_replies_do_not_silence_the_others(faults: tuple[Fault, ...]) 
     async def text() -> AsyncIterator[str]:
         yield "The alarm is on."
 
-    async def reply(sockets: ConnectionPool, pieces: AsyncIterator[str]) -> None:
-        async for _ in speak(sockets, pieces, SETTINGS, bridge=2.5):
+    async def reply(pool: ConnectionPool, pieces: AsyncIterator[str]) -> None:
+        async for _ in speak(pool, pieces, SETTINGS, bridge=2.5):
             pass
 
     async def ask() -> float:
         settings = EmulatorSettings(voice="tone", first_audio=0.3, faults=list(faults))
         async with Emulator(settings) as emulator:
-            sockets = ConnectionPool(Endpoint("key", emulator.url))
-            left = [asyncio.create_task(reply(sockets, abandoned())) for _ in range(10)]
+            pool = ConnectionPool(Endpoint("key", emulator.url))
+            left = [asyncio.create_task(reply(pool, abandoned())) for _ in range(10)]
             began = asyncio.get_running_loop().time()
-            await reply(sockets, text())
+            await reply(pool, text())
             spent = asyncio.get_running_loop().time() - began
             await asyncio.sleep(2 * PARK_AFTER_S)
             await emulator.wait_for(lambda e: e.sessions_open == 0)
-            assert sockets.slots.taken == 0
+            assert pool.limiter.taken == 0
             for each in left:
                 each.cancel()
             await asyncio.wait(left)
-            await sockets.close()
+            await pool.close()
             return spent
 
     # Ten of them under a limit of five: two rounds.

@@ -9,7 +9,7 @@ import pytest
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
 from wyoming_fish.fish import Backend, ConnectionPool, Endpoint, SpeechSettings, speak
-from wyoming_fish.fish.connections.limiter import Place
+from wyoming_fish.fish.connections.limiter import SlotRequest
 from wyoming_fish.fish.errors import BrokenStreamError, LimitError
 from wyoming_fish.fish.synthesis.live_attempt import ANSWER_TIMEOUT_S, SILENCE_TIMEOUT_S
 
@@ -38,17 +38,17 @@ async def _text() -> AsyncIterator[str]:
 async def _fish(*faults: Fault) -> AsyncIterator[tuple[Emulator, ConnectionPool]]:
     settings = EmulatorSettings(voice="code", frame=0.05, odd_frames=True, faults=list(faults))
     async with Emulator(settings) as emulator:
-        sockets = ConnectionPool(Endpoint("key", emulator.url))
+        pool = ConnectionPool(Endpoint("key", emulator.url))
         try:
-            yield emulator, sockets
+            yield emulator, pool
         finally:
-            await sockets.close()
+            await pool.close()
             # Whatever happened, nothing is left behind.
             await emulator.wait_for(lambda e: e.sockets_open == 0 and e.sessions_open == 0)
 
 
-async def _speak(sockets: ConnectionPool) -> str:
-    speech = speak(sockets, _text(), SpeechSettings(sample_rate=24000))
+async def _speak(pool: ConnectionPool) -> str:
+    speech = speak(pool, _text(), SpeechSettings(sample_rate=24000))
     return decode_code_voice(b"".join([pcm async for pcm in speech]))
 
 
@@ -56,8 +56,8 @@ async def test_no_answer_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None
     """A socket that takes the text and never answers is given up for another one."""
     monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.ANSWER_TIMEOUT_S", 0.1)
     monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.WATCHDOG_INTERVAL_S", 0.02)
-    async with _fish(Fault("start", "stall")) as (emulator, sockets):
-        assert await _speak(sockets) == TEXT
+    async with _fish(Fault("start", "stall")) as (emulator, pool):
+        assert await _speak(pool) == TEXT
         assert len(emulator.sessions) == 2
 
 
@@ -67,10 +67,10 @@ def test_the_error_of_the_first_of_two_attempts() -> None:
     async def ask() -> None:
         async with _fish(Fault("start", "stall"), Fault("start", "error", times=None)) as (
             _,
-            sockets,
+            pool,
         ):
             with pytest.raises(BrokenStreamError, match=f"for {ANSWER_TIMEOUT_S:.0f} s"):
-                await _speak(sockets)
+                await _speak(pool)
 
     run(ask())
 
@@ -84,9 +84,9 @@ def test_text_that_goes_on_does_not_hide_silence() -> None:
             await asyncio.sleep(5.0)
 
     async def ask() -> float:
-        async with _fish(Fault("audio", "stall", at=2)) as (_, sockets):
+        async with _fish(Fault("audio", "stall", at=2)) as (_, pool):
             with pytest.raises(BrokenStreamError, match="silent"):
-                async for _ in speak(sockets, text(), SpeechSettings(sample_rate=24000)):
+                async for _ in speak(pool, text(), SpeechSettings(sample_rate=24000)):
                     pass
             return asyncio.get_running_loop().time()
 
@@ -102,7 +102,7 @@ async def test_text_that_comes_meanwhile_is_kept() -> None:
         await failed.wait()
         yield "are locked."
 
-    async with _fish(Fault("text", "drop", times=2)) as (emulator, sockets):
+    async with _fish(Fault("text", "drop", times=2)) as (emulator, pool):
 
         async def watch() -> None:
             await emulator.wait_for(lambda e: len(e.struck) == 2)
@@ -110,7 +110,7 @@ async def test_text_that_comes_meanwhile_is_kept() -> None:
 
         watching = asyncio.create_task(watch())
         out = b""
-        async for pcm in speak(sockets, text(), SpeechSettings(sample_rate=24000)):
+        async for pcm in speak(pool, text(), SpeechSettings(sample_rate=24000)):
             out += pcm
         await watching
     assert decode_code_voice(out) == "Good night. The doors are locked."
@@ -118,9 +118,9 @@ async def test_text_that_comes_meanwhile_is_kept() -> None:
 
 async def test_concurrency_is_learnt() -> None:
     """An account that may have one session at a time is served one reply at a time."""
-    async with _fish() as (emulator, sockets):
+    async with _fish() as (emulator, pool):
         emulator.settings.concurrency = 1
-        assert await asyncio.gather(*(_speak(sockets) for _ in range(4))) == [TEXT] * 4
+        assert await asyncio.gather(*(_speak(pool) for _ in range(4))) == [TEXT] * 4
 
 
 async def test_waiting_in_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,9 +128,9 @@ async def test_waiting_in_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("wyoming_fish.fish.connections.limiter.QUEUE_TIMEOUT_S", 0.02)
     monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", 0.05)
     async with Emulator(EmulatorSettings(voice="code")) as emulator:
-        sockets = ConnectionPool(Endpoint("key", emulator.url), concurrency=1)
-        async with sockets.slots.one(Place()):
+        pool = ConnectionPool(Endpoint("key", emulator.url), concurrency=1)
+        async with pool.limiter.acquire(SlotRequest()):
             with pytest.raises(LimitError, match="may have 1 at a time"):
-                await _speak(sockets)
-        assert await _speak(sockets) == TEXT
-        await sockets.close()
+                await _speak(pool)
+        assert await _speak(pool) == TEXT
+        await pool.close()

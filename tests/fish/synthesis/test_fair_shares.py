@@ -40,24 +40,24 @@ async def _fish(
         **more,
     )
     async with Emulator(settings) as emulator:
-        sockets = ConnectionPool(Endpoint("key", emulator.url), concurrency=sessions)
+        pool = ConnectionPool(Endpoint("key", emulator.url), concurrency=sessions)
         try:
-            yield emulator, sockets
+            yield emulator, pool
         finally:
-            await sockets.close()
+            await pool.close()
         await emulator.wait_for(lambda e: e.sessions_open == 0)
-        assert (sockets.slots.taken, sockets.slots.waiting) == (0, 0)
-        assert not sockets.read_aheads.buffers
+        assert (pool.limiter.taken, pool.limiter.waiting) == (0, 0)
+        assert not pool.read_aheads.buffers
 
 
 class _Reply:
     """A reply that is spoken while its text is written, by pieces and pauses in seconds."""
 
-    def __init__(self, sockets: ConnectionPool, owner: str, *steps: str | float) -> None:
+    def __init__(self, pool: ConnectionPool, owner: str, *steps: str | float) -> None:
         self.first_audio: float | None = None
         """Seconds from its beginning."""
-        self.story = ReplyMetrics()
-        self._sockets = sockets
+        self.metrics = ReplyMetrics()
+        self._pool = pool
         self._owner = owner
         self._steps = steps
         self._pcm = b""
@@ -83,11 +83,11 @@ class _Reply:
     async def _listen(self) -> None:
         began = asyncio.get_running_loop().time()
         speech = speak(
-            self._sockets,
+            self._pool,
             self._write(),
             SPOKEN_AS,
             RAW,
-            story=self.story,
+            metrics=self.metrics,
             owner=owner_at(self._owner),
         )
         async with aclosing(speech):
@@ -111,13 +111,13 @@ def test_texts_that_pause_give_their_sessions_to_those_who_wait(
     """Also to the same owner's, also if it is being typed; and later they go on without a loss."""
 
     async def ask() -> float | None:
-        async with _fish(*faults) as (_, sockets):
+        async with _fish(*faults) as (_, pool):
             rest = "Then it is warm. Good night."
             then = _letters(rest, 0.7) if is_typed else [20.0, rest]
-            paused = [_Reply(sockets, "one", "Let me look. ", *then) for _ in range(5)]
+            paused = [_Reply(pool, "one", "Let me look. ", *then) for _ in range(5)]
             await asyncio.sleep(1.8)
-            assert sockets.slots.taken == 5
-            reply = _Reply(sockets, owner, "The alarm is on.")
+            assert pool.limiter.taken == 5
+            reply = _Reply(pool, owner, "The alarm is on.")
             await reply.listening
             assert reply.heard == "The alarm is on."
             assert sum(each.listening.done() for each in paused) == 0
@@ -135,12 +135,12 @@ def test_only_as_many_sessions_end_as_are_wanted() -> None:
     """The other replies go on in theirs, and so does one whose text comes as fast as speech."""
 
     async def ask() -> int:
-        async with _fish() as (emulator, sockets):
+        async with _fish() as (emulator, pool):
             steps = [step for sentence in SENTENCES for step in (sentence, 1.5)]
-            replies = [_Reply(sockets, "one", *steps) for _ in range(4)]
-            replies.append(_Reply(sockets, "one", "Let me look. ", 9.0, "It is warm."))
+            replies = [_Reply(pool, "one", *steps) for _ in range(4)]
+            replies.append(_Reply(pool, "one", "Let me look. ", 9.0, "It is warm."))
             await asyncio.sleep(1.0)
-            replies.append(_Reply(sockets, "one", "The alarm is on."))
+            replies.append(_Reply(pool, "one", "The alarm is on."))
             for each in replies:
                 await each.listening
                 assert each.heard == each.text
@@ -155,14 +155,14 @@ def test_a_long_text_goes_on_later_when_another_owner_waits(faults: tuple[Fault,
 
     async def ask() -> tuple[float | None, int]:
         # Hardly faster than speech, so that no session is ever idle.
-        async with _fish(*faults, pace=0.8) as (emulator, sockets):
+        async with _fish(*faults, pace=0.8) as (emulator, pool):
             steps = [step for sentence in SENTENCES for step in (sentence, 1.2)]
             steps.insert(0, "".join(SENTENCES[:4]))
-            replies = [_Reply(sockets, "many", *steps) for _ in range(5)]
+            replies = [_Reply(pool, "many", *steps) for _ in range(5)]
             await asyncio.sleep(3.0)
-            last = _Reply(sockets, "many", "Good night.")
+            last = _Reply(pool, "many", "Good night.")
             await asyncio.sleep(0.5)
-            one = _Reply(sockets, "one", "The alarm is on.")
+            one = _Reply(pool, "one", "The alarm is on.")
             await one.listening
             assert one.heard == "The alarm is on."
             await asyncio.wait(
@@ -185,9 +185,9 @@ def test_long_texts_of_one_owner_keep_their_sessions() -> None:
     """The voice changes its tone with the session, so an owner that is alone is not interrupted."""
 
     async def ask() -> int:
-        async with _fish() as (emulator, sockets):
+        async with _fish() as (emulator, pool):
             steps = [step for sentence in SENTENCES for step in (sentence, 0.2)]
-            replies = [_Reply(sockets, "one", *steps) for _ in range(8)]
+            replies = [_Reply(pool, "one", *steps) for _ in range(8)]
             for each in replies:
                 await each.listening
                 assert each.heard == each.text
@@ -201,7 +201,7 @@ class _Slow:
 
     def __init__(
         self,
-        sockets: ConnectionPool,
+        pool: ConnectionPool,
         owner: str,
         *,
         plays: bool = False,
@@ -210,7 +210,7 @@ class _Slow:
         self.pcm = b""
         self.may_read = asyncio.Event()
         self.has_begun = asyncio.Event()
-        self._sockets = sockets
+        self._pool = pool
         self._owner = owner
         self._plays = plays
         self._text = "".join(text)
@@ -224,7 +224,7 @@ class _Slow:
 
         wanted_at = float("inf")
         async with aclosing(
-            speak(self._sockets, text(), SPOKEN_AS, RAW, owner=owner_at(self._owner))
+            speak(self._pool, text(), SPOKEN_AS, RAW, owner=owner_at(self._owner))
         ) as speech:
             async for pcm in speech:
                 now = asyncio.get_running_loop().time()
@@ -246,11 +246,11 @@ def test_slow_listeners_hold_no_session_that_is_wanted(
     """What they have not taken is kept for them, to the last sample."""
 
     async def ask() -> float | None:
-        async with _fish(*faults) as (_, sockets):
-            slow = [_Slow(sockets, "slow") for _ in range(5)]
+        async with _fish(*faults) as (_, pool):
+            slow = [_Slow(pool, "slow") for _ in range(5)]
             for each in slow:
                 await each.has_begun.wait()
-            reply = _Reply(sockets, owner, "The alarm is on.")
+            reply = _Reply(pool, owner, "The alarm is on.")
             await reply.listening
             for each in slow:
                 each.may_read.set()
@@ -271,15 +271,15 @@ def test_what_slow_listeners_have_not_taken_is_bounded(monkeypatch: pytest.Monke
 
     async def ask() -> tuple[int, int]:
         most = 0
-        async with _fish() as (_, sockets):
-            slow = [_Slow(sockets, "slow") for _ in range(3)]
-            players = [_Slow(sockets, "player", plays=True) for _ in range(2)]
+        async with _fish() as (_, pool):
+            slow = [_Slow(pool, "slow") for _ in range(3)]
+            players = [_Slow(pool, "player", plays=True) for _ in range(2)]
             for listener in (*slow, *players):
                 await listener.has_begun.wait()
-            waiting = [_Reply(sockets, "other", *SENTENCES) for _ in range(3)]
+            waiting = [_Reply(pool, "other", *SENTENCES) for _ in range(3)]
             listening = [*(each.listening for each in waiting), *(p.listening for p in players)]
             while not all(each.done() for each in listening):
-                most = max(most, sum(each.size for each in sockets.read_aheads.buffers))
+                most = max(most, sum(each.size for each in pool.read_aheads.buffers))
                 await asyncio.sleep(0.1)
             for player in players:
                 await player.listening
@@ -304,8 +304,8 @@ def test_more_players_than_sessions(owners: str) -> None:
     """Each hears a long reply whole and without a gap: its session serves others as it plays."""
 
     async def ask() -> None:
-        async with _fish() as (_, sockets):
-            players = [_Slow(sockets, owner, plays=True, text=SENTENCES * 5) for owner in owners]
+        async with _fish() as (_, pool):
+            players = [_Slow(pool, owner, plays=True, text=SENTENCES * 5) for owner in owners]
             for player in players:
                 await player.listening
                 assert decode_code_voice(player.pcm, CODE_SAMPLES) == "".join(SENTENCES * 5)
@@ -318,18 +318,18 @@ def test_a_session_without_text_is_given_up() -> None:
     """If text that was due turns out to go on, it waits for its end without a session."""
 
     async def ask() -> float | None:
-        async with _fish(sessions=1) as (emulator, sockets):
-            first = _Reply(sockets, "one", *SENTENCES)
+        async with _fish(sessions=1) as (emulator, pool):
+            first = _Reply(pool, "one", *SENTENCES)
             # It is due after a pause, as it may be all; it goes on as it waits in line.
-            odd = _Reply(sockets, "one", "It is Dr.", 2.0, " Watson ", 30.0, "who calls.")
+            odd = _Reply(pool, "one", "It is Dr.", 2.0, " Watson ", 30.0, "who calls.")
             await first.listening
             await emulator.wait_for(lambda e: e.sessions_open == 1)
-            reply = _Reply(sockets, "one", "The alarm is on.")
+            reply = _Reply(pool, "one", "The alarm is on.")
             await reply.listening
             assert odd.first_audio is None
             await odd.listening
             assert odd.heard == odd.text
-            assert odd.story.retries == []
+            assert odd.metrics.retries == []
             # It is not known how Fish answers a session without text.
             empty = [session for session in emulator.sessions if not session.spoken]
             assert [session.outcome for session in empty] == ["left"]

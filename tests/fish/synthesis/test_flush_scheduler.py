@@ -201,37 +201,37 @@ def test_cuts_are_of_the_best_kind() -> None:
 
 def test_a_slow_fish_is_given_text_earlier() -> None:
     """The audio in hand has to last for as long as Fish took to answer, and a little more."""
-    schedule, answer, audio = FlushScheduler(), 2.0, 3.0
-    schedule.write("Good morning to you. It is five. So", 0.0)
-    assert schedule.take(0.0) == "Good morning to you. "
-    schedule.heard(audio, answer)
+    scheduler, answer, audio = FlushScheduler(), 2.0, 3.0
+    scheduler.write("Good morning to you. It is five. So", 0.0)
+    assert scheduler.take(0.0) == "Good morning to you. "
+    scheduler.heard(audio, answer)
     due = answer + audio - (answer + MARGIN_S)
-    assert schedule.take(due - 0.01) == ""
-    assert schedule.take(due + 0.01) == "It is five. "
+    assert scheduler.take(due - 0.01) == ""
+    assert scheduler.take(due + 0.01) == "It is five. "
 
 
 def test_fast_speech_is_over_sooner() -> None:
     """At twice the speed, the audio on its way lasts half as long, and text is due earlier."""
     for speed, piece in ((1.0, ""), (2.0, "It is five. ")):
-        schedule = FlushScheduler(speed)
-        schedule.write("Good morning to all of you in the house. It is five. So", 0.0)
-        assert schedule.take(0.0) == "Good morning to all of you in the house. "
+        scheduler = FlushScheduler(speed)
+        scheduler.write("Good morning to all of you in the house. It is five. So", 0.0)
+        assert scheduler.take(0.0) == "Good morning to all of you in the house. "
         # Of its audio, 2.3 s at the usual speed, a little has come.
-        schedule.heard(0.3, 0.3)
-        assert schedule.take(0.75) == piece
+        scheduler.heard(0.3, 0.3)
+        assert scheduler.take(0.75) == piece
 
 
 def test_until_the_first_audio_sentences_are_joined() -> None:
     """While Fish has yet to answer, what is written waits, whatever the clock shows."""
-    schedule = FlushScheduler()
-    schedule.write("Good morning to you. It", 1000.0)
-    assert schedule.take(1000.0) == "Good morning to you. "
-    schedule.write(" is five. It is late. So", 1000.2)
-    assert schedule.take(1000.2) == ""
+    scheduler = FlushScheduler()
+    scheduler.write("Good morning to you. It", 1000.0)
+    assert scheduler.take(1000.0) == "Good morning to you. "
+    scheduler.write(" is five. It is late. So", 1000.2)
+    assert scheduler.take(1000.2) == ""
     # A Fish that takes its time is given more of it.
-    wake = schedule.wake(1001.0)
+    wake = scheduler.wake(1001.0)
     assert wake is not None
-    assert schedule.take(wake) == "It is five. It is late. "
+    assert scheduler.take(wake) == "It is five. It is late. "
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.0, 2.0])
@@ -247,13 +247,13 @@ def test_no_piece_is_longer_than_fish_can_speak(
     sentence: str, seconds: float, speed: float
 ) -> None:
     """Fish makes up to 47 s of audio of a piece, and loses what is left without a word."""
-    schedule = FlushScheduler(speed)
-    schedule.write(sentence * 40, 0.0)
-    schedule.complete()
+    scheduler = FlushScheduler(speed)
+    scheduler.write(sentence * 40, 0.0)
+    scheduler.complete()
     pieces = []
-    while piece := schedule.take(0.0):
+    while piece := scheduler.take(0.0):
         pieces.append(piece)
-        schedule.heard(MAX_CHUNK_S, 0.0)
+        scheduler.heard(MAX_CHUNK_S, 0.0)
     assert "".join(pieces) == sentence * 40
     # No more than one sentence beyond it, since that is not cut within a word.
     longest = max(MAX_CHUNK_S * speed / seconds, len(sentence))
@@ -263,16 +263,16 @@ def test_no_piece_is_longer_than_fish_can_speak(
 @pytest.mark.parametrize("text", ["x" * 50_000, "[x" * 20_000, "1" * 5000, "天" * 5000, "." * 5000])
 def test_text_that_cannot_be_cut(text: str) -> None:
     """A text without words is sent in pieces as well, and no faster than it is heard."""
-    schedule, sent = FlushScheduler(), ""
-    schedule.write(text, 0.0)
-    schedule.complete()
-    while piece := schedule.take(0.0):
+    scheduler, sent = FlushScheduler(), ""
+    scheduler.write(text, 0.0)
+    scheduler.complete()
+    while piece := scheduler.take(0.0):
         assert len(piece) <= MAX_CHUNK_CHARS
         sent += piece
     assert len(sent) <= (MAX_AHEAD_S + MAX_CHUNK_S) / S_PER_CHAR
-    while not schedule.is_done:
-        schedule.heard(MAX_CHUNK_S, 1.0)
-        sent += schedule.take(1.0)
+    while not scheduler.is_done:
+        scheduler.heard(MAX_CHUNK_S, 1.0)
+        sent += scheduler.take(1.0)
     assert sent == text
 
 
@@ -306,7 +306,7 @@ def test_a_long_reply_is_paced_without_a_gap(
     voice: float, pace: float, answer: float, buffer: float, per_second: float
 ) -> None:
     """A player that takes it as it plays, or sooner, hears all of it, however fast the voice is."""
-    written = [(0.0, LONG)] if per_second == float("inf") else by_words(LONG, per_second)
-    run = simulate(written, answer=answer, pace=pace, letter=voice * S_PER_CHAR, buffer=buffer)
+    reply_text = [(0.0, LONG)] if per_second == float("inf") else by_words(LONG, per_second)
+    run = simulate(reply_text, answer=answer, pace=pace, letter=voice * S_PER_CHAR, buffer=buffer)
     assert run.starved <= (0.0 if per_second > 10 else answer) + 1e-6
     assert run.most_ahead <= MAX_AHEAD_S + MAX_CHUNK_S

@@ -97,16 +97,14 @@ async def _speak(way: Way, fault: Fault) -> Heard:
     )
     pcm, error = b"", None
     async with Emulator(settings) as emulator:
-        sockets = ConnectionPool(
-            Endpoint("key", emulator.url), warm=0, timestamps=way == "timestamps"
-        )
+        pool = ConnectionPool(Endpoint("key", emulator.url), warm=0, timestamps=way == "timestamps")
         try:
-            async for samples in speak(sockets, _text(), SETTINGS, RAW):
+            async for samples in speak(pool, _text(), SETTINGS, RAW):
                 pcm += samples
         except FishError as caught:
             error = caught
         finally:
-            await sockets.close()
+            await pool.close()
             await emulator.wait_for(lambda e: e.sockets_open == 0 and e.sessions_open == 0)
         return Heard(pcm, error, sum(struck is fault for struck in emulator.struck))
 
@@ -114,14 +112,12 @@ async def _speak(way: Way, fault: Fault) -> Heard:
 async def _events(way: Way) -> int:
     """How many audio events a reply has; by REST, the longest of its answers."""
     async with Emulator(EmulatorSettings(voice="code", frame=0.05, odd_frames=True)) as emulator:
-        sockets = ConnectionPool(
-            Endpoint("key", emulator.url), warm=0, timestamps=way == "timestamps"
-        )
+        pool = ConnectionPool(Endpoint("key", emulator.url), warm=0, timestamps=way == "timestamps")
         if way == "rest":
             emulator.settings.faults.append(Fault("upgrade", 404, times=None))
-        async for _ in speak(sockets, _text(), SETTINGS, RAW):
+        async for _ in speak(pool, _text(), SETTINGS, RAW):
             pass
-        await sockets.close()
+        await pool.close()
         return max(session.audio_events for session in emulator.sessions)
 
 

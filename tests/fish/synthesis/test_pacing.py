@@ -32,11 +32,11 @@ WITHOUT_WEBSOCKET = (Fault("upgrade", 404, times=None),)
 async def _fish(**settings: Any) -> AsyncIterator[tuple[Emulator, ConnectionPool]]:
     usual: dict[str, Any] = {"voice": "code", "code_samples": SAMPLES, "frame": 0.2}
     async with Emulator(EmulatorSettings(**usual | settings)) as emulator:
-        sockets = ConnectionPool(Endpoint("key", emulator.url), warm=0)
+        pool = ConnectionPool(Endpoint("key", emulator.url), warm=0)
         try:
-            yield emulator, sockets
+            yield emulator, pool
         finally:
-            await sockets.close()
+            await pool.close()
 
 
 async def _whole() -> AsyncIterator[str]:
@@ -56,14 +56,16 @@ def _sent(emulator: Emulator) -> int:
 @pytest.mark.parametrize("text", [_whole, _as_written])
 async def test_a_listener_that_leaves_at_the_first_audio(text: Any) -> None:
     """Fish has half a minute of the text and one piece, however long the text is."""
-    story = ReplyMetrics()
-    async with _fish(first_audio=0.1) as (emulator, sockets):
-        async with contextlib.aclosing(speak(sockets, text(), SETTINGS, RAW, story=story)) as audio:
+    metrics = ReplyMetrics()
+    async with _fish(first_audio=0.1) as (emulator, pool):
+        async with contextlib.aclosing(
+            speak(pool, text(), SETTINGS, RAW, metrics=metrics)
+        ) as audio:
             assert await anext(audio)
             await emulator.wait_for(lambda e: _sent(e) >= AHEAD)
         await emulator.wait_for(lambda e: e.sockets_open == 0)
         assert AHEAD <= _sent(emulator) <= MOST
-        assert story.billed == _sent(emulator)
+        assert metrics.billed == _sent(emulator)
 
 
 def test_a_listener_that_takes_no_more() -> None:
@@ -71,8 +73,8 @@ def test_a_listener_that_takes_no_more() -> None:
 
     async def listen() -> tuple[int, int]:
         async with (
-            _fish() as (emulator, sockets),
-            contextlib.aclosing(speak(sockets, _whole(), SETTINGS, RAW)) as audio,
+            _fish() as (emulator, pool),
+            contextlib.aclosing(speak(pool, _whole(), SETTINGS, RAW)) as audio,
         ):
             assert await anext(audio)
             await emulator.wait_for(lambda e: _sent(e) >= AHEAD)
@@ -88,8 +90,8 @@ def test_a_listener_that_takes_no_more() -> None:
 @pytest.mark.parametrize("text", [_whole, _as_written])
 async def test_a_listener_that_takes_all(way: tuple[Fault, ...], text: Any) -> None:
     """All of the text is heard, in one session."""
-    async with _fish(faults=list(way)) as (emulator, sockets):
-        pcm = b"".join([pcm async for pcm in speak(sockets, text(), SETTINGS, RAW)])
+    async with _fish(faults=list(way)) as (emulator, pool):
+        pcm = b"".join([pcm async for pcm in speak(pool, text(), SETTINGS, RAW)])
         assert decode_code_voice(pcm, SAMPLES) == TEXT
         assert way or len(emulator.sessions) == 1
 
@@ -116,13 +118,13 @@ async def test_a_limit_within_a_reply(way: tuple[Fault, ...]) -> None:
     """What was sent is heard to its end, then the error is raised; no session is opened for it."""
     limit, heard = _Limit(1000), bytearray()
 
-    async def listen(sockets: ConnectionPool) -> None:
-        async for pcm in speak(sockets, _whole(), SETTINGS, RAW, spend=limit.spend):
+    async def listen(pool: ConnectionPool) -> None:
+        async for pcm in speak(pool, _whole(), SETTINGS, RAW, spend=limit.spend):
             heard.extend(pcm)
 
-    async with _fish(faults=list(way)) as (emulator, sockets):
+    async with _fish(faults=list(way)) as (emulator, pool):
         with pytest.raises(_SpentError):
-            await listen(sockets)
+            await listen(pool)
         spoken = decode_code_voice(bytes(heard), SAMPLES)
         assert TEXT.startswith(spoken)
         assert 1000 <= len(spoken) == 1000 - limit.left <= 1300
@@ -132,7 +134,7 @@ async def test_a_limit_within_a_reply(way: tuple[Fault, ...]) -> None:
 
 async def test_a_limit_before_a_reply() -> None:
     """Nothing is sent, and no session is opened."""
-    async with _fish() as (emulator, sockets):
+    async with _fish() as (emulator, pool):
         with pytest.raises(_SpentError):
-            await anext(speak(sockets, _whole(), SETTINGS, RAW, spend=_Limit(0).spend))
+            await anext(speak(pool, _whole(), SETTINGS, RAW, spend=_Limit(0).spend))
         assert not emulator.sessions

@@ -39,7 +39,7 @@ def test_only_the_time_of_the_tries_counts() -> None:
     """Time in line, and time without text, leave the tries what they had."""
 
     async def tries(left: list[float]) -> None:
-        retries = RetryPolicy(patience=4.0)
+        retries = RetryPolicy(first_audio_timeout_s=4.0)
         while True:
             # In line, or without anything to say.
             await asyncio.sleep(60.0)
@@ -61,10 +61,10 @@ def test_only_the_time_of_the_tries_counts() -> None:
 async def test_a_break_begins_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """What passes is told when the time is over; a reply that was heard is in no hurry any more."""
     monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", -1.0)
-    retries = RetryPolicy(patience=60.0)
+    retries = RetryPolicy(first_audio_timeout_s=60.0)
     assert retries.begin() is not None
     assert retries.pause(BUSY) == 0.0
-    retries.broke(BrokenStreamError("Broke off."))
+    retries.on_interruption(BrokenStreamError("Broke off."))
     assert retries.begin() is None
     with pytest.raises(UnavailableError):
         retries.pause(BUSY)
@@ -74,7 +74,7 @@ def test_a_refusal_goes_back_to_the_line() -> None:
     """What Fish refuses for the limit waits in line; the time that its tries take has an end."""
 
     async def tries() -> int:
-        retries, count = RetryPolicy(patience=4.0), 0
+        retries, count = RetryPolicy(first_audio_timeout_s=4.0), 0
         while True:
             # In line.
             await asyncio.sleep(10.0)

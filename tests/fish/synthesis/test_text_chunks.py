@@ -30,8 +30,8 @@ def _now() -> float:
 async def test_a_piece_goes_at_a_pause() -> None:
     """Where no more text comes, a sentence goes as soon as the pause is long enough."""
     pieces: asyncio.Queue[str | None] = asyncio.Queue()
-    written = ReplyText(_text(pieces), ReplyMetrics())
-    reader = TextChunks(written, FlushScheduler())
+    reply_text = ReplyText(_text(pieces), ReplyMetrics())
+    reader = TextChunks(reply_text, FlushScheduler())
     began = _now()
     pieces.put_nowait("Let me see.")
     assert await reader.next() == "Let me see."
@@ -40,14 +40,14 @@ async def test_a_piece_goes_at_a_pause() -> None:
     pieces.put_nowait(None)
     assert await reader.next() == " It is five."
     assert await reader.next() == ""
-    await written.close()
+    await reply_text.close()
 
 
 async def test_what_is_due_stays_until_it_is_taken() -> None:
     """Looking whether it is time for a piece takes nothing of the text."""
     pieces: asyncio.Queue[str | None] = asyncio.Queue()
-    written = ReplyText(_text(pieces), ReplyMetrics())
-    readers = [TextChunks(written, FlushScheduler()) for _ in range(2)]
+    reply_text = ReplyText(_text(pieces), ReplyMetrics())
+    readers = [TextChunks(reply_text, FlushScheduler()) for _ in range(2)]
     pieces.put_nowait("One. Two")
     for reader in readers:
         assert await reader.due()
@@ -58,14 +58,14 @@ async def test_what_is_due_stays_until_it_is_taken() -> None:
         assert await reader.next() == "Two"
         assert not await reader.due()
         reader.close()
-    assert not written.readers
-    await written.close()
+    assert not reply_text.readers
+    await reply_text.close()
 
 
 async def test_a_pause_ends_the_pieces() -> None:
     """After the pause that is allowed, and after being stopped, no piece comes."""
-    written = ReplyText(_text(asyncio.Queue()), ReplyMetrics())
-    reader = TextChunks(written, FlushScheduler())
+    reply_text = ReplyText(_text(asyncio.Queue()), ReplyMetrics())
+    reader = TextChunks(reply_text, FlushScheduler())
     assert await reader.next(0.01) == ""
     waiting = asyncio.create_task(reader.next())
     await asyncio.sleep(0)
@@ -73,7 +73,7 @@ async def test_a_pause_ends_the_pieces() -> None:
     reader.stop()
     assert await waiting == ""
     reader.close()
-    await written.close()
+    await reply_text.close()
 
 
 async def test_a_wait_that_has_ended_wakes_nobody_later() -> None:
@@ -99,16 +99,16 @@ def test_the_wait_for_text_begins_when_all_is_said() -> None:
 
     async def goes_on() -> bool:
         pieces: asyncio.Queue[str | None] = asyncio.Queue()
-        written = ReplyText(_text(pieces), ReplyMetrics())
+        reply_text = ReplyText(_text(pieces), ReplyMetrics())
         pieces.put_nowait("Once upon a time. ")
-        assert await written.begins()
+        assert await reply_text.begins()
         await asyncio.sleep(TEXT_TIMEOUT_S + 60.0)
-        written.skip(len("Once upon a time. "))
+        reply_text.skip(len("Once upon a time. "))
         asyncio.get_running_loop().call_later(60.0, pieces.put_nowait, "And then.")
         try:
-            return await written.begins()
+            return await reply_text.begins()
         finally:
-            await written.close()
+            await reply_text.close()
 
     assert run(goes_on())
 
@@ -116,16 +116,16 @@ def test_the_wait_for_text_begins_when_all_is_said() -> None:
 async def test_what_was_not_spoken_changes_no_speaker() -> None:
     """The last speaker goes on with the rest of a text, not one that comes later in it."""
     pieces: asyncio.Queue[str | None] = asyncio.Queue()
-    written = ReplyText(_text(pieces), ReplyMetrics(), RequestPrefix(speaker="<|speaker:0|>"))
+    reply_text = ReplyText(_text(pieces), ReplyMetrics(), RequestPrefix(speaker="<|speaker:0|>"))
     pieces.put_nowait("One, and more. <|speaker:1|>Two. Three.")
-    assert await written.begins()
+    assert await reply_text.begins()
     for spoken, left in (
         ("One, ", "<|speaker:0|>and more. <|speaker:1|>Two. Three."),
         ("and more. <|speaker:1|>Two. ", "<|speaker:1|>Three."),
     ):
-        written.skip(len(spoken))
-        assert written.opening.open("".join(written.text.since(0))) == left
-    await written.close()
+        reply_text.skip(len(spoken))
+        assert reply_text.prefix.open("".join(reply_text.text.since(0))) == left
+    await reply_text.close()
 
 
 @pytest.mark.parametrize("text", ["", "Just a", " … "])
@@ -137,14 +137,14 @@ def test_a_text_that_is_never_ended(text: str) -> None:
         await asyncio.Event().wait()
 
     async def wait_for_it() -> float:
-        written = ReplyText(pieces(), ReplyMetrics())
-        reader = TextChunks(written, FlushScheduler())
+        reply_text = ReplyText(pieces(), ReplyMetrics())
+        reader = TextChunks(reply_text, FlushScheduler())
         try:
             with pytest.raises(TextTimeoutError):
-                assert not (await written.begins() and await reader.due())
+                assert not (await reply_text.begins() and await reader.due())
         finally:
             reader.close()
-            await written.close()
+            await reply_text.close()
         return _now()
 
     assert run(wait_for_it()) == pytest.approx(TEXT_TIMEOUT_S)
@@ -155,11 +155,11 @@ async def test_many_small_parts() -> None:
     pieces: asyncio.Queue[str | None] = asyncio.Queue()
     for letter in [*("One. " * 30_000), None]:
         pieces.put_nowait(letter)
-    written = ReplyText(_text(pieces), ReplyMetrics())
-    assert await written.begins()
+    reply_text = ReplyText(_text(pieces), ReplyMetrics())
+    assert await reply_text.begins()
     started = time.process_time()
-    assert await TextChunks(written, FlushScheduler()).next()
-    written.skip(149_995)
+    assert await TextChunks(reply_text, FlushScheduler()).next()
+    reply_text.skip(149_995)
     assert time.process_time() - started < 0.25
-    assert written.text.take(written.text.length) == "One. "
-    await written.close()
+    assert reply_text.text.take(reply_text.text.length) == "One. "
+    await reply_text.close()

@@ -137,7 +137,9 @@ def test_a_part_has_as_long_as_what_was_heard() -> None:
         async with fish(Fault("start", "stall", times=2)) as (emulator, sockets):
             faults, emulator.settings.faults = emulator.settings.faults, []
             audio = b""
-            async for pcm in speak(sockets, _pieces([text]), SETTINGS, voice=_voice, patience=4.0):
+            async for pcm in speak(
+                sockets, _pieces([text]), SETTINGS, voice=_voice, first_audio_timeout_s=4.0
+            ):
                 audio += pcm
                 emulator.settings.faults = faults
             return decode_code_voice(audio)

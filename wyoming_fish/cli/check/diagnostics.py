@@ -92,7 +92,7 @@ class Diagnostics:
         self._keyless = keyless
         self._way = NetworkProbe(endpoint)
         self._account = Account(endpoint)
-        self._sockets = ConnectionPool(endpoint, ssl_context=ssl_context, timestamps=timestamps)
+        self._pool = ConnectionPool(endpoint, ssl_context=ssl_context, timestamps=timestamps)
         self._credit: Credit | None = None
         self._own = False
         """Whether it is a server of one's own, without wallets."""
@@ -132,7 +132,7 @@ class Diagnostics:
                     return
         finally:
             await self._account.close()
-            await self._sockets.close()
+            await self._pool.close()
 
     async def _look_up(self) -> _StepResult:
         began = _now()
@@ -212,7 +212,7 @@ class Diagnostics:
 
     async def _open(self) -> _StepResult:
         try:
-            socket = await open_live_connection(
+            connection = await open_live_connection(
                 self._endpoint, self._speech.backend, ssl_context=self._ssl
             )
         except NoWebsocketError as error:
@@ -222,22 +222,26 @@ class Diagnostics:
                 f"{error} Until then, it speaks by REST, one sentence at a time.",
                 state=CheckStatus.WARNING,
             )
-        await socket.close()
-        limit = f" The account may have {socket.limit} sessions at once." if socket.limit else ""
-        return _StepResult(f"It opens.{limit}", socket.upgrade_time)
+        await connection.close()
+        limit = (
+            f" The account may have {connection.limit} sessions at once."
+            if connection.limit
+            else ""
+        )
+        return _StepResult(f"It opens.{limit}", connection.upgrade_time)
 
     async def _speak(self, *, warm: bool = False) -> _StepResult:
         began = _now()
         first_audio = 0.0
         size = 0
-        async with contextlib.aclosing(speak(self._sockets, _sentence(), self._speech)) as audio:
+        async with contextlib.aclosing(speak(self._pool, _sentence(), self._speech)) as audio:
             async for pcm in audio:
                 first_audio = first_audio or _now() - began
                 size += len(pcm)
         took = _now() - began
         seconds = size / 2 / self._speech.sample_rate
         text = f"First audio; all {seconds:.1f} s of it are there after {took:.1f} s."
-        if self._sockets.detour.taken:
+        if self._pool.breaker.taken:
             text = f"By REST. {text}"
         # A server of one's own gives nothing until all of a sentence is made.
         if took - (0 if self._own else first_audio) > seconds:

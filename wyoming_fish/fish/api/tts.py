@@ -44,20 +44,20 @@ class TtsClient:
     """The requests of one account.
 
     Uses the aiohttp session handed in and leaves it open, or makes its own, which ``close()``
-    closes. ``slots`` is told what the account may have. A connection of its own is kept for the
-    next sentence, for ``quiet_time`` at the most.
+    closes. ``limiter`` is told what the account may have. A connection of its own is kept for the
+    next sentence, for ``idle_timeout_s`` at the most.
     """
 
     def __init__(
         self,
         endpoint: Endpoint,
-        slots: ConcurrencyLimiter,
+        limiter: ConcurrencyLimiter,
         ssl_context: ssl.SSLContext | None = None,
         session: aiohttp.ClientSession | None = None,
-        quiet_time: float = KEEPALIVE_S,
+        idle_timeout_s: float = KEEPALIVE_S,
     ) -> None:
-        self._http = HttpClient(endpoint, session, ssl_context, quiet_time)
-        self._slots = slots
+        self._http = HttpClient(endpoint, session, ssl_context, idle_timeout_s)
+        self._limiter = limiter
         self._is_fish_speech = False
         """Only a yes is remembered."""
         self._ask_at = float("inf") if endpoint.is_cloud else float("-inf")
@@ -69,31 +69,30 @@ class TtsClient:
         await self._http.close()
 
     async def speak(
-        self, text: str, settings: SpeechSettings, patience: float = READ_TIMEOUT_S
+        self, text: str, settings: SpeechSettings, read_timeout_s: float = READ_TIMEOUT_S
     ) -> AsyncGenerator[bytes]:
         """Speak ``text``: s16le mono PCM of ``settings.sample_rate`` in whole samples, as it comes.
 
-        Fish is given up after ``patience`` seconds without a byte, PATIENCE at the most, and if the
-        audio comes too slowly (see Watchdog). Raises
-        FishError; where it ends without one, all of the text has been spoken.
+        Fish is given up after ``read_timeout_s`` seconds without a byte, READ_TIMEOUT_S at most,
+        and if the audio comes too slowly (see Watchdog). Raises FishError; where it ends without one, all of the text has been spoken.
         """
-        await self._detect(patience)
+        await self._detect(read_timeout_s)
         resampler = None
         if self._is_fish_speech:
             # It sends nothing until it has made a whole piece, on a machine that may be slow.
-            body, patience = self_hosted.request(text, settings), SELF_HOSTED_READ_TIMEOUT_S
+            body, read_timeout_s = self_hosted.request(text, settings), SELF_HOSTED_READ_TIMEOUT_S
             await self._check_voice(settings.voice)
             if settings.sample_rate != self_hosted.CODEC_RATE_HZ:
                 resampler = self_hosted.Resampler(settings.sample_rate)
         else:
             body = settings.request() | {"text": text}
             # aiohttp takes 0 for no limit.
-            patience = min(READ_TIMEOUT_S, max(patience, 0.01))
+            read_timeout_s = min(READ_TIMEOUT_S, max(read_timeout_s, 0.01))
         headers = {"Content-Type": "application/json", "model": str(settings.backend)}
         pcm = PcmAligner()
         watchdog = Watchdog(SELF_HOSTED_READ_TIMEOUT_S if self._is_fish_speech else READ_TIMEOUT_S)
         async with self._http.request(
-            "POST", "/v1/tts", read_timeout_s=patience, body=_json(body), headers=headers
+            "POST", "/v1/tts", read_timeout_s=read_timeout_s, body=_json(body), headers=headers
         ) as response:
             await self._check(response)
             while True:
@@ -109,12 +108,12 @@ class TtsClient:
             if samples := resampler.feed(samples) if resampler else samples:
                 yield samples
 
-    async def _detect(self, patience: float) -> None:
+    async def _detect(self, read_timeout_s: float) -> None:
         """Ask whether the server is a fish-speech, unless that is known or was asked just now."""
         if self._is_fish_speech or _now() < self._ask_at:
             return
         async with self._http.request(
-            "GET", self_hosted.HEALTH, read_timeout_s=min(READ_TIMEOUT_S, max(patience, 0.01))
+            "GET", self_hosted.HEALTH, read_timeout_s=min(READ_TIMEOUT_S, max(read_timeout_s, 0.01))
         ) as response:
             if response.status >= 500:
                 raise await self._http.refusal(response)
@@ -137,7 +136,7 @@ class TtsClient:
         """Learn the account's limit, and raise what the server refuses."""
         limit = concurrency_limit(response.headers.get(LIMIT_HEADER))
         if limit is not None:
-            self._slots.learn(limit)
+            self._limiter.set_limit(limit)
         if response.status == 200:
             if response.content_type.startswith("text/") or response.content_type.endswith("json"):
                 # A login page, or another server: its bytes are not speech.

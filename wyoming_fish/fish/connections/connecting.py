@@ -27,10 +27,10 @@ class PendingConnections:
     def __init__(
         self,
         open_one: Callable[[Backend], Awaitable[LiveConnection]],
-        keep: Callable[[LiveConnection], None],
+        store: Callable[[LiveConnection], None],
     ) -> None:
         self._open_one = open_one
-        self._keep = keep
+        self._store = store
         self._unclaimed: dict[Backend, list[_PendingConnection]] = {
             backend: [] for backend in Backend
         }
@@ -45,27 +45,29 @@ class PendingConnections:
 
     def start(self, backend: Backend) -> None:
         """Open a connection in the background."""
-        opening = asyncio.create_task(self._open(backend))
-        self._unclaimed[backend].append(opening)
-        self._all.add(opening)
-        opening.add_done_callback(self._all.discard)
+        pending = asyncio.create_task(self._open(backend))
+        self._unclaimed[backend].append(pending)
+        self._all.add(pending)
+        pending.add_done_callback(self._all.discard)
 
     async def take(self, backend: Backend) -> LiveConnection:
         """Wait for the one that will be there first. Raises FishError."""
         if not self._unclaimed[backend]:
             self.start(backend)
-        opening = self._unclaimed[backend].pop(0)
+        pending = self._unclaimed[backend].pop(0)
         try:
-            await asyncio.wait((opening,))
+            await asyncio.wait((pending,))
         except asyncio.CancelledError:
-            if not opening.done():
-                self._unclaimed[backend].append(opening)
-            elif not opening.cancelled() and isinstance(socket := opening.result(), LiveConnection):
-                self._keep(socket)
+            if not pending.done():
+                self._unclaimed[backend].append(pending)
+            elif not pending.cancelled() and isinstance(
+                connection := pending.result(), LiveConnection
+            ):
+                self._store(connection)
             raise
-        if opening.cancelled():
+        if pending.cancelled():
             raise ClosedError("The connections to the server are closed.")
-        if isinstance(opened := opening.result(), FishError):
+        if isinstance(opened := pending.result(), FishError):
             raise opened
         return opened
 
@@ -74,8 +76,8 @@ class PendingConnections:
         if self._all:
             # Cancelled in the moment that it is made, a TCP connection would stay open (CPython).
             await asyncio.wait(self._all, timeout=CLOSE_TIMEOUT_S)
-        for opening in self._all:
-            opening.cancel()
+        for pending in self._all:
+            pending.cancel()
         if self._all:
             await asyncio.wait(self._all)
 
@@ -91,5 +93,5 @@ class PendingConnections:
             if current in self._unclaimed[backend]:
                 self._unclaimed[backend].remove(current)
                 if isinstance(opened, LiveConnection):
-                    self._keep(opened)
+                    self._store(opened)
         return opened

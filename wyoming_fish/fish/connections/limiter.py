@@ -13,7 +13,7 @@ from ..errors import LimitError, QueueFullError, QueueTimeoutError
 from ..owner import NO_OWNER, Owner
 from .shares import Shares, Turns
 
-__all__ = ["ConcurrencyLimiter", "Place"]
+__all__ = ["ConcurrencyLimiter", "SlotRequest"]
 
 # Sessions of an account that has topped up less than 100 dollars (documentation); it is the
 # smallest limit that there is.
@@ -53,7 +53,7 @@ FIRST_REFUSAL_DELAY_S: Final = 0.25
 MAX_REFUSAL_DELAY_S: Final = 4.0
 
 
-class Place:
+class SlotRequest:
     """One reply's place in line. A reply that is tried again keeps it.
 
     ``owner`` is the party that the reply is for.
@@ -93,7 +93,7 @@ class _Waiter(NamedTuple):
     """The place's own number."""
     tie: int
     """Tells tries of the same place apart."""
-    place: Place
+    slot_request: SlotRequest
     turn: asyncio.Future[None]
     """Set when it is its turn."""
 
@@ -121,13 +121,13 @@ class ConcurrencyLimiter:
         self._numbers = count(1)
         self._lines: dict[Owner, list[_Waiter]] = {}
         """The replies in line of each owner that has any, in their order."""
-        self._holders: set[Place] = set()
+        self._holders: set[SlotRequest] = set()
         self._turns = Turns()
         self._refusals = 0
         """In a row."""
         self._last_refusal: tuple[float, LimitError] | None = None
         """The loop's time, and what Fish said."""
-        self._trial: Place | None = None
+        self._trial: SlotRequest | None = None
         """After a refusal: the reply that is tried alone."""
         self._timer: asyncio.TimerHandle | None = None
         """While the line stands still after a refusal."""
@@ -142,19 +142,19 @@ class ConcurrencyLimiter:
         if self._timer is not None:
             self._timer.cancel()
 
-    def learn(self, limit: int) -> None:
+    def set_limit(self, limit: int) -> None:
         """Set the number of sessions that Fish says the account may have."""
         if limit > 0:
             self.limit = min(limit, self._most or LARGEST_LIMIT)
             self._serve()
 
-    def accepted(self) -> None:
+    def on_accepted(self) -> None:
         """Fish has begun to speak in a session: it refuses no more. Once for each session."""
         self._refusals, self._trial = 0, None
         self._go_on()
 
-    def is_wanted(self, place: Place, *, is_spare: bool) -> bool:
-        """Return whether a reply in line should have the session that ``place`` holds.
+    def is_wanted(self, slot_request: SlotRequest, *, is_spare: bool) -> bool:
+        """Return whether a reply in line should have the session that ``slot_request`` holds.
 
         A session that ``is_spare`` serves any reply: it has had nothing to speak for MAX_IDLE_S,
         or its listener has enough in hand. Any other serves only another network, or another
@@ -176,11 +176,11 @@ class ConcurrencyLimiter:
                     return False
         if is_spare:
             return True
-        has_had_its_share = _now() - place.session_began >= MIN_SHARE_S
-        return held.owes(place.owner, wanted, gap=1 if has_had_its_share else 2)
+        has_had_its_share = _now() - slot_request.session_began >= MIN_SHARE_S
+        return held.owes(slot_request.owner, wanted, gap=1 if has_had_its_share else 2)
 
     @contextlib.contextmanager
-    def spare(self) -> Iterator[bool]:
+    def try_acquire(self) -> Iterator[bool]:
         """Hold one slot more, if one is free that nothing waits for; tell whether it is held."""
         is_free = self.taken < self.limit and not self._refusals and not self._lines
         self.taken += is_free
@@ -192,12 +192,13 @@ class ConcurrencyLimiter:
                 self._go_on()
 
     @contextlib.asynccontextmanager
-    async def one(self, place: Place) -> AsyncIterator[None]:
+    async def acquire(self, slot_request: SlotRequest) -> AsyncIterator[None]:
         """Hold one session's slot. A LimitError raised inside is a refusal by Fish.
 
-        Raises QueueTimeoutError when ``place`` has waited as long as it may, and QueueFullError.
+        Raises QueueTimeoutError when ``slot_request`` has waited as long as it may, and
+        QueueFullError.
         """
-        await self._turn(place)
+        await self._turn(slot_request)
         refused = False
         try:
             yield
@@ -206,40 +207,40 @@ class ConcurrencyLimiter:
             self._refused(error)
             raise
         finally:
-            self._give_back(place, refused=refused)
+            self._give_back(slot_request, refused=refused)
 
-    async def _turn(self, place: Place) -> None:
+    async def _turn(self, slot_request: SlotRequest) -> None:
         """Wait in line."""
         began = _now()
-        place.is_ending = place.is_preempted = False
+        slot_request.is_ending = slot_request.is_preempted = False
         tie = next(self._numbers)
-        if place.number is None:
-            place.number, place.asked_at = tie, began
+        if slot_request.number is None:
+            slot_request.number, slot_request.asked_at = tie, began
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = _Waiter(place.number, tie, place, turn)
-        bisect.insort(self._lines.setdefault(place.owner, []), waiting)
+        waiting = _Waiter(slot_request.number, tie, slot_request, turn)
+        bisect.insort(self._lines.setdefault(slot_request.owner, []), waiting)
         self._serve()
         self._shorten()
         try:
-            async with asyncio.timeout_at(began + place.timeout_s - place.waited):
+            async with asyncio.timeout_at(began + slot_request.timeout_s - slot_request.waited):
                 await turn
         except BaseException as error:
-            if place in self._holders:
+            if slot_request in self._holders:
                 # Cancelled as its turn came.
-                self._give_back(place)
+                self._give_back(slot_request)
             else:
                 self._leave(waiting)
             if isinstance(error, TimeoutError):
-                raise QueueTimeoutError(self._why_late(place)) from error
+                raise QueueTimeoutError(self._why_late(slot_request)) from error
             raise
         finally:
-            place.waited += _now() - began
+            slot_request.waited += _now() - began
             self.waited += _now() - began
 
-    def _why_late(self, place: Place) -> str:
-        """Why ``place`` has waited as long as it may."""
-        waited = f"for {place.timeout_s:.0f} s"
-        if self._last_refusal and self._last_refusal[0] >= _now() - place.timeout_s:
+    def _why_late(self, slot_request: SlotRequest) -> str:
+        """Why ``slot_request`` has waited as long as it may."""
+        waited = f"for {slot_request.timeout_s:.0f} s"
+        if self._last_refusal and self._last_refusal[0] >= _now() - slot_request.timeout_s:
             happened = self._last_refusal[1].reason
             return f"{happened} No session was free {waited}: others may use the account too."
         return f"No session was free {waited}. The account may have {self.limit} at a time."
@@ -250,7 +251,9 @@ class ConcurrencyLimiter:
         It is one of the network with the most.
         """
         if self.waiting > MAX_WAITING:
-            waiting = Shares(each.place.owner for line in self._lines.values() for each in line)
+            waiting = Shares(
+                each.slot_request.owner for line in self._lines.values() for each in line
+            )
             most = max(self._lines, key=waiting.of)
             last = self._lines[most][-1]
             self._leave(last)
@@ -260,19 +263,19 @@ class ConcurrencyLimiter:
                 )
 
     def _leave(self, waiting: _Waiter) -> None:
-        line = self._lines.get(waiting.place.owner, [])
+        line = self._lines.get(waiting.slot_request.owner, [])
         if waiting in line:
             line.remove(waiting)
             if not line:
-                del self._lines[waiting.place.owner]
+                del self._lines[waiting.slot_request.owner]
 
-    def _give_back(self, place: Place, *, refused: bool = False) -> None:
+    def _give_back(self, slot_request: SlotRequest, *, refused: bool = False) -> None:
         self.taken -= 1
-        self._holders.discard(place)
-        if place is self._trial:
+        self._holders.discard(slot_request)
+        if slot_request is self._trial:
             self._trial = None
         if not refused:
-            self._turns.ended(place.owner, (_now(), next(self._numbers)))
+            self._turns.ended(slot_request.owner, (_now(), next(self._numbers)))
             # Fish may have room now.
             self._go_on()
 
@@ -284,7 +287,7 @@ class ConcurrencyLimiter:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(delay, self._go_on)
         if error.limit is not None:
-            self.learn(error.limit)
+            self.set_limit(error.limit)
 
     def _go_on(self) -> None:
         """End the standstill after a refusal."""
@@ -307,16 +310,18 @@ class ConcurrencyLimiter:
             # A reply that is being cancelled leaves the line only when its task has its turn.
             if not first.turn.cancelled():
                 self.taken += 1
-                self._holders.add(first.place)
-                first.place.session_began = _now()
+                self._holders.add(first.slot_request)
+                first.slot_request.session_began = _now()
                 if self._refusals:
-                    self._trial = first.place
+                    self._trial = first.slot_request
                 first.turn.set_result(None)
 
     def _first(self) -> _Waiter | None:
         """The reply in line whose turn it is; None if the free session is kept for others."""
         firsts = {owner: line[0] for owner, line in self._lines.items()}
-        waiting = {owner: (each.place.asked_at, each.number) for owner, each in firsts.items()}
+        waiting = {
+            owner: (each.slot_request.asked_at, each.number) for owner, each in firsts.items()
+        }
         held = Shares(holder.owner for holder in self._holders)
         owner, kept = self._turns.first(waiting, held, _now())
         if self.limit < MIN_LIMIT_TO_KEEP:

@@ -35,14 +35,14 @@ class ConnectionOpener:
     """Opens websockets of one account, and backs off while they turn out to be of no use.
 
     A handshake alone proves nothing: a load balancer without a server behind it accepts and hangs
-    up. So the pool reports what becomes of each connection (``proved``, ``failed``). ``detour``,
+    up. So the pool reports what becomes of each connection (``proved``, ``failed``). ``breaker``,
     the circuit breaker between websocket and REST, is told the same.
     """
 
     def __init__(
         self,
         endpoint: Endpoint,
-        detour: CircuitBreaker,
+        breaker: CircuitBreaker,
         ssl_context: ssl.SSLContext | None,
         timestamps: bool | None,
     ) -> None:
@@ -53,7 +53,7 @@ class ConnectionOpener:
         self.retry_at = float("-inf")
         """When one may be opened in the background again, by the loop's clock."""
         self._endpoint = endpoint
-        self._detour = detour
+        self._breaker = breaker
         self._ssl_context = ssl_context
         self._timestamps = timestamps
         self._next_open = float("-inf")
@@ -62,11 +62,11 @@ class ConnectionOpener:
         """A connection has turned out to be good."""
         self.failures = 0
         self.retry_at = float("-inf")
-        self._detour.opened()
+        self._breaker.opened()
 
     def failed(self, *, slowly: bool = False) -> None:
         """No good connection came about; ``slowly`` where the time ran out."""
-        self._detour.failed(slowly=slowly)
+        self._breaker.failed(slowly=slowly)
         delay = min(RETRY_DELAY_S * 2.0**self.failures, MAX_RETRY_DELAY_S)
         self.failures += 1
         self.retry_at = asyncio.get_running_loop().time() + delay
@@ -82,16 +82,16 @@ class ConnectionOpener:
             # Made once: it takes tens of milliseconds, and reads files.
             self._ssl_context = await asyncio.to_thread(ssl.create_default_context)
         try:
-            socket = await self._open_either(backend)
+            connection = await self._open_either(backend)
         except NoWebsocketError:
-            self._detour.refused()
+            self._breaker.refused()
             raise
         except (FishConnectionError, UnavailableError) as error:
             error.hide(self._endpoint.api_key)
             self.failed(slowly=isinstance(error.__cause__, TimeoutError))
             raise
         self.opened += 1
-        return socket
+        return connection
 
     async def _open_either(self, backend: Backend) -> LiveConnection:
         """The socket with timestamps where it is wanted and there is one, else the plain one."""
@@ -103,8 +103,10 @@ class ConnectionOpener:
                 )
             except NoWebsocketError:
                 _LOGGER.debug("No websocket with timestamps")
-        socket = await open_live_connection(self._endpoint, backend, ssl_context=self._ssl_context)
+        connection = await open_live_connection(
+            self._endpoint, backend, ssl_context=self._ssl_context
+        )
         if wanted:
             _LOGGER.info("The server has no websocket with timestamps: replies are not resumed")
             self._timestamps = False
-        return socket
+        return connection

@@ -43,12 +43,12 @@ PROVEN_AFTER_S: Final = 5.0
 
 
 class ConnectionPool:
-    """All websockets of one account, and the limiter of its sessions (``slots``).
+    """All websockets of one account, and the limiter of its sessions (``limiter``).
 
     ``concurrency`` is the most sessions to hold at the same time; without it, what Fish says that
     the account may have. ``warm`` is the number of connections of each backend that are kept open,
-    those in use included; ``quiet_time`` the seconds without use after which they are closed. At
-    most ``warm`` + 1 of a backend are idle, or one for each reply that is expected. All together
+    those in use included; ``idle_timeout_s`` the seconds without use after which they are closed.
+    At most ``warm`` + 1 of a backend are idle, or one for each reply that is expected. All together
     are never more than there may be sessions: Fish may count idle ones. ``ssl_context`` is used for
     wss and https; the default is the system's trust store. With ``timestamps`` the audio tells its
     words, so that a reply that breaks off can be resumed, if the server has such a socket; None
@@ -61,15 +61,15 @@ class ConnectionPool:
         *,
         concurrency: int | None = None,
         warm: int = 1,
-        quiet_time: float = IDLE_TIMEOUT_S,
+        idle_timeout_s: float = IDLE_TIMEOUT_S,
         ssl_context: ssl.SSLContext | None = None,
         timestamps: bool | None = None,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         self.endpoint = endpoint
         """The server."""
-        self.detour = CircuitBreaker()
-        self.slots = ConcurrencyLimiter(concurrency)
+        self.breaker = CircuitBreaker()
+        self.limiter = ConcurrencyLimiter(concurrency)
         self.read_aheads = ReadAheads()
         self.acquired = 0
         """How many connections have been lent for a session."""
@@ -77,13 +77,13 @@ class ConnectionPool:
         """How many of these were open already."""
         self.pings_answered = False
         """Whether this server answers pings: only then does a missing answer mean anything."""
-        self._connector = ConnectionOpener(endpoint, self.detour, ssl_context, timestamps)
-        self._rest = TtsClient(endpoint, self.slots, ssl_context, session, quiet_time)
+        self._connector = ConnectionOpener(endpoint, self.breaker, ssl_context, timestamps)
+        self._rest = TtsClient(endpoint, self.limiter, ssl_context, session, idle_timeout_s)
         self._warm = warm
-        self._quiet_time = quiet_time
+        self._idle_timeout_s = idle_timeout_s
         self._idle: dict[LiveConnection, asyncio.Task[None]] = {}
         """Each with the task that watches it, the one used last at the end."""
-        self._openings = PendingConnections(self._open, self._keep)
+        self._pending = PendingConnections(self._open, self._store)
         self._in_use = dict.fromkeys(Backend, 0)
         self._waiting = dict.fromkeys(Backend, 0)
         """Sessions that wait for a connection."""
@@ -109,9 +109,9 @@ class ConnectionPool:
     def ready(self) -> bool:
         """Whether a reply will find a way to Fish, as far as the pool knows."""
         is_known = self.opened > 0 and not self._connector.failures
-        return is_known or self.detour.settled or not self._warm
+        return is_known or self.breaker.settled or not self._warm
 
-    def warm(self, backend: Backend) -> None:
+    def prewarm(self, backend: Backend) -> None:
         """Have a connection ready, since a reply is to be expected. Returns immediately."""
         self._last_use[backend] = _now()
         self._replenish(backend)
@@ -121,7 +121,7 @@ class ConnectionPool:
         """Have a connection ready for one more reply, while its text is being written."""
         self._expected[backend] += 1
         try:
-            self.warm(backend)
+            self.prewarm(backend)
             yield
         finally:
             self._expected[backend] -= 1
@@ -136,16 +136,16 @@ class ConnectionPool:
         On leaving, it is kept if its session has finished, else closed: what Fish still had to say
         would be heard in the next session. Raises FishError if none is open by ``until``.
         """
-        socket: LiveConnection | None = None
+        connection: LiveConnection | None = None
         warm = bool(self._idle_of(backend))
         try:
-            socket = await self._take(backend, until)
+            connection = await self._take(backend, until)
             self._in_use[backend] += 1
             self.acquired += 1
             self.acquired_ready += warm
-            yield socket
+            yield connection
         except FishConnectionError:
-            if socket is not None and not socket.answered:
+            if connection is not None and not connection.answered:
                 self._failed(backend)  # It was accepted, and then closed without a word.
             raise
         except LimitError:
@@ -153,9 +153,9 @@ class ConnectionPool:
             self.evict()
             raise
         finally:
-            if socket is not None:
+            if connection is not None:
                 self._in_use[backend] -= 1
-                await self._take_back(socket)
+                await self._release(connection)
 
     @contextlib.asynccontextmanager
     async def acquire_rest(self) -> AsyncIterator[TtsClient]:
@@ -163,25 +163,25 @@ class ConnectionPool:
         try:
             yield self._rest
         except FishError as error:
-            self.detour.failed_too()
+            self.breaker.failed_too()
             if isinstance(error, LimitError):
                 self.evict()
             raise
 
     def evict(self, opened_before: float = math.inf) -> None:
         """Close the idle connections that were opened before that time of the loop's clock."""
-        for socket in [idle for idle in self._idle if idle.opened_at < opened_before]:
-            self._let_go(socket)
+        for connection in [idle for idle in self._idle if idle.opened_at < opened_before]:
+            self._discard(connection)
 
     async def close(self) -> None:
         """Close the connections that are kept; those that are lent close when they come back."""
         self._closed = True
         await self._rest.close()
-        self.slots.close()
+        self.limiter.close()
         for timer in self._timers.values():
             timer.cancel()
         self.evict()
-        await self._openings.close()
+        await self._pending.close()
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -193,21 +193,21 @@ class ConnectionPool:
         try:
             async with asyncio.timeout_at(until):
                 # The one used last is the least likely to have been dropped.
-                for socket in reversed(self._idle_of(backend)):
-                    if await self._stop_watching(socket):
-                        return socket
-                if not self._openings.unclaimed(backend):
+                for connection in reversed(self._idle_of(backend)):
+                    if await self._stop_watching(connection):
+                        return connection
+                if not self._pending.unclaimed(backend):
                     self._make_room()
-                return await self._openings.take(backend)
+                return await self._pending.take(backend)
         except TimeoutError as error:
-            self.detour.failed()
+            self.breaker.failed()
             raise FishConnectionError(f"{self.endpoint.name} did not answer in time.") from error
         finally:
             self._waiting[backend] -= 1
 
-    async def _stop_watching(self, socket: LiveConnection) -> bool:
+    async def _stop_watching(self, connection: LiveConnection) -> bool:
         """Take an idle connection for a session; false if it is of no more use."""
-        watching = self._idle.pop(socket, None)
+        watching = self._idle.pop(connection, None)
         if watching is None:
             return False
         watching.cancel()
@@ -215,100 +215,100 @@ class ConnectionPool:
         try:
             await asyncio.wait((watching,))
         except asyncio.CancelledError:
-            self._own(socket.close())
+            self._spawn(connection.close())
             raise
         finally:
             self._taking -= 1
-        if not socket.alive:
-            self._own(socket.close())
-        return socket.alive
+        if not connection.alive:
+            self._spawn(connection.close())
+        return connection.alive
 
-    async def _take_back(self, socket: LiveConnection) -> None:
+    async def _release(self, connection: LiveConnection) -> None:
         """Keep a connection whose session has finished, close any other."""
-        backend = socket.backend
+        backend = connection.backend
         self._last_use[backend] = _now()
-        if socket.answered:
+        if connection.answered:
             self._connector.proved()
-        if socket.alive and not self._closed:
-            self._keep(socket)
+        if connection.alive and not self._closed:
+            self._store(connection)
             self._trim(backend)
         else:
-            await socket.close()
+            await connection.close()
             self._replenish(backend)
 
     def _make_room(self, more: int = 1) -> None:
         """Close idle connections so that ``more`` may be opened within the account's limit."""
-        while self._idle and self._open_or_opening + more > self.slots.limit:
-            self._let_go(next(iter(self._idle)))
+        while self._idle and self._open_or_opening + more > self.limiter.limit:
+            self._discard(next(iter(self._idle)))
 
     @property
     def _open_or_opening(self) -> int:
-        return sum(self._in_use.values()) + self._taking + len(self._idle) + len(self._openings)
+        return sum(self._in_use.values()) + self._taking + len(self._idle) + len(self._pending)
 
     def _replenish(self, backend: Backend) -> None:
         """Open connections in the background if they are wanted and not yet on their way."""
         busy = self._in_use[backend] + self._waiting[backend]
         wanted = max(self._expected[backend], self._warm - busy)
         while (
-            len(self._idle_of(backend)) + self._openings.unclaimed(backend) < wanted
-            and self._open_or_opening < self.slots.limit
+            len(self._idle_of(backend)) + self._pending.unclaimed(backend) < wanted
+            and self._open_or_opening < self.limiter.limit
             and _now() >= self._connector.retry_at
-            and not self.detour.missing
+            and not self.breaker.missing
             and not self._closed
         ):
-            self._openings.start(backend)
+            self._pending.start(backend)
 
     def _idle_of(self, backend: Backend) -> list[LiveConnection]:
-        return [socket for socket in self._idle if socket.backend is backend]
+        return [connection for connection in self._idle if connection.backend is backend]
 
-    def _keep(self, socket: LiveConnection) -> None:
+    def _store(self, connection: LiveConnection) -> None:
         if self._closed:
-            self._own(socket.close())
+            self._spawn(connection.close())
         else:
-            self._idle[socket] = self._own(self._watch(socket))
+            self._idle[connection] = self._spawn(self._watch(connection))
 
     def _trim(self, backend: Backend) -> None:
         """Close idle connections that nothing will need soon, or that exceed the limit."""
         idle = self._idle_of(backend)
         kept = max(self._warm + 1, self._expected[backend] + self._waiting[backend])
-        for socket in idle[: max(0, len(idle) - kept)]:
-            self._let_go(socket)
+        for connection in idle[: max(0, len(idle) - kept)]:
+            self._discard(connection)
         self._make_room(0)
 
-    def _let_go(self, socket: LiveConnection) -> None:
-        self._idle.pop(socket).cancel()
-        self._own(socket.close())
+    def _discard(self, connection: LiveConnection) -> None:
+        self._idle.pop(connection).cancel()
+        self._spawn(connection.close())
 
-    async def _watch(self, socket: LiveConnection) -> None:
+    async def _watch(self, connection: LiveConnection) -> None:
         """Replace an idle connection that dies or grows old; close it when the house is quiet."""
-        backend, kept_at = socket.backend, _now()
-        proven_at = kept_at if socket.answered else kept_at + PROVEN_AFTER_S
+        backend, kept_at = connection.backend, _now()
+        proven_at = kept_at if connection.answered else kept_at + PROVEN_AFTER_S
         closed = False
         while (
             not closed
-            and (until := min(kept_at + MAX_IDLE_AGE_S, self._quiet_at(backend))) > _now()
+            and (until := min(kept_at + MAX_IDLE_AGE_S, self._idle_until(backend))) > _now()
         ):
             is_proven = _now() >= proven_at
-            closed = await socket.closes(until if is_proven else min(until, proven_at))
+            closed = await connection.closes(until if is_proven else min(until, proven_at))
             if closed and not is_proven:
                 self._failed(backend)
             elif not is_proven and _now() >= proven_at:
                 self._connector.proved()
-        del self._idle[socket]
+        del self._idle[connection]
         self._replenish_if_used(backend)
-        await socket.close()
+        await connection.close()
 
     def _replenish_if_used(self, backend: Backend) -> None:
-        if self._quiet_at(backend) <= _now():
+        if self._idle_until(backend) <= _now():
             return
         self._replenish(backend)
         if _now() < self._connector.retry_at:
             self._call_at(self._connector.retry_at, self._replenish_if_used, backend)
 
-    def _quiet_at(self, backend: Backend) -> float:
-        return self._last_use[backend] + self._quiet_time
+    def _idle_until(self, backend: Backend) -> float:
+        return self._last_use[backend] + self._idle_timeout_s
 
-    def _own(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run ``work`` in a task that ``close()`` waits for."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -329,20 +329,20 @@ class ConnectionPool:
 
     async def _open(self, backend: Backend) -> LiveConnection:
         try:
-            socket = await self._connector.open(backend)
+            connection = await self._connector.open(backend)
         except FishError as error:
             _LOGGER.debug("No connection: %s", error)
             if self._connector.failures:
                 self._call_at(self._connector.retry_at, self._replenish_if_used, backend)
             raise
-        if socket.limit is not None:
-            self.slots.learn(socket.limit)
-        self._own(self._learn_pings(socket))
-        return socket
+        if connection.limit is not None:
+            self.limiter.set_limit(connection.limit)
+        self._spawn(self._learn_pings(connection))
+        return connection
 
-    async def _learn_pings(self, socket: LiveConnection) -> None:
+    async def _learn_pings(self, connection: LiveConnection) -> None:
         with contextlib.suppress(FishConnectionError):
-            await socket.ping()
+            await connection.ping()
             self.pings_answered = True
 
 

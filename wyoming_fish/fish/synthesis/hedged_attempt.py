@@ -20,9 +20,9 @@ class HedgedAttempt:
     """An attempt by websocket, with a second one beside it while its first audio is late."""
 
     def __init__(
-        self, sockets: ConnectionPool, written: ReplyText, settings: SpeechSettings
+        self, pool: ConnectionPool, reply_text: ReplyText, settings: SpeechSettings
     ) -> None:
-        self._arguments = (sockets, written, settings)
+        self._arguments = (pool, reply_text, settings)
         self._reply = LiveAttempt(*self._arguments)
         """The one that is heard; the first one until then."""
 
@@ -98,8 +98,8 @@ class HedgedAttempt:
         if first.first_audio.done():
             first.first_audio.result()
             return first
-        sockets = self._arguments[0]
-        with sockets.slots.spare() as is_spare:
+        pool = self._arguments[0]
+        with pool.limiter.try_acquire() as is_spare:
             if is_spare or self._reply.is_dead:
                 attempts.append(_Attempt(LiveAttempt(*self._arguments), until))
             while running := [each.first_audio for each in attempts if not each.failed]:

@@ -56,7 +56,7 @@ class LiveAttempt:
     """Speaks what is written and not yet skipped, in one session."""
 
     def __init__(
-        self, sockets: ConnectionPool, written: ReplyText, settings: SpeechSettings
+        self, pool: ConnectionPool, reply_text: ReplyText, settings: SpeechSettings
     ) -> None:
         self.heard = False
         """Whether there has been any audio."""
@@ -68,11 +68,11 @@ class LiveAttempt:
         """Characters of the text that were sent."""
         self._unheard = ""
         """What was sent before the first audio."""
-        self._sockets = sockets
-        self._written = written
+        self._pool = pool
+        self._reply_text = reply_text
         self._settings = settings
-        self._schedule = FlushScheduler(settings.speed)
-        self._pieces = TextChunks(written, self._schedule)
+        self._scheduler = FlushScheduler(settings.speed)
+        self._chunks = TextChunks(reply_text, self._scheduler)
         self._progress = SpokenTextTracker(settings.sample_rate)
         self._unanswered = False
         """Whether there are words that were sent after the last audio that came."""
@@ -87,7 +87,7 @@ class LiveAttempt:
         self._stopped = False
         """Whether no more text is sent, though there may be more."""
         self._session: LiveSession | None = None
-        self._socket: LiveConnection | None = None
+        self._connection: LiveConnection | None = None
         self._began = float("-inf")
         self._owed_since: float | None = None
         """Since when Fish has had something to say, or to finish, and has said nothing."""
@@ -98,7 +98,7 @@ class LiveAttempt:
     @property
     def pending(self) -> bool:
         """Whether Fish has been sent words that it has not spoken yet, as far as can be known."""
-        return self._unanswered or not self._schedule.is_spoken(_now())
+        return self._unanswered or not self._scheduler.is_spoken(_now())
 
     @property
     def idle_since(self) -> float | None:
@@ -117,14 +117,14 @@ class LiveAttempt:
     def stop(self) -> None:
         """Send no more text. ``audio`` ends when what was sent is spoken."""
         self._stopped = True
-        self._pieces.stop()
-        if not self.sent and self._socket is not None:
+        self._chunks.stop()
+        if not self.sent and self._connection is not None:
             # It is not known how Fish answers a session without text.
-            self._socket.abort()
+            self._connection.abort()
 
     async def due(self) -> bool:
         """Wait until there is something to send; false if the text ends without it."""
-        return await self._pieces.due()
+        return await self._chunks.due()
 
     async def audio(self, until: float | None) -> AsyncGenerator[bytes]:
         """Send the text and give the audio, both as they come.
@@ -137,31 +137,31 @@ class LiveAttempt:
         self._late_timer = asyncio.get_running_loop().call_later(LATE_S, self._be_late)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._late_timer.cancel)
-            lent = self._sockets.acquire(self._settings.backend, until)
-            socket = await stack.enter_async_context(lent)
+            lent = self._pool.acquire(self._settings.backend, until)
+            connection = await stack.enter_async_context(lent)
             if until is not None:
                 self._answer_limit = min(ANSWER_TIMEOUT_S, until - _now())
-            self._socket, self._began = socket, _now()
-            session = self._session = socket.begin()
-            session.secret = self._sockets.endpoint.api_key
+            self._connection, self._began = connection, _now()
+            session = self._session = connection.begin()
+            session.secret = self._pool.endpoint.api_key
             tasks = (
-                asyncio.create_task(self._send(socket, session)),
-                asyncio.create_task(self._check_connection(socket)),
+                asyncio.create_task(self._send(connection, session)),
+                asyncio.create_task(self._check_connection(connection)),
             )
-            self._look_again(socket, session)
+            self._look_again(connection, session)
             try:
                 while True:
-                    message = await self._receive(socket, session, tasks[0])
+                    message = await self._receive(connection, session, tasks[0])
                     if message.pcm:
                         yield message.pcm
-                        self._schedule.taken(_now())
+                        self._scheduler.taken(_now())
                     if isinstance(message, Finish):
                         break
                 self._check_finish()
             except FishError as error:
                 error.hide(session.secret)
                 if not self.heard:
-                    self._written.fail(error, self._unheard)
+                    self._reply_text.fail(error, self._unheard)
                 is_spoken = self._parked and not self._unanswered and not self._is_cut_off()
                 if not is_spoken and not (self._stopped and not self.sent):
                     raise
@@ -175,7 +175,7 @@ class LiveAttempt:
 
     def close(self) -> None:
         """Wait for no more text."""
-        self._pieces.close()
+        self._chunks.close()
 
     def spoken(self) -> int | None:
         """How many characters were spoken, with nothing heard of the others; None: not known."""
@@ -183,10 +183,10 @@ class LiveAttempt:
 
     @property
     def _name(self) -> str:
-        return self._sockets.endpoint.name
+        return self._pool.endpoint.name
 
     async def _receive(
-        self, socket: LiveConnection, session: LiveSession, sending: asyncio.Task[None]
+        self, connection: LiveConnection, session: LiveSession, sending: asyncio.Task[None]
     ) -> Audio | Finish:
         """The next message."""
         if self._owed_since is not None:
@@ -195,7 +195,7 @@ class LiveAttempt:
         while True:
             try:
                 self._waiting = True
-                frame = await socket.receive()
+                frame = await connection.receive()
             except FishConnectionError:
                 # Where Fish was given up, or the sender failed, that is why the connection ended.
                 if self._given_up is not None:
@@ -211,7 +211,7 @@ class LiveAttempt:
                 self._progress.listen(message)
             if message is not None and message.pcm:
                 seconds = len(message.pcm) / 2 / self._settings.sample_rate
-                socket.hear(seconds)
+                connection.hear(seconds)
                 self._owed_since = self._owe(session, seconds)
                 self._hear(seconds)
             if message is not None:
@@ -232,8 +232,8 @@ class LiveAttempt:
         return min(now, self._owed_since + seconds * SILENCE_TIMEOUT_S)
 
     def _hear(self, seconds: float) -> None:
-        may_send = self._schedule.heard(seconds, _now())
-        self._written.story.hear(seconds)
+        may_send = self._scheduler.heard(seconds, _now())
+        self._reply_text.metrics.hear(seconds)
         self._unanswered = False
         self._last_audio = _now()
         if not self.heard:
@@ -241,47 +241,47 @@ class LiveAttempt:
             if self._late_timer is not None:
                 self._late_timer.cancel()
         if may_send:
-            self._pieces.wake()
+            self._chunks.wake()
 
-    async def _check_connection(self, socket: LiveConnection) -> None:
+    async def _check_connection(self, connection: LiveConnection) -> None:
         """Find out whether the connection has died unseen, with all others of its age."""
         began = _now()
         try:
             async with asyncio.timeout(PONG_TIMEOUT_S):
-                await socket.ping()
+                await connection.ping()
         except FishConnectionError:
             return
         except TimeoutError:
-            if self._last_frame < began and self._sockets.pings_answered:
+            if self._last_frame < began and self._pool.pings_answered:
                 _LOGGER.debug("A connection does not answer: another one is opened beside it")
-                self._sockets.evict(opened_before=began)
+                self._pool.evict(opened_before=began)
                 self.is_dead = True
                 self._be_late()
 
-    def _look_again(self, socket: LiveConnection, session: LiveSession) -> None:
+    def _look_again(self, connection: LiveConnection, session: LiveSession) -> None:
         # A timer by itself: a timeout for each frame would cost a tenth of all that is done here.
         self._looking = asyncio.get_running_loop().call_later(
-            WATCHDOG_INTERVAL_S, self._look, socket, session
+            WATCHDOG_INTERVAL_S, self._look, connection, session
         )
 
-    def _look(self, socket: LiveConnection, session: LiveSession) -> None:
+    def _look(self, connection: LiveConnection, session: LiveSession) -> None:
         """Give Fish up if it takes too long: that ends the connection, and so the wait."""
         now = _now()
         try:
             if self._waiting:
-                self._check_patience(now)
+                self._check_timeouts(now)
         except BrokenStreamError as error:
             self._given_up = error
-            socket.abort()
+            connection.abort()
             return
         if session.state is SessionState.OPEN and self._is_over(now):
             self._parked = True
             self.stop()
-        self._look_again(socket, session)
+        self._look_again(connection, session)
 
     def _is_cut_off(self) -> bool:
         """Whether it is known, or most likely, that not all was spoken before it fell silent."""
-        return self._progress.left() or self._schedule.spoken_share < MIN_SPOKEN_SHARE
+        return self._progress.left() or self._scheduler.spoken_share < MIN_SPOKEN_SHARE
 
     def _be_late(self) -> None:
         if not self.late.done():
@@ -292,10 +292,10 @@ class LiveAttempt:
         idle_since = self.idle_since
         if idle_since is None:
             return False
-        return now - max(self._written.last_text, idle_since) >= PARK_AFTER_S
+        return now - max(self._reply_text.last_text, idle_since) >= PARK_AFTER_S
 
-    def _check_patience(self, now: float) -> None:
-        waiting = self._schedule.waiting(now)
+    def _check_timeouts(self, now: float) -> None:
+        waiting = self._scheduler.waiting(now)
         if waiting and waiting >= self._answer_limit:
             raise BrokenStreamError(f"{self._name} has not answered for {waiting:.0f} s.")
         limit = PARK_TIMEOUT_S if self._parked else SILENCE_TIMEOUT_S
@@ -310,14 +310,14 @@ class LiveAttempt:
         if self._unanswered or self._progress.left():
             raise BrokenStreamError(f"{self._name} ended without speaking the last of the text.")
 
-    async def _send(self, socket: LiveConnection, session: LiveSession) -> None:
+    async def _send(self, connection: LiveConnection, session: LiveSession) -> None:
         """Send the text by the schedule. A failure here ends the connection, and so the wait."""
         opens = True
         try:
-            await socket.send(session.start(self._settings.request()))
-            while piece := await self._pieces.next():
-                text, opens = self._written.opening.open(piece) if opens else piece, False
-                if not self._written.may_send(text, begun=bool(self.sent)):
+            await connection.send(session.start(self._settings.request()))
+            while piece := await self._chunks.next():
+                text, opens = self._reply_text.prefix.open(piece) if opens else piece, False
+                if not self._reply_text.may_send(text, begun=bool(self.sent)):
                     break
                 self._progress.send(piece)
                 self.sent += len(piece)
@@ -326,13 +326,13 @@ class LiveAttempt:
                     self._owed_since = self._owed_since or _now()
                 if not self.heard:
                     self._unheard += text
-                await socket.send(session.text(text))
+                await connection.send(session.text(text))
                 if not piece.isspace():
-                    await socket.send(session.flush())
+                    await connection.send(session.flush())
             self._owed_since = self._owed_since or _now()
-            await socket.send(session.stop())
+            await connection.send(session.stop())
         except Exception:
-            socket.abort()
+            connection.abort()
             raise
 
 

@@ -26,7 +26,7 @@ class RestAttempt:
     """
 
     def __init__(
-        self, sockets: ConnectionPool, written: ReplyText, settings: SpeechSettings
+        self, pool: ConnectionPool, reply_text: ReplyText, settings: SpeechSettings
     ) -> None:
         self.heard = False
         """Whether there has been any audio."""
@@ -38,26 +38,26 @@ class RestAttempt:
         """Since when there has been nothing to speak, by the loop's clock; None while there is."""
         self.is_ending = False
         """Whether no more text will be sent."""
-        self._sockets = sockets
-        self._written = written
+        self._pool = pool
+        self._reply_text = reply_text
         self._settings = settings
-        self._schedule = FlushScheduler(settings.speed)
-        self._pieces = TextChunks(written, self._schedule)
+        self._scheduler = FlushScheduler(settings.speed)
+        self._chunks = TextChunks(reply_text, self._scheduler)
         self._within = False
         """Whether a piece has been heard in part."""
 
     def stop(self) -> None:
         """Send no more text. ``audio`` ends when what was sent is spoken."""
         self.is_ending = True
-        self._pieces.stop()
+        self._chunks.stop()
 
     async def due(self) -> bool:
         """Wait until there is something to send; false if the text ends without it."""
-        return await self._pieces.due()
+        return await self._chunks.due()
 
     def close(self) -> None:
         """Wait for no more text."""
-        self._pieces.close()
+        self._chunks.close()
 
     async def audio(self, until: float | None) -> AsyncGenerator[bytes]:
         """Send the text and give the audio, both as they come.
@@ -67,14 +67,14 @@ class RestAttempt:
         the loop's time ``until``; a server of one's own is given the time that it needs.
         """
         text = ""
-        async with self._sockets.acquire_rest() as rest:
+        async with self._pool.acquire_rest() as rest:
             while piece := await self._next():
                 # What cannot be heard by itself is said with what follows.
                 text += piece
                 if not has_words(piece):
                     continue
-                request = self._written.opening.open(text)
-                if not self._written.may_send(request, begun=self.heard):
+                request = self._reply_text.prefix.open(text)
+                if not self._reply_text.may_send(request, begun=self.heard):
                     return
                 try:
                     async with contextlib.aclosing(self._speak(rest, request, until)) as speech:
@@ -82,13 +82,13 @@ class RestAttempt:
                             yield pcm
                 except FishError as error:
                     if not self._within:
-                        self._written.fail(error, request)
+                        self._reply_text.fail(error, request)
                     raise
                 self.sent += len(text)
-                self._written.opening.spoke(text)
+                self._reply_text.prefix.spoke(text)
                 text = ""
         if self.sent and not self.heard:
-            raise NoAudioError(f"{self._sockets.endpoint.name} said nothing.")
+            raise NoAudioError(f"{self._pool.endpoint.name} said nothing.")
 
     def spoken(self) -> int | None:
         """How many characters were spoken, with nothing heard of the others; None: not known."""
@@ -96,7 +96,7 @@ class RestAttempt:
 
     async def _next(self) -> str:
         self.idle_since = asyncio.get_running_loop().time()
-        piece = await self._pieces.next(PARK_AFTER_S)
+        piece = await self._chunks.next(PARK_AFTER_S)
         self.idle_since = None
         return piece
 
@@ -104,21 +104,23 @@ class RestAttempt:
         self, rest: TtsClient, text: str, until: float | None
     ) -> AsyncGenerator[bytes]:
         self.pending = True
-        patience = READ_TIMEOUT_S
+        first_audio_timeout_s = READ_TIMEOUT_S
         if until is not None and not self.heard:
-            patience = until - _now()
-        async with contextlib.aclosing(rest.speak(text, self._settings, patience)) as speech:
+            first_audio_timeout_s = until - _now()
+        async with contextlib.aclosing(
+            rest.speak(text, self._settings, first_audio_timeout_s)
+        ) as speech:
             async for pcm in speech:
                 if not self.heard:
-                    self._sockets.detour.spoke()
+                    self._pool.breaker.spoke()
                 self.heard = self._within = True
                 seconds = len(pcm) / 2 / self._settings.sample_rate
-                self._schedule.heard(seconds, _now())
-                self._written.story.hear(seconds)
+                self._scheduler.heard(seconds, _now())
+                self._reply_text.metrics.hear(seconds)
                 yield pcm
-                self._schedule.taken(_now())
+                self._scheduler.taken(_now())
         if not self._within and words(text):
-            raise NoAudioError(f"{self._sockets.endpoint.name} said nothing.")
+            raise NoAudioError(f"{self._pool.endpoint.name} said nothing.")
         self._within = self.pending = False
 
 

@@ -27,29 +27,31 @@ MAX_RESUMES: Final = 10
 
 
 class RetryPolicy:
-    """The tries of one reply; with ``patience``, seconds in which it has to be heard at first.
+    """The tries of one reply, which has to be heard within ``first_audio_timeout_s``, if given.
 
     Only the time of the tries themselves and the pauses between them count: neither the time in
     line for a session nor that of text that is not written yet.
     """
 
-    def __init__(self, patience: float | None = None) -> None:
-        self._patience = patience
+    def __init__(self, first_audio_timeout_s: float | None = None) -> None:
+        self._first_audio_timeout_s = first_audio_timeout_s
         self._breaks = 0
         self._began: float | None = None
         self._reset()
 
     def _reset(self) -> None:
-        self._left = RETRY_TIMEOUT_S if self._patience is None else self._patience
+        self._left = (
+            RETRY_TIMEOUT_S if self._first_audio_timeout_s is None else self._first_audio_timeout_s
+        )
         self._delay = 0.0
         self._silent = False
 
     def begin(self) -> float | None:
         """A try begins. Gives the loop's time until which it has to be heard, if there is one."""
         self._began = _now()
-        return None if self._patience is None else self._began + self._left
+        return None if self._first_audio_timeout_s is None else self._began + self._left
 
-    def broke(self, error: FishError) -> None:
+    def on_interruption(self, error: FishError) -> None:
         """A try that was heard has broken off: what is left has all its tries before it again.
 
         Raises ``error`` where that has happened too often.
@@ -57,11 +59,11 @@ class RetryPolicy:
         self._breaks += 1
         if self._breaks > MAX_RESUMES:
             raise error
-        self.succeeded()
+        self.on_audio()
 
-    def succeeded(self) -> None:
+    def on_audio(self) -> None:
         """A try was heard: what is left of the reply has all its tries before it again."""
-        self._patience = self._began = None
+        self._first_audio_timeout_s = self._began = None
         self._reset()
 
     def pause(self, error: FishError) -> float:

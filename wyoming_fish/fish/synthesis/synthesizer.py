@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import replace
 
-from ..connections.limiter import RESUME_TIMEOUT_S, Place
+from ..connections.limiter import RESUME_TIMEOUT_S, SlotRequest
 from ..connections.pool import ConnectionPool
 from ..errors import (
     BrokenStreamError,
@@ -39,17 +39,17 @@ class Synthesizer:
 
     def __init__(
         self,
-        sockets: ConnectionPool,
+        pool: ConnectionPool,
         settings: SpeechSettings,
-        patience: float | None,
-        story: ReplyMetrics,
+        first_audio_timeout_s: float | None,
+        metrics: ReplyMetrics,
         spend: Callable[[int], None],
         owner: Owner,
     ) -> None:
-        self._sockets = sockets
+        self._pool = pool
         self._settings = settings
-        self._patience = patience
-        self._story = story
+        self._first_audio_timeout_s = first_audio_timeout_s
+        self._metrics = metrics
         self._spend = spend
         self._owner = owner
         self._attempt: HedgedAttempt | RestAttempt | None = None
@@ -57,26 +57,26 @@ class Synthesizer:
 
     def is_pending(self) -> bool:
         """Whether audio is on its way, or nothing more will come."""
-        complete = self._story.text_ended is not None
+        complete = self._metrics.text_ended is not None
         return complete or (self._attempt is not None and self._attempt.pending)
 
     async def audio(
-        self, script: PreparedText, voice: Callable[[str], VoiceIds]
+        self, prepared: PreparedText, voice: Callable[[str], VoiceIds]
     ) -> AsyncGenerator[bytes]:
         """The speech of a text; of an SSML document, which has none, that of its parts."""
         settings = self._settings
-        written = self._written(script.text(), script.opening(settings.voice))
-        async with contextlib.aclosing(self._speech(written, settings)) as speech:
+        reply_text = self._reply_text(prepared.text(), prepared.prefix(settings.voice))
+        async with contextlib.aclosing(self._speech(reply_text, settings)) as speech:
             async for pcm in speech:
                 yield pcm
-        for chosen, text in runs(script.parts, settings, voice):
+        for chosen, text in runs(prepared.parts, settings, voice):
             heard = False
             # A voice that Fish does not know loses nothing of the text.
             for voice_ids in (chosen.voice, settings.voice):
                 run = replace(chosen, voice=voice_ids)
-                written = self._written(in_steps(text), script.opening(voice_ids))
+                reply_text = self._reply_text(in_steps(text), prepared.prefix(voice_ids))
                 try:
-                    async with contextlib.aclosing(self._speech(written, run)) as speech:
+                    async with contextlib.aclosing(self._speech(reply_text, run)) as speech:
                         async for pcm in speech:
                             heard = True
                             yield pcm
@@ -86,16 +86,16 @@ class Synthesizer:
                         raise
                     _LOGGER.warning("Using the default voice, since SSML names another: %s", error)
 
-    def _written(self, text: AsyncIterable[str], opening: RequestPrefix) -> ReplyText:
-        return ReplyText(text, self._story, opening, self._spend)
+    def _reply_text(self, text: AsyncIterable[str], prefix: RequestPrefix) -> ReplyText:
+        return ReplyText(text, self._metrics, prefix, self._spend)
 
-    async def _speech(self, written: ReplyText, settings: SpeechSettings) -> AsyncGenerator[bytes]:
+    async def _speech(
+        self, reply_text: ReplyText, settings: SpeechSettings
+    ) -> AsyncGenerator[bytes]:
         """The speech of one text. While replies wait in line, it is read ahead of the listener."""
-        slots = self._sockets.slots
-        audio = ReadAhead(
-            self._sockets.read_aheads, settings.sample_rate, lambda: slots.waiting > 0
-        )
-        speaking = asyncio.create_task(self._speak(audio, written, settings))
+        limiter = self._pool.limiter
+        audio = ReadAhead(self._pool.read_aheads, settings.sample_rate, lambda: limiter.waiting > 0)
+        speaking = asyncio.create_task(self._speak(audio, reply_text, settings))
         speaking.add_done_callback(lambda _: audio.end())
         try:
             while pcm := await audio.read():
@@ -109,44 +109,48 @@ class Synthesizer:
                 # It has been raised above, unless nobody listens any more.
                 speaking.exception()
 
-    async def _speak(self, audio: ReadAhead, written: ReplyText, settings: SpeechSettings) -> None:
+    async def _speak(
+        self, audio: ReadAhead, reply_text: ReplyText, settings: SpeechSettings
+    ) -> None:
         """Speak one text into ``audio``: one session, or several, each tried again if it fails."""
-        heard = bool(self._story.audio)
+        heard = bool(self._metrics.audio)
         # What has begun has no other voice to wait for.
-        patience = None if heard else self._patience
-        retries = RetryPolicy(patience)
-        place = Place(self._owner, RESUME_TIMEOUT_S if heard else patience)
-        self._sockets.warm(settings.backend)
+        first_audio_timeout_s = None if heard else self._first_audio_timeout_s
+        retries = RetryPolicy(first_audio_timeout_s)
+        slot_request = SlotRequest(
+            self._owner, RESUME_TIMEOUT_S if heard else first_audio_timeout_s
+        )
+        self._pool.prewarm(settings.backend)
         try:
-            while await written.begins():
-                way = RestAttempt if self._sockets.detour.taken else HedgedAttempt
-                attempt = self._attempt = way(self._sockets, written, settings)
+            while await reply_text.begins():
+                attempt_class = RestAttempt if self._pool.breaker.taken else HedgedAttempt
+                attempt = self._attempt = attempt_class(self._pool, reply_text, settings)
                 try:
-                    await self._session(audio, attempt, settings.backend, retries, place)
-                    written.skip(attempt.sent)
+                    await self._session(audio, attempt, settings.backend, retries, slot_request)
+                    reply_text.skip(attempt.sent)
                     if attempt.heard:
                         heard = True
-                        retries.succeeded()
-                        place.renew()
+                        retries.on_audio()
+                        slot_request.renew()
                     # Until then others need a session more.
                     await audio.runs_low()
                 except FishError as error:
                     heard = heard or attempt.heard
-                    error.is_cloud = self._sockets.endpoint.is_cloud
-                    error.hide(self._sockets.endpoint.api_key)
+                    error.is_cloud = self._pool.endpoint.is_cloud
+                    error.hide(self._pool.endpoint.api_key)
                     failure = _broken(error) if heard else error
                     spoken = attempt.spoken()
                     if spoken is None:
                         raise failure from error
-                    written.skip(spoken)
+                    reply_text.skip(spoken)
                     if attempt.heard:
-                        retries.broke(failure)
-                        place = Place(self._owner, RESUME_TIMEOUT_S)
+                        retries.on_interruption(failure)
+                        slot_request = SlotRequest(self._owner, RESUME_TIMEOUT_S)
                     pause = retries.pause(failure)
-                    self._story.retries.append(failure.code)
+                    self._metrics.retries.append(failure.code)
                     await asyncio.sleep(pause)
         finally:
-            await written.close()
+            await reply_text.close()
 
     async def _session(
         self,
@@ -154,18 +158,18 @@ class Synthesizer:
         attempt: HedgedAttempt | RestAttempt,
         backend: Backend,
         retries: RetryPolicy,
-        place: Place,
+        slot_request: SlotRequest,
     ) -> None:
         """Speak one attempt into ``audio``, from the moment there is something to send."""
-        slots = self._sockets.slots
+        limiter = self._pool.limiter
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(attempt.close)
-            with self._sockets.expect(backend):
+            with self._pool.expect(backend):
                 if not await attempt.due():
                     return
                 self._spend(0)
-                await stack.enter_async_context(slots.one(place))
-            stack.enter_context(preemptible(slots, place, attempt, audio))
+                await stack.enter_async_context(limiter.acquire(slot_request))
+            stack.enter_context(preemptible(limiter, slot_request, attempt, audio))
             speech = await stack.enter_async_context(
                 contextlib.aclosing(attempt.audio(retries.begin()))
             )
@@ -173,10 +177,10 @@ class Synthesizer:
             async for pcm in speech:
                 if not is_accepted:
                     is_accepted = True
-                    slots.accepted()
-                if self._story.audio > max_audio_s(self._story.billed):
+                    limiter.on_accepted()
+                if self._metrics.audio > max_audio_s(self._metrics.billed):
                     raise TooMuchAudioError(
-                        f"The server sent {self._story.audio:.0f} s of audio, far more than the "
+                        f"The server sent {self._metrics.audio:.0f} s of audio, far more than the "
                         "text can become."
                     )
                 await audio.write(pcm, ends=attempt.is_ending)

@@ -32,18 +32,18 @@ MIN_WAIT_S: Final = 0.001
 class ReplyText:
     """What has been written so far and not been skipped; it can be read as often as needed.
 
-    ``story`` is told of it, and ``opening`` of what was spoken. ``spend`` is what ``speak`` has.
+    ``metrics`` is told of it, and ``prefix`` of what was spoken. ``spend`` is what ``speak`` has.
     """
 
     def __init__(
         self,
         text: AsyncIterable[str],
-        story: ReplyMetrics,
-        opening: RequestPrefix | None = None,
+        metrics: ReplyMetrics,
+        prefix: RequestPrefix | None = None,
         spend: Callable[[int], None] = without_limit,
     ) -> None:
-        self.story = story
-        self.opening = opening or RequestPrefix()
+        self.metrics = metrics
+        self.prefix = prefix or RequestPrefix()
         self._spend = spend
         self.text = TextBuffer()
         self.last_text = _now()
@@ -56,11 +56,11 @@ class ReplyText:
     async def _read(self, text: AsyncIterable[str]) -> None:
         async for part in text:
             if part:
-                self.story.write()
+                self.metrics.write()
                 self.text.write(part)
                 self.last_text = _now()
                 self._wake_readers()
-        self.story.complete()
+        self.metrics.complete()
 
     def _wake_readers(self) -> None:
         for reader in self.readers:
@@ -80,11 +80,11 @@ class ReplyText:
         Raises TextTimeoutError.
         """
         seen, began = 0, _now()
-        news = asyncio.Event()
-        self.readers.add(news)
+        changed = asyncio.Event()
+        self.readers.add(changed)
         try:
             while True:
-                news.clear()
+                changed.clear()
                 complete = self.complete
                 if any(map(has_words, self.text.since(seen))):
                     return True
@@ -92,9 +92,9 @@ class ReplyText:
                     return False
                 seen = self.text.length
                 self.check_timeout(began)
-                await wait(news, self.times_out(began))
+                await wait(changed, self.times_out(began))
         finally:
-            self.readers.discard(news)
+            self.readers.discard(changed)
 
     def times_out(self, since: float) -> float:
         """When the reply ends if no text comes; nothing was left to say ``since`` that time."""
@@ -119,17 +119,17 @@ class ReplyText:
             if begun:
                 return False
             raise
-        self.story.send(text)
+        self.metrics.send(text)
         return True
 
     def fail(self, error: FishError, sent: str) -> None:
         """A session in which ``sent`` was sent has ended before its first audio."""
-        if self.story.fail(error, size_of(sent)):
+        if self.metrics.fail(error, size_of(sent)):
             self._spend(-len(sent))
 
     def skip(self, characters: int) -> None:
         """Forget the first ``characters``: they have been spoken."""
-        self.opening.spoke(self.text.take(characters))
+        self.prefix.spoke(self.text.take(characters))
 
     async def close(self) -> None:
         """Read no further."""
@@ -146,26 +146,26 @@ class TextChunks:
     One attempt reads them, from the first part that is not skipped. Call ``close()`` in the end.
     """
 
-    def __init__(self, written: ReplyText, schedule: FlushScheduler) -> None:
-        self._written = written
-        self._schedule = schedule
+    def __init__(self, reply_text: ReplyText, scheduler: FlushScheduler) -> None:
+        self._reply_text = reply_text
+        self._scheduler = scheduler
         self._scheduled = 0
         self._stopped = False
-        self._news = asyncio.Event()
-        written.readers.add(self._news)
+        self._changed = asyncio.Event()
+        reply_text.readers.add(self._changed)
 
     def close(self) -> None:
         """Wait for no more text."""
-        self._written.readers.discard(self._news)
+        self._reply_text.readers.discard(self._changed)
 
     def wake(self) -> None:
         """Look again whether it is time for a piece, since audio has come."""
-        self._news.set()
+        self._changed.set()
 
     def stop(self) -> None:
         """Give no more pieces."""
         self._stopped = True
-        self._news.set()
+        self._changed.set()
 
     async def due(self) -> bool:
         """Wait until it is time for a piece; false if the text ends without one.
@@ -174,16 +174,16 @@ class TextChunks:
         """
         began = _now()
         while True:
-            self._news.clear()
+            self._changed.clear()
             now = _now()
             complete = self._take_in(now)
-            if self._schedule.due(now):
+            if self._scheduler.due(now):
                 return True
             if complete:
                 return False
-            self._written.check_timeout(began)
-            times_out = self._written.times_out(began)
-            await wait(self._news, min(self._schedule.wake(now) or times_out, times_out))
+            self._reply_text.check_timeout(began)
+            times_out = self._reply_text.times_out(began)
+            await wait(self._changed, min(self._scheduler.wake(now) or times_out, times_out))
 
     async def next(self, pause_s: float | None = None) -> str:
         """The next piece; empty at the end of the text, after ``stop``, or a pause of ``pause_s``.
@@ -193,36 +193,36 @@ class TextChunks:
         pause_at = None if pause_s is None else _now() + pause_s
         while not self._stopped:
             await cpu_turn()
-            self._news.clear()
+            self._changed.clear()
             now = _now()
             self._take_in(now)
-            if (piece := self._schedule.take(now)) or self._schedule.is_done:
+            if (piece := self._scheduler.take(now)) or self._scheduler.is_done:
                 return piece
             if pause_at is not None and now >= pause_at:
                 break
-            times = [time for time in (self._schedule.wake(now), pause_at) if time is not None]
-            await wait(self._news, min(times, default=None))
+            times = [time for time in (self._scheduler.wake(now), pause_at) if time is not None]
+            await wait(self._changed, min(times, default=None))
         return ""
 
     def _take_in(self, now: float) -> bool:
         """Hand new text to the schedule; tell whether there is no more to come."""
-        complete = self._written.complete
-        if new := "".join(self._written.text.since(self._scheduled)):
-            self._schedule.write(new, now)
-        self._scheduled = self._written.text.length
+        complete = self._reply_text.complete
+        if new := "".join(self._reply_text.text.since(self._scheduled)):
+            self._scheduler.write(new, now)
+        self._scheduled = self._reply_text.text.length
         if complete:
-            self._schedule.complete()
+            self._scheduler.complete()
         return complete
 
 
-async def wait(news: asyncio.Event, until: float | None) -> None:
-    """Wait for ``news``, or until the loop's time ``until``."""
+async def wait(changed: asyncio.Event, until: float | None) -> None:
+    """Wait for ``changed``, or until the loop's time ``until``."""
     # A timer by itself: a timeout costs twice as much, and each word would have one.
     alarm = None
     if until is not None:
-        alarm = asyncio.get_running_loop().call_at(max(until, _now() + MIN_WAIT_S), news.set)
+        alarm = asyncio.get_running_loop().call_at(max(until, _now() + MIN_WAIT_S), changed.set)
     try:
-        await news.wait()
+        await changed.wait()
     finally:
         if alarm is not None:
             alarm.cancel()

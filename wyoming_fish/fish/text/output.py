@@ -227,10 +227,10 @@ class SpokenTextBuilder:
             at -= 1
         if not at:
             return False
-        kind, opening = self._waiting[at - 1]
-        if kind is not _Kind.OPENING or _PAIRS.get(opening, mark) != mark:
+        kind, prefix = self._waiting[at - 1]
+        if kind is not _Kind.OPENING or _PAIRS.get(prefix, mark) != mark:
             return False
-        if opening not in _PAIRS and opening not in _QUOTES:
+        if prefix not in _PAIRS and prefix not in _QUOTES:
             return False
         del self._waiting[at - 1 :]
         self.removed()

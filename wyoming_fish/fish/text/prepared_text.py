@@ -76,7 +76,7 @@ class PreparedText:
         elif rest := cleaner.write("".join(pieces)) + cleaner.end():
             yield rest
 
-    def opening(self, voice: VoiceIds) -> RequestPrefix:
+    def prefix(self, voice: VoiceIds) -> RequestPrefix:
         """What each request by ``voice`` begins with: of several speakers, the first begins."""
         several = isinstance(voice, tuple) and self._settings.mode != "raw"
         style = self._settings.style and Cues(self._backend).named(self._settings.style)

@@ -134,7 +134,7 @@ class Cache:
             raise CacheError("The rest of the reply cannot be read from the cache.") from error
         return pcm
 
-    async def keeping(self, key: str, speech: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    async def tee(self, key: str, speech: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
         """``speech`` as it comes; kept as ``key`` if it comes to its end and there is room."""
         collected: bytearray | None = bytearray()
         try:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from typing import Final
 
-from ...fish.connections.limiter import ConcurrencyLimiter, Place
+from ...fish.connections.limiter import ConcurrencyLimiter, SlotRequest
 from ...fish.errors import LimitError
 from ...fish.owner import Owner
 from ...fish.reply_metrics import ReplyMetrics
@@ -46,10 +46,10 @@ class FallbackVoice:
         self._text_settings = text_settings
         self._rate = rate
         self._read_aheads = read_aheads
-        self._slots = ConcurrencyLimiter(MAX_REQUESTS)
+        self._limiter = ConcurrencyLimiter(MAX_REQUESTS)
 
     async def speak(
-        self, text: AsyncIterable[str], owner: Owner, story: ReplyMetrics
+        self, text: AsyncIterable[str], owner: Owner, metrics: ReplyMetrics
     ) -> AsyncGenerator[bytes]:
         """Speak ``text`` for ``owner`` when it is complete. Raises FishError and FallbackError.
 
@@ -60,7 +60,7 @@ class FallbackVoice:
         speaking.add_done_callback(lambda _: audio.end())
         try:
             while pcm := await audio.read():
-                story.hear(len(pcm) / 2 / self._rate)
+                metrics.hear(len(pcm) / 2 / self._rate)
                 yield pcm
             speaking.result()
         finally:
@@ -72,17 +72,17 @@ class FallbackVoice:
                 speaking.exception()
 
     async def _speak(self, audio: ReadAhead, text: AsyncIterable[str], owner: Owner) -> None:
-        place = Place(owner)
+        slot_request = SlotRequest(owner)
         for piece in _pieces(await plain(text, self._text_settings)):
             try:
-                async with self._slots.one(place):
+                async with self._limiter.acquire(slot_request):
                     speech = synthesize_by_wyoming(self.uri, piece, self._rate, self.server_id)
                     async with contextlib.aclosing(speech):
                         async for pcm in speech:
                             await audio.write(pcm, ends=True)
             except LimitError as error:
                 raise FallbackError("it is busy with other replies") from error
-            place.renew()
+            slot_request.renew()
             await audio.runs_low()
 
 

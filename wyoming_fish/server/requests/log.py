@@ -57,7 +57,7 @@ class RequestLog:
         """How many clients were sent away, by a word that says why."""
 
     @contextlib.contextmanager
-    def telling(self, record: ReplyRecord) -> Iterator[None]:
+    def track(self, record: ReplyRecord) -> Iterator[None]:
         """Remember how the reply ends that is spoken within ``with``; log it where it was spoken.
 
         Errors pass through.

@@ -36,7 +36,7 @@ class SynthesisRequest:
         self._text = TextBuffer()
         self._in_pieces = False
         self._complete = False
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     @property
     def is_never_kept(self) -> bool:
@@ -56,19 +56,19 @@ class SynthesisRequest:
             raise EventError(f"a reply has more than {self._limit} characters")
         self._in_pieces = self._text.length > 0
         self._text.write(text)
-        self._news.set()
+        self._changed.set()
 
     def end(self) -> None:
         """There is no more text."""
         self.record.complete()
         self._complete = True
-        self._news.set()
+        self._changed.set()
 
     async def text(self) -> AsyncIterator[str]:
         """The text as it comes, from its start; to be read by one at a time."""
         at = 0
         while True:
-            self._news.clear()
+            self._changed.clear()
             complete = self._complete
             for part in self._text.since(at):
                 yield part
@@ -76,4 +76,4 @@ class SynthesisRequest:
             if complete:
                 return
             if at == self._text.length:
-                await self._news.wait()
+                await self._changed.wait()

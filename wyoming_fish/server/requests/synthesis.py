@@ -45,30 +45,30 @@ class Synthesis:
 
     def __init__(
         self,
-        sockets: ConnectionPool,
+        pool: ConnectionPool,
         catalog: VoiceCatalog,
         options: Options,
-        history: RequestLog,
+        request_log: RequestLog,
         cache: Cache | None,
     ) -> None:
-        self._sockets = sockets
+        self._pool = pool
         self._catalog = catalog
         self._options = options
-        self._history = history
+        self._request_log = request_log
         self._cache = cache
         self._fallback = options.fallback_uri and FallbackVoice(
             options.fallback_uri,
             options.text_settings,
             options.speech.sample_rate,
-            sockets.read_aheads,
+            pool.read_aheads,
         )
         self.quota = Quota(
             options.max_characters_per_hour, options.max_characters_per_hour_per_address
         )
 
-    def warm(self) -> None:
+    def prewarm(self) -> None:
         """A reply is to be expected."""
-        self._sockets.warm(self._options.speech.backend)
+        self._pool.prewarm(self._options.speech.backend)
 
     async def speak(self, reply: SynthesisRequest) -> AsyncGenerator[bytes]:
         """Give s16le mono PCM of the options' sample rate, as it comes. Raises FishError.
@@ -78,7 +78,7 @@ class Synthesis:
         """
         fallback, record = self._fallback, reply.record
         asked_at = _now()
-        with self._history.telling(record):
+        with self._request_log.track(record):
             if fallback and reply.fallback_of == fallback.server_id:
                 raise SettingsError(
                     "The fallback voice leads back to this server. Set --fallback-uri to another "
@@ -146,19 +146,19 @@ class Synthesis:
         reply.record.spoken_by = f"voice {name}, backend {settings.backend}"
         # A plain reply is there whole: it has no pauses, and is kept and played again.
         bridge = self._options.bridge if reply.streamed else None
-        patience = FALLBACK_AFTER_S if self._options.fallback_uri else None
+        first_audio_timeout_s = FALLBACK_AFTER_S if self._options.fallback_uri else None
         owner = owner_at(reply.record.host)
         speech = speak(
-            self._sockets,
+            self._pool,
             reply.text(),
             settings,
             self._options.text_settings,
             ssml=reply.ssml,
             voice=self._catalog.resolve,
             bridge=bridge,
-            patience=patience,
+            first_audio_timeout_s=first_audio_timeout_s,
             spend=partial(self.quota.spend, owner),
-            story=reply.record,
+            metrics=reply.record,
             owner=owner,
         )
         if self._cache is None or reply.streamed:
@@ -178,7 +178,7 @@ class Synthesis:
         kept = await cache.get(key)
         if kept is None:
             # Who is meant by a name in the text may change.
-            speech = speech if "<voice" in text else cache.keeping(key, speech)
+            speech = speech if "<voice" in text else cache.tee(key, speech)
             async with contextlib.aclosing(speech) as audio:
                 async for pcm in audio:
                     yield pcm
