@@ -58,8 +58,9 @@ async def speak(  # noqa: PLR0913 - by name
     at a time.
 
     ``first_audio_timeout_s`` is for a caller that has another voice: the seconds after which it is
-    an error that nothing has been heard. They begin as the first words are sent; a wait for one of the account's
-    sessions has as many of its own. A server of one's own is given the time that it needs.
+    an error that nothing has been heard. They begin as the first words are sent; a wait for one of
+    the account's sessions has as many of its own.
+    A server of one's own is given the time that it needs.
 
     However long the text is, no more than some half a minute of it is sent before the listener has
     taken the audio. ``spend`` is told the characters of each piece before it is sent, and 0 before

@@ -18,9 +18,9 @@ from wyoming_fish.fish.owner import Owner
 
 
 async def _hold(
-    slots: ConcurrencyLimiter, slot_request: SlotRequest, order: list[int], number: int
+    limiter: ConcurrencyLimiter, request: SlotRequest, order: list[int], number: int
 ) -> None:
-    async with slots.acquire(slot_request):
+    async with limiter.acquire(request):
         order.append(number)
         await asyncio.sleep(1.0)
 
@@ -29,9 +29,9 @@ def test_first_come_first_served() -> None:
     """Slots are given in the order of asking, and never more than there are."""
 
     async def ask() -> tuple[list[int], float]:
-        slots, order = ConcurrencyLimiter(2), list[int]()
-        await asyncio.gather(*(_hold(slots, SlotRequest(), order, number) for number in range(6)))
-        assert (slots.taken, slots.waiting) == (0, 0)
+        limiter, order = ConcurrencyLimiter(2), list[int]()
+        await asyncio.gather(*(_hold(limiter, SlotRequest(), order, number) for number in range(6)))
+        assert (limiter.taken, limiter.waiting) == (0, 0)
         return order, asyncio.get_running_loop().time()
 
     order, seconds = run(ask())
@@ -43,13 +43,13 @@ def test_a_place_is_kept() -> None:
     """A reply that comes back after a try is served before those that asked later."""
 
     async def ask() -> list[int]:
-        slots, order = ConcurrencyLimiter(1), list[int]()
-        slot_request = SlotRequest()
-        async with slots.acquire(slot_request):
-            others = [asyncio.create_task(_hold(slots, SlotRequest(), order, n)) for n in (1, 2)]
+        limiter, order = ConcurrencyLimiter(1), list[int]()
+        request = SlotRequest()
+        async with limiter.acquire(request):
+            others = [asyncio.create_task(_hold(limiter, SlotRequest(), order, n)) for n in (1, 2)]
             await asyncio.sleep(0)
         # One of the others has it now.
-        await _hold(slots, slot_request, order, 0)
+        await _hold(limiter, request, order, 0)
         await asyncio.gather(*others)
         return order
 
@@ -59,31 +59,31 @@ def test_a_place_is_kept() -> None:
 @pytest.mark.parametrize("granted", [False, True])
 async def test_leaving_the_line(granted: bool) -> None:
     """A reply that is given up in line, also in the moment of its turn, leaves no hole in it."""
-    slots = ConcurrencyLimiter(1)
-    async with slots.acquire(SlotRequest()):
-        waiting = asyncio.create_task(_hold(slots, SlotRequest(), [], 0))
+    limiter = ConcurrencyLimiter(1)
+    async with limiter.acquire(SlotRequest()):
+        waiting = asyncio.create_task(_hold(limiter, SlotRequest(), [], 0))
         await asyncio.sleep(0)
         if not granted:
             waiting.cancel()
             await asyncio.wait((waiting,))
     waiting.cancel()
     await asyncio.wait((waiting,))
-    assert (slots.taken, slots.waiting) == (0, 0)
-    async with slots.acquire(SlotRequest()):
-        assert slots.taken == 1
+    assert (limiter.taken, limiter.waiting) == (0, 0)
+    async with limiter.acquire(SlotRequest()):
+        assert limiter.taken == 1
 
 
 def test_the_wait_has_an_end() -> None:
     """All waits of one reply count together, and the error says what was waited for."""
 
     async def wait() -> float:
-        slots = ConcurrencyLimiter(1)
-        async with slots.acquire(SlotRequest()):
-            loop, slot_request = asyncio.get_running_loop(), SlotRequest()
-            slot_request.waited = 10.0
+        limiter = ConcurrencyLimiter(1)
+        async with limiter.acquire(SlotRequest()):
+            loop, request = asyncio.get_running_loop(), SlotRequest()
+            request.waited = 10.0
             began = loop.time()
             with pytest.raises(QueueTimeoutError, match="may have 1 at a time"):
-                async with slots.acquire(slot_request):
+                async with limiter.acquire(request):
                     pass
             return loop.time() - began
 
@@ -94,13 +94,13 @@ def test_the_end_of_a_wait_during_which_fish_refuses() -> None:
     """The error is Fish's, also for a reply that was not tried: not all sessions were in use."""
 
     async def ask() -> list[str]:
-        slots, told = ConcurrencyLimiter(5), list[str]()
+        limiter, told = ConcurrencyLimiter(5), list[str]()
 
         async def reply() -> None:
-            slot_request = SlotRequest()
+            request = SlotRequest()
             while True:
                 try:
-                    async with slots.acquire(slot_request):
+                    async with limiter.acquire(request):
                         raise LimitError("The limit of the account is reached (429).")
                 except QueueTimeoutError as error:
                     told.append(error.reason)
@@ -121,15 +121,15 @@ def test_a_refusal_of_long_ago_is_no_reason() -> None:
     """A wait that began later says that all sessions were in use."""
 
     async def wait() -> None:
-        slots = ConcurrencyLimiter(1)
+        limiter = ConcurrencyLimiter(1)
         with pytest.raises(LimitError):
-            async with slots.acquire(SlotRequest()):
+            async with limiter.acquire(SlotRequest()):
                 raise LimitError("Too many.")
-        async with slots.acquire(SlotRequest()):
-            slots.on_accepted()
+        async with limiter.acquire(SlotRequest()):
+            limiter.on_accepted()
             await asyncio.sleep(1.0)
             with pytest.raises(QueueTimeoutError, match="may have 1 at a time"):
-                async with slots.acquire(SlotRequest()):
+                async with limiter.acquire(SlotRequest()):
                     pass
 
     run(wait())
@@ -139,25 +139,25 @@ def test_the_waits_of_all_tries_count() -> None:
     """A reply that comes back to the line has what is left of its time, not all of it again."""
 
     async def wait() -> float:
-        slots, slot_request = ConcurrencyLimiter(1), SlotRequest()
+        limiter, request = ConcurrencyLimiter(1), SlotRequest()
         loop = asyncio.get_running_loop()
 
         async def hold(seconds: float) -> None:
-            async with slots.acquire(SlotRequest()):
+            async with limiter.acquire(SlotRequest()):
                 await asyncio.sleep(seconds)
 
         holding = [asyncio.create_task(hold(seconds)) for seconds in (20.0, 0.0)]
         await asyncio.sleep(0)
-        async with slots.acquire(slot_request):
+        async with limiter.acquire(request):
             holding.append(asyncio.create_task(hold(20.0)))
             await asyncio.sleep(0)
         assert loop.time() == pytest.approx(20.0)
         # The other one, which came meanwhile, has the slot.
         with pytest.raises(QueueTimeoutError):
-            async with slots.acquire(slot_request):
+            async with limiter.acquire(request):
                 pass
         await asyncio.wait(holding)
-        return slot_request.waited
+        return request.waited
 
     assert run(wait()) == pytest.approx(QUEUE_TIMEOUT_S)
 
@@ -166,20 +166,20 @@ def test_after_a_refusal_one_is_tried_at_a_time() -> None:
     """What Fish refuses keeps its place; others wait until Fish has accepted it."""
 
     async def ask() -> list[tuple[str, int]]:
-        slots, seen = ConcurrencyLimiter(3), list[tuple[str, int]]()
+        limiter, seen = ConcurrencyLimiter(3), list[tuple[str, int]]()
 
         async def reply(number: int) -> None:
-            slot_request = SlotRequest()
+            request = SlotRequest()
             while True:
                 try:
-                    async with slots.acquire(slot_request):
+                    async with limiter.acquire(request):
                         await asyncio.sleep(0.01)
                         if asyncio.get_running_loop().time() < 5.0:
                             seen.append(("refused", number))
                             raise LimitError("Too many.")
                         seen.append(("accepted", number))
                         await asyncio.sleep(0.1)
-                        slots.on_accepted()
+                        limiter.on_accepted()
                         await asyncio.sleep(1.0)
                     break
                 except LimitError:
@@ -201,20 +201,20 @@ def test_a_session_that_ends_is_a_reason_to_try() -> None:
     """After a refusal, the end of another session of ours is not waited out."""
 
     async def ask() -> float:
-        slots = ConcurrencyLimiter(2)
-        loop, slot_request = asyncio.get_running_loop(), SlotRequest()
+        limiter = ConcurrencyLimiter(2)
+        loop, request = asyncio.get_running_loop(), SlotRequest()
 
         async def hold() -> None:
-            async with slots.acquire(SlotRequest()):
+            async with limiter.acquire(SlotRequest()):
                 await asyncio.sleep(5.0)
 
         holding = asyncio.create_task(hold())
         await asyncio.sleep(0)
         for _ in range(5):
             with pytest.raises(LimitError):
-                async with slots.acquire(slot_request):
+                async with limiter.acquire(request):
                     raise LimitError("Too many.")
-        async with slots.acquire(slot_request):
+        async with limiter.acquire(request):
             await holding
             return loop.time()
 
@@ -224,18 +224,18 @@ def test_a_session_that_ends_is_a_reason_to_try() -> None:
 
 async def test_the_limit_is_learnt() -> None:
     """It is what Fish last said, but never more than was asked for, or than accounts have."""
-    slots = ConcurrencyLimiter()
-    assert slots.limit == DEFAULT_LIMIT
+    limiter = ConcurrencyLimiter()
+    assert limiter.limit == DEFAULT_LIMIT
     with pytest.raises(LimitError):
-        async with slots.acquire(SlotRequest()):
+        async with limiter.acquire(SlotRequest()):
             raise LimitError("Too many.", 2)
-    assert slots.limit == 2
-    slots.set_limit(8)
-    assert slots.limit == 8
-    slots.set_limit(0)
-    assert slots.limit == 8
-    slots.set_limit(10**5)
-    assert slots.limit == LARGEST_LIMIT
+    assert limiter.limit == 2
+    limiter.set_limit(8)
+    assert limiter.limit == 8
+    limiter.set_limit(0)
+    assert limiter.limit == 8
+    limiter.set_limit(10**5)
+    assert limiter.limit == LARGEST_LIMIT
     assert ConcurrencyLimiter(60).limit == 60
     limited = ConcurrencyLimiter(3)
     limited.set_limit(8)
@@ -248,12 +248,12 @@ def test_a_higher_limit_is_used_immediately() -> None:
     """Those in line are served when Fish tells that the account may have more."""
 
     async def ask() -> list[int]:
-        slots, order = ConcurrencyLimiter(3), list[int]()
-        slots.set_limit(1)
-        holding = [asyncio.create_task(_hold(slots, SlotRequest(), order, n)) for n in range(4)]
+        limiter, order = ConcurrencyLimiter(3), list[int]()
+        limiter.set_limit(1)
+        holding = [asyncio.create_task(_hold(limiter, SlotRequest(), order, n)) for n in range(4)]
         await asyncio.sleep(0.1)
         assert order == [0]
-        slots.set_limit(3)
+        limiter.set_limit(3)
         await asyncio.sleep(0.1)
         served = order.copy()
         await asyncio.wait(holding)
@@ -266,18 +266,18 @@ def test_a_trial_that_was_accepted_holds_up_nobody() -> None:
     """After a later refusal, others are tried though the session that was accepted goes on."""
 
     async def ask() -> float:
-        slots = ConcurrencyLimiter(4)
+        limiter = ConcurrencyLimiter(4)
         first, refused = SlotRequest(), SlotRequest()
         with pytest.raises(LimitError):
-            async with slots.acquire(first):
+            async with limiter.acquire(first):
                 raise LimitError("Too many.")
-        async with slots.acquire(first):
-            slots.on_accepted()
+        async with limiter.acquire(first):
+            limiter.on_accepted()
             with pytest.raises(LimitError):
-                async with slots.acquire(refused):
+                async with limiter.acquire(refused):
                     raise LimitError("Too many.")
             began = asyncio.get_running_loop().time()
-            async with slots.acquire(SlotRequest()):
+            async with limiter.acquire(SlotRequest()):
                 return asyncio.get_running_loop().time() - began
 
     assert run(ask()) < 1.0
@@ -287,22 +287,22 @@ def test_refusals_back_off_while_another_reply_speaks() -> None:
     """The audio of a session that runs says nothing of room for one more."""
 
     async def ask() -> int:
-        slots, tries = ConcurrencyLimiter(5), 0
-        slots.on_accepted()
+        limiter, tries = ConcurrencyLimiter(5), 0
+        limiter.on_accepted()
 
         async def refused() -> None:
             nonlocal tries
-            slot_request = SlotRequest()
+            request = SlotRequest()
             with contextlib.suppress(QueueTimeoutError):
                 while True:
                     with contextlib.suppress(LimitError):
-                        async with slots.acquire(slot_request):
+                        async with limiter.acquire(request):
                             tries += 1
                             raise LimitError("Too many.")
-                    if slot_request.waited >= QUEUE_TIMEOUT_S:
+                    if request.waited >= QUEUE_TIMEOUT_S:
                         break
 
-        await asyncio.gather(_hold(slots, SlotRequest(), [], 0), refused())
+        await asyncio.gather(_hold(limiter, SlotRequest(), [], 0), refused())
         return tries
 
     assert run(ask()) <= 14
@@ -312,14 +312,14 @@ def test_of_two_sessions_none_is_kept() -> None:
     """An owner may have both, though another one was seen."""
 
     async def ask() -> int:
-        slots, order = ConcurrencyLimiter(2), list[int]()
-        await _hold(slots, SlotRequest(Owner("b", "b")), order, 0)
+        limiter, order = ConcurrencyLimiter(2), list[int]()
+        await _hold(limiter, SlotRequest(Owner("b", "b")), order, 0)
         both = [
-            asyncio.create_task(_hold(slots, SlotRequest(Owner("a", "a")), order, number))
+            asyncio.create_task(_hold(limiter, SlotRequest(Owner("a", "a")), order, number))
             for number in (1, 2)
         ]
         await asyncio.sleep(0.5)
-        taken = slots.taken
+        taken = limiter.taken
         await asyncio.wait(both)
         return taken
 

@@ -22,9 +22,9 @@ CROWDS = [
 
 
 async def _hold(
-    slots: ConcurrencyLimiter, slot_request: SlotRequest, order: list[int], number: int
+    limiter: ConcurrencyLimiter, request: SlotRequest, order: list[int], number: int
 ) -> None:
-    async with slots.acquire(slot_request):
+    async with limiter.acquire(request):
         order.append(number)
         await asyncio.sleep(1.0)
 
@@ -34,13 +34,12 @@ def test_a_long_line_of_one_owner_keeps_no_other_waiting(crowd: list[str], few: 
     """A session that becomes free goes to the owner that holds the fewest."""
 
     async def ask() -> list[int]:
-        slots, order = ConcurrencyLimiter(3), list[int]()
+        limiter, order = ConcurrencyLimiter(3), list[int]()
         owners = (crowd * 9)[:9] + [few] * 2
         holding = []
         for number, owner in enumerate(owners):
-            holding.append(
-                asyncio.create_task(_hold(slots, SlotRequest(owner_at(owner)), order, number))
-            )
+            hold = _hold(limiter, SlotRequest(owner_at(owner)), order, number)
+            holding.append(asyncio.create_task(hold))
             await asyncio.sleep(0.1)
         await asyncio.wait(holding)
         return order
@@ -52,13 +51,13 @@ def test_the_owner_that_holds_the_fewest_is_first() -> None:
     """Also if another one has waited for longer since its last session."""
 
     async def ask() -> list[int]:
-        slots, order = ConcurrencyLimiter(2), list[int]()
-        async with slots.acquire(SlotRequest(owner_at("holds one"))):
-            holding = [asyncio.create_task(_hold(slots, SlotRequest(owner_at("none")), order, 0))]
+        limiter, order = ConcurrencyLimiter(2), list[int]()
+        async with limiter.acquire(SlotRequest(owner_at("holds one"))):
+            holding = [asyncio.create_task(_hold(limiter, SlotRequest(owner_at("none")), order, 0))]
             await asyncio.sleep(0)
             for number, owner in enumerate(("holds one", "none"), 1):
                 holding.append(
-                    asyncio.create_task(_hold(slots, SlotRequest(owner_at(owner)), order, number))
+                    asyncio.create_task(_hold(limiter, SlotRequest(owner_at(owner)), order, number))
                 )
             await asyncio.sleep(1.5)
             held = order.copy()
@@ -72,10 +71,10 @@ def test_owners_take_turns() -> None:
     """Also with a single session, and though those who have had a turn come anew each time."""
 
     async def ask() -> list[str]:
-        slots, order = ConcurrencyLimiter(1), list[str]()
+        limiter, order = ConcurrencyLimiter(1), list[str]()
 
         async def hold(owner: str) -> None:
-            async with slots.acquire(SlotRequest(owner_at(owner))):
+            async with limiter.acquire(SlotRequest(owner_at(owner))):
                 order.append(owner)
                 await asyncio.sleep(1.0)
 
@@ -99,17 +98,17 @@ def test_the_last_session_is_kept_for_an_owner_that_was_seen(
     """It is served immediately, however many another owner wants; later that one may have all."""
 
     async def ask() -> tuple[list[int], int]:
-        slots, order = ConcurrencyLimiter(3), list[int]()
-        await _hold(slots, SlotRequest(owner_at(seen)), order, 0)
+        limiter, order = ConcurrencyLimiter(3), list[int]()
+        await _hold(limiter, SlotRequest(owner_at(seen)), order, 0)
         await asyncio.sleep(quiet_s)
         many = [
-            asyncio.create_task(_hold(slots, SlotRequest(owner_at(address)), order, number))
+            asyncio.create_task(_hold(limiter, SlotRequest(owner_at(address)), order, number))
             for number, address in enumerate((crowd * 4)[:4], 1)
         ]
         await asyncio.sleep(0.5)
-        taken = slots.taken
-        if taken < slots.limit:
-            await _hold(slots, SlotRequest(owner_at(seen)), order, 9)
+        taken = limiter.taken
+        if taken < limiter.limit:
+            await _hold(limiter, SlotRequest(owner_at(seen)), order, 9)
         await asyncio.wait(many)
         return order, taken
 
@@ -122,12 +121,12 @@ def test_a_session_is_kept_for_another_network_and_one_for_another_address() -> 
     """Of those that were seen, each is served immediately."""
 
     async def ask() -> list[int]:
-        slots, order = ConcurrencyLimiter(4), list[int]()
+        limiter, order = ConcurrencyLimiter(4), list[int]()
         for seen in ("192.168.1.2", "fd00:1::2"):
-            await _hold(slots, SlotRequest(owner_at(seen)), order, 0)
+            await _hold(limiter, SlotRequest(owner_at(seen)), order, 0)
         owners = ["fd00:1::3"] * 4 + ["192.168.1.2", "fd00:1::2"]
         holding = [
-            asyncio.create_task(_hold(slots, SlotRequest(owner_at(owner)), order, number))
+            asyncio.create_task(_hold(limiter, SlotRequest(owner_at(owner)), order, number))
             for number, owner in enumerate(owners, 1)
         ]
         await asyncio.sleep(0.5)
@@ -145,12 +144,12 @@ def test_addresses_without_end_make_no_other_network_forgotten(
     monkeypatch.setattr("wyoming_fish.fish.connections.shares.MAX_KNOWN_PARTIES", 4)
 
     async def ask() -> int:
-        slots = ConcurrencyLimiter(3)
-        await _hold(slots, SlotRequest(owner_at("fd00:1::1")), [], 0)
+        limiter = ConcurrencyLimiter(3)
+        await _hold(limiter, SlotRequest(owner_at("fd00:1::1")), [], 0)
         for number in range(5):
-            await _hold(slots, SlotRequest(owner_at(f"fd00:2::{number}")), [], 0)
-        async with _in_line(slots, *[owner_at("fd00:2::9")] * 4):
-            return slots.taken
+            await _hold(limiter, SlotRequest(owner_at(f"fd00:2::{number}")), [], 0)
+        async with _in_line(limiter, *[owner_at("fd00:2::9")] * 4):
+            return limiter.taken
 
     assert run(ask()) == 1
 
@@ -159,11 +158,11 @@ def test_networks_take_turns_and_then_their_addresses() -> None:
     """An address that is alone in its network has as many turns as all those of another one."""
 
     async def ask() -> list[str]:
-        slots, order = ConcurrencyLimiter(1), list[str]()
+        limiter, order = ConcurrencyLimiter(1), list[str]()
 
         async def comes_again(owner: str) -> None:
             for _ in range(3):
-                async with slots.acquire(SlotRequest(owner_at(owner))):
+                async with limiter.acquire(SlotRequest(owner_at(owner))):
                     order.append(owner)
                     await asyncio.sleep(1.0)
 
@@ -182,17 +181,17 @@ def test_a_refusal_costs_an_owner_no_turn() -> None:
     """The reply that Fish refused is the one that is tried again, before another owner's."""
 
     async def ask() -> list[str]:
-        slots, order = ConcurrencyLimiter(1), list[str]()
+        limiter, order = ConcurrencyLimiter(1), list[str]()
 
         async def reply(owner: str, refusals: int) -> None:
-            slot_request = SlotRequest(owner_at(owner))
+            request = SlotRequest(owner_at(owner))
             for refused in reversed(range(refusals + 1)):
                 with contextlib.suppress(LimitError):
-                    async with slots.acquire(slot_request):
+                    async with limiter.acquire(request):
                         order.append(owner)
                         if refused:
                             raise LimitError("Too many.")
-                        slots.on_accepted()
+                        limiter.on_accepted()
 
         await asyncio.gather(reply("first", 3), reply("second", 0))
         return order
@@ -203,26 +202,26 @@ def test_a_refusal_costs_an_owner_no_turn() -> None:
 async def test_the_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """If it is full, the last reply of the owner with the most in line is sent away."""
     monkeypatch.setattr("wyoming_fish.fish.connections.limiter.MAX_WAITING", 4)
-    slots, order = ConcurrencyLimiter(1), list[int]()
-    async with slots.acquire(SlotRequest()):
+    limiter, order = ConcurrencyLimiter(1), list[int]()
+    async with limiter.acquire(SlotRequest()):
         many = [
-            asyncio.create_task(_hold(slots, SlotRequest(owner_at("many")), order, n))
+            asyncio.create_task(_hold(limiter, SlotRequest(owner_at("many")), order, n))
             for n in range(4)
         ]
         await asyncio.sleep(0)
-        one = asyncio.create_task(_hold(slots, SlotRequest(owner_at("one")), order, 9))
+        one = asyncio.create_task(_hold(limiter, SlotRequest(owner_at("one")), order, 9))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert [each.done() for each in many] == [False, False, False, True]
         with pytest.raises(QueueFullError, match="4 replies wait"):
             await many[3]
         with pytest.raises(QueueFullError):
-            await _hold(slots, SlotRequest(owner_at("many")), order, 4)
-        assert slots.waiting == 4
+            await _hold(limiter, SlotRequest(owner_at("many")), order, 4)
+        assert limiter.waiting == 4
         for each in (one, *many):
             each.cancel()
         await asyncio.wait((one, *many))
-    assert (slots.taken, slots.waiting, order) == (0, 0, [])
+    assert (limiter.taken, limiter.waiting, order) == (0, 0, [])
 
 
 async def test_the_end_of_the_line_is_of_the_network_with_the_most(
@@ -230,15 +229,15 @@ async def test_the_end_of_the_line_is_of_the_network_with_the_most(
 ) -> None:
     """However few each of its addresses has; then of the address with the most."""
     monkeypatch.setattr("wyoming_fish.fish.connections.limiter.MAX_WAITING", 6)
-    slots = ConcurrencyLimiter(1)
-    async with slots.acquire(SlotRequest()):
+    limiter = ConcurrencyLimiter(1)
+    async with limiter.acquire(SlotRequest()):
         owners = ["fd00:1::1"] * 2 + ["fd00:2::1", "fd00:2::2", "fd00:2::2", "fd00:2::3"]
         waiting = [
-            asyncio.create_task(_hold(slots, SlotRequest(owner_at(owner)), [], 0))
+            asyncio.create_task(_hold(limiter, SlotRequest(owner_at(owner)), [], 0))
             for owner in owners
         ]
         await asyncio.sleep(0)
-        async with _in_line(slots, owner_at("fd00:1::1")):
+        async with _in_line(limiter, owner_at("fd00:1::1")):
             await asyncio.sleep(0)
             assert [each.done() for each in waiting] == [False] * 4 + [True, False]
             with pytest.raises(QueueFullError):
@@ -249,26 +248,24 @@ async def test_the_end_of_the_line_is_of_the_network_with_the_most(
 
 
 @contextlib.asynccontextmanager
-async def _held(slots: ConcurrencyLimiter, *owners: Owner) -> AsyncIterator[list[SlotRequest]]:
-    """The places of these owners, each with a session."""
-    places = [SlotRequest(owner) for owner in owners]
+async def _held(limiter: ConcurrencyLimiter, *owners: Owner) -> AsyncIterator[list[SlotRequest]]:
+    """The requests of these owners, each with a session."""
+    requests = [SlotRequest(owner) for owner in owners]
     async with contextlib.AsyncExitStack() as stack:
-        for slot_request in places:
-            await stack.enter_async_context(slots.acquire(slot_request))
-        yield places
+        for request in requests:
+            await stack.enter_async_context(limiter.acquire(request))
+        yield requests
 
 
 @contextlib.asynccontextmanager
-async def _in_line(slots: ConcurrencyLimiter, *owners: Owner) -> AsyncIterator[None]:
+async def _in_line(limiter: ConcurrencyLimiter, *owners: Owner) -> AsyncIterator[None]:
     """These owners have a reply in line."""
-    waiting = [asyncio.create_task(_hold(slots, SlotRequest(owner), [], 0)) for owner in owners]
+    waiting = [asyncio.create_task(_hold(limiter, SlotRequest(owner), [], 0)) for owner in owners]
     await asyncio.sleep(0)
-    try:
-        yield
-    finally:
-        for each in waiting:
-            each.cancel()
-        await asyncio.wait(waiting)
+    yield
+    for each in waiting:
+        each.cancel()
+    await asyncio.wait(waiting)
 
 
 def _owners(names: str) -> list[Owner]:
@@ -303,24 +300,24 @@ def _owners(names: str) -> list[Owner]:
 async def test_which_session_is_wanted(holders: str, waiting: str, busy: bool, idle: bool) -> None:
     """Shares become equal, and no session changes hands between equals."""
     owners = _owners(holders)
-    slots = ConcurrencyLimiter(len(owners))
-    async with _held(slots, *owners) as places, contextlib.AsyncExitStack() as stack:
+    limiter = ConcurrencyLimiter(len(owners))
+    async with _held(limiter, *owners) as requests, contextlib.AsyncExitStack() as stack:
         if waiting:
-            await stack.enter_async_context(_in_line(slots, *_owners(waiting)))
-        assert slots.is_wanted(places[0], is_spare=False) is busy
-        assert slots.is_wanted(places[0], is_spare=True) is idle
+            await stack.enter_async_context(_in_line(limiter, *_owners(waiting)))
+        assert limiter.is_wanted(requests[0], is_spare=False) is busy
+        assert limiter.is_wanted(requests[0], is_spare=True) is idle
 
 
 def test_owners_take_turns_if_there_are_more_of_them_than_sessions() -> None:
     """A session that its owner has had for long is wanted by an owner that has none."""
 
     async def ask() -> list[bool]:
-        slots = ConcurrencyLimiter(2)
-        async with _held(slots, *_owners("ab")) as places, _in_line(slots, *_owners("c")):
+        limiter = ConcurrencyLimiter(2)
+        async with _held(limiter, *_owners("ab")) as requests, _in_line(limiter, *_owners("c")):
             await asyncio.sleep(MIN_SHARE_S - 1.0)
-            early = slots.is_wanted(places[0], is_spare=False)
+            early = limiter.is_wanted(requests[0], is_spare=False)
             await asyncio.sleep(1.0)
-            return [early, slots.is_wanted(places[0], is_spare=False)]
+            return [early, limiter.is_wanted(requests[0], is_spare=False)]
 
     assert run(ask()) == [False, True]
 
@@ -329,14 +326,13 @@ def test_an_owner_that_comes_for_the_first_time_is_not_before_others() -> None:
     """However many new owners come, one that was served before has its turn."""
 
     async def ask() -> list[int]:
-        slots, order = ConcurrencyLimiter(1), list[int]()
-        await _hold(slots, SlotRequest(owner_at("known")), order, 0)
-        holding = [asyncio.create_task(_hold(slots, SlotRequest(owner_at("new 1")), order, 1))]
+        limiter, order = ConcurrencyLimiter(1), list[int]()
+        await _hold(limiter, SlotRequest(owner_at("known")), order, 0)
+        holding = [asyncio.create_task(_hold(limiter, SlotRequest(owner_at("new 1")), order, 1))]
         await asyncio.sleep(0.1)
         for number, owner in enumerate(("new 2", "known", "new 3"), 2):
-            holding.append(
-                asyncio.create_task(_hold(slots, SlotRequest(owner_at(owner)), order, number))
-            )
+            hold = _hold(limiter, SlotRequest(owner_at(owner)), order, number)
+            holding.append(asyncio.create_task(hold))
         await asyncio.wait(holding)
         return order
 
@@ -345,9 +341,9 @@ def test_an_owner_that_comes_for_the_first_time_is_not_before_others() -> None:
 
 async def test_no_more_sessions_are_wanted_than_replies_wait() -> None:
     """Each that is ending is for one of those in line."""
-    slots = ConcurrencyLimiter(5)
-    async with _held(slots, *_owners("aaaaa")) as places, _in_line(slots, *_owners("bc")):
-        for slot_request in places[:2]:
-            assert slots.is_wanted(slot_request, is_spare=False)
-            slot_request.is_ending = True
-        assert not slots.is_wanted(places[2], is_spare=True)
+    limiter = ConcurrencyLimiter(5)
+    async with _held(limiter, *_owners("aaaaa")) as requests, _in_line(limiter, *_owners("bc")):
+        for request in requests[:2]:
+            assert limiter.is_wanted(request, is_spare=False)
+            request.is_ending = True
+        assert not limiter.is_wanted(requests[2], is_spare=True)

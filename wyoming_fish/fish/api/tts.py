@@ -74,7 +74,8 @@ class TtsClient:
         """Speak ``text``: s16le mono PCM of ``settings.sample_rate`` in whole samples, as it comes.
 
         Fish is given up after ``read_timeout_s`` seconds without a byte, READ_TIMEOUT_S at most,
-        and if the audio comes too slowly (see Watchdog). Raises FishError; where it ends without one, all of the text has been spoken.
+        and if the audio comes too slowly (see Watchdog). Raises FishError; where it
+        ends without one, all of the text has been spoken.
         """
         await self._detect(read_timeout_s)
         resampler = None

@@ -93,7 +93,7 @@ class _Waiter(NamedTuple):
     """The place's own number."""
     tie: int
     """Tells tries of the same place apart."""
-    slot_request: SlotRequest
+    request: SlotRequest
     turn: asyncio.Future[None]
     """Set when it is its turn."""
 
@@ -153,8 +153,8 @@ class ConcurrencyLimiter:
         self._refusals, self._trial = 0, None
         self._go_on()
 
-    def is_wanted(self, slot_request: SlotRequest, *, is_spare: bool) -> bool:
-        """Return whether a reply in line should have the session that ``slot_request`` holds.
+    def is_wanted(self, request: SlotRequest, *, is_spare: bool) -> bool:
+        """Return whether a reply in line should have the session that ``request`` holds.
 
         A session that ``is_spare`` serves any reply: it has had nothing to speak for MAX_IDLE_S,
         or its listener has enough in hand. Any other serves only another network, or another
@@ -176,8 +176,8 @@ class ConcurrencyLimiter:
                     return False
         if is_spare:
             return True
-        has_had_its_share = _now() - slot_request.session_began >= MIN_SHARE_S
-        return held.owes(slot_request.owner, wanted, gap=1 if has_had_its_share else 2)
+        has_had_its_share = _now() - request.session_began >= MIN_SHARE_S
+        return held.owes(request.owner, wanted, gap=1 if has_had_its_share else 2)
 
     @contextlib.contextmanager
     def try_acquire(self) -> Iterator[bool]:
@@ -192,13 +192,13 @@ class ConcurrencyLimiter:
                 self._go_on()
 
     @contextlib.asynccontextmanager
-    async def acquire(self, slot_request: SlotRequest) -> AsyncIterator[None]:
+    async def acquire(self, request: SlotRequest) -> AsyncIterator[None]:
         """Hold one session's slot. A LimitError raised inside is a refusal by Fish.
 
-        Raises QueueTimeoutError when ``slot_request`` has waited as long as it may, and
+        Raises QueueTimeoutError when ``request`` has waited as long as it may, and
         QueueFullError.
         """
-        await self._turn(slot_request)
+        await self._turn(request)
         refused = False
         try:
             yield
@@ -207,40 +207,40 @@ class ConcurrencyLimiter:
             self._refused(error)
             raise
         finally:
-            self._give_back(slot_request, refused=refused)
+            self._give_back(request, refused=refused)
 
-    async def _turn(self, slot_request: SlotRequest) -> None:
+    async def _turn(self, request: SlotRequest) -> None:
         """Wait in line."""
         began = _now()
-        slot_request.is_ending = slot_request.is_preempted = False
+        request.is_ending = request.is_preempted = False
         tie = next(self._numbers)
-        if slot_request.number is None:
-            slot_request.number, slot_request.asked_at = tie, began
+        if request.number is None:
+            request.number, request.asked_at = tie, began
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = _Waiter(slot_request.number, tie, slot_request, turn)
-        bisect.insort(self._lines.setdefault(slot_request.owner, []), waiting)
+        waiting = _Waiter(request.number, tie, request, turn)
+        bisect.insort(self._lines.setdefault(request.owner, []), waiting)
         self._serve()
         self._shorten()
         try:
-            async with asyncio.timeout_at(began + slot_request.timeout_s - slot_request.waited):
+            async with asyncio.timeout_at(began + request.timeout_s - request.waited):
                 await turn
         except BaseException as error:
-            if slot_request in self._holders:
+            if request in self._holders:
                 # Cancelled as its turn came.
-                self._give_back(slot_request)
+                self._give_back(request)
             else:
                 self._leave(waiting)
             if isinstance(error, TimeoutError):
-                raise QueueTimeoutError(self._why_late(slot_request)) from error
+                raise QueueTimeoutError(self._why_late(request)) from error
             raise
         finally:
-            slot_request.waited += _now() - began
+            request.waited += _now() - began
             self.waited += _now() - began
 
-    def _why_late(self, slot_request: SlotRequest) -> str:
-        """Why ``slot_request`` has waited as long as it may."""
-        waited = f"for {slot_request.timeout_s:.0f} s"
-        if self._last_refusal and self._last_refusal[0] >= _now() - slot_request.timeout_s:
+    def _why_late(self, request: SlotRequest) -> str:
+        """Why ``request`` has waited as long as it may."""
+        waited = f"for {request.timeout_s:.0f} s"
+        if self._last_refusal and self._last_refusal[0] >= _now() - request.timeout_s:
             happened = self._last_refusal[1].reason
             return f"{happened} No session was free {waited}: others may use the account too."
         return f"No session was free {waited}. The account may have {self.limit} at a time."
@@ -251,9 +251,7 @@ class ConcurrencyLimiter:
         It is one of the network with the most.
         """
         if self.waiting > MAX_WAITING:
-            waiting = Shares(
-                each.slot_request.owner for line in self._lines.values() for each in line
-            )
+            waiting = Shares(each.request.owner for line in self._lines.values() for each in line)
             most = max(self._lines, key=waiting.of)
             last = self._lines[most][-1]
             self._leave(last)
@@ -263,19 +261,19 @@ class ConcurrencyLimiter:
                 )
 
     def _leave(self, waiting: _Waiter) -> None:
-        line = self._lines.get(waiting.slot_request.owner, [])
+        line = self._lines.get(waiting.request.owner, [])
         if waiting in line:
             line.remove(waiting)
             if not line:
-                del self._lines[waiting.slot_request.owner]
+                del self._lines[waiting.request.owner]
 
-    def _give_back(self, slot_request: SlotRequest, *, refused: bool = False) -> None:
+    def _give_back(self, request: SlotRequest, *, refused: bool = False) -> None:
         self.taken -= 1
-        self._holders.discard(slot_request)
-        if slot_request is self._trial:
+        self._holders.discard(request)
+        if request is self._trial:
             self._trial = None
         if not refused:
-            self._turns.ended(slot_request.owner, (_now(), next(self._numbers)))
+            self._turns.ended(request.owner, (_now(), next(self._numbers)))
             # Fish may have room now.
             self._go_on()
 
@@ -310,18 +308,16 @@ class ConcurrencyLimiter:
             # A reply that is being cancelled leaves the line only when its task has its turn.
             if not first.turn.cancelled():
                 self.taken += 1
-                self._holders.add(first.slot_request)
-                first.slot_request.session_began = _now()
+                self._holders.add(first.request)
+                first.request.session_began = _now()
                 if self._refusals:
-                    self._trial = first.slot_request
+                    self._trial = first.request
                 first.turn.set_result(None)
 
     def _first(self) -> _Waiter | None:
         """The reply in line whose turn it is; None if the free session is kept for others."""
         firsts = {owner: line[0] for owner, line in self._lines.items()}
-        waiting = {
-            owner: (each.slot_request.asked_at, each.number) for owner, each in firsts.items()
-        }
+        waiting = {owner: (each.request.asked_at, each.number) for owner, each in firsts.items()}
         held = Shares(holder.owner for holder in self._holders)
         owner, kept = self._turns.first(waiting, held, _now())
         if self.limit < MIN_LIMIT_TO_KEEP:

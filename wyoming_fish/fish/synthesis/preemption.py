@@ -37,9 +37,9 @@ class Attempt(Protocol):
 
 @contextlib.contextmanager
 def preemptible(
-    limiter: ConcurrencyLimiter, slot_request: SlotRequest, attempt: Attempt, audio: ReadAhead
+    limiter: ConcurrencyLimiter, request: SlotRequest, attempt: Attempt, audio: ReadAhead
 ) -> Iterator[None]:
-    """End the session of ``slot_request`` when the limiter wants it back.
+    """End the session of ``request`` when the limiter wants it back.
 
     ``attempt`` speaks in it, into ``audio``.
     """
@@ -49,17 +49,15 @@ def preemptible(
     def check() -> None:
         nonlocal timer
         timer = loop.call_later(CHECK_S, check)
-        slot_request.is_ending = attempt.is_ending
-        if slot_request.is_ending:
+        request.is_ending = attempt.is_ending
+        if request.is_ending:
             return
         idle_s = 0.0 if attempt.idle_since is None else loop.time() - attempt.idle_since
         is_idle = idle_s >= MAX_IDLE_S
         has_enough = audio.in_hand_s >= ENOUGH_IN_HAND_S
         # A session that is not idle speaks at least one piece.
-        if (is_idle or attempt.sent) and limiter.is_wanted(
-            slot_request, is_spare=is_idle or has_enough
-        ):
-            slot_request.is_ending, slot_request.is_preempted = True, not is_idle
+        if (is_idle or attempt.sent) and limiter.is_wanted(request, is_spare=is_idle or has_enough):
+            request.is_ending, request.is_preempted = True, not is_idle
             attempt.stop()
 
     timer = loop.call_later(CHECK_S, check)

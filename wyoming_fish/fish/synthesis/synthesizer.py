@@ -117,21 +117,19 @@ class Synthesizer:
         # What has begun has no other voice to wait for.
         first_audio_timeout_s = None if heard else self._first_audio_timeout_s
         retries = RetryPolicy(first_audio_timeout_s)
-        slot_request = SlotRequest(
-            self._owner, RESUME_TIMEOUT_S if heard else first_audio_timeout_s
-        )
+        request = SlotRequest(self._owner, RESUME_TIMEOUT_S if heard else first_audio_timeout_s)
         self._pool.prewarm(settings.backend)
         try:
             while await reply_text.begins():
                 attempt_class = RestAttempt if self._pool.breaker.taken else HedgedAttempt
                 attempt = self._attempt = attempt_class(self._pool, reply_text, settings)
                 try:
-                    await self._session(audio, attempt, settings.backend, retries, slot_request)
+                    await self._session(audio, attempt, settings.backend, retries, request)
                     reply_text.skip(attempt.sent)
                     if attempt.heard:
                         heard = True
                         retries.on_audio()
-                        slot_request.renew()
+                        request.renew()
                     # Until then others need a session more.
                     await audio.runs_low()
                 except FishError as error:
@@ -145,7 +143,7 @@ class Synthesizer:
                     reply_text.skip(spoken)
                     if attempt.heard:
                         retries.on_interruption(failure)
-                        slot_request = SlotRequest(self._owner, RESUME_TIMEOUT_S)
+                        request = SlotRequest(self._owner, RESUME_TIMEOUT_S)
                     pause = retries.pause(failure)
                     self._metrics.retries.append(failure.code)
                     await asyncio.sleep(pause)
@@ -158,7 +156,7 @@ class Synthesizer:
         attempt: HedgedAttempt | RestAttempt,
         backend: Backend,
         retries: RetryPolicy,
-        slot_request: SlotRequest,
+        request: SlotRequest,
     ) -> None:
         """Speak one attempt into ``audio``, from the moment there is something to send."""
         limiter = self._pool.limiter
@@ -168,8 +166,8 @@ class Synthesizer:
                 if not await attempt.due():
                     return
                 self._spend(0)
-                await stack.enter_async_context(limiter.acquire(slot_request))
-            stack.enter_context(preemptible(limiter, slot_request, attempt, audio))
+                await stack.enter_async_context(limiter.acquire(request))
+            stack.enter_context(preemptible(limiter, request, attempt, audio))
             speech = await stack.enter_async_context(
                 contextlib.aclosing(attempt.audio(retries.begin()))
             )

@@ -72,17 +72,17 @@ class FallbackVoice:
                 speaking.exception()
 
     async def _speak(self, audio: ReadAhead, text: AsyncIterable[str], owner: Owner) -> None:
-        slot_request = SlotRequest(owner)
+        request = SlotRequest(owner)
         for piece in _pieces(await plain(text, self._text_settings)):
             try:
-                async with self._limiter.acquire(slot_request):
+                async with self._limiter.acquire(request):
                     speech = synthesize_by_wyoming(self.uri, piece, self._rate, self.server_id)
                     async with contextlib.aclosing(speech):
                         async for pcm in speech:
                             await audio.write(pcm, ends=True)
             except LimitError as error:
                 raise FallbackError("it is busy with other replies") from error
-            slot_request.renew()
+            request.renew()
             await audio.runs_low()
 
 
