@@ -13,6 +13,7 @@ from benchmarks.player import RATE, Chunk, Heard
 from benchmarks.programs import cpu_seconds, emulator, memory, relay
 from benchmarks.speakers import wyoming_server
 from benchmarks.table import verdict
+from benchmarks.text import aligned_ends, ours
 from benchmarks.texts import AT_ONCE, TEXTS, THREE_SENTENCES, Text, written
 from tests.e2e.home_assistant import has_audio
 from tests.support.listening import listening
@@ -148,6 +149,17 @@ async def test_crowd_without_a_server() -> None:
     async with listening(leave) as port:
         with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="closed the connection")):
             await crowd(port, 1, THREE_SENTENCES, AT_ONCE, 0.0)
+
+
+def test_ends_of_sentences_with_letters_left_out() -> None:
+    """Ends are found in the text, even if a segmenter left out spaces and marks."""
+    assert aligned_ends("*So* it is. Yes? No.", ["So it is.", "Yes?", "No."]) == {9, 13}
+    assert aligned_ends("So it is. Yes.", ["So it is. Yes."]) == set()
+
+
+def test_our_own_sentences() -> None:
+    """What the benchmark takes for our sentences is the whole text, cut at its certain ends."""
+    assert ours("So it is. Yes? No.") == ["So it is. ", "Yes? ", "No."]
 
 
 def test_the_command() -> None:

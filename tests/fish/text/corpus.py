@@ -20,7 +20,6 @@ KNOWN_FAILURES: Final = _FOLDER / "known_failures.txt"
 _ESCAPE: Final = re.compile(r"\\(?:([nrt\\*.])|u([0-9a-f]{4}))")
 _PLAIN: Final = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
-_KINDS_IN_ENGLISH: Final = "en"
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,11 @@ class Reply:
 
     @property
     def language(self) -> str:
-        """The code of its language; English for a file of one kind."""
+        """The code of its language: English for a file of one kind, none for corpus.txt."""
         name = Path(self.file).stem
-        return name if _LANGUAGE.fullmatch(name) else _KINDS_IN_ENGLISH
+        if name == "corpus":
+            return "several"
+        return name if _LANGUAGE.fullmatch(name) else "en"
 
     def cleaner(self) -> Cleaner:
         return Cleaner(self.backend, self.settings)
@@ -119,6 +120,8 @@ def escaped(text: str) -> str:
 
 
 def unescaped(text: str) -> str:
+    """What a line of the corpus stands for."""
+
     def one(match: re.Match[str]) -> str:
         if match[2]:
             return chr(int(match[2], 16))
@@ -179,8 +182,7 @@ def failures() -> dict[str, str]:
 def known_failures() -> dict[str, str]:
     """All of known_failures.txt."""
     lines = KNOWN_FAILURES.read_text(encoding="utf-8").split("\n")
-    pairs = (line.split(" ⇒ ", 1) for line in lines if " ⇒ " in line and not line.startswith("#"))
-    return dict((case, said) for case, said in pairs)
+    return dict(line.split(" ⇒ ", 1) for line in lines if " ⇒ " in line)  # type: ignore[misc]
 
 
 def write_known_failures() -> None:
