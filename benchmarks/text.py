@@ -5,6 +5,7 @@ missed one costs time, and nothing else. A reply is exact when it is heard to th
 corpus says, and equal when its words are. The last end of a text does not count: nothing follows.
 """
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -46,21 +47,21 @@ _OURS: Final = "ours"
 
 
 class Score(NamedTuple):
-    """Cuts that are wrong."""
+    """What is wrong with the cuts of texts."""
 
     false: int = 0
     missed: int = 0
 
-    def __add__(self, other: tuple[object, ...]) -> "Score":
-        """Add up."""
-        false, missed = other
-        assert isinstance(false, int)  # noqa: S101 - two scores
-        assert isinstance(missed, int)  # noqa: S101
-        return Score(self.false + false, self.missed + missed)
-
     def __str__(self) -> str:
         """As the tables have it."""
         return f"{self.false}/{self.missed}"
+
+
+class Scores(NamedTuple):
+    """Of one text: of all ends, and of the first one."""
+
+    all: Score
+    first: Score
 
 
 def run(*, quick: bool = False) -> list[Verdict]:
@@ -70,6 +71,7 @@ def run(*, quick: bool = False) -> list[Verdict]:
         print(f"Not installed: {name}")
     own = [Case(case.language, case.text, case.sentences) for case in sentence_cases()]
     _compare(own, suites(), peers)
+    _print_pauses(own)
     _print_replies(replies())
     _print_costs(_QUICK_RANDOM if quick else _RANDOM)
     new = failures().keys() - known_failures().keys()
@@ -99,11 +101,20 @@ def _compare(own: list[Case], others: dict[str, list[Case]], peers: list[str]) -
             ]
             if name == "own":
                 costs.append([peer, f"{done.microseconds:.2f} µs"])
-        rows.append([f"{name} ({len(cases)})", *(str(_total(scores[who])) for who in columns)])
+        rows.append(
+            [
+                f"{name} ({len(cases)})",
+                *(str(_total(score.all for score in scores[who])) for who in columns),
+            ]
+        )
         if name == "own":
+            firsts = (str(_total(score.first for score in scores[who])) for who in columns)
+            rows.append(["own, the first end", *firsts])
             for who in columns:
                 for case, score in zip(cases, scores[who], strict=True):
-                    by_language[case.language][who] += score
+                    by_language[case.language][who] = _total(
+                        (by_language[case.language][who], score.all)
+                    )
     print_table("Sentence ends: false/missed", ["suite (texts)", *columns], rows)
     texts = [case.language for case in own]
     ranked = sorted(by_language, key=lambda code: (-by_language[code][_OURS].false, code))
@@ -138,9 +149,13 @@ def ours(text: str) -> list[str]:
     return marked(text, sentence_ends_found(text)).split("|")
 
 
-def _score(case: Case, found: list[str]) -> Score:
+def _score(case: Case, found: list[str]) -> Scores:
     true, cuts = visible_ends(case.sentences), aligned_ends(case.text, found)
-    return Score(len(cuts - true), len(true - cuts))
+    first = min(true, default=len(case.text))
+    return Scores(
+        Score(len(cuts - true), len(true - cuts)),
+        Score(int(min(cuts, default=first) < first), int(bool(true) and first not in cuts)),
+    )
 
 
 def aligned_ends(text: str, sentences: Iterable[str]) -> set[int]:
@@ -156,10 +171,30 @@ def aligned_ends(text: str, sentences: Iterable[str]) -> set[int]:
 
 
 def _total(scores: Iterable[Score]) -> Score:
-    total = Score()
-    for score in scores:
-        total += score
-    return total
+    return Score(*(sum(column) for column in zip(*scores, strict=True)))
+
+
+def _print_pauses(cases: list[Case]) -> None:
+    """Print how often a sentence is taken for ended when the text pauses after a word."""
+    counts = {"inner word": [0, 0, 0], "end of a sentence": [0, 0, 0]}
+    for case in cases:
+        ends = {len("".join(case.sentences[:number])) for number in range(len(case.sentences) + 1)}
+        for space in re.finditer(r"\s+|$", case.text):
+            at_end = space.end() in ends
+            sentences = Sentences()
+            sentences.write(case.text[: space.start()])
+            if sentences.cuts:
+                # What has ended before is spoken already.
+                sentences.take(sentences.cuts[-1].at)
+            count = counts["end of a sentence" if at_end else "inner word"]
+            count[0] += 1
+            count[1] += sentences.ends_well()
+            count[2] += sentences.ends_well(any_mark=True)
+    print_table(
+        "The text pauses after a word: where a sentence is taken for ended",
+        ["after", "places", "in a short pause", "in a long one"],
+        [[name, *count] for name, count in counts.items()],
+    )
 
 
 def _print_replies(every: list[Reply]) -> None:

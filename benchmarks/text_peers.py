@@ -16,8 +16,8 @@ VERSIONS: Final = {
 }
 # What a package needs and does not say.
 _UNDECLARED: Final = {"blingfire": ("numpy",)}
-# Source packages that hold a suite: the last of pySBD with one, and syntok's.
-SUITE_VERSIONS: Final = {"pysbd": "0.3.3", "syntok": "1.4.2"}
+# Source packages that hold a suite: of pySBD, the last one.
+SUITE_VERSIONS: Final = {"pysbd": "0.3.3", "syntok": "1.4.2", "sentence_stream": "1.3.0"}
 
 _CACHE: Final = Path(__file__).parents[1] / ".cache" / "text-peers"
 _PYTHON: Final = _CACHE / "venv" / "bin" / "python"
@@ -83,16 +83,19 @@ def suites() -> dict[str, list[Case]]:
     """The suites that are there, by what they are called."""
     found = {}
     if _sdist("pysbd").exists():
-        rules = _literal("pysbd", "benchmarks/english_golden_rules.py", "GOLDEN_EN_RULES")
+        tree = _tree("pysbd", "benchmarks/english_golden_rules.py")
+        rules = _values(tree)["GOLDEN_EN_RULES"]
         found["pySBD's golden rules"] = [
             Case("en", text, tuple(sentences)) for text, sentences in rules
         ]
     if _sdist("syntok").exists():
-        lines = _literal("syntok", "syntok/segmenter_test.py", "OSPL").strip().split("\n")
+        lines = _values(_tree("syntok", "syntok/segmenter_test.py"))["OSPL"].strip().split("\n")
         groups = [
             lines[at : at + _SYNTOK_SENTENCES] for at in range(0, len(lines), _SYNTOK_SENTENCES)
         ]
         found["syntok"] = [Case("en", " ".join(group), tuple(group)) for group in groups]
+    if _sdist("sentence_stream").exists():
+        found["sentence-stream"] = _asserted()
     return found
 
 
@@ -100,16 +103,63 @@ def _sdist(name: str) -> Path:
     return _CACHE / f"{name}-{SUITE_VERSIONS[name]}.tar.gz"
 
 
-def _literal(name: str, path: str, variable: str) -> Any:
-    """The value that a module of a source package gives to ``variable``; nothing is run."""
+def _tree(name: str, path: str) -> ast.Module:
+    """A module of a source package. It is read and never run."""
     with tarfile.open(_sdist(name)) as archive:
         member = archive.extractfile(f"{name}-{SUITE_VERSIONS[name]}/{path}")
         assert member is not None  # noqa: S101 - a file of a pinned version
-        tree = ast.parse(member.read())
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == variable:
-            return ast.literal_eval(node.value)
-    raise LookupError(variable)
+        return ast.parse(member.read())
+
+
+def _values(tree: ast.AST) -> dict[str, Any]:
+    """What names are given in ``tree``, of values that are written out."""
+    values: dict[str, Any] = {}
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            value = _value(node.value, values)
+            if value is not None:
+                values[node.targets[0].id] = value
+    return values
+
+
+def _value(node: ast.expr, names: dict[str, Any]) -> Any:
+    """The value of text, of lists and of names; None for anything else."""
+    match node:
+        case ast.Name():
+            return names.get(node.id)
+        case ast.JoinedStr():
+            parts = [
+                _value(part.value if isinstance(part, ast.FormattedValue) else part, names)
+                for part in node.values
+            ]
+            return None if None in parts else "".join(parts)
+        case ast.List():
+            items = [_value(item, names) for item in node.elts]
+            return None if None in items else items
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None
+
+
+def _asserted() -> list[Case]:
+    """What sentence-stream's tests say of texts: `assert list(stream_to_sentences(…)) == […]`."""
+    cases = {}
+    for function in _tree("sentence_stream", "tests/test_sentence_stream.py").body:
+        names = _values(function)
+        for node in ast.walk(function):
+            match node:
+                case ast.Compare(
+                    left=ast.Call(
+                        args=[ast.Call(func=ast.Name("stream_to_sentences"), args=[given])]
+                    ),
+                    comparators=[expected],
+                ):
+                    pieces, sentences = _value(given, names), _value(expected, names)
+                    if pieces and sentences:
+                        text = "".join(pieces)
+                        cases[text] = Case("en", text, tuple(sentences))
+    return list(cases.values())
 
 
 def _pip(command: str, *arguments: str) -> bool:
