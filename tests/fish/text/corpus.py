@@ -182,7 +182,7 @@ def failures() -> dict[str, str]:
 def known_failures() -> dict[str, str]:
     """All of known_failures.txt."""
     lines = KNOWN_FAILURES.read_text(encoding="utf-8").split("\n")
-    return dict(line.split(" ⇒ ", 1) for line in lines if " ⇒ " in line)  # type: ignore[misc]
+    return dict(line.split(" ⇒ ", 1) for line in lines if " ⇒ " in line)
 
 
 def write_known_failures() -> None:
