@@ -16,6 +16,15 @@ from collections import deque
 from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final, NamedTuple
+from unicodedata import category
+
+from .abbreviations import (
+    ABBREVIATIONS,
+    BEFORE_NUMBERS,
+    BESIDE_NUMBERS,
+    FINAL_WORDS,
+    SENTENCE_STARTERS,
+)
 
 __all__ = ["MAX_SPACE_CHARS", "Cut", "CutKind", "Sentences", "sentence_ends"]
 
@@ -44,35 +53,61 @@ WINDOW_CHARS: Final = LOOKAHEAD_CHARS + 2 * MAX_SENTENCE_CHARS
 
 _CLOSERS: Final = "\"'”’»›)]}）】」』》〉＂＇"
 
-# Marks that end a sentence where a space or line follows, and those that need none.
-_SPACED_MARKS: Final = ".!?…؟۔।॥።፧։"
-_FREE_MARKS: Final = "。！？｡။។៕"
-_CLAUSE_MARKS: Final = ",;:،؛–—"
+_OPENERS: Final = '([{«„“‘"-*_'
+
+# Marks that end a sentence if a space or a line follows, and those that need none.
+_SPACED_MARKS: Final = ".!?…"
+_FREE_MARKS: Final = "。！？｡။។៕।॥۔؟።፧։"
+_CLAUSE_MARKS: Final = ",;:،؛–—·"
+# Marks that belong to the word before them, although a space stands between: "Oui !", "40 %".
+_TRAILING_MARKS: Final = "?!:;%…"
 _SENTENCE_ENDS: Final = frozenset(_SPACED_MARKS)
 _CLAUSE_ENDS: Final = frozenset(_CLAUSE_MARKS)
-_FREE_CLAUSE_MARKS: Final = "，、；：､"
+_FREE_CLAUSE_MARKS: Final = "，、；：､၊"
 
 _PLACE: Final = re.compile(
     rf"""(?P<bracket>[\[(]|<\|)
-    | (?P<free>[{_FREE_MARKS}][{_FREE_MARKS}{re.escape(_SPACED_MARKS)}]*[{re.escape(_CLOSERS)}]*\s*)
+    | (?P<free>(?:[{_FREE_MARKS}]|．(?![0-9０-９]))[{_FREE_MARKS}{re.escape(_SPACED_MARKS)}．]*
+        [{re.escape(_CLOSERS)}]*\s*)
     | (?P<clause>[{_FREE_CLAUSE_MARKS}]\s*)
     | (?P<space>(?:[^\S\u00a0\u202f\u2060])+)""",
     re.VERBOSE,
 )
 
-# Before a capital these are no ends; others are, or are not followed by one.
-_TITLES: Final = frozenset(
-    "mr mrs ms mx dr prof st sr sra srta dra don dott sig ing avv hr fr frl mme mlle dhr mevr rev "
-    "hon gen col sgt lt capt gov sen rep pres mt ft bl t z d u ул г им пр".split()
-)
-# Before a number these are no ends; «No.» before a word is an answer.
-_BEFORE_NUMBERS: Final = frozenset(
-    "no nr nro núm num n° art abs kap fig vol ch p pp pg pág s str tel ca approx max min kl ul av "
-    "jan feb mar apr jun jul aug sep sept oct okt nov dec dez dic".split()
+# What follows the half of a day without a new sentence: "10 a.m. Pacific".
+_AFTER_HALF_DAYS: Final = frozenset(
+    "pacific eastern central mountain gmt utc est edt cst cdt mst mdt pst pdt cet et ct mt pt "
+    "monday tuesday wednesday thursday friday saturday sunday".split()
 )
 _HALF_DAYS: Final = ("a.m.", "p.m.")
-# Ordinals and the numbers of lists are mostly days: «am 3. Mai», «1. Milk».
+# Ordinals and the numbers of lists are mostly days: "am 3. Mai", "1. Milk".
 _LARGEST_ORDINAL: Final = 31
+# "2024. 05. 12."
+_YEAR_DIGITS: Final = 4
+_DATE: Final = re.compile(r"\d{1,2}\.")
+_ROMAN: Final = re.compile(r"(?=[IVXL]{2})X{0,4}L?X{0,3}(?:IX|IV|V?I{0,3})")
+
+# Letters of each part of an abbreviation with full stops: "z.B", "Ph.D". One that begins with a
+# single letter may have longer ones: "f.eks".
+MAX_PART_CHARS: Final = 2
+MAX_LATER_PART_CHARS: Final = 4
+
+# Letters of the word after an abbreviation that are waited for.
+MAX_STARTER_CHARS: Final = 12
+
+# "l'avv.", "Karl-Marx-Str."
+_PARTS: Final = re.compile(r"['’\-/]")
+# "Hauptstr."
+_STREET: Final = re.compile(r"\w{2,}str")
+_DEGREES: Final = frozenset(("Dr", "Prof", "Dipl", "Mag", "dr", "prof", "Univ"))
+# How a sentence goes on after a quoted one: "he said" in Chinese, "と" in Japanese.
+_SPEAKERS: Final = "他她它我你您"
+_SAID: Final = re.compile(rf"と|って|[{_SPEAKERS}][^，。！？、\s]{{0,5}}[说說问問道喊答]")
+_CLAUSE_END: Final = re.compile(r"[，。！？、：\s]|[说說问問道喊答]")
+# Marks after which a sentence can be certain to have ended, and what has to be closed before.
+_CERTAIN_MARKS: Final = ".!?"
+_OPEN: Final = frozenset('"“”„«»‹›([{（【')
+_SPACES: Final = "\u00a0\u202f "
 
 
 class CutKind(IntEnum):
@@ -138,6 +173,16 @@ class Sentences:
         """How many characters from the start on have all their cuts."""
         return self._scanned
 
+    @property
+    def ends_certainly(self) -> bool:
+        """Whether the text as it stands ends with a sentence, whatever follows."""
+        if not self.text or self.text[-1] not in _CERTAIN_MARKS or self._open or self._later:
+            return False
+        start = next((cut.at for cut in reversed(self.cuts) if cut.kind is CutKind.SENTENCE), 0)
+        word = _bare_word(self.text[-MAX_SPACE_CHARS:]).lower().lstrip("0123456789.,")
+        # A quote or a bracket has to be closed first.
+        return word in FINAL_WORDS and _OPEN.isdisjoint(self.text[start:])
+
     def ends_well(self, *, any_mark: bool = False) -> bool:
         """Whether the text as it stands ends with a sentence, if nothing followed.
 
@@ -153,11 +198,12 @@ class Sentences:
             return False
         if any_mark and len(stem) < len(self.text):
             return True
+        stem = stem[-MAX_SPACE_CHARS:]
         word = _bare_word(stem)
         if word.isdecimal():
             # It may go on as a decimal, or be a day.
             return False
-        return any_mark or not (_is_initial(word) or word in _TITLES or word in _BEFORE_NUMBERS)
+        return any_mark or not (_is_abbreviation(stem, "") or word in BEFORE_NUMBERS)
 
     def _scan(self) -> None:
         """Find the cuts that the text by now makes certain."""
@@ -176,6 +222,8 @@ class Sentences:
                 continue
             if end == len(text) and end - start < MAX_SPACE_CHARS:
                 # More spaces or closing quotes may follow, and the next letter is not known.
+                break
+            if _needs_more(text, place):
                 break
             kind = _kind(text, place)
             if kind is not None:
@@ -203,65 +251,128 @@ def sentence_ends(text: str, at: int) -> Iterator[int]:
             yield at
 
 
+def _needs_more(text: str, place: re.Match[str]) -> bool:
+    """Whether it depends on text that has not come what ends at ``place``."""
+    rest = text[place.end() :]
+    if len(rest) >= MAX_STARTER_CHARS:
+        return False
+    if place["free"]:
+        is_quoted = place[0][-1] in _CLOSERS
+        return is_quoted and rest[0] in _SPEAKERS and not _CLAUSE_END.search(rest)
+    stem = text[max(0, place.start() - MAX_SPACE_CHARS) : place.start()]
+    if _last_mark(stem) not in _SENTENCE_ENDS or rest[:1].islower():
+        return False
+    if rest in _CLOSERS:
+        return True
+    if rest.isdecimal():
+        return _bare_word(stem).isdecimal()
+    return rest.isalpha() and _is_abbreviation(stem, "")
+
+
 def _kind(text: str, place: re.Match[str]) -> CutKind | None:
     """What ends at a place, where anything does; what follows the place is known."""
+    start, end = place.span()
+    rest = text[end : end + MAX_STARTER_CHARS]
     if place["free"]:
-        return CutKind.SENTENCE
+        is_quoted = place[0][-1] in _CLOSERS and _SAID.match(rest)
+        return CutKind.CLAUSE if is_quoted else CutKind.SENTENCE
     if place["clause"]:
         return CutKind.CLAUSE
-    start, end = place.span()
     # What matters of the text before is its last word with its marks.
-    stem, following = text[max(0, start - MAX_SPACE_CHARS) : start], text[end : end + 1]
-    if not stem.strip():
+    stem, following = text[max(0, start - MAX_SPACE_CHARS) : start], rest[:1]
+    if not stem.strip() or (following and following in _TRAILING_MARKS):
         return None
     goes_on = following.islower()
     mark = _last_mark(stem)
-    ends = mark in _SENTENCE_ENDS
+    ends = mark in _SENTENCE_ENDS or (mark == ";" and _is_greek(stem))
     if lines := place[0].count("\n"):
         # A line that goes on in the next one, but not what announces a list.
         wrapped = goes_on and not ends and lines == 1 and not stem.endswith(":")
         return CutKind.WORD if wrapped else CutKind.SENTENCE
-    if ends and not goes_on and not _is_abbreviation(stem, following):
+    if ends and following and following in _CLOSERS and not rest[1:2].isalnum():
+        # "Oui ! »"
+        return None
+    if ends and not goes_on and not _is_abbreviation(stem, rest):
         return CutKind.SENTENCE
     if mark in _CLAUSE_ENDS:
         return CutKind.CLAUSE
     if stem[-1].isdecimal() and not following.isalpha():
-        # «10 000», «22 °C», «3 - 5»
+        # "10 000", "22 °C", "3 - 5"
         return None
     return CutKind.WORD
 
 
-def _is_abbreviation(stem: str, following: str) -> bool:
-    """Whether the full stop that ends ``stem`` belongs to its word."""
+def _is_abbreviation(stem: str, rest: str) -> bool:
+    """Whether the full stop that ends ``stem`` belongs to its word; ``rest`` follows it."""
     last = _last_word(stem)
-    if not last.endswith(".") or last.lower() in _HALF_DAYS:
+    if not last.endswith("."):
         return False
+    starter = _starter(rest)
     word = _bare_word(stem)
+    before = stem[: len(stem) - len(last)].rstrip()
+    if last.lower() in _HALF_DAYS:
+        return not starter or starter in _AFTER_HALF_DAYS
     if word.isdecimal():
-        return int(word) <= _LARGEST_ORDINAL
-    if _is_initial(word) or word in _TITLES:
+        if len(word) == _YEAR_DIGITS:
+            return _DATE.match(rest) is not None
+        is_listed = not before or "\n" in stem[len(before) : len(stem) - len(last)]
+        return int(word[:3]) <= _LARGEST_ORDINAL and (is_listed or starter not in SENTENCE_STARTERS)
+    if _has_parts(word) or _ROMAN.fullmatch(word):
+        return starter not in SENTENCE_STARTERS
+    word = _PARTS.split(word)[-1]
+    if word in ABBREVIATIONS or _STREET.fullmatch(word):
         return True
-    return word in _BEFORE_NUMBERS and following.isdecimal()
+    if rest[:1].isdecimal() and (word in BEFORE_NUMBERS or word in BESIDE_NUMBERS):
+        return True
+    previous = _bare_word(before)
+    if word in BESIDE_NUMBERS and previous.isdecimal():
+        return True
+    # "Dr. med. Huber"
+    return before.endswith(".") and previous in _DEGREES and word.islower()
+
+
+def _starter(rest: str) -> str:
+    """The first word of what follows, in small letters."""
+    words = rest.split(maxsplit=1)
+    return words[0].strip(_OPENERS + ".,!?").lower() if words else ""
 
 
 def _bare_word(stem: str) -> str:
-    """The last word in small letters, without marks and quotes around it."""
-    return _last_word(stem).strip(f"{_CLOSERS}{_SPACED_MARKS}([{{«„“‘-*_").lower()
+    """The last word, without marks and quotes around it."""
+    return _last_word(stem).strip(_CLOSERS + _SPACED_MARKS + _OPENERS)
 
 
 def _last_word(stem: str) -> str:
     """What follows the last space."""
-    return "" if stem[-1:].isspace() else stem.rsplit(maxsplit=1)[-1]
+    return "" if not stem or stem[-1].isspace() else stem.rsplit(maxsplit=1)[-1]
 
 
 def _last_mark(stem: str) -> str:
     """The last character before closing marks."""
-    return stem.rstrip(_CLOSERS)[-1:]
+    return stem.rstrip(_CLOSERS + _SPACES)[-1:]
 
 
-def _is_initial(word: str) -> bool:
-    """Whether this is a letter, or several with full stops between: «J», «z.B», «U.S»."""
-    return all(len(part) == 1 and part.isalpha() for part in word.split("."))
+def _has_parts(word: str) -> bool:
+    """Whether this is a letter, or short parts with full stops between: "J", "z.B", "Ph.D"."""
+    first, *later = word.split(".")
+    if not later:
+        return (len(first) == 1 and first.isalpha()) or _is_doubled(first)
+    most = MAX_LATER_PART_CHARS if len(first) == 1 else MAX_PART_CHARS
+    return (
+        len(first) <= MAX_PART_CHARS
+        and all(0 < len(part) <= most for part in later)
+        and all(category(letter)[0] in "LM" for letter in word if letter != ".")
+    )
+
+
+def _is_doubled(word: str) -> bool:
+    """Whether this is a Spanish plural: "EE. UU."."""
+    return len(word) == 2 and word[0] == word[1] and word.isupper()
+
+
+def _is_greek(stem: str) -> bool:
+    """Whether a Greek letter stands before the mark that ends ``stem``: its ";" asks."""
+    return "\u0370" <= stem.rstrip(_CLOSERS)[-2:-1] < "\u0400"
 
 
 def _after_cue(text: str, start: int) -> int | None:
