@@ -93,8 +93,13 @@ _SAID: Final = re.compile(rf"と|って|[{_SPEAKERS}][^，。！？、\s]{{0,5}}
 _CLAUSE_END: Final = re.compile(r"[，。！？、：\s]|[说說问問道喊答]")
 _QUOTES: Final = "\"'”’»›“‘«"
 _OPENING_QUOTES: Final = ("«", "„", "“", "‹")
+_BEFORE_ORDINALS: Final = ("", "\n", "!", "?", ":", "–", "-", "(")
 _DASHES: Final = ("-", "–", "—")
 _SPACES: Final = "\u00a0\u202f "
+_WORDS: Final = (BEFORE_NUMBERS, ABBREVIATIONS, BESIDE_NUMBERS)
+_QUOTED: Final = frozenset(_CLOSERS)
+_AFTER_MARKS: Final = _CLOSERS + _QUOTES + _SPACES
+_AROUND_WORDS: Final = _CLOSERS + _SPACED_MARKS + _OPENERS
 
 
 # Marks after which a sentence can be certain to have ended, and what has to be closed before.
@@ -141,13 +146,16 @@ def may_end(text: str, *, any_mark: bool, is_spaced: bool) -> bool:
 
 def needs_more(text: str, place: re.Match[str]) -> bool:
     """Whether it depends on text that has not come what ends at ``place``."""
-    rest = text[place.end() :]
-    if len(rest) >= MAX_STARTER_CHARS:
+    start, end = place.span()
+    if len(text) - end >= MAX_STARTER_CHARS:
         return False
+    rest = text[end:]
     if place["free"]:
-        is_quoted = place[0][-1] in _CLOSERS
-        return is_quoted and rest[0] in _SPEAKERS and not _CLAUSE_END.search(rest)
-    stem = text[max(0, place.start() - MAX_SPACE_CHARS) : place.start()]
+        is_quoted = place[0][-1:] in _QUOTED
+        return is_quoted and rest[:1] in _SPEAKERS and not _CLAUSE_END.search(rest)
+    if text[start - 1 : start].isalpha():
+        return False
+    stem = text[max(0, start - MAX_SPACE_CHARS) : start]
     if _last_mark(stem) not in _SENTENCE_ENDS:
         return False
     if len(rest) == 1 and (rest.islower() or rest in _CLOSERS):
@@ -161,14 +169,16 @@ def needs_more(text: str, place: re.Match[str]) -> bool:
 def cut_kind(text: str, place: re.Match[str]) -> CutKind | None:
     """What ends at a place, where anything does; what follows the place is known."""
     start, end = place.span()
+    following = text[end : end + 1]
+    if text[start - 1 : start].isalpha() and following.isalnum() and place[0] == " ":
+        # Most places are between two words.
+        return CutKind.WORD
     rest = text[end : end + MAX_STARTER_CHARS]
-    if place["free"]:
-        is_quoted = place[0][-1] in _CLOSERS and _SAID.match(rest)
-        return CutKind.CLAUSE if is_quoted else CutKind.SENTENCE
-    if place["clause"]:
-        return CutKind.CLAUSE
+    if not place["space"]:
+        goes_on = place["clause"] or (place[0][-1:] in _QUOTED and _SAID.match(rest))
+        return CutKind.CLAUSE if goes_on else CutKind.SENTENCE
     # What matters of the text before is its last word with its marks.
-    stem, following = text[max(0, start - MAX_SPACE_CHARS) : start], rest[:1]
+    stem = text[max(0, start - MAX_SPACE_CHARS) : start]
     is_opened = stem[-1:] in _OPENING_QUOTES and not stem[-2:-1].strip()
     if not stem.strip() or is_opened or (following and following in _TRAILING_MARKS):
         return None
@@ -200,19 +210,18 @@ def _is_abbreviation(stem: str, rest: str) -> bool:
     last = _last_word(stem)
     if not last.endswith(".") or last[-2:-1] in _CLOSERS:
         return False
-    starter = _starter(rest)
-    starts = starter in SENTENCE_STARTERS
-    word = _bare_word(stem)
-    before = stem[: len(stem) - len(last)].rstrip()
+    word = last.strip(_AROUND_WORDS)
+    before = stem[: len(stem) - len(last)].rstrip(" ")
+    if word.isdecimal():
+        return _is_ordinal(word, before, rest)
     previous = _bare_word(before)
+    starter = _starter(rest)
     if last.lower() in _HALF_DAYS:
         return not starter or starter in _AFTER_HALF_DAYS
-    if word.isdecimal():
-        return _is_ordinal(word, stem, rest)
     if word in LIST_ENDS or f"{previous}.{word}" in LIST_ENDS:
         return False
     if _has_parts(word.replace("-", "")) or _ROMAN.fullmatch(word) or word in MAY_END:
-        return not starts
+        return starter not in SENTENCE_STARTERS
     return _is_listed(word, before, rest)
 
 
@@ -234,30 +243,23 @@ def _is_listed(word: str, before: str, rest: str) -> bool:
     return before.endswith(".") and previous in _DEGREES and word.islower()
 
 
-def _is_known(word: str) -> bool:
-    return any(word in words for words in (ABBREVIATIONS, BEFORE_NUMBERS, BESIDE_NUMBERS))
-
-
-def _is_ordinal(number: str, stem: str, rest: str) -> bool:
-    """Whether the full stop after ``number``, which ends ``stem``, is part of it."""
+def _is_ordinal(number: str, before: str, rest: str) -> bool:
+    """Whether the full stop after ``number``, between ``before`` and ``rest``, is part of it."""
     if len(number) == _YEAR_DIGITS:
         return _DATE.match(rest) is not None
     if int(number[:3]) > _LARGEST_ORDINAL:
         return False
-    before = stem[: stem.rindex(number)].rstrip(" ")
-    starter = _starter(rest)
+    if rest[:1].isdecimal() or before[-1:] in _BEFORE_ORDINALS or " " not in before:
+        return True
     previous = _bare_word(before)
-    if before.endswith(".") and (
-        _is_known(previous) or (len(previous) == 1 and previous.isalpha())
-    ):
+    if before[-1] == ".":
         # "Nr. 5. Dann"
-        return False
-    is_first = not before or before[-1] in "\n.!?:–-(" or " " not in before.strip()
+        is_letter = len(previous) == 1 and previous.isalpha()
+        return not (is_letter or any(previous in words for words in _WORDS))
+    starter = _starter(rest)
     return (
         not starter
-        or is_first
         or starter in AFTER_ORDINALS
-        or rest[:1].isdecimal()
         or (previous.lower() in ORDINAL_ARTICLES and starter not in SENTENCE_STARTERS)
     )
 
@@ -279,7 +281,7 @@ def _starter(rest: str) -> str:
 
 def _bare_word(stem: str) -> str:
     """The last word, without marks and quotes around it."""
-    return _last_word(stem).strip(_CLOSERS + _SPACED_MARKS + _OPENERS)
+    return _last_word(stem).strip(_AROUND_WORDS)
 
 
 def _last_word(stem: str) -> str:
@@ -289,7 +291,7 @@ def _last_word(stem: str) -> str:
 
 def _last_mark(stem: str) -> str:
     """The last character before closing marks."""
-    return stem.rstrip(_CLOSERS + _QUOTES + _SPACES)[-1:]
+    return stem.rstrip(_AFTER_MARKS)[-1:]
 
 
 def _has_parts(word: str) -> bool:
