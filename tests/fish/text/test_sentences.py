@@ -51,6 +51,52 @@ Say [soft, slow. voice] hello. |Then (sighing. loudly) go. |Bye
 วันนี้อากาศดี พรุ่งนี้ฝนจะตก
 10 000 people came. |22 °C is warm.
 Milk costs 3.50. |Bread 2.
+Die 3 Std. Fahrt war lang. |Ja
+Er wohnt in der Hauptstr. 5 in Berlin. |Ja
+Das gilt bzw. St. Pauli. |Gut
+Es kostet 5 € inkl. MwSt. |Ja
+Am 3. Okt. Zeit umstellen. |Ja
+Dr. med. Anna Huber ruft an. |Ja
+Ludwig XIV. König von Frankreich. |Ja
+Il faut env. 20 minutes. |Oui
+12 av. Foch est fermé. |Oui
+Faltan aprox. 20 minutos. |Sí
+Vive en EE. UU. Norte. |Sí
+Vive en EE.UU. Norte. |Sí
+L'avv. Neri è qui. |Sì
+Mieszka przy ul. Długiej 5. |Tak jest
+Např. Praha je hezká. |Ano
+Це вул. Шевченка. |Так
+Проф. Иванов здесь. |Да
+डॉ. शर्मा आए हैं। |हाँ
+Tôi ở TP. Hồ Chí Minh. |Vâng
+Jl. Sudirman macet. |Ya
+See Sec. 2.1 for more. |Yes
+Cats vs. Dogs is on. |Yes
+It is at 10 a.m. Pacific time. |Yes
+It's 10 a.m. |The door is open.
+Τι ώρα είναι; |Είναι πέντε.
+ሰላም ነው።|እሺ
+今日は晴れ．|明日は雨．|はい
+“关灯！”他说。|好
+「はい。」と言った。|え
+他说：“关灯！”|好的
+« Bonjour ! » |Oui
+Il a dit « Bonjour ! » hier. |Oui
+Es ist 20. |The light
+Der 12. Spieler kam. |Ja
+A Ph.D. Student came. |Yes
+World War II. |The end
+Lampan är av. |Dörren är öppen.
+Call Don. |He knows.
+2024. 05. 12. péntek. |Igen
+The answer is 3. |The door is open.
+1. The milk is here. |Yes
+ok. 20 minut. |Tak
+Ok. |20 minutes left.
+Min. 20 °C. |Gut
+He lives in the U.S. |It is big.
+He lives in the U.S. Army base. |Yes
 """
 
 
@@ -175,3 +221,26 @@ def test_time_is_linear(pattern: str) -> None:
         sentences.write(letter)
         if sentences.cuts:
             sentences.take(sentences.cuts[-1].at)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_certain"),
+    [
+        ("The humidity is forty percent.", True),
+        ("Is that okay?", True),
+        ("Es ist 21,5 °C.", True),
+        ("Es sind 40 %.", True),
+        ("The light is off", False),
+        ("The light is off. ", False),
+        ('He said "okay?', False),
+        ("Open example.", False),
+        ("Call Dr.", False),
+        ("It is 21.", False),
+        ("Yahoo!", False),
+    ],
+)
+def test_an_end_is_certain(text: str, is_certain: bool) -> None:
+    """After some words, a mark ends the sentence before anything follows it."""
+    sentences = Sentences()
+    sentences.write(text)
+    assert sentences.ends_certainly is is_certain

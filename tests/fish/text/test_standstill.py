@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wyoming_fish.fish.settings import Backend
-from wyoming_fish.fish.text import Cleaner, TextSettings, sentences
+from wyoming_fish.fish.text import Cleaner, TextSettings
 from wyoming_fish.fish.text.markup import blocks, parser
 from wyoming_fish.fish.text.markup.construct import NEED_MORE, NeedMore
 from wyoming_fish.fish.text.markup.parser import MAX_HELD_CHARS
 from wyoming_fish.fish.text.markup.state import ParserState
-from wyoming_fish.fish.text.sentences import Sentences, sentence_ends
+from wyoming_fish.fish.text.sentences import Sentences, segmenter, sentence_ends
 from wyoming_fish.fish.text.ssml.document import parse_ssml
 
 from .corpus import clean
@@ -96,7 +96,7 @@ def test_a_place_of_no_length(monkeypatch: pytest.MonkeyPatch, kind: str) -> Non
     """A pattern of the cuts that matches an empty text does not hold them up."""
     kinds = ("bracket", "free", "clause", "space")
     groups = [f"(?P<{name}>{'' if name == kind else 'x^'})" for name in kinds]
-    monkeypatch.setattr(sentences, "_PLACE", re.compile("|".join(groups)))
+    monkeypatch.setattr(segmenter, "PLACE", re.compile("|".join(groups)))
     cuts = Sentences()
     for letter in TEXT:
         cuts.write(letter)

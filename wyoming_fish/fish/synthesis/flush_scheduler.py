@@ -323,7 +323,9 @@ class FlushScheduler:
     def _end(self, now: float) -> int:
         """All of the text, where it has paused at what may be its end; else 0."""
         pause = now - self._last_text
-        if pause >= TEXT_PAUSE_S and self._sentences.ends_well(any_mark=pause >= LONG_TEXT_PAUSE_S):
+        if self._sentences.ends_certainly or (
+            pause >= TEXT_PAUSE_S and self._sentences.ends_well(any_mark=pause >= LONG_TEXT_PAUSE_S)
+        ):
             return len(self._sentences.text)
         return 0
 

@@ -11,13 +11,21 @@ needs the clauses and words of a long sentence too, and the text as it was.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterator
-from enum import IntEnum
 from typing import Final, NamedTuple
 
-__all__ = ["MAX_SPACE_CHARS", "Cut", "CutKind", "Sentences", "sentence_ends"]
+from .ends import (
+    MAX_SPACE_CHARS,
+    PLACE,
+    CutKind,
+    certainly_ends,
+    cut_kind,
+    may_end,
+    needs_more,
+)
+
+__all__ = ["MAX_SENTENCE_CHARS", "WINDOW_CHARS", "Cut", "Sentences", "sentence_ends"]
 
 # Characters within which a bracket that opens a cue is closed. One that is not closed by then
 # is no cue and may be cut.
@@ -35,52 +43,9 @@ MAX_SENTENCE_CHARS: Final = 1000
 # Characters that are looked at ahead of what is taken: more than is ever said in one breath.
 LOOKAHEAD_CHARS: Final = 2 * MAX_SENTENCE_CHARS
 
-# Spaces, or closing marks, after which it does not matter what else follows.
-MAX_SPACE_CHARS: Final = 64
-
 # Characters that are looked at together: a place within AHEAD, and what follows it. Text beyond
 # them costs nothing until its turn comes.
 WINDOW_CHARS: Final = LOOKAHEAD_CHARS + 2 * MAX_SENTENCE_CHARS
-
-_CLOSERS: Final = "\"'”’»›)]}）】」』》〉＂＇"
-
-# Marks that end a sentence where a space or line follows, and those that need none.
-_SPACED_MARKS: Final = ".!?…؟۔।॥።፧։"
-_FREE_MARKS: Final = "。！？｡။។៕"
-_CLAUSE_MARKS: Final = ",;:،؛–—"
-_SENTENCE_ENDS: Final = frozenset(_SPACED_MARKS)
-_CLAUSE_ENDS: Final = frozenset(_CLAUSE_MARKS)
-_FREE_CLAUSE_MARKS: Final = "，、；：､"
-
-_PLACE: Final = re.compile(
-    rf"""(?P<bracket>[\[(]|<\|)
-    | (?P<free>[{_FREE_MARKS}][{_FREE_MARKS}{re.escape(_SPACED_MARKS)}]*[{re.escape(_CLOSERS)}]*\s*)
-    | (?P<clause>[{_FREE_CLAUSE_MARKS}]\s*)
-    | (?P<space>(?:[^\S\u00a0\u202f\u2060])+)""",
-    re.VERBOSE,
-)
-
-# Before a capital these are no ends; others are, or are not followed by one.
-_TITLES: Final = frozenset(
-    "mr mrs ms mx dr prof st sr sra srta dra don dott sig ing avv hr fr frl mme mlle dhr mevr rev "
-    "hon gen col sgt lt capt gov sen rep pres mt ft bl t z d u ул г им пр".split()
-)
-# Before a number these are no ends; «No.» before a word is an answer.
-_BEFORE_NUMBERS: Final = frozenset(
-    "no nr nro núm num n° art abs kap fig vol ch p pp pg pág s str tel ca approx max min kl ul av "
-    "jan feb mar apr jun jul aug sep sept oct okt nov dec dez dic".split()
-)
-_HALF_DAYS: Final = ("a.m.", "p.m.")
-# Ordinals and the numbers of lists are mostly days: «am 3. Mai», «1. Milk».
-_LARGEST_ORDINAL: Final = 31
-
-
-class CutKind(IntEnum):
-    """What ends at a cut; the greater, the better a place to pause."""
-
-    WORD = 1
-    CLAUSE = 2
-    SENTENCE = 3
 
 
 class Cut(NamedTuple):
@@ -138,6 +103,14 @@ class Sentences:
         """How many characters from the start on have all their cuts."""
         return self._scanned
 
+    @property
+    def ends_certainly(self) -> bool:
+        """Whether the text as it stands ends with a sentence, whatever follows."""
+        if not self.text or self._open or self._later:
+            return False
+        start = next((cut.at for cut in reversed(self.cuts) if cut.kind is CutKind.SENTENCE), 0)
+        return certainly_ends(self.text[start:])
+
     def ends_well(self, *, any_mark: bool = False) -> bool:
         """Whether the text as it stands ends with a sentence, if nothing followed.
 
@@ -147,24 +120,15 @@ class Sentences:
         stem = self.text.rstrip()
         if not stem or self._open or self._later:
             return False
-        if "\n" in self.text[len(stem) :] or stem[-1] in _FREE_MARKS:
-            return True
-        if _last_mark(stem[-MAX_SPACE_CHARS:]) not in _SENTENCE_ENDS:
-            return False
-        if any_mark and len(stem) < len(self.text):
-            return True
-        word = _bare_word(stem)
-        if word.isdecimal():
-            # It may go on as a decimal, or be a day.
-            return False
-        return any_mark or not (_is_initial(word) or word in _TITLES or word in _BEFORE_NUMBERS)
+        spaces = self.text[len(stem) :]
+        return "\n" in spaces or may_end(stem, any_mark=any_mark, is_spaced=bool(spaces))
 
     def _scan(self) -> None:
         """Find the cuts that the text by now makes certain."""
         text = self.text
         self._open = False
         stop = min(len(text), LOOKAHEAD_CHARS)
-        while self._scanned < stop and (place := _PLACE.search(text, self._scanned)):
+        while self._scanned < stop and (place := PLACE.search(text, self._scanned)):
             start, end = place.span()
             self._scanned = start
             if place["bracket"]:
@@ -177,7 +141,9 @@ class Sentences:
             if end == len(text) and end - start < MAX_SPACE_CHARS:
                 # More spaces or closing quotes may follow, and the next letter is not known.
                 break
-            kind = _kind(text, place)
+            if needs_more(text, place):
+                break
+            kind = cut_kind(text, place)
             if kind is not None:
                 self.cuts.append(Cut(end, kind))
             # It reads on, whatever matched.
@@ -193,75 +159,14 @@ class Sentences:
 
 def sentence_ends(text: str, at: int) -> Iterator[int]:
     """Where sentences end in ``text``, whose cues are whole, from ``at`` on and before its end."""
-    while at < len(text) and (place := _PLACE.search(text, at)):
+    while at < len(text) and (place := PLACE.search(text, at)):
         # It reads on, whatever matched.
         at = max(place.end(), place.start() + 1)
         if place["bracket"]:
             if place["bracket"] != "(":
                 at = _after_cue(text, place.start()) or at
-        elif at < len(text) and _kind(text, place) is CutKind.SENTENCE:
+        elif at < len(text) and cut_kind(text, place) is CutKind.SENTENCE:
             yield at
-
-
-def _kind(text: str, place: re.Match[str]) -> CutKind | None:
-    """What ends at a place, where anything does; what follows the place is known."""
-    if place["free"]:
-        return CutKind.SENTENCE
-    if place["clause"]:
-        return CutKind.CLAUSE
-    start, end = place.span()
-    # What matters of the text before is its last word with its marks.
-    stem, following = text[max(0, start - MAX_SPACE_CHARS) : start], text[end : end + 1]
-    if not stem.strip():
-        return None
-    goes_on = following.islower()
-    mark = _last_mark(stem)
-    ends = mark in _SENTENCE_ENDS
-    if lines := place[0].count("\n"):
-        # A line that goes on in the next one, but not what announces a list.
-        wrapped = goes_on and not ends and lines == 1 and not stem.endswith(":")
-        return CutKind.WORD if wrapped else CutKind.SENTENCE
-    if ends and not goes_on and not _is_abbreviation(stem, following):
-        return CutKind.SENTENCE
-    if mark in _CLAUSE_ENDS:
-        return CutKind.CLAUSE
-    if stem[-1].isdecimal() and not following.isalpha():
-        # «10 000», «22 °C», «3 - 5»
-        return None
-    return CutKind.WORD
-
-
-def _is_abbreviation(stem: str, following: str) -> bool:
-    """Whether the full stop that ends ``stem`` belongs to its word."""
-    last = _last_word(stem)
-    if not last.endswith(".") or last.lower() in _HALF_DAYS:
-        return False
-    word = _bare_word(stem)
-    if word.isdecimal():
-        return int(word) <= _LARGEST_ORDINAL
-    if _is_initial(word) or word in _TITLES:
-        return True
-    return word in _BEFORE_NUMBERS and following.isdecimal()
-
-
-def _bare_word(stem: str) -> str:
-    """The last word in small letters, without marks and quotes around it."""
-    return _last_word(stem).strip(f"{_CLOSERS}{_SPACED_MARKS}([{{«„“‘-*_").lower()
-
-
-def _last_word(stem: str) -> str:
-    """What follows the last space."""
-    return "" if stem[-1:].isspace() else stem.rsplit(maxsplit=1)[-1]
-
-
-def _last_mark(stem: str) -> str:
-    """The last character before closing marks."""
-    return stem.rstrip(_CLOSERS)[-1:]
-
-
-def _is_initial(word: str) -> bool:
-    """Whether this is a letter, or several with full stops between: «J», «z.B», «U.S»."""
-    return all(len(part) == 1 and part.isalpha() for part in word.split("."))
 
 
 def _after_cue(text: str, start: int) -> int | None:

@@ -1,0 +1,319 @@
+"""What ends at a place of a text: a sentence, a clause or a word.
+
+It is decided by the last word before the place and the first one after it, never by the language
+of the text, which is not known.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from typing import Final
+from unicodedata import category
+
+from .abbreviations import (
+    ABBREVIATIONS,
+    AFTER_ORDINALS,
+    BEFORE_NUMBERS,
+    BESIDE_NUMBERS,
+    FINAL_WORDS,
+    LIST_ENDS,
+    MAY_END,
+    ORDINAL_ARTICLES,
+    SENTENCE_STARTERS,
+)
+
+__all__ = [
+    "MAX_SPACE_CHARS",
+    "PLACE",
+    "CutKind",
+    "certainly_ends",
+    "cut_kind",
+    "may_end",
+    "needs_more",
+]
+
+# Spaces, or closing marks, after which it does not matter what else follows.
+MAX_SPACE_CHARS: Final = 64
+
+_CLOSERS: Final = "\"'”’»›)]}）】」』》〉＂＇"
+
+_OPENERS: Final = '([{«„“‘"-*_'
+
+# Marks that end a sentence if a space or a line follows, and those that need none.
+_SPACED_MARKS: Final = ".!?…"
+_FREE_MARKS: Final = "。！？｡။។៕।॥۔؟።፧։"
+_CLAUSE_MARKS: Final = ",;:،؛–—·"
+# Marks that belong to the word before them, although a space stands between: "Oui !", "40 %".
+_TRAILING_MARKS: Final = "?!:;%…"
+_SENTENCE_ENDS: Final = frozenset(_SPACED_MARKS)
+_CLAUSE_ENDS: Final = frozenset(_CLAUSE_MARKS)
+_FREE_CLAUSE_MARKS: Final = "，、；：､၊"
+
+PLACE: Final = re.compile(
+    rf"""(?P<bracket>[\[(]|<\|)
+    | (?P<free>(?:[{_FREE_MARKS}]|．(?![0-9０-９]))[{_FREE_MARKS}{re.escape(_SPACED_MARKS)}．]*
+        [{re.escape(_CLOSERS)}]*\s*)
+    | (?P<clause>[{_FREE_CLAUSE_MARKS}]\s*)
+    | (?P<space>(?:[^\S\u00a0\u202f\u2060])+)""",
+    re.VERBOSE,
+)
+
+# What follows the half of a day without a new sentence: "10 a.m. Pacific".
+_AFTER_HALF_DAYS: Final = frozenset(
+    "pacific eastern central mountain gmt utc est edt cst cdt mst mdt pst pdt cet et ct mt pt "
+    "monday tuesday wednesday thursday friday saturday sunday".split()
+)
+_HALF_DAYS: Final = ("a.m.", "p.m.")
+# Ordinals and the numbers of lists are mostly days: "am 3. Mai", "1. Milk".
+_LARGEST_ORDINAL: Final = 31
+# "2024. 05. 12."
+_YEAR_DIGITS: Final = 4
+_DATE: Final = re.compile(r"\d{1,2}\.")
+_ROMAN: Final = re.compile(r"(?=[IVXL]{2})X{0,4}L?X{0,3}(?:IX|IV|V?I{0,3})")
+
+# Letters of each part of an abbreviation with full stops: "z.B", "Ph.D". One that begins with a
+# single letter may have longer ones: "f.eks".
+MAX_PART_CHARS: Final = 2
+MAX_LATER_PART_CHARS: Final = 4
+
+# Letters of the word after an abbreviation that are waited for.
+MAX_STARTER_CHARS: Final = 12
+
+# What follows a word that stands before numbers; "av. J.-C." is one of them.
+_NUMBER: Final = re.compile(r"\d|[IVXL]+\b|J\.-C")
+# Letters of each part of "l'on." and "dell'av.", which end no sentence.
+MAX_ELIDED_CHARS: Final = 4
+# "Hauptstr.", "Marktpl."
+_STREET: Final = re.compile(r"\w{2,}str|\w{3,}pl")
+_DEGREES: Final = frozenset(("Dr", "Prof", "Dipl", "Mag", "dr", "prof", "Univ"))
+# How a sentence goes on after a quoted one: "he said" in Chinese, "と" in Japanese.
+_SPEAKERS: Final = "他她它我你您"
+_SAID: Final = re.compile(rf"と|って|[{_SPEAKERS}][^，。！？、\s]{{0,5}}[说說问問道喊答]")
+_CLAUSE_END: Final = re.compile(r"[，。！？、：\s]|[说說问問道喊答]")
+_QUOTES: Final = "\"'”’»›“‘«"
+_OPENING_QUOTES: Final = ("«", "„", "“", "‹")
+_BEFORE_ORDINALS: Final = ("", "\n", "!", "?", ":", "–", "-", "(")
+_DASHES: Final = ("-", "–", "—")
+_SPACES: Final = "\u00a0\u202f "
+_WORDS: Final = (BEFORE_NUMBERS, ABBREVIATIONS, BESIDE_NUMBERS)
+_QUOTED: Final = frozenset(_CLOSERS)
+_AFTER_MARKS: Final = _CLOSERS + _QUOTES + _SPACES
+_AROUND_WORDS: Final = _CLOSERS + _SPACED_MARKS + _OPENERS
+
+
+# Marks after which a sentence can be certain to have ended, and what has to be closed before.
+_CERTAIN_MARKS: Final = ".!?"
+_OPEN: Final = frozenset('"“”„«»‹›([{（【')
+
+
+class CutKind(IntEnum):
+    """What ends at a cut; the greater, the better a place to pause."""
+
+    WORD = 1
+    CLAUSE = 2
+    SENTENCE = 3
+
+
+def certainly_ends(sentence: str) -> bool:
+    """Whether what may be a sentence is one, whatever follows it."""
+    if not sentence or sentence[-1] not in _CERTAIN_MARKS:
+        return False
+    word = _bare_word(sentence[-MAX_SPACE_CHARS:]).lower().lstrip("0123456789.,")
+    # A quote or a bracket has to be closed first.
+    return word in FINAL_WORDS and _OPEN.isdisjoint(sentence)
+
+
+def may_end(text: str, *, any_mark: bool, is_spaced: bool) -> bool:
+    """Whether ``text`` ends with a sentence, if nothing follows.
+
+    ``any_mark`` takes what is mostly an abbreviation for an end, too; ``is_spaced`` tells whether
+    there is a space behind it.
+    """
+    if text[-1] in _FREE_MARKS:
+        return True
+    stem = text[-MAX_SPACE_CHARS:]
+    if _last_mark(stem) not in _SENTENCE_ENDS:
+        return False
+    if any_mark and is_spaced:
+        return True
+    word = _bare_word(stem)
+    if word.isdecimal():
+        # It may go on as a decimal, or be a day.
+        return False
+    return any_mark or not (_is_abbreviation(stem, "") or word in BEFORE_NUMBERS)
+
+
+def needs_more(text: str, place: re.Match[str]) -> bool:
+    """Whether it depends on text that has not come what ends at ``place``."""
+    start, end = place.span()
+    if len(text) - end >= MAX_STARTER_CHARS:
+        return False
+    rest = text[end:]
+    if place["free"]:
+        is_quoted = place[0][-1:] in _QUOTED
+        return is_quoted and rest[:1] in _SPEAKERS and not _CLAUSE_END.search(rest)
+    if text[start - 1 : start].isalpha():
+        return False
+    stem = text[max(0, start - MAX_SPACE_CHARS) : start]
+    if _last_mark(stem) not in _SENTENCE_ENDS:
+        return False
+    if len(rest) == 1 and (rest.islower() or rest in _CLOSERS):
+        # "iPad", "Oui ! »"
+        return True
+    if rest.isdecimal():
+        return _bare_word(stem).isdecimal()
+    return rest.isalpha() and not rest.islower() and _is_abbreviation(stem, "")
+
+
+def cut_kind(text: str, place: re.Match[str]) -> CutKind | None:
+    """What ends at a place, where anything does; what follows the place is known."""
+    start, end = place.span()
+    following = text[end : end + 1]
+    if text[start - 1 : start].isalpha() and following.isalnum() and place[0] == " ":
+        # Most places are between two words.
+        return CutKind.WORD
+    rest = text[end : end + MAX_STARTER_CHARS]
+    if not place["space"]:
+        goes_on = place["clause"] or (place[0][-1:] in _QUOTED and _SAID.match(rest))
+        return CutKind.CLAUSE if goes_on else CutKind.SENTENCE
+    # What matters of the text before is its last word with its marks.
+    stem = text[max(0, start - MAX_SPACE_CHARS) : start]
+    is_opened = stem[-1:] in _OPENING_QUOTES and not stem[-2:-1].strip()
+    if not stem.strip() or is_opened or (following and following in _TRAILING_MARKS):
+        return None
+    goes_on = _is_small(following) and not rest[1:2].isupper()
+    mark = _last_mark(stem)
+    ends = mark in _SENTENCE_ENDS or _asks(stem)
+    if lines := place[0].count("\n"):
+        # A line that goes on in the next one, but not what announces a list.
+        wrapped = goes_on and not ends and lines == 1 and not stem.endswith(":")
+        return CutKind.WORD if wrapped else CutKind.SENTENCE
+    if ends and following and following in _CLOSERS and not rest[1:2].isalnum():
+        # "Oui ! »"
+        return None
+    if ends and stem[-1] in _QUOTES and (following in _DASHES or _has_no_case(following)):
+        # Mostly "he said".
+        return CutKind.CLAUSE
+    if ends and not goes_on and not _is_abbreviation(stem, rest):
+        return CutKind.SENTENCE
+    if mark in _CLAUSE_ENDS:
+        return CutKind.CLAUSE
+    if stem[-1].isdecimal() and not following.isalpha():
+        # "10 000", "22 °C", "3 - 5"
+        return None
+    return CutKind.WORD
+
+
+def _is_abbreviation(stem: str, rest: str) -> bool:
+    """Whether the full stop that ends ``stem`` belongs to its word; ``rest`` follows it."""
+    last = _last_word(stem)
+    if not last.endswith(".") or last[-2:-1] in _CLOSERS:
+        return False
+    word = last.strip(_AROUND_WORDS)
+    before = stem[: len(stem) - len(last)].rstrip(" ")
+    if word.isdecimal():
+        return _is_ordinal(word, before, rest)
+    previous = _bare_word(before)
+    starter = _starter(rest)
+    if last.lower() in _HALF_DAYS:
+        return not starter or starter in _AFTER_HALF_DAYS
+    if word in LIST_ENDS or f"{previous}.{word}" in LIST_ENDS:
+        return False
+    if _has_parts(word.replace("-", "")) or _ROMAN.fullmatch(word) or word in MAY_END:
+        return starter not in SENTENCE_STARTERS
+    return _is_listed(word, before, rest)
+
+
+def _is_listed(word: str, before: str, rest: str) -> bool:
+    """Whether ``word``, which stands between ``before`` and ``rest``, is a known abbreviation."""
+    elided, apostrophe, word = word.rpartition("'") if "'" in word else word.rpartition("’")
+    word = word.rpartition("-")[2]
+    if word in ABBREVIATIONS or _STREET.fullmatch(word):
+        return True
+    if apostrophe and max(len(elided), len(word)) <= MAX_ELIDED_CHARS:
+        return True
+    previous = _bare_word(before)
+    is_beside = word in BESIDE_NUMBERS
+    if (is_beside or word in BEFORE_NUMBERS) and _NUMBER.match(rest):
+        return True
+    if is_beside and previous.isdecimal():
+        return True
+    # "Dr. med. Huber"
+    return before.endswith(".") and previous in _DEGREES and word.islower()
+
+
+def _is_ordinal(number: str, before: str, rest: str) -> bool:
+    """Whether the full stop after ``number``, between ``before`` and ``rest``, is part of it."""
+    if len(number) == _YEAR_DIGITS:
+        return _DATE.match(rest) is not None
+    if int(number[:3]) > _LARGEST_ORDINAL:
+        return False
+    if rest[:1].isdecimal() or before[-1:] in _BEFORE_ORDINALS or " " not in before:
+        return True
+    previous = _bare_word(before)
+    if before[-1] == ".":
+        # "Nr. 5. Dann"
+        is_letter = len(previous) == 1 and previous.isalpha()
+        return not (is_letter or any(previous in words for words in _WORDS))
+    starter = _starter(rest)
+    return (
+        not starter
+        or starter in AFTER_ORDINALS
+        or (previous.lower() in ORDINAL_ARTICLES and starter not in SENTENCE_STARTERS)
+    )
+
+
+def _is_small(letter: str) -> bool:
+    """Whether a letter is a small one. Georgian has no others."""
+    return letter.islower() and not "\u10d0" <= letter <= "\u10ff"
+
+
+def _has_no_case(letter: str) -> bool:
+    return letter.isalpha() and letter.lower() == letter.upper()
+
+
+def _starter(rest: str) -> str:
+    """The first word of what follows, in small letters."""
+    words = rest.split(maxsplit=1)
+    return words[0].strip(_OPENERS + ".,!?").lower() if words else ""
+
+
+def _bare_word(stem: str) -> str:
+    """The last word, without marks and quotes around it."""
+    return _last_word(stem).strip(_AROUND_WORDS)
+
+
+def _last_word(stem: str) -> str:
+    """What follows the last space."""
+    return "" if not stem or stem[-1].isspace() else stem.rsplit(maxsplit=1)[-1]
+
+
+def _last_mark(stem: str) -> str:
+    """The last character before closing marks."""
+    return stem.rstrip(_AFTER_MARKS)[-1:]
+
+
+def _has_parts(word: str) -> bool:
+    """Whether this is a letter, or short parts with full stops between: "J", "z.B", "Ph.D"."""
+    first, *later = word.split(".")
+    if not later:
+        return (len(first) == 1 and first.isalpha()) or _is_doubled(first)
+    most = MAX_LATER_PART_CHARS if len(first) == 1 else MAX_PART_CHARS
+    return (
+        len(first) <= MAX_PART_CHARS
+        and all(0 < len(part) <= most for part in later)
+        and all(category(letter)[0] in "LM" for letter in word if letter != ".")
+    )
+
+
+def _is_doubled(word: str) -> bool:
+    """Whether this is a Spanish plural: "EE. UU."."""
+    return len(word) == 2 and word[0] == word[1] and word.isupper()
+
+
+def _asks(stem: str) -> bool:
+    """Whether ``stem`` ends with a mark of its script: the Greek ";", and ":" in Armenian."""
+    letter, mark = stem[-2:-1], stem[-1:]
+    is_greek, is_armenian = "\u0370" <= letter < "\u0400", "\u0531" <= letter < "\u0590"
+    return (mark == ";" and is_greek) or (mark == ":" and is_armenian)
