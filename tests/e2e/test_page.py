@@ -65,7 +65,7 @@ async def visit(serving: Serving, request: pytest.FixtureRequest) -> AsyncIterat
     settings: EmulatorSettings = request.param
     flags = ("--http=127.0.0.1:0", "--warm=1")
     async with serving(settings, *flags) as served, async_playwright() as playwright:
-        assert served.server.url is not None
+        assert served.url is not None
         browser = await playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=FLAGS
         )
@@ -82,7 +82,7 @@ async def visit(serving: Serving, request: pytest.FixtureRequest) -> AsyncIterat
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        await page.goto(served.server.url)
+        await page.goto(served.url)
         await expect(page.get_by_text("the key is good")).to_be_visible()
         yield Visit(served, page, asked, complaints)
         await browser.close()
@@ -152,9 +152,9 @@ async def test_what_goes_wrong_is_said(visit: Visit) -> None:
 async def test_voices_and_their_samples(visit: Visit) -> None:
     """Each voice's sample plays when it is asked for, and nothing is fetched from afar before."""
     page, emulator = visit.page, visit.served.emulator
-    assert visit.served.server.url is not None
+    assert visit.served.url is not None
     await expect(page.get_by_text(STRANGER.title)).to_have_count(2)
-    assert all(url.startswith(visit.served.server.url) for url in visit.asked)
+    assert all(url.startswith(visit.served.url) for url in visit.asked)
     async with page.expect_request(lambda asked: asked.url.startswith(emulator.url)) as asked:
         await page.get_by_role("button", name="Hear a sample of Captain Kelp").click()
     request = await asked.value

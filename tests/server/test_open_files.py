@@ -13,9 +13,9 @@ from wyoming.tts import Synthesize
 
 from tests.support.processes import READY, Program
 from wyoming_fish.cli.options import Options
+from wyoming_fish.cli.run_server import open_files_needed
 from wyoming_fish.emulator import EmulatorSettings
-from wyoming_fish.server.open_files import check_open_files, files_needed, limit_accept_errors
-from wyoming_fish.server.server import MAX_REFUSALS
+from wyoming_fish.server.open_files import check_open_files, limit_accept_errors
 
 from ..support.server import Serving, receive
 from ..support.visiting import HTTP, port_of, visitor
@@ -25,7 +25,7 @@ USUAL_LIMIT = 1024
 
 
 def _needed(*flags: str) -> int:
-    return files_needed(Options.parse(["--api-key=key", *flags], {}), MAX_REFUSALS)
+    return open_files_needed(Options.parse(["--api-key=key", *flags], {}))
 
 
 def test_the_usual_limit_is_enough() -> None:

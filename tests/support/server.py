@@ -24,6 +24,7 @@ from wyoming.tts import (
 
 from wyoming_fish.cli.check.__main__ import main
 from wyoming_fish.cli.options import Options
+from wyoming_fish.cli.run_server import build
 from wyoming_fish.emulator import Emulator, EmulatorSettings
 from wyoming_fish.server.server import Server
 
@@ -35,6 +36,8 @@ class Served:
     emulator: Emulator
     server: Server
     port: int
+    url: str | None
+    """The status page's, if there is one."""
 
     @contextlib.asynccontextmanager
     async def client(self) -> AsyncIterator[AsyncTcpClient]:
@@ -152,8 +155,10 @@ def serving() -> Serving:
                 {},
             )
             assert options.endpoint is not None
-            async with Server(options, options.endpoint) as server:
-                yield Served(emulator, server, server.port)
+            server, status_server = build(options, options.endpoint)
+            async with server:
+                url = status_server.url if status_server else None
+                yield Served(emulator, server, server.port, url)
 
     return start
 

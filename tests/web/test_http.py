@@ -14,10 +14,10 @@ from aiohttp import ClientSession
 from wyoming.tts import Synthesize
 
 from wyoming_fish.cli.options import Options
+from wyoming_fish.cli.run_server import build
 from wyoming_fish.emulator import EmulatorSettings, Fault, FishSpeechEmulator, decode_code_voice
 from wyoming_fish.fish.errors import KeyRefusedError
 from wyoming_fish.fish.settings import Endpoint
-from wyoming_fish.server.server import Server
 
 from ..support.server import Served, Serving, receive
 from ..support.visiting import HEADER, HTTP, TEXT, ready, visitor, wanted
@@ -34,12 +34,14 @@ def _no_connection(served: Served) -> str:
 async def test_off_by_default(serving: Serving) -> None:
     """Without the flag nothing listens."""
     async with serving(EmulatorSettings()) as served:
-        assert served.server.url is None
+        assert served.url is None
 
 
 def test_what_it_needs_is_not_even_imported() -> None:
     """A server without a page starts as fast as one that has none to offer."""
-    program = "import sys, wyoming_fish.server.server; sys.exit('prometheus_client' in sys.modules)"
+    program = (
+        "import sys, wyoming_fish.cli.run_server; sys.exit('prometheus_client' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
@@ -92,10 +94,9 @@ async def test_a_self_hosted_server_tells_nothing_of_a_key() -> None:
             flags = [f"--base-url={fish_speech.url}", f"--api-key={key}", HTTP, "--warm=0"]
             options = Options.parse(["--uri=tcp://127.0.0.1:0", *flags], {})
             assert options.endpoint is not None
-            async with (
-                Server(options, options.endpoint) as server,
-                ClientSession(server.url) as web,
-            ):
+            server, page = build(options, options.endpoint)
+            assert page is not None
+            async with server, ClientSession(page.url) as web:
                 assert await ready(web) == expected
 
 
@@ -228,7 +229,7 @@ async def test_every_address_of_the_machine(serving: Serving, host: str) -> None
     flag = f"--http={host}:{port}"
     async with serving(EmulatorSettings(), flag) as served, aiohttp.ClientSession() as web:
         # Not the wildcard, which nobody can open.
-        assert served.server.url == f"http://127.0.0.1:{port}/"
+        assert served.url == f"http://127.0.0.1:{port}/"
         for own in ("127.0.0.1", "[::1]"):
             async with web.get(f"http://{own}:{port}/healthz") as response:
                 assert response.status == 200
@@ -239,6 +240,7 @@ async def test_a_taken_port_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         flags = ["--uri=tcp://127.0.0.1:0", "--api-key=key", f"--http={port}"]
-        server = Server(Options.parse(flags, {}), Endpoint("key", "http://127.0.0.1:1"))
+        options = Options.parse(flags, {})
+        server, _ = build(options, Endpoint("key", "http://127.0.0.1:1"))
         with pytest.raises(OSError, match=str(port)):
             await server.__aenter__()

@@ -27,7 +27,7 @@ class Numbers(dict[str, float]):
 
 async def _numbers(served: Served) -> Numbers:
     async with (
-        aiohttp.ClientSession(served.server.url) as session,
+        aiohttp.ClientSession(served.url) as session,
         session.get("/metrics") as response,
     ):
         assert response.status == 200

@@ -109,8 +109,8 @@ async def test_who_does_not_read_is_left(serving: Serving) -> None:
         serving(EmulatorSettings(voice="tone"), *flags) as served,
         visitor(served) as session,
     ):
-        assert served.server.url is not None
-        host, _, port = served.server.url.removeprefix("http://").strip("/").partition(":")
+        assert served.url is not None
+        host, _, port = served.url.removeprefix("http://").strip("/").partition(":")
         body = json.dumps(wanted(f"{TEXT} " * 30)).encode()
         head = f"POST /api/speak HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
         with socket.socket() as stalled:

@@ -12,8 +12,6 @@ import logging
 import resource
 from typing import Any, Final
 
-from ..cli.options import Options
-
 __all__ = ["check_open_files", "files_needed", "limit_accept_errors"]
 
 _LOGGER = logging.getLogger(__name__)
@@ -26,7 +24,7 @@ OWN_FILES: Final = 60
 # of two listening sockets (asyncio's backlog).
 ACCEPTED_CONNECTIONS: Final = 200
 
-# Sessions, if nobody has set their number: accounts may have up to 50.
+# Sessions, if nobody has set their number: an account may have up to 50.
 SESSIONS: Final = 50
 # A second connection is opened beside one that does not answer.
 CONNECTIONS_PER_SESSION: Final = 2
@@ -37,22 +35,15 @@ CACHE_FILES: Final = 40
 _NO_FILE_LEFT: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-def files_needed(options: Options, refusals: int) -> int:
+def files_needed(connections: int, sessions: int | None, *, has_cache: bool) -> int:
     """Return how many files may be open at the same time, in the worst case.
 
-    ``refusals`` is the number of clients that are being told that there are too many.
+    ``connections`` counts those of clients and to the fallback voice. ``sessions`` is the number
+    that the account may have at the same time; None if nobody has set it.
     """
-    needed = OWN_FILES + ACCEPTED_CONNECTIONS + options.max_connections + refusals
-    needed += CONNECTIONS_PER_SESSION * (options.concurrency or SESSIONS)
-    if options.fallback_uri is not None:
-        needed += options.max_connections
-    if options.cache is not None:
-        needed += CACHE_FILES
-    if options.http is not None:
-        from ..web import ACCEPT_BATCH, MAX_CONNECTIONS  # noqa: PLC0415 - a quarter of a second
-
-        needed += MAX_CONNECTIONS + 2 * ACCEPT_BATCH
-    return needed
+    needed = OWN_FILES + ACCEPTED_CONNECTIONS + connections
+    needed += CONNECTIONS_PER_SESSION * (sessions or SESSIONS)
+    return needed + CACHE_FILES if has_cache else needed
 
 
 def check_open_files(needed: int) -> None:

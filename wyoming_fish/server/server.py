@@ -5,38 +5,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from wyoming.error import Error
 
-from ..cli.demo import demo
 from ..cli.options import Options
 from ..fish.api.account import Account
 from ..fish.connections.pool import ConnectionPool
 from ..fish.owner import Owner, owner_at
 from ..fish.settings import Endpoint
-from ..uri import ListenAddress
 from .admission import Client, given_up
 from .connection import STOP_LINGER_S, Connection
+from .context import ServerContext
 from .events import encode
 from .listener import listen
 from .memory_budget import MemoryBudget
-from .open_files import check_open_files, files_needed, limit_accept_errors
 from .requests.cache import Cache
 from .requests.log import RequestLog
 from .requests.synthesis import Synthesis
-from .shutdown import STOP_TIMEOUT_S, stop_on_signal
+from .shutdown import STOP_TIMEOUT_S
 from .stream import WyomingStream
 from .voice_catalog import VoiceCatalog
 
-if TYPE_CHECKING:
-    from ..web import StatusServer
-
-__all__ = ["Server", "serve"]
+__all__ = ["MAX_REFUSALS", "FrontEnd", "Server"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -51,39 +46,23 @@ NEW_CLIENT_GRACE_S: Final = 0.25
 # is gone as soon as it has read that, and may hold 20 KB until then.
 MAX_REFUSALS: Final = 50
 
-Background = Coroutine[Any, Any, None]
 
+class FrontEnd(Protocol):
+    """Another way to have text spoken, such as the status page: it runs as long as the server."""
 
-async def serve(options: Options, announce: Callable[[], Background] | None = None) -> None:
-    """Serve until SIGTERM or Ctrl-C; over stdio, until its end.
+    async def __aenter__(self) -> object:
+        """Listen. Raises OSError if the address cannot be had."""
 
-    ``announce`` is started once it listens, and cancelled before it stops. Raises OSError where
-    the address cannot be had, or nobody could reach what is to be announced.
-    """
-    check_open_files(files_needed(options, MAX_REFUSALS))
-    limit_accept_errors(asyncio.get_running_loop())
-    where = contextlib.nullcontext(options.endpoint) if options.endpoint else demo()
-    async with where as endpoint, Server(options, endpoint) as server:
-        stop_on_signal(server.stop)
-        here, *elsewhere = server.uris
-        _LOGGER.info(" and, from other machines, on ".join((f"Ready on {here}", *elsewhere)))
-        async with contextlib.AsyncExitStack() as announcements:
-            for announcing in _announcements(options, server, announce):
-                task = asyncio.create_task(_logged(announcing))
-                announcements.push_async_callback(server.within_stop, _cancelled(task))
-            await server.stopping.wait()
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close everything."""
 
-
-def _announcements(
-    options: Options, server: Server, announce: Callable[[], Background] | None
-) -> Iterator[Background]:
-    if announce is not None:
-        yield announce()
-    if options.zeroconf is not None:
-        from .zeroconf import advertise, check_reachable  # noqa: PLC0415 - seldom used
-
-        check_reachable(server.hosts)
-        yield advertise(options.zeroconf, server.hosts, server.port)
+    def drain(self) -> set[asyncio.Task[Any]]:
+        """Accept no more text; return the tasks that still speak."""
 
 
 class Server:
@@ -121,12 +100,29 @@ class Server:
         """Clients that are being told that there are too many, likewise."""
         self._memory = MemoryBudget(options.max_text)
         self._listener: asyncio.Server | None = None
-        self._status_server: StatusServer | None = None
+        self._front_ends: list[FrontEnd] = []
         self._resources = contextlib.AsyncExitStack()
         self._stop_by = float("inf")
         """The loop's time at which everything is to have stopped."""
         self.stopping = asyncio.Event()
         """Set by ``stop``; over stdio, when its one client has left."""
+
+    @property
+    def context(self) -> ServerContext:
+        """The server's parts, for other front ends."""
+        return ServerContext(
+            self._options,
+            self._endpoint,
+            self._pool,
+            self._account,
+            self._catalog,
+            self._synthesis,
+            self._request_log,
+        )
+
+    def attach(self, front_end: FrontEnd) -> None:
+        """Open and close ``front_end`` with the server. Call it before ``async with``."""
+        self._front_ends.append(front_end)
 
     def stop(self) -> None:
         """Begin to stop: from now on STOP_TIMEOUT_S runs."""
@@ -158,11 +154,6 @@ class Server:
         return [f"tcp://{own.url_host}:{self.port}" for own in address.to_open()]
 
     @property
-    def url(self) -> str | None:
-        """Where its page is, if anywhere."""
-        return self._status_server.url if self._status_server else None
-
-    @property
     def port(self) -> int:
         """The TCP port that it really has; 0 where it listens at none."""
         return next(iter(self._names()), ("", 0))[1]
@@ -187,14 +178,13 @@ class Server:
             if self._cache is not None:
                 at_the_end(self._cache.close)
             at_the_end(self._pool.close)
-            if self._options.http is not None:
-                self._status_server = self._new_status_server(self._options.http)
-                await self._status_server.__aenter__()
-                at_the_end(partial(self._status_server.__aexit__, None, None, None))
+            for front_end in self._front_ends:
+                await front_end.__aenter__()
+                at_the_end(partial(front_end.__aexit__, None, None, None))
             self._listener = await listen(self._options.uri, self._new_stream)
             stack.push_async_callback(self._drain)
             refreshing = asyncio.create_task(self._catalog.refresh_periodically())
-            at_the_end(partial(_cancelled, refreshing))
+            at_the_end(partial(_cancel, refreshing))
             self._pool.prewarm(self._options.speech.backend)
             self._resources = stack.pop_all()
         return self
@@ -207,20 +197,6 @@ class Server:
     ) -> None:
         self.stop()
         await self._resources.aclose()
-
-    def _new_status_server(self, address: ListenAddress) -> StatusServer:
-        from ..web import ServerContext, StatusServer  # noqa: PLC0415 - it takes a quarter of a second
-
-        context = ServerContext(
-            self._options,
-            self._endpoint,
-            self._pool,
-            self._account,
-            self._catalog,
-            self._synthesis,
-            self._request_log,
-        )
-        return StatusServer(context, address)
 
     def _new_stream(self) -> WyomingStream:
         share = self._memory.share()
@@ -296,9 +272,7 @@ class Server:
             _LOGGER.info("Stopping when what is being said is finished; Ctrl-C stops immediately")
         if any(client.connection.silent for client in self._connections.values()):
             await asyncio.sleep(NEW_CLIENT_GRACE_S)
-        speaking: set[asyncio.Task[Any]] = (
-            self._status_server.drain() if self._status_server is not None else set()
-        )
+        speaking = {task for front_end in self._front_ends for task in front_end.drain()}
         for task, client in self._connections.items():
             client.connection.drain()
             if client.connection.busy:
@@ -321,17 +295,9 @@ async def _wait(tasks: Iterable[asyncio.Task[Any]], until: float) -> None:
         await asyncio.wait(left, timeout=max(0, until - _now()))
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
+async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait((task,))
-
-
-async def _logged(work: Background) -> None:
-    """Do ``work``, which nobody waits for: an error is logged."""
-    try:
-        await work
-    except Exception:
-        _LOGGER.exception("The server is not announced; please report this")
 
 
 def _now() -> float:

@@ -4,8 +4,7 @@ It has no password, as the Wyoming port has none; `guard` keeps out what strange
 have a browser do.
 """
 
-from .connections import ACCEPT_BATCH, MAX_CONNECTIONS
-from .context import ServerContext
+from .connections import MAX_OPEN_CONNECTIONS
 from .server import StatusServer
 
-__all__ = ["ACCEPT_BATCH", "MAX_CONNECTIONS", "ServerContext", "StatusServer"]
+__all__ = ["MAX_OPEN_CONNECTIONS", "StatusServer"]

@@ -19,7 +19,7 @@ from ..fish.connections.shares import Shares
 from ..fish.owner import NETWORK_SHARE, NO_OWNER, owner_at
 from ..server.stream import SEND_BUFFER_BYTES, STALL_CHECKS
 
-__all__ = ["ACCEPT_BATCH", "MAX_CONNECTIONS", "Connections", "cut_off"]
+__all__ = ["ACCEPT_BATCH", "MAX_OPEN_CONNECTIONS", "Connections", "cut_off"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -32,6 +32,10 @@ MAX_CONNECTIONS_PER_ADDRESS: Final = 24
 # Connections that are accepted in one turn of the loop, before any of them is counted, and that the
 # kernel keeps ready.
 ACCEPT_BATCH: Final = 32
+
+# Connections that are open at the same time in the worst case: one batch of each of two listening
+# sockets, IPv4 and IPv6, is accepted before any of it is counted.
+MAX_OPEN_CONNECTIONS: Final = MAX_CONNECTIONS + 2 * ACCEPT_BATCH
 
 # Seconds until a connection has sent the head of its request: a browser sends it immediately.
 HEAD_TIMEOUT_S: Final = 10.0

@@ -18,8 +18,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from .. import __version__
+from ..server.context import ServerContext
 from ..server.requests.log import ReplyRecord
-from .context import ServerContext
 from .readiness import Readiness, ReadinessState
 
 __all__ = ["Metrics"]

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from ..fish.errors import FishError, UnsupportedError
 from ..fish.settings import Backend
-from .context import ServerContext
+from ..server.context import ServerContext
 
 __all__ = ["Readiness", "ReadinessState"]
 

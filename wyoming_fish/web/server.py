@@ -19,10 +19,10 @@ from .. import __version__
 from ..fish.api.account import Voice
 from ..fish.cpu_turns import cpu_owner, cpu_turn
 from ..fish.owner import owner_at
+from ..server.context import ServerContext
 from ..server.requests.log import ReplyRecord
 from ..uri import WILDCARDS, ListenAddress
 from .connections import ACCEPT_BATCH, Connections, cut_off
-from .context import ServerContext
 from .metrics import Metrics
 from .readiness import Readiness
 from .request_checks import check_request, content_policy
@@ -137,7 +137,7 @@ class StatusServer:
         await self._readiness.close()
 
     def drain(self) -> set[asyncio.Task[Any]]:
-        """Let nobody begin to speak, and give the tasks of those who do."""
+        """Accept no more text; return the tasks that still speak."""
         self._readiness.stopping = True
         return self._speaking.tasks
 

@@ -13,11 +13,11 @@ from wyoming.event import Event
 from ..fish.connections.shares import Shares
 from ..fish.errors import FishError
 from ..fish.owner import Owner, owner_at
+from ..server.context import ServerContext
 from ..server.events import EventError, is_ssml, json_object, text_of, voice_of
 from ..server.requests.request import SynthesisRequest
 from ..wav import UNKNOWN_LENGTH, Format
 from .connections import Connections, cut_off
-from .context import ServerContext
 from .readiness import Readiness
 
 __all__ = ["MAX_BODY_BYTES", "Speaking"]
