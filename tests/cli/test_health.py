@@ -41,7 +41,7 @@ def test_well(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     for address in (f"tcp://0.0.0.0:{port}", f"tcp://[::]:{port}", f"unix://{tmp_path / 'sock'}"):
-        with server("--demo", "--warm=1", "--uri", address) as program:
+        with server("--demo", "--ready-connections=1", "--uri", address) as program:
             uri = program.wait_for(READY)[1]
             log = program.log
             assert _ask(uri) == (0, f"Healthy: {uri}\n", "")

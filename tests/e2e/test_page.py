@@ -63,7 +63,7 @@ async def visit(serving: Serving, request: pytest.FixtureRequest) -> AsyncIterat
     """Open the page of a server with the test's own emulator settings."""
     set_up("browser")
     settings: EmulatorSettings = request.param
-    flags = ("--http=127.0.0.1:0", "--warm=1")
+    flags = ("--http=127.0.0.1:0", "--ready-connections=1")
     async with serving(settings, *flags) as served, async_playwright() as playwright:
         assert served.url is not None
         browser = await playwright.chromium.launch(

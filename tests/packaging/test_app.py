@@ -36,16 +36,16 @@ EXCEPTIONS = {
     "--uri": "the Supervisor maps the port",
     "--api-key-file": "the key is an option",
     "--zeroconf": "the Supervisor announces it, and multicast does not leave the app's network",
-    "--trusted": "what is spoken is written by others: agents, and what they have read",
-    "--cache": "Home Assistant keeps announcements itself",
+    "--allow-control-tokens": "the text is written by others: agents, and what they have read",
+    "--cache-dir": "Home Assistant keeps announcements itself",
     "--cache-size": "Home Assistant keeps announcements itself",
     "--http": "the page shows what is spoken, and the app's network has no password",
     "--max-connections": "its clients are Home Assistant and what the house lets in",
-    "--max-per-address": "its clients are Home Assistant and what the house lets in",
+    "--max-connections-per-address": "its clients are Home Assistant and what the house lets in",
     "--ignore-unknown-voices": "Home Assistant names the voices that it is offered",
-    "--idle-time": "its clients are Home Assistant and what the house lets in",
+    "--client-idle-timeout": "its clients are Home Assistant and what the house lets in",
     "--write-timeout": "its clients are Home Assistant and what the house lets in",
-    "--max-text": "its clients are Home Assistant and what the house lets in",
+    "--max-pending-characters": "its clients are Home Assistant and what the house lets in",
     "--log-format": "the Supervisor shows the log as it is",
     "--demo": "the image has no voice of its own",
 }
@@ -65,7 +65,7 @@ def test_rules() -> None:
 
 def test_every_flag_is_an_option() -> None:
     """Each option is a flag, and each flag an option or an exception that has its reason."""
-    flags = {flag.field: flag.name for flag in FLAGS}
+    flags = {flag.key: flag.name for flag in FLAGS}
     assert set(APP["schema"]) <= set(flags)
     assert {flags[name] for name in APP["schema"]} | set(EXCEPTIONS) == set(flags.values())
     assert {flags[name] for name in APP["schema"]}.isdisjoint(EXCEPTIONS)
@@ -87,7 +87,7 @@ def test_the_server_takes_the_options() -> None:
 @pytest.mark.parametrize(
     ("option", "value", "field", "expected"),
     [
-        ("warm", 0, "warm", 0),
+        ("ready_connections", 0, "ready_connections", 0),
         ("volume", -3.5, "speech.volume", -3.5),
         ("debug", True, "debug", True),
         ("debug", False, "debug", False),
@@ -112,7 +112,7 @@ def test_values(option: str, value: object, field: str, expected: object) -> Non
         {},
         {"api_key": "key", "backend": "s2"},
         {"api_key": "key", "speed": 3},
-        {"api_key": "key", "warm": -1},
+        {"api_key": "key", "ready_connections": -1},
         {"api_key": "key", "fallback_uri": "core-piper"},
     ],
 )

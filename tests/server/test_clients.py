@@ -59,7 +59,7 @@ async def test_a_thousand_that_say_nothing(serving: Serving) -> None:
             assert b"too-many" in await readers[0].read()
 
 
-@pytest.mark.parametrize("flag", ["--max-connections=3", "--max-per-address=3"])
+@pytest.mark.parametrize("flag", ["--max-connections=3", "--max-connections-per-address=3"])
 async def test_too_many_that_are_served(serving: Serving, flag: str) -> None:
     """Where all who are there have asked for something, one more is refused, in words."""
     async with contextlib.AsyncExitStack() as stack:
@@ -89,7 +89,7 @@ async def test_silence_has_an_end(serving: Serving, monkeypatch: pytest.MonkeyPa
 async def test_idleness_has_an_end(serving: Serving) -> None:
     """A client that has been served and wants nothing more is sent away, but not amid a reply."""
     settings = EmulatorSettings(voice="code", first_audio=0.1)
-    async with serving(settings, "--idle-time=0.05") as served, served.client() as client:
+    async with serving(settings, "--client-idle-timeout=0.05") as served, served.client() as client:
         await client.write_event(Synthesize(TEXT).event())
         assert decode_code_voice((await receive(client, "audio-stop")).pcm) == TEXT
         reply = await receive(client, "no such event")
@@ -114,7 +114,7 @@ def test_a_text_that_is_written_slowly(serving: Serving) -> None:
 
     async def listen() -> str:
         settings = EmulatorSettings(voice="code")
-        async with serving(settings, "--bridge=0") as served, served.client() as client:
+        async with serving(settings, "--keepalive-interval=0") as served, served.client() as client:
             await client.write_event(SynthesizeStart().event())
             for _ in range(4):
                 await client.write_event(SynthesizeChunk("Good night. ").event())
@@ -166,7 +166,7 @@ async def test_a_client_that_reads_nothing(serving: Serving) -> None:
 
 async def test_a_text_without_end(serving: Serving) -> None:
     """A reply may have only so many characters."""
-    async with serving(EmulatorSettings(voice="code"), "--max-text=100") as served:
+    async with serving(EmulatorSettings(voice="code"), "--max-pending-characters=100") as served:
         async with served.client() as client:
             await client.write_event(SynthesizeStart().event())
             for _ in range(11):
@@ -189,7 +189,7 @@ async def test_pieces_of_nothing() -> None:
 async def test_texts_without_end(serving: Serving) -> None:
     """Nor may all that a client has asked for, and has not heard yet, be longer."""
     settings = EmulatorSettings(voice="code", first_audio=0.05)
-    async with serving(settings, "--max-text=100") as served:
+    async with serving(settings, "--max-pending-characters=100") as served:
         async with served.client() as client:
             for _ in range(3):
                 for _ in range(3):
@@ -243,7 +243,7 @@ async def test_a_client_that_writes_without_pause(
 
 async def test_the_silent_are_let_go_one_by_one(serving: Serving) -> None:
     """One client more takes the place of one that is silent, and of no other."""
-    flags = ("--max-connections=2", "--max-per-address=2", "--http=127.0.0.1:0")
+    flags = ("--max-connections=2", "--max-connections-per-address=2", "--http=127.0.0.1:0")
     async with serving(EmulatorSettings(), *flags) as served, crowd(served.port, 3) as readers:
         assert b"too-many" in await readers[0].read()
         async with visitor(served) as session, session.get("/metrics") as response:

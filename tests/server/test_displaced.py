@@ -22,7 +22,7 @@ from ..support.visiting import HTTP, visitor
 # All of 127.0.0.0/8 is this machine.
 HOUSE, ONE, ANOTHER = "127.0.0.2", "127.0.0.3", "127.0.0.4"
 
-LIMITS: Final = ("--max-connections=6", "--max-per-address=3")
+LIMITS: Final = ("--max-connections=6", "--max-connections-per-address=3")
 
 BEGUN: Final = [SynthesizeStart().event(), SynthesizeChunk("a").event()]
 HEARD: Final = [SynthesizeStart().event(), SynthesizeChunk("Good night. ").event()]

@@ -31,7 +31,7 @@ def _needed(*flags: str) -> int:
 def test_the_usual_limit_is_enough() -> None:
     """What the options need by default, and with everything that they offer, is below it."""
     assert _needed() < USUAL_LIMIT
-    assert _needed("--http=1", "--fallback-uri=tcp://a:1", "--cache=/tmp") < USUAL_LIMIT
+    assert _needed("--http=1", "--fallback-uri=tcp://a:1", "--cache-dir=/tmp") < USUAL_LIMIT
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ async def _served(url: str, *flags: str) -> AsyncIterator[tuple[int, str]]:
     """A server with a page: its port, and the page's URL."""
     options = Options.parse(
         [
-            *("--uri=tcp://127.0.0.1:0", "--http=127.0.0.1:0", "--warm=0"),
+            *("--uri=tcp://127.0.0.1:0", "--http=127.0.0.1:0", "--ready-connections=0"),
             *(f"--base-url={url}", f"--api-key={KEY}", *flags),
         ],
         {},
@@ -309,8 +309,16 @@ def test_a_malformed_proxy_is_refused_at_the_start(
         ),
         *([f"--fallback-uri=tcp://piper/?{SECRET}"], [f"--uri={SECRET}"], [f"--http={SECRET}"]),
         *([f"--voice={SECRET}"], [f"--voice=https://fish.audio/{SECRET}"], [f"--backend={SECRET}"]),
-        *(["--backend=s1", f"--style={SECRET}"], [f"--speed={SECRET}"], [f"--warm={SECRET}"]),
-        *([f"--bridge={SECRET}"], [f"--log-format={SECRET}"], [f"--log-format=%({SECRET})s"]),
+        *(
+            ["--backend=s1", f"--style={SECRET}"],
+            [f"--speed={SECRET}"],
+            [f"--ready-connections={SECRET}"],
+        ),
+        *(
+            [f"--keepalive-interval={SECRET}"],
+            [f"--log-format={SECRET}"],
+            [f"--log-format=%({SECRET})s"],
+        ),
         [f"--zeroconf={SECRET * 10}"],
     ],
 )

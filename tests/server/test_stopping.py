@@ -98,7 +98,7 @@ async def test_everything_hangs(tmp_path: Path) -> None:
             "--api-key=key",
             "--uri=tcp://127.0.0.1:0",
             "--http=127.0.0.1:0",
-            f"--cache={tmp_path}",
+            f"--cache-dir={tmp_path}",
         ]
         options = Options.parse(flags, {})
         cache = Cache(tmp_path, 1, emulator.url)

@@ -149,7 +149,7 @@ def serving() -> Serving:
                     "--uri=tcp://127.0.0.1:0",
                     f"--base-url={emulator.url}",
                     "--api-key=key",
-                    "--warm=0",
+                    "--ready-connections=0",
                     *flags,
                 ],
                 {},

@@ -47,7 +47,10 @@ def test_what_it_needs_is_not_even_imported() -> None:
 
 async def test_alive_and_ready(serving: Serving) -> None:
     """With a good key and a warm socket both say so, and in words."""
-    async with serving(EmulatorSettings(), HTTP, "--warm=1") as served, visitor(served) as session:
+    async with (
+        serving(EmulatorSettings(), HTTP, "--ready-connections=1") as served,
+        visitor(served) as session,
+    ):
         await served.emulator.wait_for(lambda e: e.sockets_opened == 1)
         async with session.get("/healthz") as response:
             assert response.status == 200
@@ -91,7 +94,12 @@ async def test_a_self_hosted_server_tells_nothing_of_a_key() -> None:
                 ),
             ),
         ):
-            flags = [f"--base-url={fish_speech.url}", f"--api-key={key}", HTTP, "--warm=0"]
+            flags = [
+                f"--base-url={fish_speech.url}",
+                f"--api-key={key}",
+                HTTP,
+                "--ready-connections=0",
+            ]
             options = Options.parse(["--uri=tcp://127.0.0.1:0", *flags], {})
             assert options.endpoint is not None
             server, page = build(options, options.endpoint)
@@ -161,7 +169,10 @@ async def test_a_bug_is_an_answer_too(
 async def test_before_the_first_socket(serving: Serving) -> None:
     """While the first socket is being opened it is not ready, though nothing has failed."""
     settings = EmulatorSettings(faults=[Fault("upgrade", "stall", times=None)])
-    async with serving(settings, HTTP, "--warm=1") as served, visitor(served) as session:
+    async with (
+        serving(settings, HTTP, "--ready-connections=1") as served,
+        visitor(served) as session,
+    ):
         assert await ready(session) == (503, _no_connection(served))
 
 
@@ -171,7 +182,10 @@ async def test_a_socket_that_failed_is_tried_again(
     """After a failure it is not ready, and asking has it try again: nobody else would."""
     monkeypatch.setattr("wyoming_fish.fish.connections.opener.RETRY_DELAY_S", 0.01)
     settings = EmulatorSettings(faults=[Fault("upgrade", 503, times=2)])
-    async with serving(settings, HTTP, "--warm=1") as served, visitor(served) as session:
+    async with (
+        serving(settings, HTTP, "--ready-connections=1") as served,
+        visitor(served) as session,
+    ):
         await served.emulator.wait_for(lambda e: len(e.struck) == 1)
         assert await ready(session) == (503, _no_connection(served))
         while (await ready(session))[0] != 200:

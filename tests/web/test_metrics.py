@@ -152,7 +152,7 @@ async def test_queue(serving: Serving) -> None:
 
 async def test_connections(serving: Serving) -> None:
     """Clients that are here, and those that were sent away, by why."""
-    flags = (HTTP, "--max-per-address=1", "--idle-time=0.01")
+    flags = (HTTP, "--max-connections-per-address=1", "--client-idle-timeout=0.01")
     async with serving(EmulatorSettings(), *flags) as served:
         async with served.client() as client:
             await client.write_event(Describe().event())

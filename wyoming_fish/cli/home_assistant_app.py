@@ -55,7 +55,7 @@ def arguments_of(options: Mapping[str, Any]) -> list[str]:
     """The server's flags for the app's options; an empty one is as good as none."""
     arguments = []
     for flag in FLAGS:
-        value = options.get(flag.field)
+        value = options.get(flag.key)
         if value is True:
             arguments.append(flag.name)
         elif value is not None and value is not False and value != "":

@@ -85,7 +85,7 @@ def open_files_needed(options: Options) -> int:
         from ..web import MAX_OPEN_CONNECTIONS  # noqa: PLC0415 - as above
 
         connections += MAX_OPEN_CONNECTIONS
-    return files_needed(connections, options.concurrency, has_cache=options.cache is not None)
+    return files_needed(connections, options.concurrency, has_cache=options.cache_dir is not None)
 
 
 async def _serve(options: Options, announce: Callable[[], Background] | None) -> None:

@@ -85,7 +85,7 @@ class Connection:
         self._synthesis = synthesis
         self._catalog = catalog
         self._options = options
-        self._requests = RequestQueue(stream.host, options.max_text, stream.memory)
+        self._requests = RequestQueue(stream.host, options.max_pending_characters, stream.memory)
         self._audio_started = False
         """Whether the reply that is being spoken has sent its `audio-start`."""
         self._draining = False
@@ -263,7 +263,7 @@ class Connection:
         """Wait for the next event, but not for ever."""
         if not self._reading or self._idle_timeout.expired():
             return
-        idle = 0.0 if self._requests.unanswered else self._options.idle_time
+        idle = 0.0 if self._requests.unanswered else self._options.client_idle_timeout_s
         if self._requests.streaming is not None:
             idle = TEXT_TIMEOUT_S
         if not idle:

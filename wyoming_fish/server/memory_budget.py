@@ -20,7 +20,7 @@ OWN_BYTES: Final = 64 * 1024
 # written for Fish, and in what is sent to Fish or waits to be sent.
 CHARACTER_BYTES: Final = 3 * 4
 
-# The longest texts that fit into the pool. With the default --max-text it has 12 MB.
+# The longest texts that fit into the pool. With the default --max-pending-characters it has 12 MB.
 POOLED_TEXTS: Final = 5
 # Bytes of the least pool, for events that have come in part.
 MIN_POOL_BYTES: Final = 12 * 10**6

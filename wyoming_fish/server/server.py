@@ -78,8 +78,8 @@ class Server:
         self._pool = ConnectionPool(
             endpoint,
             concurrency=options.concurrency,
-            warm=options.warm,
-            idle_timeout_s=options.quiet_time,
+            warm=options.ready_connections,
+            idle_timeout_s=options.pool_idle_timeout_s,
             # Else it is for the backend to say.
             timestamps=options.resume or None,
         )
@@ -87,8 +87,8 @@ class Server:
         self._catalog = VoiceCatalog(self._account, options.speech)
         self._request_log = RequestLog()
         self._cache = (
-            Cache(options.cache, options.cache_size * 10**6, endpoint.base_url)
-            if options.cache
+            Cache(options.cache_dir, options.cache_size_mb * 10**6, endpoint.base_url)
+            if options.cache_dir
             else None
         )
         self._synthesis = Synthesis(
@@ -98,7 +98,7 @@ class Server:
         """In the order of their coming."""
         self._refusals: dict[asyncio.Task[None], Callable[[], None]] = {}
         """Clients that are being told that there are too many, likewise."""
-        self._memory = MemoryBudget(options.max_text)
+        self._memory = MemoryBudget(options.max_pending_characters)
         self._listener: asyncio.Server | None = None
         self._front_ends: list[FrontEnd] = []
         self._resources = contextlib.AsyncExitStack()
@@ -200,7 +200,7 @@ class Server:
 
     def _new_stream(self) -> WyomingStream:
         share = self._memory.share()
-        return WyomingStream(self._connected, share, write_timeout=self._options.write_timeout)
+        return WyomingStream(self._connected, share, write_timeout=self._options.write_timeout_s)
 
     def _connected(self, stream: WyomingStream) -> None:
         stream.memory.owner = owner = owner_at(stream.host)
@@ -238,7 +238,7 @@ class Server:
             for task, client in self._connections.items()
             if not (task.cancelling() or client.connection.is_displaced)
         }
-        most = self._options.max_per_address, self._options.max_connections
+        most = self._options.max_connections_per_address, self._options.max_connections
         if (going := given_up(here, owner, *most)) is None:
             return False
         for task in going:

@@ -78,7 +78,7 @@ class StatusServer:
             # So one connection has one request, and nothing to bound between two.
             "Connection": "close",
         }
-        self._connections = Connections(self._headers, context.options.write_timeout)
+        self._connections = Connections(self._headers, context.options.write_timeout_s)
         self._speaking = Speaking(context, self._readiness, self._connections)
         self._listener: asyncio.Server | None = None
         self._runner = self._new_runner()

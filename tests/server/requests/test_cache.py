@@ -35,8 +35,8 @@ async def _server(emulator: Emulator, folder: Path, *flags: str) -> AsyncIterato
     """A server with a cache; its port. At its end, all is written."""
     options = Options.parse(
         [
-            *("--uri=tcp://127.0.0.1:0", "--api-key=key", "--warm=0"),
-            *(f"--base-url={emulator.url}", f"--cache={folder}", *flags),
+            *("--uri=tcp://127.0.0.1:0", "--api-key=key", "--ready-connections=0"),
+            *(f"--base-url={emulator.url}", f"--cache-dir={folder}", *flags),
         ],
         {},
     )

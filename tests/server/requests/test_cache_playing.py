@@ -69,7 +69,7 @@ async def _serving_from_disk(serving: Serving, folder: Path) -> AsyncIterator[tu
     """A server that has PCM as the audio of TEXT, and the file that it is in."""
     settings = EmulatorSettings(voice="code")
     async with Emulator(settings) as emulator:
-        flags = (f"--cache={folder}", f"--base-url={emulator.url}")
+        flags = (f"--cache-dir={folder}", f"--base-url={emulator.url}")
         # It is written when the server has ended.
         async with serving(settings, *flags) as served, _playing(served) as reader:
             await _rest(reader)

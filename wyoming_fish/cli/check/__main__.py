@@ -20,17 +20,18 @@ from ...fish.errors import FishError, SettingsError
 from ...fish.settings import Endpoint, SpeechSettings
 from ...logs import set_up_logging
 from ...printable import printable
+from ..command_line import read_flags
 from ..demo import demo
-from ..flags import FLAGS, Flag, read_flags
+from ..flags import FLAGS, Flag
 from ..options import SPEECH_FLAGS, endpoint_of, speech_of
 from ..parsers import switch
 from .diagnostics import CheckResult, CheckStatus, Diagnostics
 
 __all__ = ["main"]
 
-_FIELDS: Final = ("api_key", "api_key_file", "base_url", *SPEECH_FLAGS, "resume", "demo")
+_KEYS: Final = ("api_key", "api_key_file", "base_url", *SPEECH_FLAGS, "resume", "demo")
 _FLAGS: Final = (
-    *(flag for flag in FLAGS if flag.field in _FIELDS),
+    *(flag for flag in FLAGS if flag.key in _KEYS),
     Flag("--json", "", "0", "print one JSON object, at the end", switch),
 )
 

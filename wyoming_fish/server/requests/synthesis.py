@@ -118,11 +118,11 @@ class Synthesis:
         """The reply by the fallback voice. Silence in its pauses goes on from that of Fish."""
         record = reply.record
         speech = fallback.speak(reply.text(), owner_at(record.host), record)
-        if not (self._options.bridge and reply.streamed):
+        if not (self._options.keepalive_interval_s and reply.streamed):
             return speech
         rate = self._options.speech.sample_rate
         silence = Silence(
-            self._options.bridge,
+            self._options.keepalive_interval_s,
             rate,
             # It speaks when the text is complete.
             is_pending=lambda: True,
@@ -145,7 +145,7 @@ class Synthesis:
         name = ",".join(voice) if isinstance(voice, tuple) else voice or "default"
         reply.record.spoken_by = f"voice {name}, backend {settings.backend}"
         # A plain reply is there whole: it has no pauses, and is kept and played again.
-        bridge = self._options.bridge if reply.streamed else None
+        bridge = self._options.keepalive_interval_s if reply.streamed else None
         first_audio_timeout_s = FALLBACK_AFTER_S if self._options.fallback_uri else None
         owner = owner_at(reply.record.host)
         speech = speak(
