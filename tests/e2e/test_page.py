@@ -83,7 +83,7 @@ async def visit(serving: Serving, request: pytest.FixtureRequest) -> AsyncIterat
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
         await page.goto(served.url)
-        await expect(page.get_by_text("the key is good")).to_be_visible()
+        await expect(page.get_by_text("accepts the API key")).to_be_visible()
         yield Visit(served, page, asked, complaints)
         await browser.close()
 
@@ -108,7 +108,7 @@ async def test_typed_and_heard(visit: Visit) -> None:
     await expect(page.get_by_label("Loudness")).not_to_have_js_property("value", 0)
     assert emulator.sessions[0].outcome is None
     assert emulator.sessions[0].request["reference_id"] == VOICES[1].id
-    await expect(page.get_by_text("Speaking; the first sound came after")).to_be_visible()
+    await expect(page.get_by_text("Speaking. First audio after")).to_be_visible()
     await expect(page.get_by_text("Spoken: ")).to_be_visible()
     (told,) = await page.get_by_role("list").nth(1).get_by_role("listitem").all()
     await expect(told).to_contain_text("53 characters")
@@ -128,7 +128,7 @@ async def test_stopped(visit: Visit) -> None:
     await expect(page.get_by_text("Stopped.")).to_be_visible()
     await emulator.wait_for(lambda e: e.sessions_open == 0)
     assert emulator.sessions[0].outcome == "left"
-    await expect(page.get_by_text("the client left")).to_be_visible()
+    await expect(page.get_by_text("the client disconnected")).to_be_visible()
     await expect(page.get_by_role("button", name="Speak")).to_be_enabled()
 
 
@@ -156,7 +156,7 @@ async def test_voices_and_their_samples(visit: Visit) -> None:
     await expect(page.get_by_text(STRANGER.title)).to_have_count(2)
     assert all(url.startswith(visit.served.url) for url in visit.asked)
     async with page.expect_request(lambda asked: asked.url.startswith(emulator.url)) as asked:
-        await page.get_by_role("button", name="Hear a sample of Captain Kelp").click()
+        await page.get_by_role("button", name="Play a sample of Captain Kelp").click()
     request = await asked.value
     assert request.url.endswith(f"{VOICES[0].id}.wav")
     assert "referer" not in await request.all_headers()

@@ -56,7 +56,7 @@ async def test_a_thousand_that_say_nothing(serving: Serving) -> None:
             await early.write_event(Synthesize(TEXT).event())
             assert decode_code_voice((await receive(early, "audio-stop")).pcm) == TEXT
             # The first of them are gone, and know why.
-            assert b"too-many" in await readers[0].read()
+            assert b"too-many-connections" in await readers[0].read()
 
 
 @pytest.mark.parametrize("flag", ["--max-connections=3", "--max-connections-per-address=3"])
@@ -70,7 +70,7 @@ async def test_too_many_that_are_served(serving: Serving, flag: str) -> None:
             assert await client.read_event()
         async with served.client() as client:
             reply = await receive(client, "no such event")
-            assert reply.error.code == "too-many"
+            assert reply.error.code == "too-many-connections"
 
 
 async def test_silence_has_an_end(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ async def test_silence_has_an_end(serving: Serving, monkeypatch: pytest.MonkeyPa
         writer.write(b'{"type":')
         event = await async_read_event(reader)
         assert event is not None
-        assert Error.from_event(event).code == "idle"
+        assert Error.from_event(event).code == "idle-timeout"
         assert await reader.read() == b""
         writer.close()
 
@@ -94,7 +94,7 @@ async def test_idleness_has_an_end(serving: Serving) -> None:
         assert decode_code_voice((await receive(client, "audio-stop")).pcm) == TEXT
         reply = await receive(client, "no such event")
         assert reply.types == ["error"]
-        assert reply.error.code == "idle"
+        assert reply.error.code == "idle-timeout"
 
 
 async def test_a_text_that_never_goes_on(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ async def test_a_text_that_never_goes_on(serving: Serving, monkeypatch: pytest.M
         await client.write_event(SynthesizeChunk("Once upon a time. And").event())
         reply = await receive(client, "no such event")
         assert reply.types[-2:] == ["error", "synthesize-stopped"]
-        assert reply.error.code == "idle"
+        assert reply.error.code == "idle-timeout"
         await served.emulator.wait_for(lambda e: e.sessions_open == 0)
 
 
@@ -172,7 +172,7 @@ async def test_a_text_without_end(serving: Serving) -> None:
             for _ in range(11):
                 await client.write_event(SynthesizeChunk("ten more, ").event())
             reply = await receive(client, "no such event")
-            assert reply.error.code == "bad-event"
+            assert reply.error.code == "invalid-event"
             assert "100 characters" in reply.error.text
         assert await _is_served(served)
 
@@ -198,7 +198,7 @@ async def test_texts_without_end(serving: Serving) -> None:
                     assert (await receive(client, "audio-stop")).pcm
             for _ in range(4):
                 await client.write_event(Synthesize("thirty letters or a few more.").event())
-            assert (await receive(client, "error")).error.code == "bad-event"
+            assert (await receive(client, "error")).error.code == "invalid-event"
         assert await _is_served(served)
 
 
@@ -210,7 +210,7 @@ async def test_requests_without_end(serving: Serving) -> None:
                 await client.write_event(Synthesize("").event())
                 await client.write_event(Synthesize("Hi.").event())
             reply = await receive(client, "error")
-            assert reply.error.code == "bad-event"
+            assert reply.error.code == "invalid-event"
             assert f"{MAX_WAITING} replies" in reply.error.text
         served.emulator.settings.first_audio = 0.0
         assert await _is_served(served)
@@ -245,9 +245,9 @@ async def test_the_silent_are_let_go_one_by_one(serving: Serving) -> None:
     """One client more takes the place of one that is silent, and of no other."""
     flags = ("--max-connections=2", "--max-connections-per-address=2", "--http=127.0.0.1:0")
     async with serving(EmulatorSettings(), *flags) as served, crowd(served.port, 3) as readers:
-        assert b"too-many" in await readers[0].read()
+        assert b"too-many-connections" in await readers[0].read()
         async with visitor(served) as session, session.get("/metrics") as response:
-            assert 'connections_refused_total{reason="silent"} 1.0' in await response.text()
+            assert 'clients_refused_total{reason="displaced-silent"} 1.0' in await response.text()
 
 
 async def test_stopping_does_not_wait_for_who_does_not_read(
@@ -270,7 +270,7 @@ async def test_stopping_does_not_wait_for_who_does_not_read(
             listening = asyncio.create_task(receive(client, "no such event"))
             began = asyncio.get_running_loop().time()
         assert asyncio.get_running_loop().time() - began < 3
-        assert (await listening).error.code == "stopping"
+        assert (await listening).error.code == "server-stopping"
 
 
 async def test_a_burst_of_the_silent(serving: Serving) -> None:
@@ -282,14 +282,14 @@ async def test_a_burst_of_the_silent(serving: Serving) -> None:
                 client.connect(("127.0.0.1", served.port))
                 client.setblocking(False)
             most, request_log = 0, served.server._request_log  # noqa: SLF001 - no other way
-            while request_log.refused["silent"] < 95 or request_log.clients > 5:
+            while request_log.refused["displaced-silent"] < 95 or request_log.clients > 5:
                 await asyncio.sleep(0)
                 most = max(most, request_log.clients)
             assert most <= 5 + 12 * ACCEPTED_AT_ONCE
             told = 0
             for client in clients:
                 with contextlib.suppress(BlockingIOError):
-                    told += b"too-many" in client.recv(1024)
+                    told += b"too-many-connections" in client.recv(1024)
             assert told == 95
 
 

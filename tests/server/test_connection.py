@@ -276,7 +276,7 @@ async def test_events_that_make_no_sense(
             for event in events:
                 await client.write_event(event)
             reply = await receive(client, "no such event")
-            assert reply.error.code == "bad-event"
+            assert reply.error.code == "invalid-event"
             # A client that has begun to stream waits for it.
             streaming = events[0].type == "synthesize-start"
             assert reply.types == ["error", *(["synthesize-stopped"] if streaming else [])]

@@ -99,11 +99,11 @@ async def test_requests_that_are_not_heard_lock_out_nobody(
         told = await crowd[0].read("error")
         assert [event.type for event in told] == ["error"]
         error = Error.from_event(told[0])
-        assert (error.code, "another client" in error.text) == ("too-many", True)
+        assert (error.code, "another client" in error.text) == ("too-many-connections", True)
         for client in crowd[1:]:
             assert await client.is_served()
         async with visitor(served) as session, session.get("/metrics") as response:
-            assert 'connections_refused_total{reason="too-many"} 1.0' in await response.text()
+            assert 'clients_refused_total{reason="displaced-busy"} 1.0' in await response.text()
 
 
 async def test_a_slow_text_gives_way_to_nobody_of_a_crowd(serving: Serving) -> None:
@@ -143,4 +143,4 @@ async def test_one_that_waits_for_nothing_is_told(serving: Serving) -> None:
     async with _full(serving, EmulatorSettings(), [Describe().event()]) as (_, clients, crowd):
         assert await (await clients.connect(HOUSE)).is_served()
         (told,) = await crowd[0].read("no such event")
-        assert Error.from_event(told).code == "too-many"
+        assert Error.from_event(told).code == "too-many-connections"

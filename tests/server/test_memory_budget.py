@@ -78,7 +78,7 @@ async def test_a_busy_server(serving: Serving, monkeypatch: pytest.MonkeyPatch) 
         async with served.client() as client:
             await client.write_event(Synthesize("x" * OWN_BYTES).event())
             reply = await receive(client, "error")
-            assert reply.error.code == "busy"
+            assert reply.error.code == "server-busy"
             assert "Try again" in reply.error.text
         # Each reply gives back what it took.
         async with served.client() as client:

@@ -101,7 +101,9 @@ async def test_an_attack_on_both_ports() -> None:
     flags = ("--max-connections=20", "--http=127.0.0.1:0", "--concurrency=1")
     limit = _needed(*flags)
     with _program(f"ulimit -n {limit}", *flags) as program, contextlib.ExitStack() as stack:
-        page = await asyncio.to_thread(program.wait_for, r"The page is at http://127.0.0.1:(\d+)/")
+        page = await asyncio.to_thread(
+            program.wait_for, r"Serving the page at http://127.0.0.1:(\d+)/"
+        )
         ready = await asyncio.to_thread(program.wait_for, READY)
         page_port, port = int(page[1]), int(ready[1].rpartition(":")[2])
         await _crowd(stack, page_port, limit + 50)

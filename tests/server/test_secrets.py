@@ -159,7 +159,7 @@ async def test_a_proxys_password_is_nowhere_to_be_seen(proxy: ForwardProxy | Non
         )
         try:
             ready = await asyncio.to_thread(program.wait_for, READY)
-            page = await asyncio.to_thread(program.wait_for, r"The page is at (\S+)")
+            page = await asyncio.to_thread(program.wait_for, r"Serving the page at (\S+)")
             async with AsyncTcpClient("127.0.0.1", int(ready[1].rpartition(":")[2])) as client:
                 await client.write_event(Synthesize("Good night.").event())
                 told = (await receive(client, "error")).error.text
@@ -177,7 +177,7 @@ async def test_a_proxys_password_is_nowhere_to_be_seen(proxy: ForwardProxy | Non
             stderr=subprocess.STDOUT,
         )
         checked, _ = await check.communicate()
-    assert json.loads(checked)["well"] is False
+    assert json.loads(checked)["ok"] is False
     assert f"The proxy 127.0.0.1:{port}" in told
     for shown in (told, program.log, checked.decode()):
         assert SECRET not in shown

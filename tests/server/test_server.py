@@ -81,7 +81,7 @@ async def test_what_takes_too_long_is_told(
             await served.emulator.wait_for(lambda e: e.sessions_open == 1)
         reply = await receive(client, "no such event")
     assert reply.types[-2:] == ["error", "synthesize-stopped"]
-    assert reply.error.code == "stopping"
+    assert reply.error.code == "server-stopping"
 
 
 @pytest.mark.parametrize("flags", [[], ["--resume"], ["--backend=drama-3"]])

@@ -130,7 +130,7 @@ async def test_everything_hangs(tmp_path: Path) -> None:
         finally:
             await asyncio.to_thread(program.end)
     assert reply.types[-2:] == ["error", "synthesize-stopped"]
-    assert reply.error.code == "stopping"
+    assert reply.error.code == "server-stopping"
     assert status == 1
     assert took == pytest.approx(EXIT_TIMEOUT_S / 10, abs=0.5)
     assert "Traceback" not in program.log
@@ -175,4 +175,4 @@ async def test_a_request_while_stopping(serving: Serving, caplog: pytest.LogCapt
             reply = await receive(client, "no such event")
             await stopping
         assert reply.types == ["audio-chunk", "audio-stop", "error", "synthesize-stopped"]
-        assert reply.error.code == "stopping"
+        assert reply.error.code == "server-stopping"

@@ -126,7 +126,7 @@ async def crowd(port: int, size: int) -> AsyncIterator[list[asyncio.StreamReader
             pairs.append(await asyncio.open_connection("127.0.0.1", port))
             if len(pairs) > OPEN_CONNECTIONS:
                 reader, writer = pairs.popleft()
-                assert b"too-many" in await reader.read()
+                assert b"too-many-connections" in await reader.read()
                 writer.close()
         yield [reader for reader, _ in pairs]
     finally:
@@ -178,8 +178,8 @@ def check(capsys: pytest.CaptureFixture[str]) -> Check:
         printed = capsys.readouterr().out
         assert "secret-key" not in printed
         answer = json.loads(printed)
-        assert answer["well"] == (status == 0)
-        return status, {finding.pop("name"): finding for finding in answer["findings"]}
+        assert answer["ok"] == (status == 0)
+        return status, {finding.pop("name"): finding for finding in answer["checks"]}
 
     return run
 

@@ -57,7 +57,7 @@ async def test_alive_and_ready(serving: Serving) -> None:
             assert "runs" in await response.text()
         while (await ready(session))[0] != 200:
             pass
-        assert "key is good" in (await ready(session))[1]
+        assert "accepts the API key" in (await ready(session))[1]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ async def test_ready_by_the_fallback_voice(serving: Serving) -> None:
     async with serving(settings, *flags) as served, visitor(served) as session:
         status, text = await ready(session)
         assert status == 200
-        assert "fallback voice speaks" in text
+        assert "Using the fallback voice" in text
         assert "Check the API key" in text
 
 
@@ -206,12 +206,12 @@ async def test_timelines_without_text(serving: Serving, monkeypatch: pytest.Monk
             text = await response.text()
     state = json.loads(text)
     assert state["ready"]
-    assert state["credit"] == "10.00"
+    assert state["credit_dollars"] == "10.00"
     newest, older = state["replies"]
     assert (newest["characters"], older["characters"]) == (len(TEXT), len("Two, three."))
     assert newest["outcome"] == "spoken"
-    assert 0 <= newest["sent"] < newest["heard"] <= newest["ended"]
-    assert newest["heard"] - newest["sent"] >= 0.03
+    assert 0 <= newest["first_send_s"] < newest["first_audio_s"] <= newest["ended_s"]
+    assert newest["first_audio_s"] - newest["first_send_s"] >= 0.03
     assert "Küche" not in text
     assert "K\\u00fcche" not in text
 

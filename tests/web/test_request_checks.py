@@ -73,7 +73,7 @@ async def test_names_that_may_be_anybodys(serving: Serving, host: str) -> None:
 
 async def test_a_refusal_tells_what_to_do(serving: Serving) -> None:
     """It names the ends of names that are served, as the manual does, and the way out."""
-    manual = (ROOT / "docs" / "watching.md").read_text()
+    manual = (ROOT / "docs" / "monitoring.md").read_text()
     async with (
         serving(EmulatorSettings(), HTTP) as served,
         visitor(served) as session,

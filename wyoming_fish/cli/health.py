@@ -59,7 +59,7 @@ def check(address: ListenAddress) -> None:
         connection.sendall(b'{"type": "describe"}\n')
         event_type, data = _read_event(answers)
     # One that serves as many as it may is not ill: to start it anew would cut short what they hear.
-    busy = event_type == "error" and data.get("code") == "too-many"
+    busy = event_type == "error" and data.get("code") == "too-many-connections"
     if not busy and (event_type != "info" or not data.get("tts")):
         raise ValueError(f"what answers there is no voice: {data.get('text', event_type)}")
 

@@ -99,7 +99,7 @@ class Connection:
         self.is_displaced = False
         """Whether another client gets its place: it is told so when ``run`` is cancelled."""
         self.close_reason: str | None = None
-        """Why, if the client was: «bad-event», «busy», «idle» or «stalled»."""
+        """Why, if the client was: «invalid-event», «busy», «idle» or «stalled»."""
 
     @property
     def busy(self) -> bool:
@@ -152,9 +152,9 @@ class Connection:
             # From Python 3.14 on, its last frame, asyncio.wait's, holds the task that it ends.
             error.__traceback__ = None
             if self.is_displaced:
-                self._refuse("too-many", DISPLACED)
+                self._refuse("too-many-connections", DISPLACED)
             elif self._requests.unanswered:
-                self._refuse("stopping", STOPPING)
+                self._refuse("server-stopping", STOPPING)
             if not self._requests.unanswered:
                 self.abort()
             raise
@@ -203,23 +203,23 @@ class Connection:
         """Tell the client what has happened, and the log, if it is news for a person."""
         match error:
             case ClientStalledError():
-                self.close_reason = "stalled"
+                self.close_reason = "write-timeout"
                 _LOGGER.warning("A reply was not heard to its end: %s", error)
                 self._stream.abort()
             case ClientLostError():
                 _LOGGER.debug("A client was lost: %s", error)
                 self._stream.abort()
             case EventError():
-                self.close_reason = "bad-event"
+                self.close_reason = "invalid-event"
                 _LOGGER.warning("A client was sent away: %s", error)
-                self._refuse("bad-event", f"This cannot be read: {error}.")
+                self._refuse("invalid-event", f"This cannot be read: {error}.")
             case BudgetExceededError():
-                self.close_reason = "busy"
+                self.close_reason = "server-busy"
                 _LOGGER.warning("A client was sent away: %s", error)
-                self._refuse("busy", str(error))
+                self._refuse("server-busy", str(error))
             case _RefusedError():
-                if error.code == "idle":
-                    self.close_reason = "idle"
+                if error.code == "idle-timeout":
+                    self.close_reason = error.code
                 _LOGGER.debug("A client was sent away: %s", error)
                 self._refuse(error.code, str(error))
             case QuotaError():
@@ -255,7 +255,9 @@ class Connection:
                     if number % EVENTS_AT_ONCE == 0:
                         await cpu_turn()
         except TimeoutError as error:
-            raise _RefusedError("idle", "Nothing has come for too long. Connect again.") from error
+            raise _RefusedError(
+                "idle-timeout", "Nothing has come for too long. Connect again."
+            ) from error
         finally:
             self._reading = False
 
@@ -307,7 +309,7 @@ class Connection:
             self._audio_started = False
             self._rearm_idle_timeout()
         if self._requests.unanswered:
-            raise _RefusedError("stopping", STOPPING)
+            raise _RefusedError("server-stopping", STOPPING)
 
     async def _say(self, reply: SynthesisRequest) -> None:
         rate = self._options.speech.sample_rate

@@ -205,7 +205,7 @@ class Server:
     def _connected(self, stream: WyomingStream) -> None:
         stream.memory.owner = owner = owner_at(stream.host)
         if not self._make_room(owner):
-            self._request_log.refused["too-many"] += 1
+            self._request_log.refused["too-many-connections"] += 1
             _LOGGER.warning("A client at %s was refused: too many connections", stream.host)
             self._refuse(stream)
             return
@@ -219,7 +219,7 @@ class Server:
 
     def _refuse(self, stream: WyomingStream) -> None:
         text = "There are too many connections. Try again in a moment."
-        stream.write_last(encode(Error(text, "too-many").event()))
+        stream.write_last(encode(Error(text, "too-many-connections").event()))
         task = asyncio.create_task(stream.close())
         self._limit_refusal(task, stream.abort)
         task.add_done_callback(lambda _: stream.abort())
@@ -245,8 +245,8 @@ class Server:
             if (connection := here[task].connection).ending:
                 task.cancel()
                 continue
-            reason = "too-many" if connection.busy else "idle"
-            self._request_log.refused["silent" if connection.silent else reason] += 1
+            kind = "busy" if connection.busy else "silent" if connection.silent else "idle"
+            self._request_log.refused[f"displaced-{kind}"] += 1
             connection.is_displaced = True
             self._limit_refusal(task, connection.abort)
             # Once it has begun: before that it could not tell its client.

@@ -1,7 +1,6 @@
-"""The server watched by HTTP: its health, its metrics, and a page for a person.
+"""Status server: health, readiness, metrics and a status page, by HTTP.
 
-It has no password, as the Wyoming port has none; `guard` keeps out what strange web sites would
-have a browser do.
+Like the Wyoming port, it has no password. `request_checks` refuses requests of other web sites.
 """
 
 from .connections import MAX_OPEN_CONNECTIONS

@@ -76,7 +76,7 @@ async def test_the_second_time_it_comes_from_disk(
                 assert again.pcm == first
         assert decode_code_voice(first) == TEXT
         assert len(emulator.sessions) == 1
-    assert "Spoke: cache" in caplog.text
+    assert "Spoke a reply: cache" in caplog.text
 
 
 async def test_streamed_replies_are_not_kept(folder: Path) -> None:

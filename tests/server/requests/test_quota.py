@@ -50,7 +50,7 @@ async def test_each_address_has_its_own(serving: Serving) -> None:
             assert decode_code_voice((await _say(served)).pcm) == TEXT
         sessions = len(served.emulator.sessions)
         error = (await _say(served)).error
-        assert error.code == "characters-per-hour"
+        assert error.code == "quota-exceeded"
         assert re.fullmatch(
             r"The limit of 40 characters an hour for your address is reached\. "
             r"Try again in 6\d min, or raise --max-characters-per-hour-per-address\.",
@@ -66,7 +66,7 @@ async def test_all_have_one_together(serving: Serving) -> None:
         assert (await _say(served)).pcm
         assert (await _say(served, address="127.0.0.2")).pcm
         error = (await _say(served, address="127.0.0.3")).error
-        assert error.code == "characters-per-hour"
+        assert error.code == "quota-exceeded"
         assert "40 characters an hour for this server" in error.text
         assert error.text.endswith("or raise --max-characters-per-hour.")
 
@@ -75,7 +75,7 @@ async def test_a_reply_that_reaches_the_limit(serving: Serving) -> None:
     """What was sent is heard, and the error says why there is no more."""
     async with serving(CODE, "--max-characters-per-hour=600", "--text-mode=raw") as served:
         reply = await _say(served, TEXT * 100)
-        assert reply.error.code == "characters-per-hour"
+        assert reply.error.code == "quota-exceeded"
         spoken = decode_code_voice(reply.pcm)
         assert 600 <= len(spoken) <= 900
         assert (TEXT * 100).startswith(spoken)
@@ -115,7 +115,7 @@ async def test_what_is_kept_is_not_counted(serving: Serving, tmp_path: Path) -> 
     flags = ("--max-characters-per-hour=20", f"--cache-dir={tmp_path}")
     async with serving(CODE, *flags) as served:
         first = await _say(served)
-        assert (await _say(served, "Another text.")).error.code == "characters-per-hour"
+        assert (await _say(served, "Another text.")).error.code == "quota-exceeded"
         assert (await _say(served)).pcm == first.pcm
 
 
@@ -128,9 +128,9 @@ async def test_the_log_and_the_metrics(serving: Serving, caplog: pytest.LogCaptu
             await _say(served)
         async with visitor(served) as session, session.get("/metrics") as response:
             numbers = await response.text()
-    assert 'wyoming_fish_replies_total{outcome="characters-per-hour"} 5.0' in numbers
-    assert f"wyoming_fish_characters_sent {len(TEXT)}.0" in numbers
-    assert "wyoming_fish_characters_limit 20.0" in numbers
+    assert 'wyoming_fish_replies_total{outcome="quota-exceeded"} 5.0' in numbers
+    assert f"wyoming_fish_quota_used_characters {len(TEXT)}.0" in numbers
+    assert "wyoming_fish_quota_limit_characters 20.0" in numbers
     assert {m.split(":")[0] for m in caplog.messages} == {"A reply was refused"}
 
 

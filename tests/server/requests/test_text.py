@@ -148,7 +148,7 @@ async def test_ssml_that_is_said_to_be(serving: Serving) -> None:
         assert await _heard(client, "a &lt; <sub alias='b'>c</sub>", text_format="ssml") == "a < c"
         assert await _heard(client, "*a*", text_format="markdown") == "a"
         await client.write_event(Event("synthesize", {"text": "a", "text_format": {}}))
-        assert (await receive(client, "error")).error.code == "bad-event"
+        assert (await receive(client, "error")).error.code == "invalid-event"
         assert len(served.emulator.sessions) == 2
 
 

@@ -75,8 +75,8 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
             "server": _server(values),
             "backend": speech.backend,
             "voice": speech.voice,
-            "well": not wrong,
-            "findings": [asdict(finding) for finding in findings],
+            "ok": not wrong,
+            "checks": [asdict(finding) for finding in findings],
         }
         print(json.dumps(about, indent=2))
     else:

@@ -37,7 +37,7 @@ _WHOSE: Final = ("this server", "the /64 network of your address", "your address
 class QuotaError(FishError):
     """The characters of the hour have been sent."""
 
-    code: ClassVar[str] = "characters-per-hour"
+    code: ClassVar[str] = "quota-exceeded"
 
     def __init__(self, limit: int, party: Party, wait_s: float) -> None:
         whose = _WHOSE[len(party)]

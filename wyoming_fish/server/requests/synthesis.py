@@ -33,7 +33,7 @@ _LOGGER = logging.getLogger(__name__)
 class InternalError(FishError):
     """A bug in this server."""
 
-    code: ClassVar[str] = "internal"
+    code: ClassVar[str] = "internal-error"
     default_advice: ClassVar[str] = "See the server's log, and please report it."
 
     def __init__(self) -> None:
