@@ -22,7 +22,7 @@ from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 from wyoming_fish.server.requests.cache import Cache
 from wyoming_fish.server.shutdown import EXIT_TIMEOUT_S, STOP_TIMEOUT_S
 
-from ..support.server import Serving, receive
+from ...support.server import Serving, receive
 
 TEXT = "Good night. The doors are locked."
 

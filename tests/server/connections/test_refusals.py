@@ -16,7 +16,7 @@ from wyoming.tts import Synthesize, SynthesizeStart
 
 from wyoming_fish.emulator import EmulatorSettings, Fault, decode_code_voice
 
-from ..support.server import Served, Serving, receive
+from ...support.server import Served, Serving, receive
 
 TEXT = "Good night. The doors are locked."
 

@@ -28,7 +28,7 @@ from wyoming_fish.server.events import (
 from wyoming_fish.server.memory_budget import OWN_BYTES, MemoryBudget
 from wyoming_fish.server.stream import EVENT_TIMEOUT_S, MAX_INPUT_BYTES, READ_BYTES, WyomingStream
 
-from ..support.hostile_events import CORPUS, LARGE
+from ...support.hostile_events import CORPUS, LARGE
 
 
 def _read(data: bytes) -> list[Event]:

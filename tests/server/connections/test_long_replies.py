@@ -7,7 +7,7 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, Synthesize
 
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
 
-from ..support.server import Serving, check_envelope, receive
+from ...support.server import Serving, check_envelope, receive
 
 RATE = 8000
 SAMPLES = 255

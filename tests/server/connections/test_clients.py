@@ -29,8 +29,8 @@ from wyoming_fish.server.listener import ACCEPTED_AT_ONCE
 from wyoming_fish.server.requests.queue import MAX_WAITING
 from wyoming_fish.server.requests.request import SynthesisRequest
 
-from ..support.server import Served, Serving, crowd, receive, stream
-from ..support.visiting import visitor
+from ...support.server import Served, Serving, crowd, receive, stream
+from ...support.visiting import visitor
 
 TEXT = "Good night. The doors are locked."
 

@@ -18,7 +18,7 @@ from wyoming.tts import (
 
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
 
-from ..support.server import Serving, check_envelope, receive, stream
+from ...support.server import Serving, check_envelope, receive, stream
 
 TEXT = "Good night. The doors are locked, and it is 19.5 °C in the «Küche» 🌙."
 CLEAN = TEXT.replace(" 🌙", "")

@@ -29,7 +29,7 @@ from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
 from wyoming_fish.emulator.settings import FaultKind, FaultPoint
 from wyoming_fish.logs import LogFormatter, LogHandler
 
-from ..support.server import receive, stream
+from ...support.server import receive, stream
 
 SECRET = "s3cret-passw0rd"  # noqa: S105 - of nothing
 

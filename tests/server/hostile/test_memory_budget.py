@@ -9,7 +9,7 @@ from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
 from wyoming_fish.fish.owner import owner_at
 from wyoming_fish.server.memory_budget import OWN_BYTES, BudgetExceededError, MemoryBudget
 
-from ..support.server import Serving, receive
+from ...support.server import Serving, receive
 
 TEXT = "Good night. The doors are locked."
 

@@ -21,7 +21,7 @@ from tests.support.hostile_servers import (
     voice,
 )
 
-from ..support.attacked import PING_LIMITS_S, Running, started
+from ...support.attacked import PING_LIMITS_S, Running, started
 
 CONTROL = "x\n2026-01-01 INFO FORGED \x1b[31mred\x1b]0;title\x07\u202e"
 

@@ -17,8 +17,8 @@ from wyoming_fish.cli.run_server import open_files_needed
 from wyoming_fish.emulator import EmulatorSettings
 from wyoming_fish.server.open_files import check_open_files, limit_accept_errors
 
-from ..support.server import Serving, receive
-from ..support.visiting import HTTP, port_of, visitor
+from ...support.server import Serving, receive
+from ...support.visiting import HTTP, port_of, visitor
 
 # The usual limit of a process.
 USUAL_LIMIT = 1024

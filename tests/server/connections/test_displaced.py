@@ -16,8 +16,8 @@ from tests.support import idle_clock
 from wyoming_fish.emulator import EmulatorSettings
 from wyoming_fish.server.requests.queue import HEARD_FOR_S
 
-from ..support.server import Served, Serving
-from ..support.visiting import HTTP, visitor
+from ...support.server import Served, Serving
+from ...support.visiting import HTTP, visitor
 
 # All of 127.0.0.0/8 is this machine.
 HOUSE, ONE, ANOTHER = "127.0.0.2", "127.0.0.3", "127.0.0.4"

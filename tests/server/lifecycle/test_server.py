@@ -19,7 +19,7 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart
 from tests.support.processes import ENVIRONMENT, READY, ROOT, Program, server
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 
-from ..support.server import Serving, check_envelope, receive
+from ...support.server import Serving, check_envelope, receive
 
 TEXT = "Good night. The doors are locked."
 
