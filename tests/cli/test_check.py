@@ -264,7 +264,7 @@ def test_the_command() -> None:
     assert first.endswith(", demo")
     assert all(line.startswith("ok  ") for line in lines)
     assert [line.split()[1] for line in lines][-2:] == ["speech-cold", "speech-warm"]
-    assert last == "All is well."
+    assert last == "No errors."
     assert "\033" not in done.stdout
 
 

@@ -181,7 +181,7 @@ async def test_start(tmp_path: Path) -> None:
         command = (*_as_root_in_a_container(), sys.executable, "-c", code)
         with Program(*command, env=environment) as program:
             uri = (await asyncio.to_thread(program.wait_for, READY))[1]
-            await asyncio.to_thread(program.wait_for, "Home Assistant has been told")
+            await asyncio.to_thread(program.wait_for, "Registered with Home Assistant")
             own = {"uri": f"tcp://{socket.gethostname()}:10210"}
             assert supervisor.messages == [{"service": "wyoming", "config": own}]
             if os.geteuid() == 0:
@@ -218,7 +218,7 @@ async def test_announcing(
         await app.register_with_supervisor()
     assert supervisor.requests == requests
     assert len(supervisor.messages) == told
-    assert ("has been told" if told else "has not been told") in caplog.text
+    assert ("Registered with" if told else "Cannot register with") in caplog.text
 
 
 async def test_no_supervisor(
@@ -228,7 +228,7 @@ async def test_no_supervisor(
     monkeypatch.setattr(app, "RETRY_DELAYS_S", ())
     monkeypatch.setattr(app, "SUPERVISOR", f"http://127.0.0.1:{unused_tcp_port}")
     await app.register_with_supervisor()
-    assert "the Supervisor cannot be reached" in caplog.text
+    assert "the Supervisor does not answer" in caplog.text
 
 
 @pytest.mark.parametrize("content", [None, "", "[", "\xff"])
@@ -244,4 +244,4 @@ def test_no_options(
         file.write_text(content, encoding="latin-1")
     monkeypatch.setattr(app, "OPTIONS_FILE", file)
     assert app.main() == 1
-    assert "options cannot be read" in capsys.readouterr().err
+    assert "Cannot read the options" in capsys.readouterr().err

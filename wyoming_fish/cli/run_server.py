@@ -30,12 +30,16 @@ Background = Coroutine[Any, Any, None]
 
 # What to do if the server cannot listen at an address.
 _ADVICE: Final = {
-    errno.EADDRINUSE: "Stop the program that uses it, or select another port.",
-    errno.EADDRNOTAVAIL: "This machine does not have that address: use one of its own, or 0.0.0.0.",
+    errno.EADDRINUSE: "Stop the program that uses the address, or select another port.",
+    errno.EADDRNOTAVAIL: (
+        "This machine does not have that address. Use an address of this machine, or 0.0.0.0."
+    ),
     errno.ENOENT: "Create the folder of the socket first.",
-    errno.EACCES: "Only an administrator may use it: select a port above 1023.",
+    errno.EACCES: "Only an administrator can use this address. Select a port above 1023.",
 }
-_NAME_ADVICE: Final = "Check the host in --uri and --http: it must be a name of this machine."
+_NAME_ADVICE: Final = (
+    "--uri and --http must have a name or an address of this machine. Check the host."
+)
 
 
 def run(
@@ -126,7 +130,7 @@ async def _log_errors(work: Background) -> None:
     try:
         await work
     except Exception:
-        _LOGGER.exception("The server is not announced; please report this")
+        _LOGGER.exception("Cannot announce the server. Report this error.")
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -1,4 +1,4 @@
-"""The server's life: listen, serve, finish what is being said, stop."""
+"""Server: listens, serves, drains, stops."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..fish.api.account import Account
 from ..fish.connections.pool import ConnectionPool
 from ..fish.owner import Owner, owner_at
 from ..fish.settings import Endpoint
-from .admission import Client, given_up
+from .admission import Client, connections_to_close
 from .connection import STOP_LINGER_S, Connection
 from .context import ServerContext
 from .events import encode
@@ -35,15 +35,15 @@ __all__ = ["MAX_REFUSALS", "FrontEnd", "Server"]
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds of STOP_TIMEOUT_S that are left when what is still being said is cut off: one to tell its
-# clients, and one to close everything else.
+# Seconds of STOP_TIMEOUT_S that are left when the replies in progress are ended: one to send their
+# clients an error, and one to close everything else.
 CLOSE_TIMEOUT_S: Final = 2.0
 
-# Seconds that are left to a client which has just connected, to say what it wants.
+# Seconds in which a client that has just connected can still send its request.
 NEW_CLIENT_GRACE_S: Final = 0.25
 
-# Clients that are being told that there are too many; one more cuts the first of them short. Each
-# is gone as soon as it has read that, and may hold 20 KB until then.
+# Refused clients that have not yet read their error; one more closes the oldest. Each can use
+# 20 KB of memory.
 MAX_REFUSALS: Final = 50
 
 
@@ -66,10 +66,9 @@ class FrontEnd(Protocol):
 
 
 class Server:
-    """Listens within ``async with``; leaving it lets what is being said finish.
+    """Listens within ``async with``; at its end, replies in progress are finished.
 
-    ``options.endpoint`` is not looked at: ``endpoint`` is where Fish is. Raises OSError where the
-    address cannot be had.
+    ``endpoint`` is used instead of ``options.endpoint``. Raises OSError if it cannot listen.
     """
 
     def __init__(self, options: Options, endpoint: Endpoint) -> None:
@@ -80,7 +79,7 @@ class Server:
             concurrency=options.concurrency,
             warm=options.ready_connections,
             idle_timeout_s=options.pool_idle_timeout_s,
-            # Else it is for the backend to say.
+            # Without --resume, the backend decides.
             timestamps=options.resume or None,
         )
         self._account = Account(endpoint)
@@ -95,17 +94,17 @@ class Server:
             self._pool, self._catalog, options, self._request_log, self._cache
         )
         self._connections: dict[asyncio.Task[None], Client[Connection]] = {}
-        """In the order of their coming."""
+        """The oldest first."""
         self._refusals: dict[asyncio.Task[None], Callable[[], None]] = {}
-        """Clients that are being told that there are too many, likewise."""
+        """Refused clients that are being closed, and how to close them now. The oldest first."""
         self._memory = MemoryBudget(options.max_pending_characters)
         self._listener: asyncio.Server | None = None
         self._front_ends: list[FrontEnd] = []
         self._resources = contextlib.AsyncExitStack()
         self._stop_by = float("inf")
-        """The loop's time at which everything is to have stopped."""
+        """The event loop's time at which everything must be closed."""
         self.stopping = asyncio.Event()
-        """Set by ``stop``; over stdio, when its one client has left."""
+        """Set by ``stop``; over stdio, when the client has disconnected."""
 
     @property
     def context(self) -> ServerContext:
@@ -125,27 +124,29 @@ class Server:
         self._front_ends.append(front_end)
 
     def stop(self) -> None:
-        """Begin to stop: from now on STOP_TIMEOUT_S runs."""
+        """Start to stop: everything must be closed within STOP_TIMEOUT_S."""
         if not self.stopping.is_set():
             self._stop_by = asyncio.get_running_loop().time() + STOP_TIMEOUT_S
             self.stopping.set()
 
     async def within_stop(self, closing: Awaitable[object]) -> None:
-        """Wait for what closes something, as long as there is time to stop."""
+        """Await ``closing``, until STOP_TIMEOUT_S is over."""
         try:
             async with asyncio.timeout_at(self._stop_by):
                 await closing
         except TimeoutError:
-            _LOGGER.warning("Not everything could be closed in time")
+            _LOGGER.warning(
+                "Stopping before everything is closed: it took more than %.0f s", STOP_TIMEOUT_S
+            )
 
     @property
     def uri(self) -> str:
-        """Where this machine reaches it, with the port that it really has."""
+        """The URI for clients of this machine, with the actual port."""
         return self.uris[0]
 
     @property
     def uris(self) -> list[str]:
-        """The same, and then where other machines reach it."""
+        """``uri``, then the URIs for other machines."""
         address = self._options.uri
         if address.scheme == "stdio":
             return ["stdio://"]
@@ -155,12 +156,12 @@ class Server:
 
     @property
     def port(self) -> int:
-        """The TCP port that it really has; 0 where it listens at none."""
+        """The actual TCP port; 0 if it does not listen at one."""
         return next(iter(self._names()), ("", 0))[1]
 
     @property
     def hosts(self) -> set[str]:
-        """The addresses at which it listens at its port."""
+        """The addresses at which it listens."""
         return {name[0] for name in self._names()}
 
     def _names(self) -> list[tuple[str, int]]:
@@ -171,20 +172,20 @@ class Server:
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
 
-            def at_the_end(close: Callable[[], Awaitable[object]]) -> None:
+            def close_later(close: Callable[[], Awaitable[object]]) -> None:
                 stack.push_async_callback(lambda: self.within_stop(close()))
 
-            at_the_end(self._account.close)
+            close_later(self._account.close)
             if self._cache is not None:
-                at_the_end(self._cache.close)
-            at_the_end(self._pool.close)
+                close_later(self._cache.close)
+            close_later(self._pool.close)
             for front_end in self._front_ends:
                 await front_end.__aenter__()
-                at_the_end(partial(front_end.__aexit__, None, None, None))
+                close_later(partial(front_end.__aexit__, None, None, None))
             self._listener = await listen(self._options.uri, self._new_stream)
             stack.push_async_callback(self._drain)
             refreshing = asyncio.create_task(self._catalog.refresh_periodically())
-            at_the_end(partial(_cancel, refreshing))
+            close_later(partial(_cancel, refreshing))
             self._pool.prewarm(self._options.speech.backend)
             self._resources = stack.pop_all()
         return self
@@ -200,13 +201,13 @@ class Server:
 
     def _new_stream(self) -> WyomingStream:
         share = self._memory.share()
-        return WyomingStream(self._connected, share, write_timeout=self._options.write_timeout_s)
+        return WyomingStream(self._connected, share, write_timeout_s=self._options.write_timeout_s)
 
     def _connected(self, stream: WyomingStream) -> None:
         stream.memory.owner = owner = owner_at(stream.host)
-        if not self._make_room(owner):
+        if not self._admit(owner):
             self._request_log.refused["too-many-connections"] += 1
-            _LOGGER.warning("A client at %s was refused: too many connections", stream.host)
+            _LOGGER.warning("Refusing a client at %s: too many connections", stream.host)
             self._refuse(stream)
             return
         connection = Connection(stream, self._synthesis, self._catalog, self._options)
@@ -214,42 +215,42 @@ class Server:
         self._connections[task] = Client(connection, owner)
         self._request_log.clients = len(self._connections)
         task.add_done_callback(self._disconnected)
-        # A task that is cancelled before it begins closes nothing.
+        # A task that is cancelled before its start does not close its stream.
         task.add_done_callback(lambda _: stream.abort())
 
     def _refuse(self, stream: WyomingStream) -> None:
         text = "There are too many connections. Try again in a moment."
         stream.write_last(encode(Error(text, "too-many-connections").event()))
         task = asyncio.create_task(stream.close())
-        self._limit_refusal(task, stream.abort)
+        self._limit_refusals(task, stream.abort)
         task.add_done_callback(lambda _: stream.abort())
 
-    def _limit_refusal(self, task: asyncio.Task[None], cut_short: Callable[[], None]) -> None:
-        """Cut the oldest refusal short if there are too many with ``task``."""
+    def _limit_refusals(self, task: asyncio.Task[None], abort: Callable[[], None]) -> None:
+        """Add ``task``; close the oldest refused client if there are too many."""
         if len(self._refusals) >= MAX_REFUSALS:
             self._refusals.pop(next(iter(self._refusals)))()
-        self._refusals[task] = cut_short
+        self._refusals[task] = abort
         task.add_done_callback(lambda _: self._refusals.pop(task, None))
 
-    def _make_room(self, owner: Owner) -> bool:
-        """Whether there may be one more connection, if need be in place of others."""
+    def _admit(self, owner: Owner) -> bool:
+        """Return whether ``owner`` may have one more connection. Can close others for it."""
         here = {
             task: client
             for task, client in self._connections.items()
             if not (task.cancelling() or client.connection.is_displaced)
         }
         most = self._options.max_connections_per_address, self._options.max_connections
-        if (going := given_up(here, owner, *most)) is None:
+        if (to_close := connections_to_close(here, owner, *most)) is None:
             return False
-        for task in going:
+        for task in to_close:
             if (connection := here[task].connection).ending:
                 task.cancel()
                 continue
             kind = "busy" if connection.busy else "silent" if connection.silent else "idle"
             self._request_log.refused[f"displaced-{kind}"] += 1
             connection.is_displaced = True
-            self._limit_refusal(task, connection.abort)
-            # Once it has begun: before that it could not tell its client.
+            self._limit_refusals(task, connection.abort)
+            # Not before its task has started: until then it could not send an error.
             asyncio.get_running_loop().call_soon(task.cancel)
         return True
 
@@ -258,18 +259,20 @@ class Server:
             self._request_log.refused[reason] += 1
         self._request_log.clients = len(self._connections)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _LOGGER.error("A connection failed; please report this", exc_info=error)
+            _LOGGER.error("Cannot serve a client. Report this error.", exc_info=error)
         if self._listener is None:
             self.stop()
 
     async def _drain(self) -> None:
-        """Listen no more, let what is being said finish, then end what is left."""
+        """Stop listening, finish the replies in progress, then end all others."""
         if self._listener is not None:
             self._listener.close()
             if self._options.uri.scheme == "unix":
                 Path(self._options.uri.path).unlink(missing_ok=True)  # noqa: ASYNC240 - one
         if self._connections:
-            _LOGGER.info("Stopping when what is being said is finished; Ctrl-C stops immediately")
+            _LOGGER.info(
+                "Stopping after the replies in progress. Press Ctrl-C to stop immediately."
+            )
         if any(client.connection.silent for client in self._connections.values()):
             await asyncio.sleep(NEW_CLIENT_GRACE_S)
         speaking = {task for front_end in self._front_ends for task in front_end.drain()}
@@ -279,7 +282,7 @@ class Server:
                 speaking.add(task)
         if speaking:
             await _wait(speaking, self._stop_by - CLOSE_TIMEOUT_S)
-            # They are told, and then have as much time as the others to close.
+            # Their clients get an error, and then have the same time to close as the others.
             for task in speaking:
                 task.cancel()
         rest = {*speaking, *self._connections, *self._refusals}
@@ -290,7 +293,7 @@ class Server:
 
 
 async def _wait(tasks: Iterable[asyncio.Task[Any]], until: float) -> None:
-    """Wait for what is not done of the tasks, at most until the loop's time ``until``."""
+    """Wait for the tasks, at most until the event loop's time ``until``."""
     if left := [task for task in tasks if not task.done()]:
         await asyncio.wait(left, timeout=max(0, until - _now()))
 

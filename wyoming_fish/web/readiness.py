@@ -10,12 +10,11 @@ from typing import Final, NamedTuple
 from ..fish.errors import FishError, UnsupportedError
 from ..fish.settings import Backend
 from ..server.context import ServerContext
+from ..server.requests.synthesis import InternalError
 
 __all__ = ["Readiness", "ReadinessState"]
 
 _LOGGER = logging.getLogger(__name__)
-
-_INTERNAL: Final = "An internal error occurred. See the log of the server, and report the error."
 
 # Seconds for which an answer of Fish Audio about the account is reused, so that probes cause at
 # most one request a minute. A failure is checked again sooner.
@@ -113,7 +112,7 @@ class Readiness:
             self._failure = str(error)
         else:
             _LOGGER.error("Cannot check the account. Report this error.", exc_info=error)
-            self._failure = _INTERNAL
+            self._failure = str(InternalError())
         self._known_until = _now() + (FAILURE_TTL_S if self._failure else OK_TTL_S)
 
     async def _credit(self) -> Decimal | None:

@@ -23,10 +23,10 @@ from wyoming.tts import (
 
 from tests.support import idle_clock
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
-from wyoming_fish.server.connection import EVENTS_AT_ONCE, TEXT_TIMEOUT_S
+from wyoming_fish.server.connection import EVENTS_PER_TURN, TEXT_TIMEOUT_S
 from wyoming_fish.server.events import WIDTH
-from wyoming_fish.server.listener import ACCEPTED_AT_ONCE
-from wyoming_fish.server.requests.queue import MAX_WAITING
+from wyoming_fish.server.listener import MAX_ACCEPTS_PER_TURN
+from wyoming_fish.server.requests.queue import MAX_WAITING_REQUESTS
 from wyoming_fish.server.requests.request import SynthesisRequest
 
 from ...support.server import Served, Serving, crowd, receive, stream
@@ -206,12 +206,12 @@ async def test_requests_without_end(serving: Serving) -> None:
     """Nor may a client have more than so many replies waiting, however short they are."""
     async with serving(EmulatorSettings(voice="code", first_audio=30)) as served:
         async with served.client() as client:
-            for _ in range(MAX_WAITING + 2):
+            for _ in range(MAX_WAITING_REQUESTS + 2):
                 await client.write_event(Synthesize("").event())
                 await client.write_event(Synthesize("Hi.").event())
             reply = await receive(client, "error")
             assert reply.error.code == "invalid-event"
-            assert f"{MAX_WAITING} replies" in reply.error.text
+            assert f"{MAX_WAITING_REQUESTS} requests" in reply.error.text
         served.emulator.settings.first_audio = 0.0
         assert await _is_served(served)
 
@@ -226,19 +226,19 @@ async def test_a_client_that_writes_without_pause(
     async def others() -> None:
         nonlocal most, before
         while True:
-            passed = sum("Passed over" in message for message in caplog.messages[before:])
+            passed = sum("Ignoring an event" in message for message in caplog.messages[before:])
             most, before = max(most, passed), len(caplog.messages)
             await asyncio.sleep(0)
 
     async with serving(EmulatorSettings()) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         waiting = asyncio.create_task(others())
-        writer.write(b'{"type": "x"}\n' * 200 * EVENTS_AT_ONCE + b'{"type": "ping"}\n')
+        writer.write(b'{"type": "x"}\n' * 200 * EVENTS_PER_TURN + b'{"type": "ping"}\n')
         assert await async_read_event(reader)
         waiting.cancel()
         writer.close()
     # As many as it can in a turn.
-    assert 0 < most <= 100 * EVENTS_AT_ONCE
+    assert 0 < most <= 100 * EVENTS_PER_TURN
 
 
 async def test_the_silent_are_let_go_one_by_one(serving: Serving) -> None:
@@ -285,7 +285,7 @@ async def test_a_burst_of_the_silent(serving: Serving) -> None:
             while request_log.refused["displaced-silent"] < 95 or request_log.clients > 5:
                 await asyncio.sleep(0)
                 most = max(most, request_log.clients)
-            assert most <= 5 + 12 * ACCEPTED_AT_ONCE
+            assert most <= 5 + 12 * MAX_ACCEPTS_PER_TURN
             told = 0
             for client in clients:
                 with contextlib.suppress(BlockingIOError):

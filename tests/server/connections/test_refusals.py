@@ -208,7 +208,7 @@ async def test_a_bug(
         assert reply.types[-2:] == ["error", "synthesize-stopped"]
         assert reply.error.code == "internal-error"
     (traceback,) = [record for record in caplog.records if record.exc_info]
-    assert "please report this" in traceback.message
+    assert "Report this error" in traceback.message
 
 
 async def test_a_bug_in_an_answer(
@@ -220,7 +220,7 @@ async def test_a_bug_in_an_answer(
         await client.write_event(Synthesize(TEXT).event())
         assert (await receive(client, "no such event")).error.code == "internal-error"
     (traceback,) = [record for record in caplog.records if record.exc_info]
-    assert "please report this" in traceback.message
+    assert "Report this error" in traceback.message
 
 
 UNREACHABLE = [

@@ -65,7 +65,7 @@ def test_the_limit_is_raised() -> None:
 def test_a_limit_that_is_too_low() -> None:
     """Where it may not, the log tells both numbers and what to do."""
     with _program(f"ulimit -n {USUAL_LIMIT}", "--max-connections=5000") as program:
-        warning = program.wait_for(r"Up to (\d+) files .* the limit is (\d+)\. Lower (\S+),")
+        warning = program.wait_for(r"up to (\d+) files .* the limit is (\d+)\. Lower (\S+),")
         assert int(warning[1]) > 5000
         assert int(warning[2]) == USUAL_LIMIT
         assert warning[3] == "--max-connections"
@@ -77,7 +77,7 @@ def test_a_number_beyond_the_kernels(caplog: pytest.LogCaptureFixture) -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         check_open_files(10**30)
-        assert "files may be open" in caplog.text
+        assert "limit of open files is too low" in caplog.text
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
@@ -143,7 +143,7 @@ async def test_when_no_file_is_left(
             await asyncio.sleep(0.05)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        lines = [message for message in caplog.messages if "accepted" in message]
+        lines = [message for message in caplog.messages if "Cannot accept a connection" in message]
         assert lines
         assert all("Too many open files. Raise the limit" in line for line in lines)
         assert all(record.exc_info is None for record in caplog.records)

@@ -16,10 +16,10 @@ from ...support.server import Serving, receive
     ("mode", "said"),
     [
         (0o700, None),
-        (0o755, "can find out what was spoken"),
-        (0o750, "can find out what was spoken"),
-        (0o770, "can replace what is spoken"),
-        (0o777, "can replace what is spoken"),
+        (0o755, "can find out which texts were spoken"),
+        (0o750, "can find out which texts were spoken"),
+        (0o770, "can replace the audio"),
+        (0o777, "can replace the audio"),
     ],
 )
 async def test_a_folder_that_others_can_open(

@@ -228,7 +228,7 @@ async def test_a_bug_in_the_engine(
         check_envelope(await receive(client, "synthesize-stopped"), 44100, streamed=True)
         assert asked == [TEXT]
     (traceback,) = [record for record in caplog.records if record.exc_info]
-    assert "please report this" in traceback.message
+    assert "Report this error" in traceback.message
 
 
 async def test_the_fallback_is_not_there(serving: Serving) -> None:

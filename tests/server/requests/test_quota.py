@@ -131,7 +131,7 @@ async def test_the_log_and_the_metrics(serving: Serving, caplog: pytest.LogCaptu
     assert 'wyoming_fish_replies_total{outcome="quota-exceeded"} 5.0' in numbers
     assert f"wyoming_fish_quota_used_characters {len(TEXT)}.0" in numbers
     assert "wyoming_fish_quota_limit_characters 20.0" in numbers
-    assert {m.split(":")[0] for m in caplog.messages} == {"A reply was refused"}
+    assert {m.split(":")[0] for m in caplog.messages} == {"Refusing a reply"}
 
 
 def test_an_hour_goes_by() -> None:

@@ -34,7 +34,7 @@ class InternalError(FishError):
     """A bug in this server."""
 
     code: ClassVar[str] = "internal-error"
-    default_advice: ClassVar[str] = "See the server's log, and please report it."
+    default_advice: ClassVar[str] = "See the log of the server, and report the error."
 
     def __init__(self) -> None:
         super().__init__("An internal error occurred.")
@@ -93,7 +93,7 @@ class Synthesis:
             except FishError as error:
                 failure = error
             except Exception as error:
-                _LOGGER.error("A reply failed; please report this", exc_info=error)
+                _LOGGER.error("Cannot speak a reply. Report this error.", exc_info=error)
                 failure = InternalError()
             # Two servers that are each other's fallback voice would never end.
             if record.audio or not fallback or reply.fallback_of:
@@ -139,7 +139,7 @@ class Synthesis:
         except VoiceNotFoundError as error:
             if not self._options.ignore_unknown_voices:
                 raise
-            _LOGGER.warning("A client asks for an unknown voice; --voice speaks: %s", error)
+            _LOGGER.warning("Using --voice for an unknown voice: %s", error)
             voice = self._options.speech.voice
         settings = replace(self._options.speech, voice=voice)
         name = ",".join(voice) if isinstance(voice, tuple) else voice or "default"
@@ -175,7 +175,7 @@ class Synthesis:
         """What has been kept of the reply; else ``speech``, which is kept for the next time."""
         text = "".join([piece async for piece in reply.text()])
         key = cache.key(settings, self._options.text_settings, reply.ssml, text)
-        kept = await cache.get(key)
+        kept = await cache.load(key)
         if kept is None:
             # Who is meant by a name in the text may change.
             speech = speech if "<voice" in text else cache.tee(key, speech)
