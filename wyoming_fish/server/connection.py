@@ -57,6 +57,7 @@ HANG_UP_CHECK_S: Final = 0.25
 # Seconds to wait until the client closes its side while the server stops.
 STOP_LINGER_S: Final = 0.5
 
+IDLE: Final = "The client sent no request for too long. Connect again."
 STOPPING: Final = "The server is stopping. Try again in a moment."
 DISPLACED: Final = (
     "There are too many connections. This one was closed for another client. Try again in a moment."
@@ -71,13 +72,7 @@ class _RefusedError(Exception):
         super().__init__(text)
 
 
-_EXPECTED_ERRORS: Final = (
-    BudgetExceededError,
-    ClientLostError,
-    FishError,
-    EventError,
-    _RefusedError,
-)
+_EXPECTED: Final = (BudgetExceededError, ClientLostError, FishError, EventError, _RefusedError)
 
 
 class Connection:
@@ -147,9 +142,7 @@ class Connection:
     async def _serve_until_error(self) -> None:
         """Serve the client. If an error ends that, send it the error."""
         cpu_owner.set(owner_at(self._stream.host))
-        prewarm_timer = asyncio.get_running_loop().call_later(
-            PREWARM_DELAY_S, self._prewarm_if_silent
-        )
+        timer = asyncio.get_running_loop().call_later(PREWARM_DELAY_S, self._prewarm_if_silent)
         reading = asyncio.create_task(self._read())
         speaking = asyncio.create_task(self._speak())
         handled = 0
@@ -170,14 +163,14 @@ class Connection:
             self._end_with(error)
             handled = id(error)
         finally:
-            for pending in (prewarm_timer, reading, speaking):
+            for pending in (timer, reading, speaking):
                 pending.cancel()
             await asyncio.wait((reading, speaking))
             for task in (reading, speaking):
                 late = None if task.cancelled() else task.exception()
                 if late is None:
                     continue
-                if id(late) != handled and not isinstance(late, _EXPECTED_ERRORS):
+                if id(late) != handled and not isinstance(late, _EXPECTED):
                     _LOGGER.error("Cannot end a reply. Report this error.", exc_info=late)
                 # Its frames hold the texts.
                 late.__traceback__ = None
@@ -262,9 +255,7 @@ class Connection:
                     if number % EVENTS_PER_TURN == 0:
                         await cpu_turn()
         except TimeoutError as error:
-            raise _RefusedError(
-                "idle-timeout", "The client sent no request for too long. Connect again."
-            ) from error
+            raise _RefusedError("idle-timeout", IDLE) from error
         finally:
             self._reading = False
 
