@@ -19,7 +19,7 @@ HTTP = "--http=127.0.0.1:0"
 
 
 class Numbers(dict[str, float]):
-    """Samples by their name and the values of their labels, as in «replies_total spoken»."""
+    """Samples by their name and the values of their labels, as in "replies_total spoken"."""
 
     def __missing__(self, name: str) -> float:
         return 0.0
@@ -158,7 +158,7 @@ async def test_queue(serving: Serving) -> None:
 
 
 async def test_connections(serving: Serving) -> None:
-    """Clients that are here, and those that were sent away, by why."""
+    """Connected clients, and refused ones by reason."""
     flags = (HTTP, "--max-connections-per-address=1", "--client-idle-timeout=0.01")
     async with serving(EmulatorSettings(), *flags) as served:
         async with served.client() as client:

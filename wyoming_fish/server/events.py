@@ -222,7 +222,7 @@ def voice_of(event: Event) -> SynthesizeVoice:
             raise EventError("the name, language and speaker of a voice must be text")
         if len(field) > MAX_NAME_CHARS:
             raise EventError(
-                f"the name, language or speaker of a voice exceeds {MAX_NAME_CHARS} characters"
+                f"a voice has a name, language or speaker of more than {MAX_NAME_CHARS} characters"
             )
     return SynthesizeVoice(*fields)
 

@@ -52,7 +52,7 @@ async def test_a_thousand_that_say_nothing(serving: Serving) -> None:
         assert await early.read_event()
         async with crowd(served.port, 1000) as readers:
             assert await _is_served(served)
-            # Who has said something is not sent away for them.
+            # A client that has sent an event is not closed for them.
             await early.write_event(Synthesize(TEXT).event())
             assert decode_code_voice((await receive(early, "audio-stop")).pcm) == TEXT
             # The first of them are gone, and know why.
@@ -74,7 +74,7 @@ async def test_too_many_that_are_served(serving: Serving, flag: str) -> None:
 
 
 async def test_silence_has_an_end(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that connects and says nothing, or says it very slowly, is told and sent away."""
+    """A client that sends nothing, or very slowly, gets an error and is disconnected."""
     monkeypatch.setattr("wyoming_fish.server.connection.FIRST_EVENT_TIMEOUT_S", 0.05)
     async with serving(EmulatorSettings()) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
@@ -87,7 +87,7 @@ async def test_silence_has_an_end(serving: Serving, monkeypatch: pytest.MonkeyPa
 
 
 async def test_idleness_has_an_end(serving: Serving) -> None:
-    """A client that has been served and wants nothing more is sent away, but not amid a reply."""
+    """An idle client is disconnected, but not during a reply."""
     settings = EmulatorSettings(voice="code", first_audio=0.1)
     async with serving(settings, "--client-idle-timeout=0.05") as served, served.client() as client:
         await client.write_event(Synthesize(TEXT).event())
