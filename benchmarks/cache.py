@@ -20,10 +20,10 @@ LIMIT: Final = 0.005
 def run(*, quick: bool = False) -> list[Verdict]:
     """Measure, print the table and give the verdicts."""
     with tempfile.TemporaryDirectory() as folder, emulator() as fish:
-        with ours(fish.url, "--cache", folder) as served:
+        with ours(fish.url, "--cache-dir", folder) as served:
             (by_fish,) = asyncio.run(_measure(served.port, 1))
         # By now it has been written.
-        with ours(fish.url, "--cache", folder) as served:
+        with ours(fish.url, "--cache-dir", folder) as served:
             kept = asyncio.run(_measure(served.port, 10 if quick else ROUNDS))
     print_table(
         "First audio of an announcement",

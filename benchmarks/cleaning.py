@@ -50,9 +50,10 @@ def run(*, quick: bool = False) -> list[Verdict]:
     rows, verdicts = [], []
     with ExitStack() as stack:
         fish = stack.enter_context(emulator())
-        flags = (f"--concurrency={2 * CLIENTS}", f"--warm={CLIENTS}")
+        flags = (f"--concurrency={2 * CLIENTS}", f"--ready-connections={CLIENTS}")
         servers = {
-            mode: stack.enter_context(ours(fish.url, f"--text={mode}", *flags)) for mode in MODES
+            mode: stack.enter_context(ours(fish.url, f"--text-mode={mode}", *flags))
+            for mode in MODES
         }
         # The first replies of a program find nothing in its caches.
         asyncio.run(_measure(servers, TEXTS[1], AT_ONCE, clients, 2))

@@ -121,7 +121,7 @@ def _lanes(plan: Plan) -> Iterator[list[Lane]]:
         ]
         lanes = []
         for split, speaker, paces, fish in every:
-            flags = ("--quiet-time", str(QUIET_TIME)) if speaker == COLD else ()
+            flags = ("--pool-idle-timeout", str(QUIET_TIME)) if speaker == COLD else ()
             served = speaker in (SERVER, COLD)
             own = stack.enter_context(ours(fish.url, *flags)) if served else None
             lanes.append(Lane(split, speaker, paces, fish, own))

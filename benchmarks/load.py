@@ -73,7 +73,7 @@ def ours_at_large(
     url: str, start: Callable[..., AbstractContextManager[Served]] = ours
 ) -> AbstractContextManager[Served]:
     """Run our server without a limit that is in the way."""
-    many = ("--concurrency", "--max-connections", "--max-per-address")
+    many = ("--concurrency", "--max-connections", "--max-connections-per-address")
     return start(url, *(f"{flag}={2 * max(NUMBERS)}" for flag in many))
 
 

@@ -164,7 +164,7 @@ async def test_a_websocket_that_is_never_answered(
     [
         ({}, "set FISH_API_KEY"),
         ({"FISH_API_KEY": "secret-key with blanks"}, "has a space"),
-        ({"FISH_API_KEY_FILE": "/nowhere/at/all"}, "cannot be read: No such file"),
+        ({"FISH_API_KEY_FILE": "/nowhere/at/all"}, "Cannot read the key file: No such file"),
     ],
 )
 async def test_no_key_that_could_be_used(check: Check, environ: dict[str, str], said: str) -> None:
@@ -264,7 +264,7 @@ def test_the_command() -> None:
     assert first.endswith(", demo")
     assert all(line.startswith("ok  ") for line in lines)
     assert [line.split()[1] for line in lines][-2:] == ["speech-cold", "speech-warm"]
-    assert last == "All is well."
+    assert last == "No errors."
     assert "\033" not in done.stdout
 
 
@@ -275,7 +275,7 @@ def test_the_command() -> None:
         ([], {"FISH_BACKEND": "s3"}, "s2.1-pro"),
         (["--speed=fast"], {}, "--speed must be a number"),
         (["--voice=Sarah"], {}, "--voice must be a voice ID"),
-        (["--warm=1"], {}, "--warm"),
+        (["--ready-connections=1"], {}, "--ready-connections"),
     ],
 )
 def test_usage(flags: list[str], environ: dict[str, str], said: str) -> None:
@@ -313,12 +313,12 @@ def test_it_reads_what_the_server_reads() -> None:
     shown = _run("--help").stdout
     for flag in FLAGS:
         ours = flag.variable.startswith("FISH_") or flag.name == "--demo"
-        assert (f"[{flag.variable}]" in shown) == (ours and flag.field not in NOT_SPEECH), flag.name
+        assert (f"[{flag.variable}]" in shown) == (ours and flag.key not in NOT_SPEECH), flag.name
     assert "secret-key" not in _run("--help", env={**ENVIRONMENT, **KEY}).stdout
 
 
 # What only a server that runs for long has.
 NOT_SPEECH = (
-    *("concurrency", "warm", "quiet_time", "bridge"),
-    *("text", "pronunciations", *TEXT_FLAGS),
+    *("concurrency", "ready_connections", "pool_idle_timeout", "keepalive_interval"),
+    *("pronunciations", *TEXT_FLAGS.values()),
 )

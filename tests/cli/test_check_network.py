@@ -126,7 +126,7 @@ async def test_a_certificate_that_is_not_trusted(check: Check, tmp_path: Path) -
         )
         printed, _ = await program.communicate()
     assert program.returncode == 0, printed
-    findings = {finding["name"]: finding for finding in json.loads(printed)["findings"]}
+    findings = {finding["name"]: finding for finding in json.loads(printed)["checks"]}
     assert "TLSv1.3" in findings["tls"]["text"]
     assert findings["tls"]["seconds"] > 0
 

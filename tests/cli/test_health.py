@@ -41,7 +41,7 @@ def test_well(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     for address in (f"tcp://0.0.0.0:{port}", f"tcp://[::]:{port}", f"unix://{tmp_path / 'sock'}"):
-        with server("--demo", "--warm=1", "--uri", address) as program:
+        with server("--demo", "--ready-connections=1", "--uri", address) as program:
             uri = program.wait_for(READY)[1]
             log = program.log
             assert _ask(uri) == (0, f"Healthy: {uri}\n", "")
@@ -71,7 +71,7 @@ def test_nothing_heavy(demo_server: str) -> None:
     [
         ("tcp://127.0.0.1:1", "Connection refused"),
         ("unix:///no/such/socket", "No such file"),
-        ("stdio://", "has one client alone"),
+        ("stdio://", "has only one client"),
         ("http://127.0.0.1", "must be tcp://HOST:PORT"),
         ("tcp://no-such-host.invalid:10210", "not known|resolution|No address"),
     ],
@@ -94,9 +94,18 @@ def test_not_there(uri: str, reason: str, capsys: pytest.CaptureFixture[str]) ->
         (b'{"type": "info", "data": 5}\n', "does not speak Wyoming"),
         (b'{"type": "info", "data_length": "5"}\n12345', "does not speak Wyoming"),
         (b'{"type": "info", "data_length": 99999999}\n', "does not speak Wyoming"),
-        (b'{"type": "info", "data": {"asr": [{"name": "whisper"}]}}\n', "no voice: info"),
-        (b'{"type": "error", "data": {"text": "Out of paper."}}\n', "no voice: Out of paper."),
-        (b'{"type": "error", "data": {"text": "Out\\n\\u001b[2J"}}\n', r"no voice: Out\n\x1b[2J"),
+        (
+            b'{"type": "info", "data": {"asr": [{"name": "whisper"}]}}\n',
+            "not a Wyoming voice: info",
+        ),
+        (
+            b'{"type": "error", "data": {"text": "Out of paper."}}\n',
+            "not a Wyoming voice: Out of paper.",
+        ),
+        (
+            b'{"type": "error", "data": {"text": "Out\\n\\u001b[2J"}}\n',
+            r"not a Wyoming voice: Out\n\x1b[2J",
+        ),
         (None, "no answer in time"),
     ],
 )

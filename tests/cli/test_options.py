@@ -47,34 +47,34 @@ def test_defaults() -> None:
         ("--backend", "FISH_BACKEND", "s1"),
         ("--voice", "FISH_VOICE", "a" * 32),
         ("--voice", "FISH_VOICE", f"{'a' * 32},{'b' * 32}"),
-        ("--text", "FISH_TEXT", "raw"),
+        ("--text-mode", "FISH_TEXT_MODE", "raw"),
         ("--emoji", "FISH_EMOJI", "name"),
         ("--urls", "FISH_URLS", "drop"),
-        ("--code", "FISH_CODE", "Code follows."),
+        ("--code-replacement", "FISH_CODE_REPLACEMENT", "Code follows."),
         ("--style", "FISH_STYLE", "calm"),
         ("--latency", "FISH_LATENCY", "low"),
         ("--sample-rate", "FISH_SAMPLE_RATE", "16000"),
         ("--speed", "FISH_SPEED", "1.5"),
         ("--volume", "FISH_VOLUME", "-3.5"),
         ("--concurrency", "FISH_CONCURRENCY", "15"),
-        ("--warm", "FISH_WARM", "0"),
-        ("--quiet-time", "FISH_QUIET_TIME", "30"),
-        ("--bridge", "FISH_BRIDGE", "0"),
+        ("--ready-connections", "FISH_READY_CONNECTIONS", "0"),
+        ("--pool-idle-timeout", "FISH_POOL_IDLE_TIMEOUT", "30"),
+        ("--keepalive-interval", "FISH_KEEPALIVE_INTERVAL", "0"),
         ("--fallback-uri", "WYOMING_FISH_FALLBACK_URI", "tcp://piper:10200"),
         ("--zeroconf", "WYOMING_FISH_ZEROCONF", "Kitchen"),
         ("--http", "WYOMING_FISH_HTTP", "fish.local:10280"),
         ("--max-connections", "WYOMING_FISH_MAX_CONNECTIONS", "7"),
-        ("--max-per-address", "WYOMING_FISH_MAX_PER_ADDRESS", "7"),
+        ("--max-connections-per-address", "WYOMING_FISH_MAX_CONNECTIONS_PER_ADDRESS", "7"),
         ("--max-characters-per-hour", "WYOMING_FISH_MAX_CHARACTERS_PER_HOUR", "0"),
         (
             "--max-characters-per-hour-per-address",
             "WYOMING_FISH_MAX_CHARACTERS_PER_HOUR_PER_ADDRESS",
             "0",
         ),
-        ("--idle-time", "WYOMING_FISH_IDLE_TIME", "0"),
+        ("--client-idle-timeout", "WYOMING_FISH_CLIENT_IDLE_TIMEOUT", "0"),
         ("--write-timeout", "WYOMING_FISH_WRITE_TIMEOUT", "5"),
-        ("--max-text", "WYOMING_FISH_MAX_TEXT", "500"),
-        ("--cache", "WYOMING_FISH_CACHE", "/tmp/fish"),  # noqa: S108 - nothing is written
+        ("--max-pending-characters", "WYOMING_FISH_MAX_PENDING_CHARACTERS", "500"),
+        ("--cache-dir", "WYOMING_FISH_CACHE_DIR", "/tmp/fish"),  # noqa: S108 - nothing is written
         ("--cache-size", "WYOMING_FISH_CACHE_SIZE", "7"),
         ("--log-format", "WYOMING_FISH_LOG_FORMAT", "%(message)s"),
     ],
@@ -98,7 +98,7 @@ def test_blank_is_unset() -> None:
     """A blank variable or flag, as Compose files and scripts leave them, changes nothing."""
     blank = {"FISH_BACKEND": "", "FISH_VOICE": " ", "FISH_SPEED": "\n", "WYOMING_FISH_DEMO": ""}
     assert Options.parse([], {**KEY, **blank}) == Options.parse([], KEY)
-    flags = ["--voice=", "--backend= ", "--log-format=", "--cache=", "--http=", "--speed="]
+    flags = ["--voice=", "--backend= ", "--log-format=", "--cache-dir=", "--http=", "--speed="]
     assert Options.parse(flags, KEY) == Options.parse([], KEY)
 
 
@@ -112,16 +112,20 @@ def test_blank_is_unset() -> None:
         (["--sample-rate", "44.1k"], KEY, "--sample-rate must be one of"),
         (["--voice", "a, ,b"], KEY, "blank"),
         (["--voice", "a,b", "--backend", "s1"], KEY, "one voice"),
-        (["--voice", "Sarah"], KEY, "got 'Sarah'). It is the last part of the address"),
+        (["--voice", "Sarah"], KEY, "got 'Sarah'). The ID is the last part of the address"),
         (["--voice", f"{'a' * 31}"], KEY, "--voice must be a voice ID"),
         (["--voice", f"{'a' * 33}"], KEY, "--voice must be a voice ID"),
         (["--voice", "https://fish.audio/discovery/"], KEY, "the address of a voice's page"),
         ([], {**KEY, "FISH_VOICE": f"{'a' * 32},Bob"}, "got 'Bob'"),
-        (["--text", "tidy"], KEY, "--text must be one of clean, raw"),
+        (["--text-mode", "tidy"], KEY, "--text-mode must be one of clean, raw"),
         (["--emoji", "say"], KEY, "drop, name"),
         ([], {**KEY, "FISH_URLS": "all"}, "host, drop"),
-        (["--style", "[1]"], KEY, "no style"),
-        (["--style", "floating", "--backend", "s1"], KEY, "--style: the backend s1 has no style"),
+        (["--style", "[1]"], KEY, "--style must be a style of the backend"),
+        (
+            ["--style", "floating", "--backend", "s1"],
+            KEY,
+            "--style must be a style of the backend s1 (got",
+        ),
         (["--speed", "3"], KEY, "--speed must be a number between 0.5 and 2 (got '3')"),
         (["--speed", "nan"], KEY, "between 0.5 and 2"),
         (["--speed", "1,5"], KEY, "between 0.5 and 2"),
@@ -129,11 +133,11 @@ def test_blank_is_unset() -> None:
         (["--concurrency", "0"], KEY, "--concurrency must be a whole number of 1 or more"),
         (["--concurrency", "many"], KEY, "1 or more (got 'many')"),
         (["--concurrency", "inf"], KEY, "1 or more (got 'inf')"),
-        (["--warm", "-1"], KEY, "0 or more"),
-        (["--warm", "1.5"], KEY, "0 or more"),
-        (["--bridge", "-1"], KEY, "0 or more"),
-        (["--bridge", "2.5 s"], KEY, "a number of seconds, 0 or more (got '2.5 s')"),
-        (["--quiet-time", "inf"], KEY, "0 or more"),
+        (["--ready-connections", "-1"], KEY, "0 or more"),
+        (["--ready-connections", "1.5"], KEY, "0 or more"),
+        (["--keepalive-interval", "-1"], KEY, "0 or more"),
+        (["--keepalive-interval", "2.5 s"], KEY, "a number of seconds, 0 or more (got '2.5 s')"),
+        (["--pool-idle-timeout", "inf"], KEY, "0 or more"),
         (["--write-timeout", "0"], KEY, "0.1 or more"),
         (["--max-characters-per-hour", "-1"], KEY, "0 or more"),
         (["--max-characters-per-hour-per-address", "200k"], KEY, "0 or more (got '200k')"),
@@ -165,8 +169,12 @@ def test_blank_is_unset() -> None:
         (["--api-key", "Bearer secret-key"], {}, "Copy it again"),
         (["--cache-size", "0"], KEY, "1 or more"),
         (["--cache-size", "200MB"], KEY, "1 or more (got '200MB')"),
-        (["--cache", "/etc/passwd"], KEY, "--cache must be a folder that this user can write to"),
-        (["--cache", "/etc/passwd/x"], KEY, "/etc/passwd is not"),
+        (
+            ["--cache-dir", "/etc/passwd"],
+            KEY,
+            "--cache-dir must be a folder that this user can write to",
+        ),
+        (["--cache-dir", "/etc/passwd/x"], KEY, "/etc/passwd is not"),
         (["--log-format", "%(nonsense"], KEY, "--log-format must be a format"),
         (["--log-format", "%(nope)s"], KEY, "nope"),
         (["--log-format", "{message}"], KEY, "--log-format must be a format"),
@@ -188,13 +196,14 @@ def test_bad_values_are_refused(
     assert last == "To see all options, run: wyoming-fish --help"
 
 
-@pytest.mark.parametrize("flag", ["resume", "trusted", "debug"])
+@pytest.mark.parametrize("flag", ["resume", "allow-control-tokens", "debug"])
 def test_switches(flag: str) -> None:
     """A switch is off, and turned on by the flag alone or by its variable."""
-    prefix = "WYOMING_FISH" if flag == "debug" else "FISH"
+    name = flag.upper().replace("-", "_")
+    variable = f"WYOMING_FISH_{name}" if flag == "debug" else f"FISH_{name}"
     on = Options.parse([f"--{flag}"], KEY)
-    assert on == Options.parse([], {**KEY, f"{prefix}_{flag.upper()}": "1"})
-    off = Options.parse([], {**KEY, f"{prefix}_{flag.upper()}": "0"})
+    assert on == Options.parse([], {**KEY, variable: "1"})
+    off = Options.parse([], {**KEY, variable: "0"})
     assert on != off == Options.parse([], KEY)
 
 
@@ -229,7 +238,7 @@ def test_key_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "empty" in refused(capsys, ["--api-key-file", str(file)], {})
     file.write_bytes(b"\xff\xfe secret")
     assert "not a text file" in refused(capsys, ["--api-key-file", str(file)], {})
-    assert "cannot be read" in refused(capsys, ["--api-key-file", str(tmp_path / "none")], {})
+    assert "Cannot read the" in refused(capsys, ["--api-key-file", str(tmp_path / "none")], {})
 
 
 def test_a_key_as_a_flag_overrides_a_file_in_the_environment(tmp_path: Path) -> None:
@@ -259,15 +268,15 @@ def test_pronunciations_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     file.write_bytes(b"\xff")
     assert "not a text file" in refused(capsys, [], environ)
     file.write_bytes(b"# " + b"x" * 2**22)
-    assert "too large" in refused(capsys, [], environ)
+    assert "larger than 4 MB" in refused(capsys, [], environ)
     file.unlink()
-    assert "cannot be read" in refused(capsys, [], environ)
+    assert "Cannot read the" in refused(capsys, [], environ)
 
 
 def test_text_is_trusted_on_demand() -> None:
     """Fish's own tokens do not pass unless that is asked for."""
     assert not Options.parse([], KEY).text_settings.trusted
-    assert Options.parse(["--trusted"], KEY).text_settings.trusted
+    assert Options.parse(["--allow-control-tokens"], KEY).text_settings.trusted
 
 
 def test_key_is_not_shown() -> None:

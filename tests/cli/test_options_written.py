@@ -14,9 +14,9 @@ from .test_options import KEY, VOICE, refused
     [
         ("--backend", "S1", "s1"),
         ("--latency", " Low ", "low"),
-        ("--text", "RAW", "raw"),
+        ("--text-mode", "RAW", "raw"),
         ("--speed", "1.50", "1.5"),
-        ("--warm", "2.0", "2"),
+        ("--ready-connections", "2.0", "2"),
         ("--uri", "TCP://localhost:1/", "tcp://localhost:1"),
         ("--http", "http://localhost:8210/", "localhost:8210"),
         ("--base-url", "https://fish.local/", "https://fish.local/"),
@@ -25,7 +25,7 @@ from .test_options import KEY, VOICE, refused
         ("--voice", f"fish.audio/m/{VOICE}", VOICE),
         ("--voice", VOICE.upper(), VOICE),
         ("--voice", f"https://fish.audio/m/{VOICE} , {'b' * 32}", f"{VOICE},{'b' * 32}"),
-        ("--cache", "~/cache", "/tmp/someone/cache"),  # noqa: S108 - nothing is written
+        ("--cache-dir", "~/cache", "/tmp/someone/cache"),  # noqa: S108 - nothing is written
     ],
 )
 def test_what_people_write(

@@ -65,7 +65,10 @@ def test_without_a_key() -> None:
 @pytest.mark.parametrize(
     ("flag", "cure"),
     [
-        ("--uri=tcp://nowhere.invalid:1", "Check the host in --uri and --http"),
+        (
+            "--uri=tcp://nowhere.invalid:1",
+            "--uri and --http must have a name or an address of this machine",
+        ),
         ("--uri=unix:///nowhere/fish.sock", "Create the folder of the socket first."),
         ("--http=192.0.2.1:8210", "This machine does not have that address"),
     ],
@@ -83,7 +86,7 @@ def test_a_port_that_is_taken(flag: str) -> None:
         port = taken.getsockname()[1]
         first, last = _refused("--demo", "--uri=tcp://127.0.0.1:0", f"{flag}:{port}")
     assert str(port) in first
-    assert last == "Stop the program that uses it, or select another port."
+    assert last == "Stop the program that uses the address, or select another port."
 
 
 def test_an_address_of_another_machine() -> None:

@@ -119,7 +119,7 @@ async def test_killed(house: House) -> None:
         assert (await house.balancer.servers())["voice2"][0] == "UP"
     assert 0 < cut <= CLIENTS
     assert len(crowd.cut) == cut
-    assert all("Spoke: " in replica.log for replica in house.replicas)
+    assert all("Spoke a reply: " in replica.log for replica in house.replicas)
 
 
 async def test_drained(house: House) -> None:

@@ -207,7 +207,11 @@ RULES = (
         _LONG,
     ),
     Rule(r"script/bench ([\w-]+)", bench, "It takes minutes; tests/benchmarks runs it in short."),
-    Rule(r"script/soak \d+", nothing, "It takes minutes; tests/server/test_soak.py runs it."),
+    Rule(
+        r"script/soak \d+",
+        nothing,
+        "It takes minutes; tests/server/lifecycle/test_soak.py runs it.",
+    ),
     Rule(r"git clone (\S+)", clone, "The repository is elsewhere."),
     Rule(r"cd wyoming-fish", nothing, "The folder that `git clone` makes."),
     Rule(r"git tag (v\S+)", tag, "It would be a release."),

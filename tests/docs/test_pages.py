@@ -160,7 +160,7 @@ def test_said_otherwise() -> None:
 
 def test_every_metric() -> None:
     """The metrics on the page that tells about them are those that the server has."""
-    named = set(re.findall(r"\bwyoming_fish_\w+", _section("watching.md", "In numbers")))
+    named = set(re.findall(r"\bwyoming_fish_\w+", _section("monitoring.md", "Metrics")))
     with server("--demo", "--uri=tcp://127.0.0.1:0", "--http=127.0.0.1:0") as program:
         url = program.wait_for(r"(http://\S+)")[1]
         program.wait_for(READY)

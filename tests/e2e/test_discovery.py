@@ -55,4 +55,4 @@ def test_discovered(tmp_path: Path) -> None:
 
             with program:
                 there.run(set_it_up)
-            assert "Spoke: " in our_server.log
+            assert "Spoke a reply: " in our_server.log

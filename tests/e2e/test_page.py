@@ -63,9 +63,9 @@ async def visit(serving: Serving, request: pytest.FixtureRequest) -> AsyncIterat
     """Open the page of a server with the test's own emulator settings."""
     set_up("browser")
     settings: EmulatorSettings = request.param
-    flags = ("--http=127.0.0.1:0", "--warm=1")
+    flags = ("--http=127.0.0.1:0", "--ready-connections=1")
     async with serving(settings, *flags) as served, async_playwright() as playwright:
-        assert served.server.url is not None
+        assert served.url is not None
         browser = await playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=FLAGS
         )
@@ -82,8 +82,8 @@ async def visit(serving: Serving, request: pytest.FixtureRequest) -> AsyncIterat
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        await page.goto(served.server.url)
-        await expect(page.get_by_text("the key is good")).to_be_visible()
+        await page.goto(served.url)
+        await expect(page.get_by_text("accepts the API key")).to_be_visible()
         yield Visit(served, page, asked, complaints)
         await browser.close()
 
@@ -108,7 +108,7 @@ async def test_typed_and_heard(visit: Visit) -> None:
     await expect(page.get_by_label("Loudness")).not_to_have_js_property("value", 0)
     assert emulator.sessions[0].outcome is None
     assert emulator.sessions[0].request["reference_id"] == VOICES[1].id
-    await expect(page.get_by_text("Speaking; the first sound came after")).to_be_visible()
+    await expect(page.get_by_text("Speaking. First audio after")).to_be_visible()
     await expect(page.get_by_text("Spoken: ")).to_be_visible()
     (told,) = await page.get_by_role("list").nth(1).get_by_role("listitem").all()
     await expect(told).to_contain_text("53 characters")
@@ -128,7 +128,7 @@ async def test_stopped(visit: Visit) -> None:
     await expect(page.get_by_text("Stopped.")).to_be_visible()
     await emulator.wait_for(lambda e: e.sessions_open == 0)
     assert emulator.sessions[0].outcome == "left"
-    await expect(page.get_by_text("the client left")).to_be_visible()
+    await expect(page.get_by_text("the client disconnected")).to_be_visible()
     await expect(page.get_by_role("button", name="Speak")).to_be_enabled()
 
 
@@ -152,11 +152,11 @@ async def test_what_goes_wrong_is_said(visit: Visit) -> None:
 async def test_voices_and_their_samples(visit: Visit) -> None:
     """Each voice's sample plays when it is asked for, and nothing is fetched from afar before."""
     page, emulator = visit.page, visit.served.emulator
-    assert visit.served.server.url is not None
+    assert visit.served.url is not None
     await expect(page.get_by_text(STRANGER.title)).to_have_count(2)
-    assert all(url.startswith(visit.served.server.url) for url in visit.asked)
+    assert all(url.startswith(visit.served.url) for url in visit.asked)
     async with page.expect_request(lambda asked: asked.url.startswith(emulator.url)) as asked:
-        await page.get_by_role("button", name="Hear a sample of Captain Kelp").click()
+        await page.get_by_role("button", name="Play a sample of Captain Kelp").click()
     request = await asked.value
     assert request.url.endswith(f"{VOICES[0].id}.wav")
     assert "referer" not in await request.all_headers()

@@ -36,16 +36,16 @@ EXCEPTIONS = {
     "--uri": "the Supervisor maps the port",
     "--api-key-file": "the key is an option",
     "--zeroconf": "the Supervisor announces it, and multicast does not leave the app's network",
-    "--trusted": "what is spoken is written by others: agents, and what they have read",
-    "--cache": "Home Assistant keeps announcements itself",
+    "--allow-control-tokens": "the text is written by others: agents, and what they have read",
+    "--cache-dir": "Home Assistant keeps announcements itself",
     "--cache-size": "Home Assistant keeps announcements itself",
     "--http": "the page shows what is spoken, and the app's network has no password",
     "--max-connections": "its clients are Home Assistant and what the house lets in",
-    "--max-per-address": "its clients are Home Assistant and what the house lets in",
+    "--max-connections-per-address": "its clients are Home Assistant and what the house lets in",
     "--ignore-unknown-voices": "Home Assistant names the voices that it is offered",
-    "--idle-time": "its clients are Home Assistant and what the house lets in",
+    "--client-idle-timeout": "its clients are Home Assistant and what the house lets in",
     "--write-timeout": "its clients are Home Assistant and what the house lets in",
-    "--max-text": "its clients are Home Assistant and what the house lets in",
+    "--max-pending-characters": "its clients are Home Assistant and what the house lets in",
     "--log-format": "the Supervisor shows the log as it is",
     "--demo": "the image has no voice of its own",
 }
@@ -65,7 +65,7 @@ def test_rules() -> None:
 
 def test_every_flag_is_an_option() -> None:
     """Each option is a flag, and each flag an option or an exception that has its reason."""
-    flags = {flag.field: flag.name for flag in FLAGS}
+    flags = {flag.key: flag.name for flag in FLAGS}
     assert set(APP["schema"]) <= set(flags)
     assert {flags[name] for name in APP["schema"]} | set(EXCEPTIONS) == set(flags.values())
     assert {flags[name] for name in APP["schema"]}.isdisjoint(EXCEPTIONS)
@@ -87,7 +87,7 @@ def test_the_server_takes_the_options() -> None:
 @pytest.mark.parametrize(
     ("option", "value", "field", "expected"),
     [
-        ("warm", 0, "warm", 0),
+        ("ready_connections", 0, "ready_connections", 0),
         ("volume", -3.5, "speech.volume", -3.5),
         ("debug", True, "debug", True),
         ("debug", False, "debug", False),
@@ -112,7 +112,7 @@ def test_values(option: str, value: object, field: str, expected: object) -> Non
         {},
         {"api_key": "key", "backend": "s2"},
         {"api_key": "key", "speed": 3},
-        {"api_key": "key", "warm": -1},
+        {"api_key": "key", "ready_connections": -1},
         {"api_key": "key", "fallback_uri": "core-piper"},
     ],
 )
@@ -181,7 +181,7 @@ async def test_start(tmp_path: Path) -> None:
         command = (*_as_root_in_a_container(), sys.executable, "-c", code)
         with Program(*command, env=environment) as program:
             uri = (await asyncio.to_thread(program.wait_for, READY))[1]
-            await asyncio.to_thread(program.wait_for, "Home Assistant has been told")
+            await asyncio.to_thread(program.wait_for, "Registered with Home Assistant")
             own = {"uri": f"tcp://{socket.gethostname()}:10210"}
             assert supervisor.messages == [{"service": "wyoming", "config": own}]
             if os.geteuid() == 0:
@@ -218,7 +218,7 @@ async def test_announcing(
         await app.register_with_supervisor()
     assert supervisor.requests == requests
     assert len(supervisor.messages) == told
-    assert ("has been told" if told else "has not been told") in caplog.text
+    assert ("Registered with" if told else "Cannot register with") in caplog.text
 
 
 async def test_no_supervisor(
@@ -228,7 +228,7 @@ async def test_no_supervisor(
     monkeypatch.setattr(app, "RETRY_DELAYS_S", ())
     monkeypatch.setattr(app, "SUPERVISOR", f"http://127.0.0.1:{unused_tcp_port}")
     await app.register_with_supervisor()
-    assert "the Supervisor cannot be reached" in caplog.text
+    assert "the Supervisor does not answer" in caplog.text
 
 
 @pytest.mark.parametrize("content", [None, "", "[", "\xff"])
@@ -244,4 +244,4 @@ def test_no_options(
         file.write_text(content, encoding="latin-1")
     monkeypatch.setattr(app, "OPTIONS_FILE", file)
     assert app.main() == 1
-    assert "options cannot be read" in capsys.readouterr().err
+    assert "Cannot read the options" in capsys.readouterr().err

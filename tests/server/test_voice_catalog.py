@@ -124,4 +124,4 @@ async def test_no_failure_ends_the_looking(
         keeping.cancel()
         await asyncio.wait((keeping,))
     assert [bool(record.exc_info) for record in caplog.records] == [True, False]
-    assert "please report this" in caplog.messages[0]
+    assert "Report this error" in caplog.messages[0]

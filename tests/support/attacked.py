@@ -85,7 +85,7 @@ class Running:
 @contextlib.asynccontextmanager
 async def started(*flags: str) -> AsyncIterator[Running]:
     """Start a server with these flags."""
-    program = server("--api-key=key", "--uri=tcp://127.0.0.1:0", "--warm=0", *flags)
+    program = server("--api-key=key", "--uri=tcp://127.0.0.1:0", "--ready-connections=0", *flags)
     try:
         running = await asyncio.to_thread(Running, program)
         yield running

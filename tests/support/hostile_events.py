@@ -14,7 +14,7 @@ __all__ = ["CORPUS", "HELD", "LARGE"]
 
 CORPUS: Final = {
     path.stem: path.read_bytes()
-    for path in Path(__file__).parents[1].glob("server/corpus/*.wyoming")
+    for path in Path(__file__).parents[1].glob("server/hostile/corpus/*.wyoming")
 }
 
 

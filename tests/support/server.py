@@ -24,6 +24,7 @@ from wyoming.tts import (
 
 from wyoming_fish.cli.check.__main__ import main
 from wyoming_fish.cli.options import Options
+from wyoming_fish.cli.run_server import build
 from wyoming_fish.emulator import Emulator, EmulatorSettings
 from wyoming_fish.server.server import Server
 
@@ -35,6 +36,8 @@ class Served:
     emulator: Emulator
     server: Server
     port: int
+    url: str | None
+    """The status page's, if there is one."""
 
     @contextlib.asynccontextmanager
     async def client(self) -> AsyncIterator[AsyncTcpClient]:
@@ -123,7 +126,7 @@ async def crowd(port: int, size: int) -> AsyncIterator[list[asyncio.StreamReader
             pairs.append(await asyncio.open_connection("127.0.0.1", port))
             if len(pairs) > OPEN_CONNECTIONS:
                 reader, writer = pairs.popleft()
-                assert b"too-many" in await reader.read()
+                assert b"too-many-connections" in await reader.read()
                 writer.close()
         yield [reader for reader, _ in pairs]
     finally:
@@ -146,14 +149,16 @@ def serving() -> Serving:
                     "--uri=tcp://127.0.0.1:0",
                     f"--base-url={emulator.url}",
                     "--api-key=key",
-                    "--warm=0",
+                    "--ready-connections=0",
                     *flags,
                 ],
                 {},
             )
             assert options.endpoint is not None
-            async with Server(options, options.endpoint) as server:
-                yield Served(emulator, server, server.port)
+            server, status_server = build(options, options.endpoint)
+            async with server:
+                url = status_server.url if status_server else None
+                yield Served(emulator, server, server.port, url)
 
     return start
 
@@ -173,8 +178,8 @@ def check(capsys: pytest.CaptureFixture[str]) -> Check:
         printed = capsys.readouterr().out
         assert "secret-key" not in printed
         answer = json.loads(printed)
-        assert answer["well"] == (status == 0)
-        return status, {finding.pop("name"): finding for finding in answer["findings"]}
+        assert answer["ok"] == (status == 0)
+        return status, {finding.pop("name"): finding for finding in answer["checks"]}
 
     return run
 

@@ -34,8 +34,8 @@ HEADER: Final = 44
 @contextlib.asynccontextmanager
 async def visitor(served: Served) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the server's page."""
-    assert served.server.url is not None
-    async with aiohttp.ClientSession(served.server.url) as session:
+    assert served.url is not None
+    async with aiohttp.ClientSession(served.url) as session:
         yield session
 
 
@@ -52,8 +52,8 @@ def wanted(text: str, voice: str | None = None) -> dict[str, object]:
 
 def port_of(served: Served) -> int:
     """The port of the server's page."""
-    assert served.server.url is not None
-    return int(served.server.url.rstrip("/").rpartition(":")[2])
+    assert served.url is not None
+    return int(served.url.rstrip("/").rpartition(":")[2])
 
 
 async def connect(

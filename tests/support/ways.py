@@ -36,8 +36,8 @@ SESSIONS_SETTLING_S = 60.0
 # The clients share a process with each other and with all emulators: on a busy machine, all of them
 # may read nothing for a second or two.
 FLAGS = (
-    *("--uri=tcp://127.0.0.1:0", "--api-key=key", "--text=raw"),
-    *("--bridge=0.5", "--quiet-time=1", "--write-timeout=5"),
+    *("--uri=tcp://127.0.0.1:0", "--api-key=key", "--text-mode=raw"),
+    *("--keepalive-interval=0.5", "--pool-idle-timeout=1", "--write-timeout=5"),
     *("--max-characters-per-hour=0", "--max-characters-per-hour-per-address=0"),
 )
 

@@ -220,19 +220,19 @@ async def test_end_amid_text(script: Script, tmp_path: Path) -> None:
         await process.wait()
         process.stdin.close()
     assert process.returncode == 1
-    assert errors == b"The server closed the connection before the end of the speech.\n"
+    assert errors == b"The server closed the connection during the speech. Check its log.\n"
     assert not wav.exists()
 
 
 @pytest.mark.parametrize(
     ("script", "sentence"),
     [
-        (_hang_up, "ended without any audio"),
-        (_hang_up_amid_audio, "closed the connection before the end"),
-        (_stop_without_audio, "ended without any audio"),
+        (_hang_up, "sent no audio"),
+        (_hang_up_amid_audio, "closed the connection during the speech"),
+        (_stop_without_audio, "sent no audio"),
         (_change_the_rate, "changed the format"),
-        (_send_audio_without_a_rate, "without its 'rate'"),
-        (_send_no_event, "no Wyoming event"),
+        (_send_audio_without_a_rate, "without the field 'rate'"),
+        (_send_no_event, "does not speak Wyoming"),
     ],
 )
 async def test_broken_reply(script: Script, sentence: str, tmp_path: Path) -> None:
@@ -262,7 +262,10 @@ async def test_no_wyoming_server() -> None:
 
     async with listening(serve) as port:
         said = await _say("One.", "--uri", f"tcp://127.0.0.1:{port}")
-    assert (said.status, said.errors) == (1, "What answers there is no Wyoming server.\n")
+    assert (said.status, said.errors) == (
+        1,
+        "The server does not speak Wyoming. Check the host and the port.\n",
+    )
 
 
 async def test_nothing_to_say() -> None:
@@ -274,7 +277,7 @@ async def test_nothing_to_say() -> None:
 
     async with wyoming_server(script) as uri:
         said = await _say("--uri", uri, text=b" \n")
-    assert (said.status, said.errors) == (1, "There is nothing to say.\n")
+    assert (said.status, said.errors) == (1, "The text is empty. Enter a text.\n")
 
 
 async def test_unwritable_output(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ async def test_a_server_that_hangs(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as hanging:
         uri = f"tcp://127.0.0.1:{hanging.getsockname()[1]}"
         process = await start_say("One.", "--uri", uri, "--output", str(tmp_path / "a.wav"))
-        assert await _line(process) == "Waiting for the server to say what it is …"
+        assert await _line(process) == "Waiting for the server …"
         process.terminate()
         await process.wait()
 

@@ -72,7 +72,7 @@ async def test_a_list_that_is_read_for_ever(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that reads a drop of the list now and then is closed in the end."""
-    monkeypatch.setattr("wyoming_fish.web.server.MAX_LISTING_S", 0.1)
+    monkeypatch.setattr("wyoming_fish.web.server.VOICES_TIMEOUT_S", 0.1)
     async with serving(MANY_VOICES, HTTP) as served, asyncio.timeout(5):
         await _knows_voices(served)
         reader, writer = await connect(served)
@@ -121,7 +121,7 @@ def test_a_reply_heard_as_it_is_read(
     """Who plays the speech as it comes hears it to its end, however long it lies in buffers."""
     # Eight minutes, since the kernel's buffers alone may hold four.
     text = "x" * 15_000
-    monkeypatch.setattr("wyoming_fish.web.speaking.MAX_TEXT_CHARS", len(text))
+    monkeypatch.setattr("wyoming_fish.web.speech_api.MAX_TEXT_CHARS", len(text))
 
     async def run() -> None:
         settings = EmulatorSettings(voice="code", code_samples=255)
@@ -147,7 +147,7 @@ async def test_a_reply_that_is_read_for_ever(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who reads a drop of it now and then holds a session only for so long."""
-    monkeypatch.setattr("wyoming_fish.web.speaking.MAX_SPEAKING_S", 0.1)
+    monkeypatch.setattr("wyoming_fish.web.speech_api.SPEECH_TIMEOUT_S", 0.1)
     settings = EmulatorSettings(voice="code", pace=5, frame=0.05)
     async with serving(settings, HTTP) as served:
         answer = await ask(served, posted(TEXT))

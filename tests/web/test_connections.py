@@ -185,7 +185,7 @@ async def test_a_head_that_drips(serving: Serving, monkeypatch: pytest.MonkeyPat
 
 async def test_a_body_that_drips(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """So has its body, and the client is told."""
-    monkeypatch.setattr("wyoming_fish.web.speaking.BODY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("wyoming_fish.web.speech_api.BODY_TIMEOUT_S", 0.05)
     monkeypatch.setattr("wyoming_fish.web.connections.LINGER_TIMEOUT_S", 0.05)
     async with serving(EmulatorSettings(), HTTP) as served, asyncio.timeout(5):
         assert (await ask(served, posted(TEXT)[:-1])).startswith(b"HTTP/1.1 408 ")

@@ -14,10 +14,10 @@ from aiohttp import ClientSession
 from wyoming.tts import Synthesize
 
 from wyoming_fish.cli.options import Options
+from wyoming_fish.cli.run_server import build
 from wyoming_fish.emulator import EmulatorSettings, Fault, FishSpeechEmulator, decode_code_voice
 from wyoming_fish.fish.errors import KeyRefusedError
 from wyoming_fish.fish.settings import Endpoint
-from wyoming_fish.server.server import Server
 
 from ..support.server import Served, Serving, receive
 from ..support.visiting import HEADER, HTTP, TEXT, ready, visitor, wanted
@@ -34,25 +34,30 @@ def _no_connection(served: Served) -> str:
 async def test_off_by_default(serving: Serving) -> None:
     """Without the flag nothing listens."""
     async with serving(EmulatorSettings()) as served:
-        assert served.server.url is None
+        assert served.url is None
 
 
 def test_what_it_needs_is_not_even_imported() -> None:
     """A server without a page starts as fast as one that has none to offer."""
-    program = "import sys, wyoming_fish.server.server; sys.exit('prometheus_client' in sys.modules)"
+    program = (
+        "import sys, wyoming_fish.cli.run_server; sys.exit('prometheus_client' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 async def test_alive_and_ready(serving: Serving) -> None:
     """With a good key and a warm socket both say so, and in words."""
-    async with serving(EmulatorSettings(), HTTP, "--warm=1") as served, visitor(served) as session:
+    async with (
+        serving(EmulatorSettings(), HTTP, "--ready-connections=1") as served,
+        visitor(served) as session,
+    ):
         await served.emulator.wait_for(lambda e: e.sockets_opened == 1)
         async with session.get("/healthz") as response:
             assert response.status == 200
             assert "runs" in await response.text()
         while (await ready(session))[0] != 200:
             pass
-        assert "key is good" in (await ready(session))[1]
+        assert "accepts the API key" in (await ready(session))[1]
 
 
 @pytest.mark.parametrize(
@@ -89,13 +94,17 @@ async def test_a_self_hosted_server_tells_nothing_of_a_key() -> None:
                 ),
             ),
         ):
-            flags = [f"--base-url={fish_speech.url}", f"--api-key={key}", HTTP, "--warm=0"]
+            flags = [
+                f"--base-url={fish_speech.url}",
+                f"--api-key={key}",
+                HTTP,
+                "--ready-connections=0",
+            ]
             options = Options.parse(["--uri=tcp://127.0.0.1:0", *flags], {})
             assert options.endpoint is not None
-            async with (
-                Server(options, options.endpoint) as server,
-                ClientSession(server.url) as web,
-            ):
+            server, page = build(options, options.endpoint)
+            assert page is not None
+            async with server, ClientSession(page.url) as web:
                 assert await ready(web) == expected
 
 
@@ -106,7 +115,7 @@ async def test_ready_by_the_fallback_voice(serving: Serving) -> None:
     async with serving(settings, *flags) as served, visitor(served) as session:
         status, text = await ready(session)
         assert status == 200
-        assert "fallback voice speaks" in text
+        assert "Using the fallback voice" in text
         assert "Check the API key" in text
 
 
@@ -160,7 +169,10 @@ async def test_a_bug_is_an_answer_too(
 async def test_before_the_first_socket(serving: Serving) -> None:
     """While the first socket is being opened it is not ready, though nothing has failed."""
     settings = EmulatorSettings(faults=[Fault("upgrade", "stall", times=None)])
-    async with serving(settings, HTTP, "--warm=1") as served, visitor(served) as session:
+    async with (
+        serving(settings, HTTP, "--ready-connections=1") as served,
+        visitor(served) as session,
+    ):
         assert await ready(session) == (503, _no_connection(served))
 
 
@@ -170,7 +182,10 @@ async def test_a_socket_that_failed_is_tried_again(
     """After a failure it is not ready, and asking has it try again: nobody else would."""
     monkeypatch.setattr("wyoming_fish.fish.connections.opener.RETRY_DELAY_S", 0.01)
     settings = EmulatorSettings(faults=[Fault("upgrade", 503, times=2)])
-    async with serving(settings, HTTP, "--warm=1") as served, visitor(served) as session:
+    async with (
+        serving(settings, HTTP, "--ready-connections=1") as served,
+        visitor(served) as session,
+    ):
         await served.emulator.wait_for(lambda e: len(e.struck) == 1)
         assert await ready(session) == (503, _no_connection(served))
         while (await ready(session))[0] != 200:
@@ -191,12 +206,12 @@ async def test_timelines_without_text(serving: Serving, monkeypatch: pytest.Monk
             text = await response.text()
     state = json.loads(text)
     assert state["ready"]
-    assert state["credit"] == "10.00"
+    assert state["credit_dollars"] == "10.00"
     newest, older = state["replies"]
     assert (newest["characters"], older["characters"]) == (len(TEXT), len("Two, three."))
     assert newest["outcome"] == "spoken"
-    assert 0 <= newest["sent"] < newest["heard"] <= newest["ended"]
-    assert newest["heard"] - newest["sent"] >= 0.03
+    assert 0 <= newest["first_send_s"] < newest["first_audio_s"] <= newest["ended_s"]
+    assert newest["first_audio_s"] - newest["first_send_s"] >= 0.03
     assert "Küche" not in text
     assert "K\\u00fcche" not in text
 
@@ -228,7 +243,7 @@ async def test_every_address_of_the_machine(serving: Serving, host: str) -> None
     flag = f"--http={host}:{port}"
     async with serving(EmulatorSettings(), flag) as served, aiohttp.ClientSession() as web:
         # Not the wildcard, which nobody can open.
-        assert served.server.url == f"http://127.0.0.1:{port}/"
+        assert served.url == f"http://127.0.0.1:{port}/"
         for own in ("127.0.0.1", "[::1]"):
             async with web.get(f"http://{own}:{port}/healthz") as response:
                 assert response.status == 200
@@ -239,6 +254,7 @@ async def test_a_taken_port_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         flags = ["--uri=tcp://127.0.0.1:0", "--api-key=key", f"--http={port}"]
-        server = Server(Options.parse(flags, {}), Endpoint("key", "http://127.0.0.1:1"))
+        options = Options.parse(flags, {})
+        server, _ = build(options, Endpoint("key", "http://127.0.0.1:1"))
         with pytest.raises(OSError, match=str(port)):
             await server.__aenter__()

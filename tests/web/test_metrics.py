@@ -19,7 +19,7 @@ HTTP = "--http=127.0.0.1:0"
 
 
 class Numbers(dict[str, float]):
-    """Samples by their name and the values of their labels, as in «replies_total spoken»."""
+    """Samples by their name and the values of their labels, as in "replies_total spoken"."""
 
     def __missing__(self, name: str) -> float:
         return 0.0
@@ -27,7 +27,7 @@ class Numbers(dict[str, float]):
 
 async def _numbers(served: Served) -> Numbers:
     async with (
-        aiohttp.ClientSession(served.server.url) as session,
+        aiohttp.ClientSession(served.url) as session,
         session.get("/metrics") as response,
     ):
         assert response.status == 200
@@ -64,9 +64,9 @@ async def test_replies(serving: Serving) -> None:
     assert numbers["billed_bytes_total"] == len(f"{TEXT}Good night.".encode())
     assert numbers["audio_seconds_total"] == pytest.approx(samples / 44100)
     assert numbers["first_audio_seconds_count"] == 2
-    assert numbers["first_audio_fish_seconds_sum"] >= 2 * 0.06
+    assert numbers["synthesis_latency_seconds_sum"] >= 2 * 0.06
     assert numbers["first_audio_seconds_sum"] == pytest.approx(
-        numbers["first_audio_text_seconds_sum"] + numbers["first_audio_fish_seconds_sum"]
+        numbers["first_send_seconds_sum"] + numbers["synthesis_latency_seconds_sum"]
     )
     assert numbers["credit_dollars"] == 10
     assert numbers["ready"] == 1
@@ -105,7 +105,7 @@ async def test_fallbacks(serving: Serving) -> None:
     assert numbers["replies_total spoken"] == 0
     assert numbers["audio_seconds_total"] > 0
     assert numbers["first_audio_seconds_count"] == 1
-    assert numbers["first_audio_fish_seconds_count"] == 0
+    assert numbers["synthesis_latency_seconds_count"] == 0
 
 
 async def test_a_client_that_leaves(serving: Serving) -> None:
@@ -116,9 +116,9 @@ async def test_a_client_that_leaves(serving: Serving) -> None:
             await client.write_event(Synthesize(TEXT * 20).event())
             await receive(client, "audio-chunk")
         await served.emulator.wait_for(lambda e: e.sessions_open == 0)
-        while not (numbers := await _numbers(served))["replies_total left"]:
+        while not (numbers := await _numbers(served))["replies_total client-disconnected"]:
             pass
-    assert numbers["replies_total left"] == 1
+    assert numbers["replies_total client-disconnected"] == 1
 
 
 async def test_sockets(serving: Serving) -> None:
@@ -126,12 +126,18 @@ async def test_sockets(serving: Serving) -> None:
     async with serving(EmulatorSettings(), HTTP) as served:
         await _say(served)
         numbers = await _numbers(served)
-        assert (numbers["warm_total hit"], numbers["warm_total miss"]) == (0, 1)
-        assert numbers["sockets_idle"] == 1
+        assert (
+            numbers["connections_acquired_total ready"],
+            numbers["connections_acquired_total new"],
+        ) == (0, 1)
+        assert numbers["connections_idle"] == 1
         await _say(served)
         numbers = await _numbers(served)
-    assert (numbers["warm_total hit"], numbers["warm_total miss"]) == (1, 1)
-    assert numbers["sockets_opened_total"] == 1
+    assert (
+        numbers["connections_acquired_total ready"],
+        numbers["connections_acquired_total new"],
+    ) == (1, 1)
+    assert numbers["connections_opened_total"] == 1
 
 
 async def test_queue(serving: Serving) -> None:
@@ -141,39 +147,40 @@ async def test_queue(serving: Serving) -> None:
         first = asyncio.create_task(_say(served))
         await served.emulator.wait_for(lambda e: e.sessions_open == 1)
         second = asyncio.create_task(_say(served))
-        while not (numbers := await _numbers(served))["queue"]:
+        while not (numbers := await _numbers(served))["replies_waiting"]:
             pass
-        assert (numbers["queue"], numbers["sessions"], numbers["sessions_limit"]) == (1, 1, 1)
+        assert numbers["replies_waiting"] == 1
+        assert (numbers["sessions"], numbers["sessions_limit"]) == (1, 1)
         await asyncio.gather(first, second)
         numbers = await _numbers(served)
-    assert numbers["queue"] == 0
-    assert numbers["queue_seconds_total"] > 0.01
+    assert numbers["replies_waiting"] == 0
+    assert numbers["session_wait_seconds_total"] > 0.01
 
 
 async def test_connections(serving: Serving) -> None:
-    """Clients that are here, and those that were sent away, by why."""
-    flags = (HTTP, "--max-per-address=1", "--idle-time=0.01")
+    """Connected clients, and refused ones by reason."""
+    flags = (HTTP, "--max-connections-per-address=1", "--client-idle-timeout=0.01")
     async with serving(EmulatorSettings(), *flags) as served:
         async with served.client() as client:
             await client.write_event(Describe().event())
             await client.read_event()
             async with served.client() as another:
-                assert (await receive(another, "error")).error.code == "too-many"
+                assert (await receive(another, "error")).error.code == "too-many-connections"
             numbers = await _numbers(served)
-            assert numbers["connections_refused_total too-many"] == 1
-            assert (await receive(client, "no such event")).error.code == "idle"
-        while (numbers := await _numbers(served))["connections"]:
+            assert numbers["clients_refused_total too-many-connections"] == 1
+            assert (await receive(client, "no such event")).error.code == "idle-timeout"
+        while (numbers := await _numbers(served))["clients"]:
             pass
-        assert numbers["connections_refused_total idle"] == 1
+        assert numbers["clients_refused_total idle-timeout"] == 1
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
-        assert (await _numbers(served))["connections"] == 1
+        assert (await _numbers(served))["clients"] == 1
         writer.write(b"nonsense\n")
         await reader.read()
         writer.close()
         await writer.wait_closed()
-        while (numbers := await _numbers(served))["connections"]:
+        while (numbers := await _numbers(served))["clients"]:
             pass
-        assert numbers["connections_refused_total bad-event"] == 1
+        assert numbers["clients_refused_total invalid-event"] == 1
 
 
 async def test_displaced_clients(serving: Serving) -> None:
@@ -182,11 +189,11 @@ async def test_displaced_clients(serving: Serving) -> None:
         pairs = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(5)]
         # The first two are closed.
         for reader, _ in pairs[:2]:
-            assert b"too-many" in await reader.read()
+            assert b"too-many-connections" in await reader.read()
         numbers = await _numbers(served)
-        assert numbers["connections_refused_total silent"] == 2
-        assert numbers["connections"] == 3
-        assert "connections_refused_total too-many" not in numbers
+        assert numbers["clients_refused_total displaced-silent"] == 2
+        assert numbers["clients"] == 3
+        assert "clients_refused_total too-many-connections" not in numbers
         for _, writer in pairs:
             writer.close()
 
@@ -201,6 +208,6 @@ async def test_refused_clients_are_displaced_uncounted(serving: Serving) -> None
             await client.write_event(Describe().event())
             assert await client.read_event()
             numbers = await _numbers(served)
-        assert numbers["connections_refused_total bad-event"] == 1
-        assert "connections_refused_total silent" not in numbers
+        assert numbers["clients_refused_total invalid-event"] == 1
+        assert "clients_refused_total displaced-silent" not in numbers
         writer.close()

@@ -73,7 +73,7 @@ async def test_names_that_may_be_anybodys(serving: Serving, host: str) -> None:
 
 async def test_a_refusal_tells_what_to_do(serving: Serving) -> None:
     """It names the ends of names that are served, as the manual does, and the way out."""
-    manual = (ROOT / "docs" / "watching.md").read_text()
+    manual = (ROOT / "docs" / "monitoring.md").read_text()
     async with (
         serving(EmulatorSettings(), HTTP) as served,
         visitor(served) as session,
@@ -119,8 +119,8 @@ async def test_strange_pages(serving: Serving, headers: dict[str, str]) -> None:
 async def test_our_own_page(serving: Serving) -> None:
     """What our page has a browser send is served."""
     async with serving(EmulatorSettings(), HTTP) as served, visitor(served) as session:
-        assert served.server.url is not None
-        headers = {"Sec-Fetch-Site": "same-origin", "Origin": served.server.url.rstrip("/")}
+        assert served.url is not None
+        headers = {"Sec-Fetch-Site": "same-origin", "Origin": served.url.rstrip("/")}
         async with session.post("/api/speak", json=wanted(TEXT), headers=headers) as response:
             assert response.status == 200
             await response.read()

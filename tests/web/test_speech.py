@@ -41,7 +41,7 @@ async def test_by_a_voice_of_the_accounts(serving: Serving) -> None:
             async with session.get("/api/voices") as response:
                 voices = await response.json()
         (kelp,) = [voice for voice in voices if voice["title"] == "Captain Kelp"]
-        assert kelp["sample"] == f"{served.emulator.url}/sample/{kelp['id']}.wav"
+        assert kelp["sample_url"] == f"{served.emulator.url}/sample/{kelp['id']}.wav"
         async with session.post("/api/speak", json=wanted("Ahoy!", kelp["id"])) as response:
             assert len(await response.read()) > HEADER
         assert served.emulator.sessions[0].request["reference_id"] == kelp["id"]
@@ -109,8 +109,8 @@ async def test_who_does_not_read_is_left(serving: Serving) -> None:
         serving(EmulatorSettings(voice="tone"), *flags) as served,
         visitor(served) as session,
     ):
-        assert served.server.url is not None
-        host, _, port = served.server.url.removeprefix("http://").strip("/").partition(":")
+        assert served.url is not None
+        host, _, port = served.url.removeprefix("http://").strip("/").partition(":")
         body = json.dumps(wanted(f"{TEXT} " * 30)).encode()
         head = f"POST /api/speak HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
         with socket.socket() as stalled:
@@ -121,7 +121,7 @@ async def test_who_does_not_read_is_left(serving: Serving) -> None:
             while not replies:
                 async with session.get("/api/state") as response:
                     replies = (await response.json())["replies"]
-        assert replies[0]["outcome"] == "left"
+        assert replies[0]["outcome"] == "client-disconnected"
         await served.emulator.wait_for(lambda e: e.sessions_open == 0)
 
 

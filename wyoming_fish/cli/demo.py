@@ -1,4 +1,4 @@
-"""A Fish Audio in this process, for who wants to try without a key or a network."""
+"""The demo: an emulated Fish Audio in this process, without a key or a network."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["demo"]
 
 @contextlib.asynccontextmanager
 async def demo() -> AsyncIterator[Endpoint]:
-    """Emulate Fish Audio within ``async with``; gives its address and a key to it."""
-    from ..emulator import Emulator, EmulatorSettings  # noqa: PLC0415 - heavy, and for this alone
+    """Run the emulator within ``async with``, and return its endpoint."""
+    from ..emulator import Emulator, EmulatorSettings  # noqa: PLC0415 - a slow import
 
-    # About the pace that users measured at Fish Audio's.
+    # Users measured about these times at Fish Audio.
     async with Emulator(EmulatorSettings(first_audio=0.3, pace=0.13)) as emulator:
         yield Endpoint("demo", emulator.url)

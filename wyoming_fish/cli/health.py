@@ -1,7 +1,7 @@
-"""The command `wyoming-fish-health`: asks the server of this machine what it is.
+"""The command `wyoming-fish-health`: checks that a server answers.
 
-It is made to be started every half minute: it needs nothing but Python's own modules, and of these
-the quick ones. The server logs nothing of it.
+Health checks start it every half minute, so it imports only Python's own modules, and only fast
+ones. The server does not log it.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from ..uri import DEFAULT_URI, URI_VARIABLE, WILDCARDS, ListenAddress, without_u
 
 __all__ = ["check", "main"]
 
-# Seconds to connect, and again to each part of the answer, which lies ready: together less than
-# the 5 seconds after which the Dockerfile's HEALTHCHECK is killed and can say nothing.
+# Seconds to connect, and for each part of the answer. In total, this is less than the 5 seconds of
+# the Dockerfile's HEALTHCHECK, which is then killed without a message.
 TIMEOUT_S: Final = 2.0
 
-# Bytes of the answer: a server with a thousand voices has some 300 kB to say.
+# Bytes of the answer: a server with a thousand voices sends about 300 kB.
 MAX_ANSWER_BYTES: Final = 4 * 2**20
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    """Print that the server is well, or why it is not; the exit status is 0 or 1.
+    """Print whether the server is healthy; the exit status is 0 or 1.
 
-    ``arguments`` may hold its URI; without, the server's own environment variable names it.
+    ``arguments`` can have its URI. The default is the environment variable of the server.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     if len(given) > 1 or given[:1] in (["-h"], ["--help"]):
-        print(f"Usage: wyoming-fish-health [URI]; without it: {URI_VARIABLE}, {DEFAULT_URI}")
+        print(f"Usage: wyoming-fish-health [URI] (default: {URI_VARIABLE}, or {DEFAULT_URI})")
         return 0 if len(given) == 1 else 2
     uri = "".join(given) or environ.get(URI_VARIABLE, "").strip() or DEFAULT_URI
     shown = without_user(uri)
@@ -51,22 +51,22 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
 
 
 def check(address: ListenAddress) -> None:
-    """Ask the server what it is.
+    """Request the Info of the server.
 
-    Raises OSError where it does not answer, ValueError where it answers that it is no voice.
+    Raises OSError if it does not answer, ValueError if the answer is not that of a voice.
     """
     with _connect(address) as connection, connection.makefile("rb") as answers:
         connection.sendall(b'{"type": "describe"}\n')
         event_type, data = _read_event(answers)
-    # One that serves as many as it may is not ill: to start it anew would cut short what they hear.
-    busy = event_type == "error" and data.get("code") == "too-many"
+    # A server at its limit of connections is healthy: a restart would end the replies in progress.
+    busy = event_type == "error" and data.get("code") == "too-many-connections"
     if not busy and (event_type != "info" or not data.get("tts")):
-        raise ValueError(f"what answers there is no voice: {data.get('text', event_type)}")
+        raise ValueError(f"the server is not a Wyoming voice: {data.get('text', event_type)}")
 
 
 def _connect(address: ListenAddress) -> socket.socket:
     if address.scheme == "stdio":
-        raise ValueError("a server over stdio has one client alone")
+        raise ValueError("a server over stdio has only one client and cannot be checked")
     if address.scheme == "unix":
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(TIMEOUT_S)
@@ -81,7 +81,7 @@ def _connect(address: ListenAddress) -> socket.socket:
 
 
 def _read_event(answers: BinaryIO) -> tuple[str, dict[str, Any]]:
-    """Read one event's type and data. Raises ValueError where it is none."""
+    """Read an event, and return its type and data. Raises ValueError if it is not valid."""
     try:
         header = json.loads(answers.readline(MAX_ANSWER_BYTES))
         data = header.get("data") or {}
@@ -91,7 +91,7 @@ def _read_event(answers: BinaryIO) -> tuple[str, dict[str, Any]]:
             data |= json.loads(answers.read(length))
         return header["type"], dict(data)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError("what answers there does not speak Wyoming") from error
+        raise ValueError("the server does not speak Wyoming") from error
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The command `wyoming-fish-app`: the server as an app of Home Assistant's Supervisor.
 
-The Supervisor writes the options into a file that root alone may read, and tells Home Assistant of
-a voice when it is told of one: https://developers.home-assistant.io/docs/apps
+The Supervisor writes the options into a file that only root can read. When the app registers, the
+Supervisor lets Home Assistant discover the voice: https://developers.home-assistant.io/docs/apps
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _LOGGER = logging.getLogger(__name__)
 OPTIONS_FILE: Final = Path("/data/options.json")
 SUPERVISOR: Final = "http://supervisor"
 
-# The image's own user and group.
+# The user and the group of the image.
 USER: Final = 10210
 
-# Seconds for an answer of the Supervisor, and to wait after each failure.
+# Seconds for an answer of the Supervisor, and to the next try after each failure.
 ANSWER_TIMEOUT_S: Final = 10.0
 RETRY_DELAYS_S: Final = (1.0, 5.0, 15.0, 60.0)
 
@@ -42,7 +42,10 @@ def main() -> int:
     try:
         options = json.loads(OPTIONS_FILE.read_text())
     except (OSError, ValueError) as error:
-        print(f"wyoming-fish-app: the app's options cannot be read: {error}", file=sys.stderr)
+        print(
+            f"wyoming-fish-app: Cannot read the options of the app: {error}. Restart the app.",
+            file=sys.stderr,
+        )
         return 1
     if os.geteuid() == 0:
         os.setgroups([])
@@ -52,10 +55,10 @@ def main() -> int:
 
 
 def arguments_of(options: Mapping[str, Any]) -> list[str]:
-    """The server's flags for the app's options; an empty one is as good as none."""
+    """Return the flags for the options of the app. An empty option counts as not set."""
     arguments = []
     for flag in FLAGS:
-        value = options.get(flag.field)
+        value = options.get(flag.key)
         if value is True:
             arguments.append(flag.name)
         elif value is not None and value is not False and value != "":
@@ -64,19 +67,19 @@ def arguments_of(options: Mapping[str, Any]) -> list[str]:
 
 
 async def register_with_supervisor() -> None:
-    """Tell the Supervisor that there is a voice, until it has heard it or does not want to."""
-    # By its name, since a container that starts anew may get another address.
+    """Register the voice with the Supervisor; retry until the Supervisor accepts or refuses."""
+    # The host name: after a restart, the container can have another address.
     uri = f"tcp://{socket.gethostname()}:{ListenAddress.parse(DEFAULT_URI).port}"
     delays = iter(RETRY_DELAYS_S)
     while True:
         try:
             status = await _post({"service": "wyoming", "config": {"uri": uri}})
         except (aiohttp.ClientError, TimeoutError) as error:
-            # Their repr can hold the request's headers, and so the token.
-            reason = f"the Supervisor cannot be reached: {type(error).__name__} {error}"
+            # The repr of the error can have the headers of the request, and so the token.
+            reason = f"the Supervisor does not answer ({type(error).__name__} {error})"
         else:
             if status == 200:
-                _LOGGER.info("Home Assistant has been told of %s", uri)
+                _LOGGER.info("Registered with Home Assistant as %s", uri)
                 return
             reason = f"the Supervisor answered {status}"
             if status < 500:
@@ -84,11 +87,14 @@ async def register_with_supervisor() -> None:
         if (delay := next(delays, None)) is None:
             break
         await asyncio.sleep(delay)
-    _LOGGER.error("Home Assistant has not been told of %s: %s", uri, reason)
+    _LOGGER.error(
+        "Cannot register with Home Assistant as %s: %s. Restart the app, or add the voice by hand.",
+        *(uri, reason),
+    )
 
 
 async def _post(message: dict[str, Any]) -> int:
-    """Send a discovery message to the Supervisor, and return the HTTP status of its answer."""
+    """Send a discovery message to the Supervisor, and return the HTTP status."""
     headers = {"Authorization": f"Bearer {os.environ.get('SUPERVISOR_TOKEN', '')}"}
     timeout = aiohttp.ClientTimeout(ANSWER_TIMEOUT_S)
     async with (

@@ -1,6 +1,6 @@
-"""What can be written as the value of an option: text → value.
+"""Parsers of option values: text to value.
 
-Each raises ValueError with a text that goes on from the option's name.
+Each raises ValueError, whose text continues after the name of the option.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _SWITCHES: Final = {"0": False, "false": False, "no": False, "off": False} | {
 
 
 def one_of(*values: T) -> Callable[[str], T]:
-    """One of these, in any case."""
+    """Return a parser of one of these values, in upper or lower case."""
     known = {str(value).lower(): value for value in values}
 
     def read(text: str) -> T:
@@ -58,7 +58,7 @@ def one_of(*values: T) -> Callable[[str], T]:
 
 
 def number(least: float, most: float) -> Callable[[str], float]:
-    """A number from ``least`` to ``most``."""
+    """Return a parser of a number from ``least`` to ``most``."""
 
     def read(text: str) -> float:
         value = _number(text)
@@ -70,7 +70,7 @@ def number(least: float, most: float) -> Callable[[str], float]:
 
 
 def count(least: int) -> Callable[[str], int]:
-    """A whole number."""
+    """Return a parser of a whole number."""
 
     def read(text: str) -> int:
         value = _number(text)
@@ -82,7 +82,7 @@ def count(least: int) -> Callable[[str], int]:
 
 
 def seconds(least: float) -> Callable[[str], float]:
-    """A length of time, without a unit."""
+    """Return a parser of a number of seconds."""
 
     def read(text: str) -> float:
         value = _number(text)
@@ -101,7 +101,7 @@ def _number(text: str) -> float | None:
 
 
 def switch(text: str) -> bool:
-    """On or off, by any of its usual names."""
+    """Parse on or off, by any of the usual names."""
     try:
         return _SWITCHES[text.lower()]
     except KeyError:
@@ -111,7 +111,7 @@ def switch(text: str) -> bool:
 
 
 def voice(text: str) -> VoiceIds:
-    """A voice ID or the address of a voice's page; several, separated by commas."""
+    """Parse a voice ID or the address of a voice's page; several, separated by commas."""
     ids = tuple(voice_id_in(part) or part.strip() for part in text.split(","))
     for voice_id in ids:
         if "/" in voice_id:
@@ -123,7 +123,7 @@ def voice(text: str) -> VoiceIds:
 
 
 def remote(text: str) -> str:
-    """The address of another Wyoming server."""
+    """Parse the address of another Wyoming server."""
     try:
         if ListenAddress.parse(text).scheme != "stdio":
             return text
@@ -133,7 +133,7 @@ def remote(text: str) -> str:
 
 
 def http_address(text: str) -> ListenAddress:
-    """Where the page is served; a port by itself is for this machine only."""
+    """Parse the address of the status page; a port alone is for this machine only."""
     address = text.removeprefix("http://").rstrip("/")
     try:
         return ListenAddress.parse(
@@ -146,7 +146,7 @@ def http_address(text: str) -> ListenAddress:
 
 
 def instance_name(text: str) -> str | None:
-    """The name on the local network; nothing, or a yes, is one with the machine's name."""
+    """Parse the name on the local network. Nothing, or "yes", is a name with the machine's name."""
     if _SWITCHES.get(text.lower()) is False:
         return None
     given = "" if text.lower() in _SWITCHES else text
@@ -154,12 +154,12 @@ def instance_name(text: str) -> str | None:
     if len(name.encode()) > MAX_INSTANCE_NAME_BYTES or not name.isprintable():
         raise ValueError(f"must be a name of at most {MAX_INSTANCE_NAME_BYTES} bytes{got(name)}")
     if find_spec("zeroconf") is None:
-        raise ValueError("requires another package: pip install 'wyoming-fish[zeroconf]'")
+        raise ValueError("needs another package. Run: pip install 'wyoming-fish[zeroconf]'")
     return name
 
 
 def log_format(text: str) -> str:
-    """A format of Python's logging, tried out."""
+    """Parse a format of Python's logging, by a trial."""
     record = logging.LogRecord("wyoming_fish", logging.INFO, __file__, 1, "Ready", (), None)
     try:
         logging.Formatter(text).format(record)
@@ -171,7 +171,7 @@ def log_format(text: str) -> str:
 
 
 def path(text: str) -> Path:
-    """A file; ~ is the home folder."""
+    """Parse the path of a file; ~ is the home folder."""
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
@@ -179,14 +179,14 @@ def path(text: str) -> Path:
 
 
 def folder(text: str) -> Path:
-    """A folder that can be written to, or that can be made."""
+    """Parse the path of a folder that this user can write to, or can create."""
     wanted = path(text)
     places = (wanted, *wanted.absolute().parents)
     try:
-        standing = next(place for place in places if place.exists())
-        usable = standing.is_dir() and os.access(standing, os.W_OK | os.X_OK)
+        existing = next(place for place in places if place.exists())
+        is_usable = existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
     except OSError:
-        standing, usable = wanted, False
-    if not usable:
-        raise ValueError(f"must be a folder that this user can write to ({standing} is not)")
+        existing, is_usable = wanted, False
+    if not is_usable:
+        raise ValueError(f"must be a folder that this user can write to ({existing} is not)")
     return wanted

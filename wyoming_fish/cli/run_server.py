@@ -1,49 +1,138 @@
-"""The server as a command: its log, its run, and what it says if it cannot listen."""
+"""The server as a command: it builds the server and the status page, runs them, and logs."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import socket
 import sys
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
+from ..fish.settings import Endpoint
 from ..logs import set_up_logging
-from ..server.server import Background, serve
+from ..server.open_files import check_open_files, files_needed, limit_accept_errors
+from ..server.server import MAX_REFUSALS, Server
+from ..server.shutdown import stop_on_signal
+from .demo import demo
 from .options import Options
 
-__all__ = ["run"]
+if TYPE_CHECKING:
+    from ..web import StatusServer
 
-# What to do if an address cannot be had.
-_CURES: Final = {
-    errno.EADDRINUSE: "Stop the program that uses it, or select another port.",
-    errno.EADDRNOTAVAIL: "This machine does not have that address: use one of its own, or 0.0.0.0.",
+__all__ = ["Background", "build", "open_files_needed", "run"]
+
+_LOGGER = logging.getLogger(__name__)
+
+Background = Coroutine[Any, Any, None]
+
+# What to do if the server cannot listen at an address.
+_ADVICE: Final = {
+    errno.EADDRINUSE: "Stop the program that uses the address, or select another port.",
+    errno.EADDRNOTAVAIL: (
+        "This machine does not have that address. Use an address of this machine, or 0.0.0.0."
+    ),
     errno.ENOENT: "Create the folder of the socket first.",
-    errno.EACCES: "Only an administrator may use it: select a port above 1023.",
+    errno.EACCES: "Only an administrator can use this address. Select a port above 1023.",
 }
-_NAME_CURE: Final = "Check the host in --uri and --http: it must be a name of this machine."
+_NAME_ADVICE: Final = (
+    "--uri and --http must have a name or an address of this machine. Check the host."
+)
 
 
 def run(
     arguments: Sequence[str] | None = None, announce: Callable[[], Background] | None = None
 ) -> int:
-    """Run the server until it is stopped; the exit status is 1 where it cannot listen.
+    """Run the server until it is stopped; the exit status is 1 if it cannot listen.
 
-    ``announce`` is started once it listens.
+    ``announce`` starts when the server listens.
     """
     options = Options.parse(arguments)
     set_up_logging(logging.DEBUG if options.debug else logging.INFO, options.log_format)
     try:
-        asyncio.run(serve(options, announce))
+        asyncio.run(_serve(options, announce))
     except OSError as error:
         # asyncio's text names the address.
         print(f"wyoming-fish: {error.strerror or error}", file=sys.stderr)
         is_name = isinstance(error, socket.gaierror)
         # From Python 3.12 on, asyncio gives no number for an address of another machine.
         number = error.errno or errno.EADDRNOTAVAIL
-        if cure := _NAME_CURE if is_name else _CURES.get(number):
-            print(cure, file=sys.stderr)
+        if advice := _NAME_ADVICE if is_name else _ADVICE.get(number):
+            print(advice, file=sys.stderr)
         return 1
     return 0
+
+
+def build(options: Options, endpoint: Endpoint) -> tuple[Server, StatusServer | None]:
+    """Return the server, and its status page if the options ask for one.
+
+    The page opens and closes with the server. ``options.endpoint`` is not used.
+    """
+    server = Server(options, endpoint)
+    if options.http is None:
+        return server, None
+    from ..web import StatusServer  # noqa: PLC0415 - it takes a quarter of a second
+
+    status_server = StatusServer(server.context, options.http)
+    server.attach(status_server)
+    return server, status_server
+
+
+def open_files_needed(options: Options) -> int:
+    """Return how many files the server may have open at the same time."""
+    connections = options.max_connections + MAX_REFUSALS
+    if options.fallback_uri is not None:
+        connections += options.max_connections
+    if options.http is not None:
+        from ..web import MAX_OPEN_CONNECTIONS  # noqa: PLC0415 - as above
+
+        connections += MAX_OPEN_CONNECTIONS
+    return files_needed(connections, options.concurrency, has_cache=options.cache_dir is not None)
+
+
+async def _serve(options: Options, announce: Callable[[], Background] | None) -> None:
+    """Serve until SIGTERM or Ctrl-C; over stdio, until its end.
+
+    ``announce`` starts when the server listens, and is cancelled before the server stops. Raises
+    OSError if an address cannot be had, or if --zeroconf would announce a server that no other
+    machine can reach.
+    """
+    check_open_files(open_files_needed(options))
+    limit_accept_errors(asyncio.get_running_loop())
+    place = contextlib.nullcontext(options.endpoint) if options.endpoint else demo()
+    async with place as endpoint, build(options, endpoint)[0] as server:
+        stop_on_signal(server.stop)
+        here, *elsewhere = server.uris
+        _LOGGER.info(" and, from other machines, on ".join((f"Ready on {here}", *elsewhere)))
+        async with contextlib.AsyncExitStack() as announcements:
+            for announcing in _announcements(options, server, announce):
+                task = asyncio.create_task(_log_errors(announcing))
+                announcements.push_async_callback(server.within_stop, _cancel(task))
+            await server.stopping.wait()
+
+
+def _announcements(
+    options: Options, server: Server, announce: Callable[[], Background] | None
+) -> Iterator[Background]:
+    if announce is not None:
+        yield announce()
+    if options.zeroconf is not None:
+        from ..server.zeroconf import advertise, check_reachable  # noqa: PLC0415 - rarely used
+
+        check_reachable(server.hosts)
+        yield advertise(options.zeroconf, server.hosts, server.port)
+
+
+async def _log_errors(work: Background) -> None:
+    """Await ``work``, and log its error: no other task awaits it."""
+    try:
+        await work
+    except Exception:
+        _LOGGER.exception("Cannot announce the server. Report this error.")
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait((task,))

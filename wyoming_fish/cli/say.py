@@ -1,6 +1,6 @@
 """The command `wyoming-fish-say`: speaks a text through any Wyoming text-to-speech server.
 
-A server that takes text while it is being written gets it so; another gets the whole of it.
+The text is streamed if the server supports it. Otherwise it is sent as a whole.
 """
 
 import argparse
@@ -33,25 +33,28 @@ from ..wav import WavError, WavFile
 
 __all__ = ["main"]
 
-# Seconds to wait for an error behind the end of the audio: both are sent together.
+# Seconds to wait for an error after the end of the audio: both are sent together.
 LATE_ERROR_S: Final = 0.1
 
 DEFAULT_URI: Final = "tcp://127.0.0.1:10210"
 
-# Seconds to connect, and again to answer the first question: neither needs the cloud.
+# Seconds to connect, and for the Info of the server: neither needs the cloud.
 CONNECT_TIMEOUT_S: Final = 10.0
-# Seconds after which it says what it is waiting for: people begin to wonder.
+# Seconds without progress until it prints a notice.
 NOTICE_AFTER_S: Final = 0.8
-# Seconds without any event once the server has the whole text: longer than any model thinks.
+# Seconds without an event after the whole text was sent: longer than any model needs.
 SILENCE_TIMEOUT_S: Final = 60.0
 
 
+NO_WYOMING: Final = "The server does not speak Wyoming. Check the host and the port."
+
+
 class SayError(Exception):
-    """The text was not spoken; the error's own text says why, in a sentence."""
+    """The text was not spoken. The text of the error is a message for people."""
 
 
 class SpokenReply:
-    """One text on its way to a server, and its speech on the way back."""
+    """Sends one text to a server, and writes its audio."""
 
     def __init__(self, client: AsyncClient, output: WavFile) -> None:
         """Take a connected client."""
@@ -64,8 +67,8 @@ class SpokenReply:
         self._notice: asyncio.TimerHandle | None = None
 
     async def speak(self, text: AsyncIterator[str], voice: str | None) -> None:
-        """Send the text as it comes and write the audio as it comes. Raises SayError."""
-        streaming = await self._takes_streams()
+        """Send the text and write the audio as they arrive. Raises SayError."""
+        streaming = await self._supports_streaming()
         wanted = SynthesizeVoice(name=voice) if voice else None
         try:
             async with self._silence_timeout, asyncio.TaskGroup() as tasks:
@@ -74,14 +77,13 @@ class SpokenReply:
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
         except TimeoutError:
-            raise SayError(
-                f"The server has been silent for {SILENCE_TIMEOUT_S:.0f} seconds."
-            ) from None
+            message = f"The server sent nothing for {SILENCE_TIMEOUT_S:.0f} s. Check its log."
+            raise SayError(message) from None
         finally:
             self._end_notice()
 
     def timeline(self) -> str:
-        """Return what happened when, in ms from the first text on: a line each, in order."""
+        """Return the events in order, one a line, with their time in ms from the first text."""
         began = self._text_began or 0.0
         times = {
             "text ends": self._text_ended,
@@ -91,21 +93,21 @@ class SpokenReply:
         known = sorted((at - began, name) for name, at in times.items() if at is not None)
         return "\n".join(f"{1000 * at:6.0f} ms  {name}" for at, name in known)
 
-    async def _takes_streams(self) -> bool:
-        """Ask the server what it is. Raises SayError where it is no text-to-speech server."""
+    async def _supports_streaming(self) -> bool:
+        """Request the server's Info. Raises SayError if it is not a text-to-speech server."""
         await self._client.write_event(Describe().event())
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                with _notice("Waiting for the server to say what it is"):
+                with _notice("Waiting for the server"):
                     while (event := await self._read()) and not Info.is_type(event.type):
                         pass
         except TimeoutError:
             event = None
         if event is None:
-            raise SayError("What answers there is no Wyoming server.")
+            raise SayError(NO_WYOMING)
         programs = [program for program in Info.from_event(event).tts if program.installed]
         if not programs:
-            raise SayError("The server does not offer text-to-speech.")
+            raise SayError("The server has no text-to-speech voice. Check the host and the port.")
         # Home Assistant counts only the first one, too.
         return bool(programs[0].supports_synthesize_streaming)
 
@@ -113,7 +115,7 @@ class SpokenReply:
         self, text: AsyncIterator[str], voice: SynthesizeVoice | None, *, streaming: bool
     ) -> None:
         pieces: list[str] = []
-        # A server that has gone is seen by the reader, which knows what it said last.
+        # If the server has closed the connection, ``_receive`` has its last message.
         with suppress(ConnectionError):
             if streaming:
                 await self._client.write_event(SynthesizeStart(voice=voice).event())
@@ -126,43 +128,43 @@ class SpokenReply:
                     await self._client.write_event(SynthesizeChunk(text=piece).event())
             whole = "".join(pieces)
             if not whole.strip():
-                raise SayError("There is nothing to say.")
+                raise SayError("The text is empty. Enter a text.")
             self._text_ended = monotonic()
             self._rearm_idle_timeout()
             if self._first_audio is None:
                 self._notice = _notice_later("Waiting for the first audio")
-            # To a streaming server this is for the sake of older readers only.
+            # For a streaming server, this event is for compatibility only.
             await self._client.write_event(Synthesize(text=whole, voice=voice).event())
             if streaming:
                 await self._client.write_event(SynthesizeStop().event())
 
     async def _receive(self, *, streaming: bool) -> None:
-        sounding = False
+        is_speaking = False
         while (event := await self._read()) is not None:
             self._rearm_idle_timeout()
             if Error.is_type(event.type):
                 raise SayError(f"The server reports an error: {event.data.get('text')}")
             if SynthesizeStopped.is_type(event.type):
-                sounding = False
+                is_speaking = False
                 break
             if AudioStop.is_type(event.type):
-                sounding = False
+                is_speaking = False
                 # A streaming server may send one of these for each sentence.
                 if not streaming:
                     break
             elif AudioStart.is_type(event.type):
-                sounding = True
+                is_speaking = True
             elif AudioChunk.is_type(event.type):
-                sounding = True
+                is_speaking = True
                 await self._add(event)
         await self._check_whole(streaming=streaming)
-        if self._text_ended is None or sounding:
-            raise SayError("The server closed the connection before the end of the speech.")
+        if self._text_ended is None or is_speaking:
+            raise SayError("The server closed the connection during the speech. Check its log.")
         if not self._output.size:
-            raise SayError("The server ended without any audio.")
+            raise SayError("The server sent no audio. Check its log.")
 
     async def _check_whole(self, *, streaming: bool) -> None:
-        """Raise SayError if an error follows the end of a stream: its audio is not complete."""
+        """Raise SayError if an error follows the end of the audio, which is then incomplete."""
         if not streaming:
             return
         with suppress(TimeoutError):
@@ -178,20 +180,20 @@ class SpokenReply:
         except (OSError, EOFError):
             return None
         except (AttributeError, KeyError, TypeError, RecursionError) as error:
-            raise SayError("The server sent what is no Wyoming event.") from error
+            raise SayError(NO_WYOMING) from error
 
     async def _add(self, event: Event) -> None:
         try:
             chunk = AudioChunk.from_event(event)
         except KeyError as error:
-            raise SayError(f"The server sent audio without its {error}.") from error
+            raise SayError(f"The server sent audio without the field {error}.") from error
         if not chunk.audio:
             return
         self._first_audio = self._first_audio or monotonic()
         self._end_notice()
-        # It is the player that is waited for now.
+        # Now it waits for the player, not for the server.
         self._silence_timeout.reschedule(None)
-        # In a thread, since a player that reads slowly must not hold up the text.
+        # In a thread: a player that reads slowly must not delay the text.
         try:
             await asyncio.to_thread(self._output.write, chunk)
         except WavError as error:
@@ -209,8 +211,11 @@ class SpokenReply:
             self._notice.cancel()
 
 
-async def read_standard_input() -> AsyncIterator[str]:
-    """Yield the lines of standard input as they come."""
+async def read_text(argument: str | None) -> AsyncIterator[str]:
+    """Yield ``argument``; without one, the lines of standard input as they arrive."""
+    if argument:
+        yield argument
+        return
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[str | None] = asyncio.Queue(maxsize=1)
 
@@ -219,15 +224,10 @@ async def read_standard_input() -> AsyncIterator[str]:
             asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()
         asyncio.run_coroutine_threadsafe(lines.put(None), loop).result()
 
-    # Nothing can interrupt a read of a terminal, so it must not hold up the end of the program.
+    # A daemon thread: nothing can interrupt its read of a terminal at the end of the program.
     threading.Thread(target=read, daemon=True).start()
     while (line := await lines.get()) is not None:
         yield line
-
-
-async def from_argument(text: str) -> AsyncIterator[str]:
-    """Yield the text, which is there at once."""
-    yield text
 
 
 async def paced(text: AsyncIterator[str], words_per_second: float) -> AsyncIterator[str]:
@@ -239,8 +239,8 @@ async def paced(text: AsyncIterator[str], words_per_second: float) -> AsyncItera
 
 
 async def say(arguments: argparse.Namespace) -> str:
-    """Speak, and return what happened when. Raises SayError."""
-    text = from_argument(arguments.text) if arguments.text else read_standard_input()
+    """Speak, and return the timeline. Raises SayError."""
+    text = read_text(arguments.text)
     if arguments.pace:
         text = paced(text, arguments.pace)
 
@@ -249,7 +249,7 @@ async def say(arguments: argparse.Namespace) -> str:
         with _notice(f"Connecting to {arguments.uri}"):
             await client.connect()
     except OSError as error:
-        # asyncio's own text names the address once more, as Python writes it; names have no errno.
+        # asyncio's text repeats the address in Python's form. Errors of names have no errno.
         number = error.errno or 0
         reason = os.strerror(number) if number > 0 else error.strerror or str(error) or "no answer"
         raise SayError(f"Cannot connect to {arguments.uri}: {reason}.") from error
@@ -266,7 +266,7 @@ async def say(arguments: argparse.Namespace) -> str:
 
 
 async def run(arguments: argparse.Namespace) -> None:
-    """Speak, and print what happened when, or exit with what went wrong."""
+    """Speak, and print the timeline; or print the error and exit."""
     try:
         _print_last(await say(arguments))
     except SayError as error:
@@ -278,35 +278,35 @@ async def run(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Run the command; its exit status is 1 where the text was not wholly spoken."""
+    """Run the command; its exit status is 1 if the text was not completely spoken."""
     parser = argparse.ArgumentParser(
         prog="wyoming-fish-say",
         description="Speak a text through a Wyoming server.",
         allow_abbrev=False,
     )
-    parser.add_argument("text", nargs="?", help="without it, standard input is spoken as it comes")
-    parser.add_argument("--uri", default=DEFAULT_URI, type=_uri, help="(default: %(default)s)")
-    parser.add_argument("--voice", help="a voice's name, as the server lists it")
+    parser.add_argument(
+        "text", nargs="?", help="text to speak (default: standard input, as it arrives)"
+    )
+    parser.add_argument(
+        "--uri", default=DEFAULT_URI, type=_uri, help="address of the server (default: %(default)s)"
+    )
+    parser.add_argument("--voice", help="name of a voice, as the server lists it")
     parser.add_argument(
         *("--output", "-o"),
         default="speech.wav",
-        help="a WAV file, or - for standard output (default: %(default)s)",
+        help="WAV file, or - for standard output (default: %(default)s)",
     )
-    parser.add_argument(
-        "--pace",
-        type=_pace,
-        metavar="WORDS_PER_SECOND",
-        help="send the text word by word, as a language model writes it",
-    )
+    pace_help = "words to send in a second (default: all words immediately)"
+    parser.add_argument("--pace", type=_pace, metavar="WORDS", help=pace_help)
     arguments = parser.parse_args()
     if arguments.output == "-" and sys.stdout.isatty():
-        parser.error("--output - is for a player or a file, not for a terminal")
+        parser.error("--output - cannot be a terminal. Redirect it to a file or a player.")
     asyncio.run(run(arguments))
 
 
 def _uri(value: str) -> str:
     if not re.fullmatch(r"tcp://[^@]+|unix://.+", value):
-        raise argparse.ArgumentTypeError("it is tcp://HOST:PORT or unix://PATH")
+        raise argparse.ArgumentTypeError("must be tcp://HOST:PORT or unix://PATH")
     try:
         AsyncClient.from_uri(value)
     except ValueError as error:
@@ -318,12 +318,12 @@ def _pace(value: str) -> float:
     with suppress(ValueError):
         if (words_per_second := float(value)) > 0:
             return words_per_second
-    raise argparse.ArgumentTypeError("it is a number above 0")
+    raise argparse.ArgumentTypeError("must be a number above 0")
 
 
 @contextmanager
 def _notice(text: str) -> Iterator[None]:
-    """Print ``text`` if what is done within ``with`` takes long."""
+    """Print ``text`` if the code within ``with`` takes longer than NOTICE_AFTER_S."""
     timer = _notice_later(text)
     try:
         yield
@@ -336,13 +336,13 @@ def _notice_later(text: str) -> asyncio.TimerHandle:
 
 
 def _exit(status: int) -> NoReturn:
-    """Exit now: Python would wait for a name that cannot be looked up, or a player that hangs."""
+    """Exit now: Python would wait for a name lookup or a player that hangs."""
     sys.stderr.flush()
     os._exit(status)
 
 
 def _print_last(text: str) -> None:
-    """Print, over the line that showed how far the speech was."""
+    """Print over the line that shows the progress."""
     print(f"\r\033[K{text}" if sys.stderr.isatty() else text, file=sys.stderr)
 
 

@@ -1,1 +1,1 @@
-"""The Wyoming server: clients, their events, and the replies to them."""
+"""The Wyoming server: connections, events, and replies to requests."""

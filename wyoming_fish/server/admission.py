@@ -1,4 +1,4 @@
-"""Admission: which connections are given up for one more, when there are as many as may be."""
+"""Admission: which connections to close for a new one at the connection limits."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from ..fish.connections.shares import Shares
 from ..fish.owner import NETWORK_SHARE, Owner
 
-__all__ = ["Client", "given_up"]
+__all__ = ["Client", "connections_to_close"]
 
 Key = TypeVar("Key")
 AConnection = TypeVar("AConnection", bound="State")
 
 
 class State(Protocol):
-    """What a connection does."""
+    """The state of a connection that admission looks at."""
 
     @property
     def ending(self) -> bool:
@@ -24,53 +24,52 @@ class State(Protocol):
 
     @property
     def silent(self) -> bool:
-        """Whether it has asked for nothing so far."""
+        """Whether it has sent no event so far."""
 
     @property
     def busy(self) -> bool:
-        """Whether it waits for an answer."""
+        """Whether it waits for speech."""
 
     @property
     def unheard_since(self) -> float | None:
-        """When it began to wait for audio, if it is busy and does not hear any."""
+        """When it began to wait for audio; None if it does not wait."""
 
 
 class Client(NamedTuple, Generic[AConnection]):
-    """A connection, and the party at its other end."""
+    """A connection and its owner."""
 
     connection: AConnection
     owner: Owner
 
 
-def given_up(
+def connections_to_close(
     clients: Mapping[Key, Client[AConnection]], owner: Owner, per_address: int, in_all: int
 ) -> list[Key] | None:
-    """Return the ``clients`` that make room for ``owner``; None: there is no room.
+    """Return the ``clients`` to close for ``owner``; None: refuse the new connection.
 
-    So a thousand that connect and say nothing, or that do not close when they are refused, keep
-    out no client that has something to say. Nor do those that wait for nothing at an address, or in
-    a network, that has more of them than the client's own; nor do requests of the largest network
-    that are not heard.
+    So a thousand silent or refused connections cannot lock out a client with a request. Idle
+    connections of an address or network that has more than the new client's own cannot either,
+    nor can requests without audio of the largest network.
     """
     network = math.ceil(NETWORK_SHARE * per_address)
-    going: list[Key] = []
+    to_close: list[Key] = []
     for most, party in ((per_address, owner), (network, (owner.network,)), (in_all, ())):
         here = {
-            k: c for k, c in clients.items() if k not in going and c.owner[: len(party)] == party
+            k: c for k, c in clients.items() if k not in to_close and c.owner[: len(party)] == party
         }
         if len(here) >= most:
             oldest = _least_useful(here, owner)
             if oldest is None:
                 return None
-            going.append(oldest)
-    return going
+            to_close.append(oldest)
+    return to_close
 
 
 def _least_useful(clients: Mapping[Key, Client[AConnection]], owner: Owner) -> Key | None:
-    """Return the one of ``clients`` that gives way to ``owner``, if any.
+    """Return the one of ``clients`` to close for ``owner``, if any.
 
-    Those that are being closed come first, then silent ones, then idle ones, and then those that
-    have waited longest for audio. A request gives way only to a network that then still has fewer.
+    The order is: connections that are ending, silent ones, idle ones, then those that have waited
+    longest for audio. A request is ended only for a network that still has fewer afterwards.
     """
     for key, client in clients.items():
         if client.connection.ending:
@@ -81,14 +80,16 @@ def _least_useful(clients: Mapping[Key, Client[AConnection]], owner: Owner) -> K
     own_network, own_address = sizes.of(owner)
     largest_network, _ = max(sizes.of(client.owner) for client in clients.values())
 
-    def is_of_a_crowd(client: Client[AConnection]) -> bool:
+    def is_of_larger_owner(client: Client[AConnection]) -> bool:
         network, address = sizes.of(client.owner)
         if client.owner.network == owner.network:
             return address > own_address
         return network == largest_network > own_network
 
     idle = [
-        k for k, client in clients.items() if is_of_a_crowd(client) and not client.connection.busy
+        k
+        for k, client in clients.items()
+        if is_of_larger_owner(client) and not client.connection.busy
     ]
     if idle or largest_network <= own_network + 1:
         return max(idle, key=lambda key: sizes.of(clients[key].owner), default=None)

@@ -1,10 +1,10 @@
-"""One client: its events on one side, its speech on the other.
+"""Connection of one client: receives events, and sends speech.
 
-Reading goes on while speech is made, so that a client that leaves is noticed and its session
-freed immediately. Replies are spoken one after another, in the order in which they were requested.
+The connection reads while it speaks, so that a disconnected client frees its session immediately.
+Replies are spoken one after another, in the order of their requests.
 
-However a connection ends, the client is told why: ``Connection.run`` is the one place where an
-error becomes an event.
+If a connection ends with an error, the client gets it. ``Connection._end_with`` is the one place
+where an error becomes an event.
 """
 
 from __future__ import annotations
@@ -38,41 +38,41 @@ __all__ = ["Connection"]
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds to the first event: a client that connects knows what it wants.
+# Seconds to the first event: a client sends it when it has connected.
 FIRST_EVENT_TIMEOUT_S: Final = 10.0
 
-# Seconds after which a client that has asked nothing is one that will speak: Home Assistant, which
-# looks in every 30 s, says so immediately.
+# Seconds without an event after which a reply is expected: Home Assistant's check every 30 s sends
+# `describe` immediately.
 PREWARM_DELAY_S: Final = 0.05
 
-# Seconds between two pieces of a text: an agent may use its tools for minutes.
+# Seconds between two parts of a text: an agent can use its tools for minutes.
 TEXT_TIMEOUT_S: Final = 900.0
 
-# Events that are read, in 0.3 ms, until other clients have their turn.
-EVENTS_AT_ONCE: Final = 10
+# Events that are read in one turn of the CPU, in 0.3 ms.
+EVENTS_PER_TURN: Final = 10
 
-# Seconds between two checks whether a client that has ended its direction has left.
+# Seconds between two checks whether a client that has ended its direction has disconnected.
 HANG_UP_CHECK_S: Final = 0.25
 
-# Seconds to wait until the client closes its side when the server stops, and has little time.
+# Seconds to wait until the client closes its side while the server stops.
 STOP_LINGER_S: Final = 0.5
 
+IDLE: Final = "The client sent no request for too long. Connect again."
 STOPPING: Final = "The server is stopping. Try again in a moment."
 DISPLACED: Final = (
-    "There are too many connections, and this one gave its place to another client. Try again in a"
-    " moment."
+    "There are too many connections. This one was closed for another client. Try again in a moment."
 )
 
 
 class _RefusedError(Exception):
-    """The client is refused; ``code`` says why to a program, the text to a person."""
+    """The client is refused. ``code`` is for programs, the text for people."""
 
     def __init__(self, code: str, text: str) -> None:
         self.code = code
         super().__init__(text)
 
 
-_FORESEEN: Final = (BudgetExceededError, ClientLostError, FishError, EventError, _RefusedError)
+_EXPECTED: Final = (BudgetExceededError, ClientLostError, FishError, EventError, _RefusedError)
 
 
 class Connection:
@@ -85,21 +85,21 @@ class Connection:
         self._synthesis = synthesis
         self._catalog = catalog
         self._options = options
-        self._requests = RequestQueue(stream.host, options.max_text, stream.memory)
+        self._requests = RequestQueue(stream.host, options.max_pending_characters, stream.memory)
         self._audio_started = False
-        """Whether the reply that is being spoken has sent its `audio-start`."""
+        """Whether `audio-start` of the current reply has been sent."""
         self._draining = False
         self._idle_timeout = asyncio.timeout(FIRST_EVENT_TIMEOUT_S)
-        """Expires when the client neither asks for anything nor gets anything."""
+        """Expires if the client sends no request and waits for none."""
         self._reading = True
         self.silent = True
-        """Whether nothing has been asked of it yet."""
+        """Whether the client has sent no event so far."""
         self.ending = False
-        """Whether it has been refused, or has what it asked for, and is only being closed."""
+        """Whether it is only being closed."""
         self.is_displaced = False
-        """Whether another client gets its place: it is told so when ``run`` is cancelled."""
+        """Whether it is closed for another client. ``run`` then sends that error when cancelled."""
         self.close_reason: str | None = None
-        """Why, if the client was: «bad-event», «busy», «idle» or «stalled»."""
+        """If it was refused: "invalid-event", "server-busy", "idle-timeout" or "write-timeout"."""
 
     @property
     def busy(self) -> bool:
@@ -108,21 +108,21 @@ class Connection:
 
     @property
     def unheard_since(self) -> float | None:
-        """The loop's time since which it has waited for audio; None if it does not."""
+        """The event loop's time at which it began to wait for audio; None if it does not wait."""
         return self._requests.unheard_since
 
     async def run(self) -> None:
-        """Serve the client until it leaves, or ends its direction and has what it asked for.
+        """Serve the client until it disconnects, or has ended its direction and got all replies.
 
-        When cancelled, a client that still waits is told why; cancelled again, it ends immediately.
+        When cancelled, a client that waits gets an error; cancelled again, it ends immediately.
         """
         try:
-            await self._serve_and_tell()
+            await self._serve_until_error()
         finally:
             self.ending = True
-            # What nobody will speak is not kept while the client closes.
+            # Free the texts while the client closes.
             self._requests.clear()
-            # Else it and its task hold each other until garbage is collected.
+            # Break the reference cycle of the timeout and its task.
             self._idle_timeout = asyncio.timeout(None)
             try:
                 await self._stream.close(STOP_LINGER_S if self._draining else LINGER_TIMEOUT_S)
@@ -130,62 +130,62 @@ class Connection:
                 self.abort()
 
     def drain(self) -> None:
-        """Finish what has been asked for, then end the connection."""
+        """Finish the requested replies, then end the connection."""
         if not self._draining:
             self._draining = True
             self._requests.close()
 
     def abort(self) -> None:
-        """End the connection now; what is not sent yet is lost."""
+        """End the connection now; data that is not sent is lost."""
         self._stream.abort()
 
-    async def _serve_and_tell(self) -> None:
-        """Serve the client; what ends that before its time is told to it."""
+    async def _serve_until_error(self) -> None:
+        """Serve the client. If an error ends that, send it the error."""
         cpu_owner.set(owner_at(self._stream.host))
-        warming = asyncio.get_running_loop().call_later(PREWARM_DELAY_S, self._prewarm_if_silent)
+        timer = asyncio.get_running_loop().call_later(PREWARM_DELAY_S, self._prewarm_if_silent)
         reading = asyncio.create_task(self._read())
         speaking = asyncio.create_task(self._speak())
-        told = 0
+        handled = 0
         try:
             await self._serve(reading, speaking)
         except asyncio.CancelledError as error:
             # From Python 3.14 on, its last frame, asyncio.wait's, holds the task that it ends.
             error.__traceback__ = None
             if self.is_displaced:
-                self._refuse("too-many", DISPLACED)
+                self._refuse("too-many-connections", DISPLACED)
             elif self._requests.unanswered:
-                self._refuse("stopping", STOPPING)
+                self._refuse("server-stopping", STOPPING)
             if not self._requests.unanswered:
                 self.abort()
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client must be told
+        except Exception as error:  # noqa: BLE001 - the client gets an error for all of them
             self.ending = True
             self._end_with(error)
-            told = id(error)
+            handled = id(error)
         finally:
-            for pending in (warming, reading, speaking):
+            for pending in (timer, reading, speaking):
                 pending.cancel()
             await asyncio.wait((reading, speaking))
             for task in (reading, speaking):
                 late = None if task.cancelled() else task.exception()
                 if late is None:
                     continue
-                if id(late) != told and not isinstance(late, _FORESEEN):
-                    _LOGGER.error("A reply ended badly; please report this", exc_info=late)
-                # It holds the frames that the error passed through, and with them the texts.
+                if id(late) != handled and not isinstance(late, _EXPECTED):
+                    _LOGGER.error("Cannot end a reply. Report this error.", exc_info=late)
+                # Its frames hold the texts.
                 late.__traceback__ = None
 
     async def _serve(self, reading: asyncio.Task[None], speaking: asyncio.Task[None]) -> None:
-        """Wait until the client is served. Raises what ended it before that."""
+        """Wait until the client has all replies. Raises the error that ended it earlier."""
         done, _ = await asyncio.wait((reading, speaking), return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
         if speaking.done():
             return
-        # The client has ended its direction: it may still read, or it may have closed.
+        # The client has ended its direction: it still reads, or it has closed.
         self._requests.close()
         if self._requests.unanswered:
-            # TCP cannot tell the two apart until something is sent: what comes next, or a no-op.
+            # To find out, TCP must send something: the next event, or a no-op.
             if self._audio_started:
                 await self._stream.write(encode(Pong().event()))
             elif self._requests.unanswered:
@@ -193,43 +193,43 @@ class Connection:
         while not speaking.done():
             await asyncio.wait((speaking,), timeout=HANG_UP_CHECK_S)
             if not speaking.done() and self._stream.has_hung_up():
-                raise ClientLostError("the client has hung up")
+                raise ClientLostError("the client has disconnected")
             if self._requests.streaming is not None:
-                # Only now: for a client that has closed it would be spoken in vain.
+                # Not earlier: for a disconnected client, it would use credit for nothing.
                 self._requests.streaming.end()
         speaking.result()
 
     def _end_with(self, error: Exception) -> None:
-        """Tell the client what has happened, and the log, if it is news for a person."""
+        """Send the client the error, and log it if a person should know."""
         match error:
             case ClientStalledError():
-                self.close_reason = "stalled"
-                _LOGGER.warning("A reply was not heard to its end: %s", error)
+                self.close_reason = "write-timeout"
+                _LOGGER.warning("Disconnecting a client: %s", error)
                 self._stream.abort()
             case ClientLostError():
-                _LOGGER.debug("A client was lost: %s", error)
+                _LOGGER.debug("A client disconnected: %s", error)
                 self._stream.abort()
             case EventError():
-                self.close_reason = "bad-event"
-                _LOGGER.warning("A client was sent away: %s", error)
-                self._refuse("bad-event", f"This cannot be read: {error}.")
+                self.close_reason = "invalid-event"
+                _LOGGER.warning("Refusing a client: %s", error)
+                self._refuse("invalid-event", f"The event is not valid: {error}.")
             case BudgetExceededError():
-                self.close_reason = "busy"
-                _LOGGER.warning("A client was sent away: %s", error)
-                self._refuse("busy", str(error))
+                self.close_reason = "server-busy"
+                _LOGGER.warning("Refusing a client: %s", error)
+                self._refuse("server-busy", str(error))
             case _RefusedError():
-                if error.code == "idle":
-                    self.close_reason = "idle"
-                _LOGGER.debug("A client was sent away: %s", error)
+                if error.code == "idle-timeout":
+                    self.close_reason = error.code
+                _LOGGER.debug("Refusing a client: %s", error)
                 self._refuse(error.code, str(error))
             case QuotaError():
-                _LOGGER.warning("A reply was refused: %s", error)
+                _LOGGER.warning("Refusing a reply: %s", error)
                 self._refuse(error.code, str(error))
             case FishError():
-                _LOGGER.error("A reply failed: %s", error)
+                _LOGGER.error("Cannot speak a reply: %s", error)
                 self._refuse(error.code, str(error))
             case _:
-                _LOGGER.error("A connection failed; please report this", exc_info=error)
+                _LOGGER.error("Cannot serve a client. Report this error.", exc_info=error)
                 internal = InternalError()
                 self._refuse(internal.code, str(internal))
 
@@ -238,9 +238,9 @@ class Connection:
             self._synthesis.prewarm()
 
     async def _read(self) -> None:
-        """Take in events until the client ends its direction.
+        """Read events until the client ends its direction.
 
-        Raises WireError, BudgetExceededError, _RefusedError and ClientLostError.
+        Raises EventError, BudgetExceededError, _RefusedError and ClientLostError.
         """
         try:
             async with self._idle_timeout:
@@ -249,28 +249,28 @@ class Connection:
                         break
                     self.silent = False
                     await self._handle(event)
-                    # Not to be in memory beside the next one.
+                    # Free it before the next one arrives.
                     del event
                     self._rearm_idle_timeout()
-                    if number % EVENTS_AT_ONCE == 0:
+                    if number % EVENTS_PER_TURN == 0:
                         await cpu_turn()
         except TimeoutError as error:
-            raise _RefusedError("idle", "Nothing has come for too long. Connect again.") from error
+            raise _RefusedError("idle-timeout", IDLE) from error
         finally:
             self._reading = False
 
     def _rearm_idle_timeout(self) -> None:
-        """Wait for the next event, but not for ever."""
+        """Start the timeout for the next event again."""
         if not self._reading or self._idle_timeout.expired():
             return
-        idle = 0.0 if self._requests.unanswered else self._options.idle_time
+        idle = 0.0 if self._requests.unanswered else self._options.client_idle_timeout_s
         if self._requests.streaming is not None:
             idle = TEXT_TIMEOUT_S
         if not idle:
             self._idle_timeout.reschedule(None)
             return
         when, before = _now() + idle, self._idle_timeout.when()
-        # Not for each word, which would cost a timer each time: to a hundredth it is the same.
+        # Not for each word: a new timer has a cost, and a hundredth of the time does not matter.
         if before is None or not 0 <= when - before < idle / 100:
             self._idle_timeout.reschedule(when)
 
@@ -286,7 +286,7 @@ class Connection:
                 self._requests.add(event)
                 self._synthesis.prewarm()
             case "synthesize":
-                pass  # The same text once more, for servers that cannot stream.
+                pass  # The whole text again, for servers that cannot stream.
             case "synthesize-start" if self._requests.streaming is None:
                 self._requests.begin(event)
                 self._synthesis.prewarm()
@@ -297,19 +297,19 @@ class Connection:
             case "synthesize-stop":
                 self._requests.end()
             case _:
-                _LOGGER.debug("Passed over: %s", event.type)
+                _LOGGER.debug("Ignoring an event: %s", event.type)
 
     async def _speak(self) -> None:
-        """Speak what is asked for, in order. Raises FishError, _RefusedError, ClientLostError."""
+        """Speak the replies in order. Raises FishError, _RefusedError and ClientLostError."""
         while (reply := await self._requests.next()) is not None:
-            await self._say(reply)
+            await self._stream_reply(reply)
             self._requests.remove_first()
             self._audio_started = False
             self._rearm_idle_timeout()
         if self._requests.unanswered:
-            raise _RefusedError("stopping", STOPPING)
+            raise _RefusedError("server-stopping", STOPPING)
 
-    async def _say(self, reply: SynthesisRequest) -> None:
+    async def _stream_reply(self, reply: SynthesisRequest) -> None:
         rate = self._options.speech.sample_rate
         samples = 0
         async with contextlib.aclosing(self._synthesis.speak(reply)) as audio:
@@ -324,17 +324,18 @@ class Connection:
             await self._stream.write(encode(SynthesizeStopped().event()))
 
     async def _start_audio(self) -> None:
-        """Send the `audio-start` of the reply that is being spoken, if it has not been sent."""
+        """Send the `audio-start` of the current reply, once."""
         if not self._audio_started:
             self._audio_started = True
             rate = self._options.speech.sample_rate
             await self._stream.write(encode(AudioStart(rate, WIDTH, CHANNELS, 0).event()))
 
     def _refuse(self, code: str, text: str) -> None:
-        """Tell the client what is wrong: Home Assistant reads until `synthesize-stopped`.
+        """Send the client an error. Home Assistant reads until `synthesize-stopped`.
 
-        If it reads an error first, it never ends the audio at its satellite. So audio that has
-        begun is ended before the error, unless Home Assistant would keep the incomplete audio.
+        If Home Assistant reads an error first, it never ends the audio at its satellite. So audio
+        that has begun ends before the error, unless Home Assistant would cache the incomplete
+        audio.
         """
         events = [Error(text, code).event()]
         if self._audio_started and self._requests.unanswered[0].is_never_kept:

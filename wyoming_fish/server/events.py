@@ -1,7 +1,7 @@
-"""Wyoming events: parsed with bounds and checked fields, and encoded.
+"""Wyoming events: parses them with limits and field checks, and encodes them.
 
-The port has no password, so nothing that comes in is trusted: every length is bounded before
-anything is kept, and every field is checked before it is used. The format is the `wyoming`
+The port has no password, so no input is trusted: each length is checked before data is kept, and
+each field before it is used. The format is the `wyoming`
 package's: a line of JSON, then ``data_length`` bytes of JSON that add to its ``data``, then
 ``payload_length`` bytes.
 """
@@ -31,34 +31,34 @@ __all__ = [
     "voice_of",
 ]
 
-# Channels of what is spoken, and bytes of one sample: s16le mono.
+# Channels of the audio, and bytes of a sample: s16le mono.
 CHANNELS: Final = 1
 WIDTH: Final = 2
 
-# Bytes of the first line, which holds a type, two lengths, and from old clients the data too.
-# The `wyoming` package reads no longer one.
+# Bytes of the first line: a type, two lengths, and from old clients the data. The `wyoming` package
+# has the same limit.
 MAX_LINE_BYTES: Final = 64 * 1024
 
-# Bytes of an event's data: a text of this length is spoken for hours.
+# Bytes of an event's data: a text of this length becomes hours of speech.
 MAX_DATA_BYTES: Final = 200 * 1024
 
-# Bytes of a payload. No event that a voice needs has one: it is dropped as it comes.
+# Bytes of a payload. No event of a text-to-speech client has one: it is dropped as it arrives.
 MAX_PAYLOAD_BYTES: Final = 2**20
 
-# Characters of a name, and of every other text that is not to be spoken.
+# Characters of a name, and of all other texts that are not spoken.
 MAX_NAME_CHARS: Final = 256
 
-# Bytes of JSON that are parsed without a look at them: parsed, they take 100 KB at most.
+# JSON of this size is parsed without a check: it takes 100 KB of memory at most.
 SMALL_JSON_BYTES: Final = 4096
-# Bytes outside of strings in longer JSON. Three bytes can become an object of 64: the events that
-# are used need less than a hundred, and the rest of them is one text.
+# Bytes outside of strings in larger JSON. Three bytes can become an object of 64 bytes. Events of
+# clients have less than a hundred such bytes, and one long text.
 MAX_STRUCTURE_BYTES: Final = 1024
 
-# The key of a request's `context` under which a server names itself to its fallback voice. Wyoming
-# leaves it open what a context has, and servers pass over what they do not know.
+# The key in a request's `context` with which a server names itself to its fallback voice. Wyoming
+# does not define the keys of a context, and servers ignore unknown keys.
 _FALLBACK_OF: Final = "wyoming-fish-fallback-of"
 
-# The events whose data is used; that of others is dropped as it comes.
+# Events whose data is used. Data of other events is dropped as it arrives.
 _WITH_DATA: Final = frozenset({"ping", "synthesize", "synthesize-start", "synthesize-chunk"})
 
 _STRING: Final = re.compile(rb'"[^"]*"?')
@@ -70,46 +70,46 @@ _AUDIO_HEAD: Final = (
 
 
 class EventError(Exception):
-    """What came is not a Wyoming event, or its fields make no sense."""
+    """The input is not a valid Wyoming event."""
 
 
 class _Head(NamedTuple):
-    """What is kept of an event's first line until the rest has come."""
+    """Data of an event's first line that is kept until the rest has arrived."""
 
     event_type: str
     line: bytes
-    """The line, if it holds data that is used; it is parsed again, since JSON is smaller."""
+    """The line, if it has data that is used. It is parsed again later, because JSON is smaller."""
     data_length: int
     dropped: int
-    """Bytes that follow the data and are dropped."""
+    """Bytes after the data that are dropped."""
 
 
 class EventParser:
-    """Bytes in, events out. Nothing is kept in parsed form before the whole event is there."""
+    """Incremental parser: bytes in, events out. It keeps incomplete events unparsed."""
 
     def __init__(self) -> None:
         self._input = bytearray()
         self._searched = 0
-        """Bytes of the input that have no end of a line."""
+        """Bytes of the input without a line end."""
         self._head: _Head | None = None
         self._data = b""
 
     @property
     def held(self) -> int:
-        """Bytes of input that are kept."""
+        """Bytes of input in memory."""
         return len(self._input) + len(self._data) + (len(self._head.line) if self._head else 0)
 
     @property
-    def is_amid_event(self) -> bool:
-        """Whether an event has begun and is not whole."""
+    def has_incomplete_event(self) -> bool:
+        """Whether an event has begun and is not complete."""
         return self._head is not None or bool(self._input)
 
     def feed(self, data: bytes | memoryview) -> None:
-        """Add what has come."""
+        """Add input."""
         self._input += data
 
     def next_event(self) -> Event | None:
-        """Return the next event without its payload; None if it is not whole. Raises WireError."""
+        """Return the next event without its payload; None if incomplete. Raises EventError."""
         if self._head is None:
             if (line := self._take_line()) is None:
                 return None
@@ -157,9 +157,9 @@ def _read_head(header: dict[str, Any], line: bytes) -> _Head:
     """Read and check an event's first line."""
     event_type = header.get("type")
     if not isinstance(event_type, str):
-        raise EventError("an event needs a type")
+        raise EventError("an event must have a type")
     if len(event_type) > MAX_NAME_CHARS:
-        raise EventError(f"an event's type has more than {MAX_NAME_CHARS} characters")
+        raise EventError(f"the type of an event has more than {MAX_NAME_CHARS} characters")
     inline = _inline_data(header)
     data_length = _length(header, "data_length", MAX_DATA_BYTES)
     payload_length = _length(header, "payload_length", MAX_PAYLOAD_BYTES)
@@ -171,12 +171,12 @@ def _read_head(header: dict[str, Any], line: bytes) -> _Head:
 def _inline_data(header: dict[str, Any]) -> dict[str, Any]:
     data = header.get("data", {})
     if not isinstance(data, dict):
-        raise EventError("an event's data is an object")
+        raise EventError("the data of an event must be a JSON object")
     return data
 
 
 def encode(event: Event) -> bytes:
-    """The bytes of an event, as the `wyoming` package writes them."""
+    """Encode an event, as the `wyoming` package does."""
     header: dict[str, Any] = {"type": event.type, "version": version.__version__}
     data = json.dumps(event.data, ensure_ascii=False).encode() if event.data else b""
     if data:
@@ -187,87 +187,86 @@ def encode(event: Event) -> bytes:
 
 
 def encode_audio(rate: int, milliseconds: int, pcm: bytes) -> bytes:
-    """The bytes of an `audio-chunk` of s16le mono PCM, as ``encode`` makes them of one.
+    """Encode an `audio-chunk` of s16le mono PCM; ``milliseconds`` is its timestamp.
 
-    ``milliseconds`` have come before it. There are so many of these that to have JSON made for each
-    would take a twentieth of all the time.
+    With `json`, these many events would need a twentieth of the CPU time of a reply.
     """
     data = b'{"rate": %d, "width": 2, "channels": 1, "timestamp": %d}' % (rate, milliseconds)
     return b"".join((_AUDIO_HEAD % (len(data), len(pcm)), data, pcm))
 
 
 def text_of(event: Event, limit: int | None = None) -> str:
-    """The event's text. Raises WireError if it is not text, or longer than ``limit``."""
+    """Return the event's text. Raises EventError if it is not valid, or longer than ``limit``."""
     text = event.data.get("text")
     if not isinstance(text, str):
-        raise EventError(f"{event.type} needs a text")
+        raise EventError(f"{event.type} must have a text")
     if limit is not None and len(text) > limit:
         raise EventError(f"the text of {event.type} has more than {limit} characters")
     if not _is_unicode(text):
-        raise EventError(f"the text of {event.type} has a character that is half of one")
+        raise EventError(f"the text of {event.type} is not valid Unicode")
     return text
 
 
 def voice_of(event: Event) -> SynthesizeVoice:
-    """The event's voice; where it names none, all of its fields are None. Raises WireError."""
+    """Return the event's voice; without one, all of its fields are None. Raises EventError."""
     voice = event.data.get("voice")
     if voice is None:
         return SynthesizeVoice()
     if not isinstance(voice, dict):
-        raise EventError("a voice is an object")
+        raise EventError("a voice must be a JSON object")
     fields = [voice.get(name) for name in ("name", "language", "speaker")]
     for field in fields:
         if field is None:
             continue
         if not (isinstance(field, str) and _is_unicode(field)):
-            raise EventError("a voice's name, language and speaker are text")
+            raise EventError("the name, language and speaker of a voice must be text")
         if len(field) > MAX_NAME_CHARS:
             raise EventError(
-                f"a voice's name, language or speaker has more than {MAX_NAME_CHARS} characters"
+                f"a voice has a name, language or speaker of more than {MAX_NAME_CHARS} characters"
             )
     return SynthesizeVoice(*fields)
 
 
 def is_ssml(event: Event) -> bool:
-    """Whether the event says that its text is SSML; another format is text. Raises WireError."""
+    """Return whether the event's text is SSML. Raises EventError."""
     text_format = event.data.get("text_format")
     if text_format is not None and not isinstance(text_format, str):
-        raise EventError("a text's format is text")
+        raise EventError("the format of a text must be text")
     return text_format == SynthesizeTextFormat.SSML
 
 
 def fallback_context(server_id: str) -> dict[str, str]:
-    """The context of a request that the server ``server_id`` hands to its fallback voice."""
+    """Return the context of a request of the server ``server_id`` to its fallback voice."""
     return {_FALLBACK_OF: server_id}
 
 
 def fallback_origin(event: Event) -> str | None:
-    """The ID of the server whose fallback voice is asked by this; None if a client asks."""
+    """Return the ID of the server whose fallback voice gets this request; None for a client."""
     context = event.data.get("context")
     server_id = context.get(_FALLBACK_OF) if isinstance(context, dict) else None
     return server_id[:MAX_NAME_CHARS] if isinstance(server_id, str) else None
 
 
 def json_object(data: bytes) -> dict[str, Any]:
-    """The object that ``data`` is in JSON. Raises WireError."""
+    """Parse a JSON object. Raises EventError."""
     if len(data) > SMALL_JSON_BYTES:
         _check_structure(data)
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise EventError("an event is a line of JSON") from error
+        raise EventError("an event must be a line of JSON") from error
     if not isinstance(value, dict):
-        raise EventError("an event is a JSON object")
+        raise EventError("an event must be a JSON object")
     return value
 
 
 def _check_structure(data: bytes) -> None:
-    """Raise WireError for JSON that takes much more memory when it is parsed."""
+    """Raise EventError for JSON that needs far more memory when it is parsed."""
     # Without escapes, a quotation mark begins or ends a string.
     data = data.replace(rb"\\", b"").replace(rb"\"", b"")
     structure = end = 0
     for string in _STRING.finditer(data):
-        # A string takes memory too, even an empty one.
+        # An empty string also needs memory.
         structure += string.start() - end + 1
         end = string.end()
         if structure > MAX_STRUCTURE_BYTES:
@@ -282,9 +281,9 @@ def _length(header: dict[str, Any], name: str, limit: int) -> int:
         return 0
     # True is an int in Python.
     if type(length) is not int or length < 0:
-        raise EventError(f"{name} is a number of bytes")
+        raise EventError(f"{name} must be a number of bytes")
     if length > limit:
-        raise EventError(f"{name} is {length}, and {limit} is the most")
+        raise EventError(f"{name} must be at most {limit} (got {length})")
     return length
 
 

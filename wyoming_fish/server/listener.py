@@ -1,4 +1,4 @@
-"""Where clients come from: a TCP port, a unix socket or standard input."""
+"""Listens for clients: at a TCP port, a unix socket or standard input."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from .stream import WyomingStream
 
 __all__ = ["listen"]
 
-# Connections that the kernel holds until they are accepted.
+# Connections that the kernel queues until they are accepted.
 BACKLOG: Final = 128
 
-# Connections that are accepted before those that make room for them have closed, which takes a few
-# turns of the loop. asyncio would accept as many as its backlog in each turn.
-ACCEPTED_AT_ONCE: Final = 8
+# Connections that are accepted in one turn of the event loop. Connections that are closed for them
+# need a few turns. asyncio accepts as many as the backlog that it is given.
+MAX_ACCEPTS_PER_TURN: Final = 8
 
 
 async def listen(
-    address: ListenAddress, new_wire: Callable[[], WyomingStream]
+    address: ListenAddress, new_stream: Callable[[], WyomingStream]
 ) -> asyncio.Server | None:
-    """Make a new stream for each client. Over stdio there is one, and no server.
+    """Listen at ``address``, and create a stream for each client. Over stdio there is no server.
 
-    Raises OSError if the address cannot be had.
+    Raises OSError if it cannot listen.
     """
     if address.scheme == "stdio":
-        await _open_standard_streams(new_wire())
+        await _open_standard_streams(new_stream())
         return None
     if address.scheme == "unix":
         await _check_free(address.path)
         create = asyncio.get_running_loop().create_unix_server
-        server = await create(new_wire, address.path, backlog=ACCEPTED_AT_ONCE)
+        server = await create(new_stream, address.path, backlog=MAX_ACCEPTS_PER_TURN)
     else:
-        server = await _listen_tcp(new_wire, address.host, address.port)
+        server = await _listen_tcp(new_stream, address.host, address.port)
     for listening in server.sockets:
         with listening.dup() as same:
             same.listen(BACKLOG)
@@ -45,10 +45,10 @@ async def listen(
 
 
 async def _listen_tcp(
-    new_wire: Callable[[], WyomingStream], host: str, port: int
+    new_stream: Callable[[], WyomingStream], host: str, port: int
 ) -> asyncio.Server:
     create = asyncio.get_running_loop().create_server
-    start = partial(create, new_wire, port=port, backlog=ACCEPTED_AT_ONCE)
+    start = partial(create, new_stream, port=port, backlog=MAX_ACCEPTS_PER_TURN)
     if host not in WILDCARDS:
         return await start(host=host)
     try:
@@ -67,11 +67,11 @@ async def _check_free(path: str) -> None:
     except OSError:
         return
     writer.close()
-    raise OSError(errno.EADDRINUSE, f"{path} is in use by another server")
+    raise OSError(errno.EADDRINUSE, f"Another server uses {path}")
 
 
 class _StandardInput(asyncio.Protocol):
-    """Hands standard input to a stream. Its end does not end standard output."""
+    """Passes standard input to a stream. Its end does not end standard output."""
 
     def __init__(self, stream: WyomingStream) -> None:
         self._stream = stream

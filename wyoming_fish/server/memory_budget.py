@@ -1,7 +1,7 @@
-"""Memory budget: bounds what all clients together make the server keep.
+"""Memory budget: limits the memory that all clients together use.
 
-Each client has a share of its own, which no other client can use up: enough for half an hour of
-speech that it has asked for. What a client keeps above it comes from a pool for all clients.
+Each client has a reserved share, which no other client can use: enough for the text of half an hour
+of speech. A client that needs more takes it from a pool of all clients.
 """
 
 from __future__ import annotations
@@ -13,57 +13,57 @@ from ..fish.owner import NETWORK_SHARE, NO_OWNER, Party
 
 __all__ = ["CHARACTER_BYTES", "BudgetExceededError", "MemoryBudget", "MemoryShare"]
 
-# Bytes that each client may keep. Two hundred clients, which --max-connections allows, keep 13 MB.
-OWN_BYTES: Final = 64 * 1024
+# Reserved share of each client. Two hundred clients, the default --max-connections, need 13 MB.
+RESERVED_BYTES: Final = 64 * 1024
 
-# Bytes that a character takes at most: four in each string, and it is in the reply, in what is
-# written for Fish, and in what is sent to Fish or waits to be sent.
+# Maximum memory of a character: four bytes in each string, and a text is in the request, in the
+# cleaned text, and in the messages to Fish Audio.
 CHARACTER_BYTES: Final = 3 * 4
 
-# The longest texts that fit into the pool. With the default --max-text it has 12 MB.
+# Texts of --max-pending-characters that fit into the pool. By default, the pool has 12 MB.
 POOLED_TEXTS: Final = 5
-# Bytes of the least pool, for events that have come in part.
+# Minimum of the pool, for incomplete events.
 MIN_POOL_BYTES: Final = 12 * 10**6
-# Of the pool, what the clients at one address may take together, and those of one network.
+# Parts of the pool that all clients of one address can use, and those of one network.
 MAX_ADDRESS_SHARE: Final = 0.5
 MAX_NETWORK_SHARE: Final = NETWORK_SHARE * MAX_ADDRESS_SHARE
 
 
 class BudgetExceededError(Exception):
-    """A client cannot keep more: others have used up the pool."""
+    """The pool has not enough memory for a client."""
 
     def __init__(self) -> None:
-        super().__init__("The server is busy with other clients' texts. Try again in a moment.")
+        super().__init__("The server is busy with texts of other clients. Try again in a moment.")
 
 
 class MemoryBudget:
-    """The pool. ``max_text`` is the most characters that one client may have waiting."""
+    """The pool of all clients. ``max_text`` is the option --max-pending-characters."""
 
     def __init__(self, max_text: int) -> None:
         self.size = max(MIN_POOL_BYTES, POOLED_TEXTS * CHARACTER_BYTES * max_text)
         """Bytes."""
         self.pooled = 0
-        """Bytes that are taken from it."""
+        """Bytes of the pool that are in use."""
         self.pooled_by: Counter[Party] = Counter()
-        """The same by network and by address."""
+        """The same, by network and by address."""
 
     def share(self) -> MemoryShare:
-        """Return the share of one more client."""
+        """Return the share of a new client."""
         return MemoryShare(self)
 
 
 class MemoryShare:
-    """The bytes that one client makes the server keep."""
+    """The memory that one client uses."""
 
     def __init__(self, budget: MemoryBudget) -> None:
         self.owner = NO_OWNER
-        """The client's; to be set before it keeps anything."""
+        """The client's owner; set it before the first ``take``."""
         self._budget = budget
-        self._kept = 0
+        self._used = 0
 
     def take(self, count: int) -> None:
-        """Keep ``count`` more bytes. Raises BudgetExceededError."""
-        more = self._above(self._kept + count) - self._above(self._kept)
+        """Use ``count`` more bytes. Raises BudgetExceededError."""
+        more = self._above(self._used + count) - self._above(self._used)
         budget = self._budget
         network, address = (budget.pooled_by[party] + more for party in self.owner.parties)
         if more and (
@@ -73,12 +73,12 @@ class MemoryShare:
         ):
             raise BudgetExceededError
         self._pool(more)
-        self._kept += count
+        self._used += count
 
     def give_back(self, count: int) -> None:
-        """Keep ``count`` bytes less."""
-        self._pool(self._above(self._kept - count) - self._above(self._kept))
-        self._kept -= count
+        """Use ``count`` bytes less."""
+        self._pool(self._above(self._used - count) - self._above(self._used))
+        self._used -= count
 
     def _pool(self, more: int) -> None:
         self._budget.pooled += more
@@ -89,4 +89,4 @@ class MemoryShare:
 
     @staticmethod
     def _above(count: int) -> int:
-        return max(0, count - OWN_BYTES)
+        return max(0, count - RESERVED_BYTES)

@@ -1,96 +1,74 @@
-"""The server's life: listen, serve, finish what is being said, stop."""
+"""Server: listens, serves, drains, stops."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from wyoming.error import Error
 
-from ..cli.demo import demo
 from ..cli.options import Options
 from ..fish.api.account import Account
 from ..fish.connections.pool import ConnectionPool
 from ..fish.owner import Owner, owner_at
 from ..fish.settings import Endpoint
-from ..uri import ListenAddress
-from .admission import Client, given_up
+from .admission import Client, connections_to_close
 from .connection import STOP_LINGER_S, Connection
+from .context import ServerContext
 from .events import encode
 from .listener import listen
 from .memory_budget import MemoryBudget
-from .open_files import check_open_files, files_needed, limit_accept_errors
 from .requests.cache import Cache
 from .requests.log import RequestLog
 from .requests.synthesis import Synthesis
-from .shutdown import STOP_TIMEOUT_S, stop_on_signal
+from .shutdown import STOP_TIMEOUT_S
 from .stream import WyomingStream
 from .voice_catalog import VoiceCatalog
 
-if TYPE_CHECKING:
-    from ..web import StatusServer
-
-__all__ = ["Server", "serve"]
+__all__ = ["MAX_REFUSALS", "FrontEnd", "Server"]
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds of STOP_TIMEOUT_S that are left when what is still being said is cut off: one to tell its
-# clients, and one to close everything else.
+# Seconds of STOP_TIMEOUT_S that are left when the replies in progress are ended: one to send their
+# clients an error, and one to close everything else.
 CLOSE_TIMEOUT_S: Final = 2.0
 
-# Seconds that are left to a client which has just connected, to say what it wants.
+# Seconds in which a client that has just connected can still send its request.
 NEW_CLIENT_GRACE_S: Final = 0.25
 
-# Clients that are being told that there are too many; one more cuts the first of them short. Each
-# is gone as soon as it has read that, and may hold 20 KB until then.
+# Refused clients that have not yet read their error; one more closes the oldest. Each can use
+# 20 KB of memory.
 MAX_REFUSALS: Final = 50
 
-Background = Coroutine[Any, Any, None]
 
+class FrontEnd(Protocol):
+    """Another way to have text spoken, such as the status page: it runs as long as the server."""
 
-async def serve(options: Options, announce: Callable[[], Background] | None = None) -> None:
-    """Serve until SIGTERM or Ctrl-C; over stdio, until its end.
+    async def __aenter__(self) -> object:
+        """Listen. Raises OSError if the address cannot be had."""
 
-    ``announce`` is started once it listens, and cancelled before it stops. Raises OSError where
-    the address cannot be had, or nobody could reach what is to be announced.
-    """
-    check_open_files(files_needed(options, MAX_REFUSALS))
-    limit_accept_errors(asyncio.get_running_loop())
-    where = contextlib.nullcontext(options.endpoint) if options.endpoint else demo()
-    async with where as endpoint, Server(options, endpoint) as server:
-        stop_on_signal(server.stop)
-        here, *elsewhere = server.uris
-        _LOGGER.info(" and, from other machines, on ".join((f"Ready on {here}", *elsewhere)))
-        async with contextlib.AsyncExitStack() as announcements:
-            for announcing in _announcements(options, server, announce):
-                task = asyncio.create_task(_logged(announcing))
-                announcements.push_async_callback(server.within_stop, _cancelled(task))
-            await server.stopping.wait()
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close everything."""
 
-
-def _announcements(
-    options: Options, server: Server, announce: Callable[[], Background] | None
-) -> Iterator[Background]:
-    if announce is not None:
-        yield announce()
-    if options.zeroconf is not None:
-        from .zeroconf import advertise, check_reachable  # noqa: PLC0415 - seldom used
-
-        check_reachable(server.hosts)
-        yield advertise(options.zeroconf, server.hosts, server.port)
+    def drain(self) -> set[asyncio.Task[Any]]:
+        """Accept no more text; return the tasks that still speak."""
 
 
 class Server:
-    """Listens within ``async with``; leaving it lets what is being said finish.
+    """Listens within ``async with``; at its end, replies in progress are finished.
 
-    ``options.endpoint`` is not looked at: ``endpoint`` is where Fish is. Raises OSError where the
-    address cannot be had.
+    ``endpoint`` is used instead of ``options.endpoint``. Raises OSError if it cannot listen.
     """
 
     def __init__(self, options: Options, endpoint: Endpoint) -> None:
@@ -99,57 +77,76 @@ class Server:
         self._pool = ConnectionPool(
             endpoint,
             concurrency=options.concurrency,
-            warm=options.warm,
-            idle_timeout_s=options.quiet_time,
-            # Else it is for the backend to say.
+            warm=options.ready_connections,
+            idle_timeout_s=options.pool_idle_timeout_s,
+            # Without --resume, the backend decides.
             timestamps=options.resume or None,
         )
         self._account = Account(endpoint)
         self._catalog = VoiceCatalog(self._account, options.speech)
         self._request_log = RequestLog()
         self._cache = (
-            Cache(options.cache, options.cache_size * 10**6, endpoint.base_url)
-            if options.cache
+            Cache(options.cache_dir, options.cache_size_mb * 10**6, endpoint.base_url)
+            if options.cache_dir
             else None
         )
         self._synthesis = Synthesis(
             self._pool, self._catalog, options, self._request_log, self._cache
         )
         self._connections: dict[asyncio.Task[None], Client[Connection]] = {}
-        """In the order of their coming."""
+        """The oldest first."""
         self._refusals: dict[asyncio.Task[None], Callable[[], None]] = {}
-        """Clients that are being told that there are too many, likewise."""
-        self._memory = MemoryBudget(options.max_text)
+        """Refused clients that are being closed, and how to close them now. The oldest first."""
+        self._memory = MemoryBudget(options.max_pending_characters)
         self._listener: asyncio.Server | None = None
-        self._status_server: StatusServer | None = None
+        self._front_ends: list[FrontEnd] = []
         self._resources = contextlib.AsyncExitStack()
         self._stop_by = float("inf")
-        """The loop's time at which everything is to have stopped."""
+        """The event loop's time at which everything must be closed."""
         self.stopping = asyncio.Event()
-        """Set by ``stop``; over stdio, when its one client has left."""
+        """Set by ``stop``; over stdio, when the client has disconnected."""
+
+    @property
+    def context(self) -> ServerContext:
+        """The server's parts, for other front ends."""
+        return ServerContext(
+            self._options,
+            self._endpoint,
+            self._pool,
+            self._account,
+            self._catalog,
+            self._synthesis,
+            self._request_log,
+        )
+
+    def attach(self, front_end: FrontEnd) -> None:
+        """Open and close ``front_end`` with the server. Call it before ``async with``."""
+        self._front_ends.append(front_end)
 
     def stop(self) -> None:
-        """Begin to stop: from now on STOP_TIMEOUT_S runs."""
+        """Start to stop: everything must be closed within STOP_TIMEOUT_S."""
         if not self.stopping.is_set():
             self._stop_by = asyncio.get_running_loop().time() + STOP_TIMEOUT_S
             self.stopping.set()
 
     async def within_stop(self, closing: Awaitable[object]) -> None:
-        """Wait for what closes something, as long as there is time to stop."""
+        """Await ``closing``, until STOP_TIMEOUT_S is over."""
         try:
             async with asyncio.timeout_at(self._stop_by):
                 await closing
         except TimeoutError:
-            _LOGGER.warning("Not everything could be closed in time")
+            _LOGGER.warning(
+                "Stopping before everything is closed: it took more than %.0f s", STOP_TIMEOUT_S
+            )
 
     @property
     def uri(self) -> str:
-        """Where this machine reaches it, with the port that it really has."""
+        """The URI for clients of this machine, with the actual port."""
         return self.uris[0]
 
     @property
     def uris(self) -> list[str]:
-        """The same, and then where other machines reach it."""
+        """``uri``, then the URIs for other machines."""
         address = self._options.uri
         if address.scheme == "stdio":
             return ["stdio://"]
@@ -158,18 +155,13 @@ class Server:
         return [f"tcp://{own.url_host}:{self.port}" for own in address.to_open()]
 
     @property
-    def url(self) -> str | None:
-        """Where its page is, if anywhere."""
-        return self._status_server.url if self._status_server else None
-
-    @property
     def port(self) -> int:
-        """The TCP port that it really has; 0 where it listens at none."""
+        """The actual TCP port; 0 if it does not listen at one."""
         return next(iter(self._names()), ("", 0))[1]
 
     @property
     def hosts(self) -> set[str]:
-        """The addresses at which it listens at its port."""
+        """The addresses at which it listens."""
         return {name[0] for name in self._names()}
 
     def _names(self) -> list[tuple[str, int]]:
@@ -180,21 +172,20 @@ class Server:
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
 
-            def at_the_end(close: Callable[[], Awaitable[object]]) -> None:
+            def close_later(close: Callable[[], Awaitable[object]]) -> None:
                 stack.push_async_callback(lambda: self.within_stop(close()))
 
-            at_the_end(self._account.close)
+            close_later(self._account.close)
             if self._cache is not None:
-                at_the_end(self._cache.close)
-            at_the_end(self._pool.close)
-            if self._options.http is not None:
-                self._status_server = self._new_status_server(self._options.http)
-                await self._status_server.__aenter__()
-                at_the_end(partial(self._status_server.__aexit__, None, None, None))
+                close_later(self._cache.close)
+            close_later(self._pool.close)
+            for front_end in self._front_ends:
+                await front_end.__aenter__()
+                close_later(partial(front_end.__aexit__, None, None, None))
             self._listener = await listen(self._options.uri, self._new_stream)
             stack.push_async_callback(self._drain)
             refreshing = asyncio.create_task(self._catalog.refresh_periodically())
-            at_the_end(partial(_cancelled, refreshing))
+            close_later(partial(_cancel, refreshing))
             self._pool.prewarm(self._options.speech.backend)
             self._resources = stack.pop_all()
         return self
@@ -208,29 +199,15 @@ class Server:
         self.stop()
         await self._resources.aclose()
 
-    def _new_status_server(self, address: ListenAddress) -> StatusServer:
-        from ..web import ServerContext, StatusServer  # noqa: PLC0415 - it takes a quarter of a second
-
-        context = ServerContext(
-            self._options,
-            self._endpoint,
-            self._pool,
-            self._account,
-            self._catalog,
-            self._synthesis,
-            self._request_log,
-        )
-        return StatusServer(context, address)
-
     def _new_stream(self) -> WyomingStream:
         share = self._memory.share()
-        return WyomingStream(self._connected, share, write_timeout=self._options.write_timeout)
+        return WyomingStream(self._connected, share, write_timeout_s=self._options.write_timeout_s)
 
     def _connected(self, stream: WyomingStream) -> None:
         stream.memory.owner = owner = owner_at(stream.host)
-        if not self._make_room(owner):
-            self._request_log.refused["too-many"] += 1
-            _LOGGER.warning("A client at %s was refused: too many connections", stream.host)
+        if not self._admit(owner):
+            self._request_log.refused["too-many-connections"] += 1
+            _LOGGER.warning("Refusing a client at %s: too many connections", stream.host)
             self._refuse(stream)
             return
         connection = Connection(stream, self._synthesis, self._catalog, self._options)
@@ -238,42 +215,42 @@ class Server:
         self._connections[task] = Client(connection, owner)
         self._request_log.clients = len(self._connections)
         task.add_done_callback(self._disconnected)
-        # A task that is cancelled before it begins closes nothing.
+        # A task that is cancelled before its start does not close its stream.
         task.add_done_callback(lambda _: stream.abort())
 
     def _refuse(self, stream: WyomingStream) -> None:
         text = "There are too many connections. Try again in a moment."
-        stream.write_last(encode(Error(text, "too-many").event()))
+        stream.write_last(encode(Error(text, "too-many-connections").event()))
         task = asyncio.create_task(stream.close())
-        self._limit_refusal(task, stream.abort)
+        self._limit_refusals(task, stream.abort)
         task.add_done_callback(lambda _: stream.abort())
 
-    def _limit_refusal(self, task: asyncio.Task[None], cut_short: Callable[[], None]) -> None:
-        """Cut the oldest refusal short if there are too many with ``task``."""
+    def _limit_refusals(self, task: asyncio.Task[None], abort: Callable[[], None]) -> None:
+        """Add ``task``; close the oldest refused client if there are too many."""
         if len(self._refusals) >= MAX_REFUSALS:
             self._refusals.pop(next(iter(self._refusals)))()
-        self._refusals[task] = cut_short
+        self._refusals[task] = abort
         task.add_done_callback(lambda _: self._refusals.pop(task, None))
 
-    def _make_room(self, owner: Owner) -> bool:
-        """Whether there may be one more connection, if need be in place of others."""
+    def _admit(self, owner: Owner) -> bool:
+        """Return whether ``owner`` may have one more connection. Can close others for it."""
         here = {
             task: client
             for task, client in self._connections.items()
             if not (task.cancelling() or client.connection.is_displaced)
         }
-        most = self._options.max_per_address, self._options.max_connections
-        if (going := given_up(here, owner, *most)) is None:
+        most = self._options.max_connections_per_address, self._options.max_connections
+        if (to_close := connections_to_close(here, owner, *most)) is None:
             return False
-        for task in going:
+        for task in to_close:
             if (connection := here[task].connection).ending:
                 task.cancel()
                 continue
-            reason = "too-many" if connection.busy else "idle"
-            self._request_log.refused["silent" if connection.silent else reason] += 1
+            kind = "busy" if connection.busy else "silent" if connection.silent else "idle"
+            self._request_log.refused[f"displaced-{kind}"] += 1
             connection.is_displaced = True
-            self._limit_refusal(task, connection.abort)
-            # Once it has begun: before that it could not tell its client.
+            self._limit_refusals(task, connection.abort)
+            # Not before its task has started: until then it could not send an error.
             asyncio.get_running_loop().call_soon(task.cancel)
         return True
 
@@ -282,30 +259,30 @@ class Server:
             self._request_log.refused[reason] += 1
         self._request_log.clients = len(self._connections)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _LOGGER.error("A connection failed; please report this", exc_info=error)
+            _LOGGER.error("Cannot serve a client. Report this error.", exc_info=error)
         if self._listener is None:
             self.stop()
 
     async def _drain(self) -> None:
-        """Listen no more, let what is being said finish, then end what is left."""
+        """Stop listening, finish the replies in progress, then end all others."""
         if self._listener is not None:
             self._listener.close()
             if self._options.uri.scheme == "unix":
                 Path(self._options.uri.path).unlink(missing_ok=True)  # noqa: ASYNC240 - one
         if self._connections:
-            _LOGGER.info("Stopping when what is being said is finished; Ctrl-C stops immediately")
+            _LOGGER.info(
+                "Stopping after the replies in progress. Press Ctrl-C to stop immediately."
+            )
         if any(client.connection.silent for client in self._connections.values()):
             await asyncio.sleep(NEW_CLIENT_GRACE_S)
-        speaking: set[asyncio.Task[Any]] = (
-            self._status_server.drain() if self._status_server is not None else set()
-        )
+        speaking = {task for front_end in self._front_ends for task in front_end.drain()}
         for task, client in self._connections.items():
             client.connection.drain()
             if client.connection.busy:
                 speaking.add(task)
         if speaking:
             await _wait(speaking, self._stop_by - CLOSE_TIMEOUT_S)
-            # They are told, and then have as much time as the others to close.
+            # Their clients get an error, and then have the same time to close as the others.
             for task in speaking:
                 task.cancel()
         rest = {*speaking, *self._connections, *self._refusals}
@@ -316,22 +293,14 @@ class Server:
 
 
 async def _wait(tasks: Iterable[asyncio.Task[Any]], until: float) -> None:
-    """Wait for what is not done of the tasks, at most until the loop's time ``until``."""
+    """Wait for the tasks, at most until the event loop's time ``until``."""
     if left := [task for task in tasks if not task.done()]:
         await asyncio.wait(left, timeout=max(0, until - _now()))
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
+async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait((task,))
-
-
-async def _logged(work: Background) -> None:
-    """Do ``work``, which nobody waits for: an error is logged."""
-    try:
-        await work
-    except Exception:
-        _LOGGER.exception("The server is not announced; please report this")
 
 
 def _now() -> float:

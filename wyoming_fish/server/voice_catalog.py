@@ -1,7 +1,7 @@
-"""The voices on offer, as Wyoming's Info tells them.
+"""Voice catalog: the voices of the server, as a Wyoming Info event.
 
-A client asks for Info every 30 seconds and waits a second or so for it: the answer lies ready,
-the same bytes until the voices really change, and is renewed in the background.
+Home Assistant requests the Info every 30 seconds, and waits about a second for it. So the encoded
+event is ready, and is refreshed in the background.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ __all__ = ["VoiceCatalog"]
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds between two looks at the account: a new voice is there within five minutes.
+# Seconds between two requests for the account's voices: a new voice is listed within five minutes.
 REFRESH_INTERVAL_S: Final = 300.0
 
-# Seconds to the first new try after a failure; each further failure doubles them.
+# Seconds to the first retry after a failure; each further failure doubles them.
 RETRY_DELAY_S: Final = 5.0
 
-# The name of Fish's own default voice, which has no id.
+# The name of Fish Audio's default voice, which has no ID.
 DEFAULT_NAME: Final = "default"
 
-# Regional tags of the languages that most people speak: clients set up for another service
-# ask for these, and Home Assistant refuses a tag that is not offered. A voice of a language speaks
-# them as it speaks the language.
+# Regional tags of the most spoken languages. Clients that were set up for another service request
+# these, and Home Assistant refuses a tag that is not listed. A voice speaks all tags of its
+# language alike.
 REGIONS: Final = {
     "ar": ("AE", "EG", "SA"),
     "de": ("AT", "CH", "DE"),
@@ -57,7 +57,7 @@ _ATTRIBUTION: Final = Attribution(name="Fish Audio", url="https://fish.audio")
 
 
 class VoiceCatalog:
-    """The configured voice and the account's own."""
+    """The configured voices and the voices of the account."""
 
     def __init__(self, account: Account, speech: SpeechSettings) -> None:
         self._account = account
@@ -65,19 +65,15 @@ class VoiceCatalog:
         voice = speech.voice
         self._configured = voice if isinstance(voice, tuple) else () if voice is None else (voice,)
         self.voices: tuple[Voice, ...] = ()
-        """The account's own and the configured one, as far as they are known.
-
-        The same object until they change.
-        """
+        """The known voices. The same object until they change."""
         self.info = self._encode()
         """The encoded Info event."""
 
     def resolve(self, name: str | None, speaker: str | None = None) -> VoiceIds:
-        """The voice that a client names, by its id; no name is the configured voice.
+        """Return the ID of the voice that a client names; without a name, the configured voice.
 
-        A name is the id of a voice, listed or not, or the title of a listed one. One ``speaker``
-        of several is a voice by itself, since then nobody else speaks in the text: Fish needs no
-        word of the others, and the text no token. Raises VoiceNotFoundError.
+        A name is a voice ID, listed or not, or the title of a listed voice. If the configured voice
+        has several speakers, ``speaker`` selects one of them. Raises VoiceNotFoundError.
         """
         if name is None or name == self._default_name:
             if speaker and len(self._configured) > 1:
@@ -92,24 +88,24 @@ class VoiceCatalog:
         raise VoiceNotFoundError(f"The account has no voice named {name!r}.")
 
     async def refresh_periodically(self) -> None:
-        """Follow the account's voices until cancelled."""
+        """Refresh the voices of the account until cancelled."""
         delay = RETRY_DELAY_S
         while True:
-            # The voices known so far go on being offered when it fails.
+            # After a failure, the known voices remain.
             try:
                 await self.refresh()
                 pause, delay = REFRESH_INTERVAL_S, RETRY_DELAY_S
             except Exception as error:
                 if isinstance(error, FishError):
-                    _LOGGER.warning("The voices could not be listed: %s", error)
+                    _LOGGER.warning("Cannot list the voices: %s", error)
                 else:
-                    _LOGGER.exception("The voices could not be listed; please report this")
+                    _LOGGER.exception("Cannot list the voices. Report this error.")
                 pause, delay = delay, min(delay * 2, REFRESH_INTERVAL_S)
-            # Servers that were started together need not ask together.
+            # Servers that were started together do not send their requests together.
             await asyncio.sleep(pause * random.uniform(0.9, 1.1))  # noqa: S311
 
     async def refresh(self) -> None:
-        """Look at the account now. Raises FishError."""
+        """Refresh the voices of the account now. Raises FishError."""
         voices = await self._account.voices()
         known = {voice.id for voice in voices}
         for voice_id in self._configured:
@@ -118,7 +114,7 @@ class VoiceCatalog:
             try:
                 voices.append(await self._account.voice(voice_id))
             except VoiceNotFoundError as error:
-                _LOGGER.warning("The configured voice is not there: %s", error)
+                _LOGGER.warning("Cannot find the configured voice: %s", error)
         if (listed := tuple(voices)) != self.voices:
             self.voices = listed
             self.info = self._encode()
@@ -135,24 +131,24 @@ class VoiceCatalog:
             if labels[voice_id].casefold() == name.casefold():
                 return voice_id
         known = ", ".join(labels[voice_id] for voice_id in self._configured)
-        raise VoiceNotFoundError(f"The voice has no speaker {name!r}, but these: {known}.")
+        raise VoiceNotFoundError(f"Speaker not found: {name!r}. The speakers are: {known}.")
 
     def _labels(self) -> dict[str, str]:
-        """What people see of each voice, by its id: no two look the same."""
+        """Return a unique label for each voice, by its ID."""
         labels = {voice_id: f"Voice {voice_id[:8]}" for voice_id in self._configured}
         titles = Counter(voice.title.casefold() for voice in self.voices)
         for voice in self.voices:
-            twice = titles[voice.title.casefold()] > 1
-            labels[voice.id] = f"{voice.title} ({voice.id[:8]})" if twice else voice.title
+            is_ambiguous = titles[voice.title.casefold()] > 1
+            labels[voice.id] = f"{voice.title} ({voice.id[:8]})" if is_ambiguous else voice.title
         return labels
 
     def _encode(self) -> bytes:
-        everything = _codes(LANGUAGES[self._speech.backend])
+        all_codes = _codes(LANGUAGES[self._speech.backend])
         labels = self._labels()
         speakers = [labels[voice_id] for voice_id in self._configured]
-        # Any voice speaks any language, and the default one has to: nobody else may be there.
+        # Any voice speaks any language. The default voice must list all: it can be the only one.
         first = _tts_voice(
-            self._default_name, ", ".join(speakers) or "Fish Audio's default voice", everything
+            self._default_name, ", ".join(speakers) or "Fish Audio's default voice", all_codes
         )
         if len(speakers) > 1:
             first.speakers = [TtsVoiceSpeaker(name) for name in speakers]
@@ -169,7 +165,7 @@ class VoiceCatalog:
             voices=[
                 first,
                 *(
-                    _tts_voice(voice.id, labels[voice.id], _codes(voice.languages) or everything)
+                    _tts_voice(voice.id, labels[voice.id], _codes(voice.languages) or all_codes)
                     for voice in others
                 ),
             ],

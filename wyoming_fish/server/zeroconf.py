@@ -1,11 +1,12 @@
-"""Announces the server on the local network, where Home Assistant looks for it.
+"""Announces the server on the local network, so that Home Assistant discovers it.
 
-That is multicast DNS: a service of the type `_wyoming._tcp.local.`, by the `zeroconf` package.
+The server is an mDNS service of the type `_wyoming._tcp.local.`, by the `zeroconf` package.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import logging
 import secrets
@@ -25,32 +26,33 @@ _LOGGER = logging.getLogger(__name__)
 
 SERVICE: Final = "_wyoming._tcp.local."
 
-# Seconds between two looks at the machine's addresses: a new one is announced within these.
+# Seconds between two checks of the machine's addresses. A new address is announced within these.
 CHECK_INTERVAL_S: Final = 10.0
 
 
 class DiscoveryError(OSError):
-    """Nobody else could reach what was to be announced."""
+    """No other machine can reach the server."""
 
 
 def check_reachable(hosts: Iterable[str]) -> None:
-    """Raise DiscoveryError where a server that listens at ``hosts`` is for this machine alone."""
+    """Raise DiscoveryError if a server that listens at ``hosts`` is for this machine only."""
     hosts = set(hosts)
     if not hosts.intersection(WILDCARDS) and not reachable(hosts):
         where = ", ".join(sorted(hosts)) or "no port"
         raise DiscoveryError(
-            f"--zeroconf: other machines cannot reach a server that listens at {where}; "
-            "listen at tcp://0.0.0.0:PORT"
+            errno.EHOSTUNREACH,
+            f"--zeroconf needs an address that other machines can reach (listening at {where}). "
+            "Set --uri tcp://0.0.0.0:PORT.",
         )
 
 
 async def advertise(name: str, hosts: Iterable[str], port: int) -> None:
-    """Announce a server that listens at ``hosts`` until cancelled; follow the machine's addresses.
+    """Announce a server that listens at ``hosts`` until cancelled, at the machine's addresses.
 
-    ``name`` gets a number where another server has it.
+    If another server has the ``name``, a number is added.
     """
     hosts = set(hosts)
-    # Its own, since those of a server that was renamed must not be another's.
+    # A random host name: the addresses of two servers must not mix.
     server = f"wyoming-fish-{secrets.token_hex(4)}.local."
     while True:
         if addresses := reachable(hosts):
@@ -59,26 +61,28 @@ async def advertise(name: str, hosts: Iterable[str], port: int) -> None:
             )
             try:
                 async with AsyncZeroconf(interfaces=addresses) as announcer:
-                    telling = await announcer.async_register_service(info, allow_name_change=True)
+                    announcing = await announcer.async_register_service(
+                        info, allow_name_change=True
+                    )
                     _LOGGER.info(
-                        "Announced as «%s» at %s",
+                        'Announcing the server as "%s" at %s',
                         info.name.removesuffix(f".{SERVICE}"),
                         ", ".join(addresses),
                     )
-                    await telling
-                    # Nobody tells when they change.
+                    await announcing
+                    # There is no event for a change of addresses.
                     while reachable(hosts) == addresses:  # noqa: ASYNC110
                         await asyncio.sleep(CHECK_INTERVAL_S)
             except (OSError, zeroconf.Error) as error:
-                _LOGGER.warning("The server could not be announced: %s", error)
+                _LOGGER.warning("Cannot announce the server, retrying: %s", error)
         await asyncio.sleep(CHECK_INTERVAL_S)
 
 
 def reachable(hosts: Iterable[str]) -> list[str]:
-    """The addresses at which others reach a server that listens at ``hosts``, sorted.
+    """The addresses at which other machines reach a server that listens at ``hosts``, sorted.
 
-    A wildcard stands for the machine's own of its kind. Loopback is none, nor is what holds on one
-    link alone: an announcement cannot say on which.
+    A wildcard means all addresses of the machine of its IP version. Loopback addresses are left
+    out, and link-local ones: an announcement cannot name their link.
     """
     found = set()
     for host in hosts:
@@ -94,8 +98,8 @@ def reachable(hosts: Iterable[str]) -> list[str]:
 def _of_this_machine() -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
     """The addresses of the interfaces that lead to the rest of the network.
 
-    Others, such as the bridge to this machine's containers, lead nobody here. Where none leads
-    further, all of them count.
+    Others, such as the bridge to this machine's containers, are of no use for other machines. If
+    no interface leads further, all of them count.
     """
     adapters = [
         {
@@ -104,9 +108,9 @@ def _of_this_machine() -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
         }
         for adapter in ifaddr.get_adapters()
     ]
-    ways = {
+    route_addresses = {
         ipaddress.ip_address(own)
         for family in (socket.AF_INET, socket.AF_INET6)
         if (own := own_address(family))
     }
-    return set().union(*([own for own in adapters if own & ways] or adapters))
+    return set().union(*([own for own in adapters if own & route_addresses] or adapters))

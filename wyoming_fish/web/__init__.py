@@ -1,11 +1,9 @@
-"""The server watched by HTTP: its health, its metrics, and a page for a person.
+"""Status server: health, readiness, metrics and a status page, by HTTP.
 
-It has no password, as the Wyoming port has none; `guard` keeps out what strange web sites would
-have a browser do.
+Like the Wyoming port, it has no password. `request_checks` refuses requests of other web sites.
 """
 
-from .connections import ACCEPT_BATCH, MAX_CONNECTIONS
-from .context import ServerContext
+from .connections import MAX_OPEN_CONNECTIONS
 from .server import StatusServer
 
-__all__ = ["ACCEPT_BATCH", "MAX_CONNECTIONS", "ServerContext", "StatusServer"]
+__all__ = ["MAX_OPEN_CONNECTIONS", "StatusServer"]

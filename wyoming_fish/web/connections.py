@@ -1,7 +1,7 @@
-"""The page's connections: one request each, within bounds of number, time and bytes.
+"""HTTP connections: one request each, within limits of number, time and bytes.
 
-The page has no password, and each of its connections takes a file of the process that serves the
-Wyoming port too. A new connection is never refused: it takes the place of an older one.
+The status server has no password, and each connection is an open file of the process that also
+serves the Wyoming port. A new connection is never refused: it replaces an older one.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ..fish.connections.shares import Shares
 from ..fish.owner import NETWORK_SHARE, NO_OWNER, owner_at
 from ..server.stream import SEND_BUFFER_BYTES, STALL_CHECKS
 
-__all__ = ["ACCEPT_BATCH", "MAX_CONNECTIONS", "Connections", "cut_off"]
+__all__ = ["ACCEPT_BATCH", "MAX_OPEN_CONNECTIONS", "Connections", "cut_off"]
 
 _LOGGER = logging.getLogger(__name__)
 
-# Connections at the same time, in total and of one address; a network has NETWORK_SHARE times what
-# an address has. A browser opens up to 6 for each
-# window, Prometheus and a health check one each, and behind a proxy all of them have one address.
+# Connections at the same time, in total and of one address; a network has NETWORK_SHARE times the
+# limit of an address. A browser opens up to 6 for each window, Prometheus and a health check one
+# each, and behind a proxy all of them have one address.
 MAX_CONNECTIONS: Final = 64
 MAX_CONNECTIONS_PER_ADDRESS: Final = 24
 
@@ -33,56 +33,59 @@ MAX_CONNECTIONS_PER_ADDRESS: Final = 24
 # kernel keeps ready.
 ACCEPT_BATCH: Final = 32
 
-# Seconds until a connection has sent the head of its request: a browser sends it immediately.
+# Connections that are open at the same time in the worst case: one batch of each of two listening
+# sockets, IPv4 and IPv6, is accepted before any of it is counted.
+MAX_OPEN_CONNECTIONS: Final = MAX_CONNECTIONS + 2 * ACCEPT_BATCH
+
+# Seconds until the head of the request must have arrived: a browser sends it immediately.
 HEAD_TIMEOUT_S: Final = 10.0
 
-# Seconds in which the rest of a refused request is read and dropped, so that the answer arrives.
+# Seconds in which the rest of a refused request is read and dropped: otherwise TCP would reset the
+# connection before the client has read the answer.
 LINGER_TIMEOUT_S: Final = 2.0
 
-# Bytes of a request's head, and of what comes after the request. Browsers send 1 to 4 KB, and the
-# cookies of everything else on this machine.
+# Head of a request, and all bytes after the request. Browsers send 1 to 4 KB, and the cookies of
+# all other servers of this machine.
 MAX_HEAD_BYTES: Final = 32 * 1024
 
-# Bytes of all that a connection sends: a body that is refused as too large is still read for a
-# moment, so that the answer arrives.
+# All bytes of a connection: a body that is too large is still read for LINGER_TIMEOUT_S.
 MAX_RECEIVED_BYTES: Final = 256 * 1024
 
-# Bytes that are read at a time. What comes before a request is known to be complete can be no more
-# than a few of these.
+# Bytes that are read at a time. Few of them can arrive before a request is known to be complete.
 READ_BYTES: Final = 8 * 1024
 
 
 class Connections:
-    """All connections of the page.
+    """All HTTP connections.
 
-    ``headers`` are those of an answer to a request that is not valid HTTP. A client must take some
-    of its answer within ``write_timeout_s`` seconds.
+    ``headers`` are for answers to requests that are not valid HTTP. A client must read some of its
+    answer within ``write_timeout_s``.
     """
 
     def __init__(self, headers: Mapping[str, str], write_timeout_s: float) -> None:
         self.headers = headers
         self.check_interval_s = write_timeout_s / STALL_CHECKS
         self.buffer = memoryview(bytearray(READ_BYTES))
-        """What has just been read of any of them."""
+        """Shared buffer of all connections for received bytes."""
         self._open: dict[web.RequestHandler, _Connection] = {}
-        """In the order in which they were opened."""
+        """The oldest first."""
 
     def accept(self, server: web.Server) -> asyncio.BaseProtocol:
-        """Return the protocol of a new connection, whose requests ``server`` answers."""
+        """Return the protocol of a new connection. ``server`` answers its request."""
         return _Connection(self, _Handler(server, self.headers))
 
     def begin(self, request: web.Request) -> None:
-        """Take note that the head of a request is complete."""
+        """Record that the head of a request is complete."""
         if (connection := self._open.get(request.protocol)) is not None:
             connection.begin(request.content)
 
     def keep(self, request: web.Request) -> None:
-        """Close other connections before this one, since a reply is spoken by it."""
+        """Mark the connection of a reply: other connections are closed first."""
         if (connection := self._open.get(request.protocol)) is not None:
             connection.is_kept = True
 
     async def write(self, request: web.Request, response: web.StreamResponse, piece: bytes) -> None:
-        """Write a piece of an answer, and wait while the client has much of it to read."""
+        """Write a part of an answer; wait while the client has too much unread."""
         if (connection := self._open.get(request.protocol)) is not None:
             connection.written_bytes += len(piece)
         await response.write(piece)
@@ -93,7 +96,7 @@ class Connections:
             connection.abort()
 
     def add(self, connection: _Connection) -> None:
-        """Count a connection, and close another one if there are too many now."""
+        """Add a connection, and close another one if there are too many."""
         for most, party in (
             (MAX_CONNECTIONS_PER_ADDRESS, connection.owner),
             (math.ceil(NETWORK_SHARE * MAX_CONNECTIONS_PER_ADDRESS), (connection.owner.network,)),
@@ -105,22 +108,22 @@ class Connections:
         self._open[connection.handler] = connection
 
     def discard(self, connection: _Connection) -> None:
-        """Count a connection no more."""
+        """Remove a connection."""
         self._open.pop(connection.handler, None)
 
     @staticmethod
     def _close_one(connections: Collection[_Connection]) -> None:
-        """Close one of the network that has the most of them, and of the address in it."""
+        """Close one connection of the network and the address that have the most."""
         sizes = Shares(connection.owner for connection in connections)
 
         def rank(connection: _Connection) -> tuple[bool, int, int, bool]:
             network, address = sizes.of(connection.owner)
             return connection.is_kept, -network, -address, connection.has_asked
 
-        # The oldest one; first those that ask for nothing.
+        # The oldest first; connections without a request before all others.
         least = min(connections, key=rank)
         _LOGGER.warning(
-            "The page has too many connections, %d of them from %s. The oldest are closed.",
+            "Closing the oldest connection to the page: there are too many, %d of them from %s",
             sizes.of(least.owner)[1],
             least.owner.address,
         )
@@ -128,22 +131,22 @@ class Connections:
 
 
 def cut_off(request: web.Request, reason: Exception) -> None:
-    """Close the connection of an answer that has begun, which must not look whole."""
-    _LOGGER.debug("An answer of the page was not read to its end: %r", reason)
+    """Close the connection, so that the client knows that its answer is incomplete."""
+    _LOGGER.debug("Closing a connection to the page: %r", reason)
     if request.transport is not None:
         request.transport.abort()
 
 
 class _Connection(asyncio.BufferedProtocol):
-    """One connection: it passes on to aiohttp's handler what is within the bounds."""
+    """One connection: passes received bytes to aiohttp's handler, within the limits."""
 
     def __init__(self, connections: Connections, handler: _Handler) -> None:
         self.handler = handler
         self.owner = NO_OWNER
         self.is_kept = False
-        """Whether a reply is spoken by it."""
+        """Whether it carries a reply."""
         self.written_bytes = 0
-        """Of an answer that is written in pieces."""
+        """Bytes of an answer that is written in parts."""
         self._connections = connections
         self._loop = asyncio.get_running_loop()
         self._head_bytes = self._received_bytes = 0
@@ -159,12 +162,12 @@ class _Connection(asyncio.BufferedProtocol):
         return self._body is not None
 
     def begin(self, body: StreamReader) -> None:
-        """Take note that the head is complete, and from now on watch whether the client reads."""
+        """Record that the head is complete; from now on, the client must read."""
         self._body = body
         self._watch()
 
     def abort(self) -> None:
-        """Close it now; what the client has not taken is lost."""
+        """Close it now; data that the client has not read is lost."""
         self._connections.discard(self)
         self._timer.cancel()
         self._transport.abort()
@@ -173,8 +176,8 @@ class _Connection(asyncio.BufferedProtocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - it is a server of TCP
         self._transport = transport
         self.owner = owner_at(str(transport.get_extra_info("peername")[0]))
-        own: socket.socket = transport.get_extra_info("socket")
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        sock: socket.socket = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self._connections.add(self)
         self.handler.connection_made(transport)
 
@@ -197,7 +200,7 @@ class _Connection(asyncio.BufferedProtocol):
                 self.abort()
                 return
             if self._body is not None:
-                # Another request, of a client that does not wait: no answer leaves it open.
+                # Another request of a client that does not wait: the answer closes the connection.
                 return
         self.handler.data_received(bytes(self._connections.buffer[:nbytes]))
 
@@ -211,17 +214,17 @@ class _Connection(asyncio.BufferedProtocol):
         self.handler.resume_writing()
 
     def _watch(self) -> None:
-        """Close the connection if the client has long taken nothing of what it was sent."""
+        """Close the connection if the client has read nothing for the write timeout."""
         self._timer.cancel()
         unsent_bytes = self._transport.get_write_buffer_size()
-        # Below zero where nothing is counted: it grows all the same as the client takes something.
+        # Negative if no written bytes are counted: it still grows when the client reads.
         taken_bytes = self.written_bytes - unsent_bytes
         is_stalled = unsent_bytes > 0 and taken_bytes <= self._taken_bytes
         self._stalled_checks = self._stalled_checks + 1 if is_stalled else 0
         self._taken_bytes = taken_bytes
         if self._stalled_checks > STALL_CHECKS:
             _LOGGER.warning(
-                "A client of the page at %s was cut off: it does not read its answer",
+                "Closing a connection to the page from %s: the client does not read",
                 self.owner.address,
             )
             self.abort()
@@ -230,17 +233,17 @@ class _Connection(asyncio.BufferedProtocol):
 
 
 class _Handler(web.RequestHandler):
-    """aiohttp's handler, except that it neither logs nor repeats what a stranger has written."""
+    """aiohttp's handler, which neither logs nor repeats any data of a client."""
 
     def __init__(self, server: web.Server, headers: Mapping[str, str]) -> None:
-        own: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "loop": asyncio.get_running_loop(),
             "access_log": None,
             "lingering_time": LINGER_TIMEOUT_S,
-            # Nothing is asked of the page that would be worth it.
+            # No request is large, and a small compressed body can become a large one.
             "auto_decompress": False,
         }
-        super().__init__(server, **own)
+        super().__init__(server, **settings)
         self._error_headers = headers
 
     def handle_error(
@@ -250,19 +253,19 @@ class _Handler(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer a request that is not valid HTTP (400), or that a bug has ended.
+        """Answer a request that is not valid HTTP (400), or that a bug has ended (500).
 
-        Raises ConnectionError if the client has left, so that aiohttp closes the connection.
+        Raises ConnectionError if the client has left: aiohttp then closes the connection.
         """
         if status == 400:
             _LOGGER.debug("A request is not valid HTTP: %r", exc)
             text = "This is not a valid HTTP request.\n"
         elif isinstance(exc, ConnectionError):
-            # The client has left before its request was answered.
+            # The client disconnected before the answer.
             raise exc
         else:
-            _LOGGER.error("A request to the page failed; please report this", exc_info=exc)
-            text = "An internal error occurred. See the server's log, and please report it.\n"
+            _LOGGER.error("Cannot answer a request to the page. Report this error.", exc_info=exc)
+            text = "An internal error occurred. See the log of the server, and report the error.\n"
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun")
         response = web.Response(status=status, text=text, headers=self._error_headers)
@@ -270,5 +273,5 @@ class _Handler(web.RequestHandler):
         return response
 
     def log_exception(self, *args: Any, **kwargs: Any) -> None:
-        """Log what aiohttp takes for an error of ours: a body that is not valid HTTP, for one."""
+        """Log errors of aiohttp for debugging only, such as a body that is not valid HTTP."""
         _LOGGER.debug(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""The server in numbers, as Prometheus reads them."""
+"""The metrics of the server, in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -18,47 +18,48 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from .. import __version__
+from ..server.context import ServerContext
 from ..server.requests.log import ReplyRecord
-from .context import ServerContext
 from .readiness import Readiness, ReadinessState
 
 __all__ = ["Metrics"]
 
-# Seconds: around the half second that Fish takes, up to where listeners give up.
-BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
+# Fish Audio takes about half a second. Listeners give up after 20 s at the latest.
+BUCKETS_S: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
 
 
 class Metrics:
-    """Counts replies from now on; all else is looked at when it is asked for."""
+    """Counts replies from now on, and collects the current values at each request."""
 
     def __init__(self, context: ServerContext, readiness: Readiness) -> None:
-        # When a counter began to count is a second line for each, and tells nothing here.
+        # The time of each counter's start would double the lines, and is the server's start.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
-        self._present = _GaugeCollector(context, readiness)
-        self._registry.register(self._present)
+        self._gauges = _GaugeCollector(context, readiness)
+        self._registry.register(self._gauges)
         ProcessCollector(registry=self._registry)
-        self._replies = self._counter("replies", "Replies, by how they ended.", "outcome")
-        self._retries = self._counter("retries", "New tries, by why.", "reason")
-        self._audio = self._counter("audio_seconds", "Seconds of speech.")
+        self._replies = self._counter("replies", "Replies, by outcome.", "outcome")
+        self._retries = self._counter("retries", "Retries, by the error before them.", "reason")
+        self._audio = self._counter("audio_seconds", "Seconds of audio in all replies.")
         self._billed = self._counter(
-            "billed_bytes", "Bytes (UTF-8) of text that Fish Audio was sent and did not refuse."
+            "billed_bytes", "Bytes of text (UTF-8) that were sent to Fish Audio and not refused."
         )
         self._first_audio = self._histogram(
-            "first_audio_seconds", "From the first text to the first audio."
+            "first_audio_seconds", "Seconds from the first text to the first audio."
         )
-        self._text = self._histogram(
-            "first_audio_text_seconds",
-            "Its part until text was sent to Fish Audio: for enough of it, and for a session.",
+        self._first_send = self._histogram(
+            "first_send_seconds",
+            "Seconds from the first text until text was sent to Fish Audio.",
         )
-        self._fish = self._histogram(
-            "first_audio_fish_seconds", "Its part from there to Fish Audio's first audio."
+        self._synthesis_latency = self._histogram(
+            "synthesis_latency_seconds",
+            "Seconds from the first text sent to Fish Audio until its first audio.",
         )
         context.request_log.listeners.append(self._count)
 
     def text(self, state: ReadinessState) -> bytes:
-        """All of it, in Prometheus's text format."""
-        self._present.state = state
+        """All metrics, in the text format of Prometheus."""
+        self._gauges.state = state
         return generate_latest(self._registry)
 
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
@@ -66,7 +67,7 @@ class Metrics:
 
     def _histogram(self, name: str, help_text: str) -> Histogram:
         return Histogram(
-            f"wyoming_fish_{name}", help_text, buckets=BUCKETS, registry=self._registry
+            f"wyoming_fish_{name}", help_text, buckets=BUCKETS_S, registry=self._registry
         )
 
     def _count(self, record: ReplyRecord) -> None:
@@ -78,58 +79,64 @@ class Metrics:
         if record.first_audio is not None:
             self._first_audio.observe(record.first_audio)
         if record.text_part is not None:
-            self._text.observe(record.text_part)
+            self._first_send.observe(record.text_part)
         if record.fish_part is not None and record.source == "spoken":
-            self._fish.observe(record.fish_part)
+            self._synthesis_latency.observe(record.fish_part)
 
 
 class _GaugeCollector(Collector):
-    """What is so at this moment."""
+    """Collects the metrics that have a current value."""
 
     def __init__(self, context: ServerContext, readiness: Readiness) -> None:
         self._context = context
         self._readiness = readiness
-        self.state = ReadinessState(ready=False, says="")
+        self.state = ReadinessState(ready=False, message="")
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics, made anew."""
+        """Return the current metrics."""
         pool, request_log = self._context.pool, self._context.request_log
         limiter = pool.limiter
         yield InfoMetricFamily(
             "wyoming_fish", "The server.", {"version": __version__, "backend": self._backend}
         )
-        yield _gauge("ready", "Whether a reply would be spoken.", self.state.ready)
-        yield _gauge("connections", "Clients connected.", request_log.clients)
-        refused = _counter_family("connections_refused", "Clients sent away, by why.", "reason")
+        yield _gauge("ready", "1 if a reply would be spoken.", self.state.ready)
+        yield _gauge("clients", "Connected clients.", request_log.clients)
+        refused = _counter_family("clients_refused", "Refused clients, by reason.", "reason")
         for reason, number in request_log.refused.items():
             refused.add_metric([reason], number)
         yield refused
-        yield _gauge("sessions", "Sessions with Fish Audio under way.", limiter.taken)
-        yield _gauge("sessions_limit", "Sessions that the account may have at once.", limiter.limit)
-        yield _gauge("queue", "Replies that wait for one.", limiter.waiting)
-        queue = _counter_family("queue_seconds", "Seconds that replies have waited for one.")
-        queue.add_metric([], limiter.waited)
-        yield queue
+        yield _gauge("sessions", "Sessions with Fish Audio in use.", limiter.taken)
+        yield _gauge("sessions_limit", "Sessions that the account may use.", limiter.limit)
+        yield _gauge("replies_waiting", "Replies that wait for a session.", limiter.waiting)
+        wait = _counter_family(
+            "session_wait_seconds", "Seconds that replies have waited for a session."
+        )
+        wait.add_metric([], limiter.waited)
+        yield wait
         yield _gauge(
-            "characters_sent",
-            "Characters of text sent to Fish Audio in the last hour.",
+            "quota_used_characters",
+            "Characters that were sent to Fish Audio in the last hour.",
             self._context.synthesis.quota.sent,
         )
         yield _gauge(
-            "characters_limit",
-            "Characters that it may be sent in an hour; 0: no limit.",
+            "quota_limit_characters",
+            "Maximum of quota_used_characters; 0: no limit.",
             self._context.options.max_characters_per_hour,
         )
-        yield _gauge("sockets_idle", "Sockets open for the next replies.", pool.idle)
-        opened = _counter_family("sockets_opened", "Sockets opened.")
+        yield _gauge("connections_idle", "Ready connections to Fish Audio.", pool.idle)
+        opened = _counter_family("connections_opened", "Opened connections to Fish Audio.")
         opened.add_metric([], pool.opened)
         yield opened
-        warm = _counter_family("warm", "Sessions, by whether a socket was open for them.", "result")
-        warm.add_metric(["hit"], pool.acquired_ready)
-        warm.add_metric(["miss"], pool.acquired - pool.acquired_ready)
-        yield warm
+        acquired = _counter_family(
+            "connections_acquired",
+            "Sessions, by their connection to Fish Audio: ready or new.",
+            "connection",
+        )
+        acquired.add_metric(["ready"], pool.acquired_ready)
+        acquired.add_metric(["new"], pool.acquired - pool.acquired_ready)
+        yield acquired
         if (credit := self._readiness.credit) is not None:
-            yield _gauge("credit_dollars", "API credit, as of the last minute.", float(credit))
+            yield _gauge("credit_dollars", "API credit in US dollars.", float(credit))
 
     @property
     def _backend(self) -> str:

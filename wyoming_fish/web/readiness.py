@@ -1,4 +1,4 @@
-"""Whether a reply would be spoken now."""
+"""Readiness: whether a reply would be spoken now."""
 
 from __future__ import annotations
 
@@ -9,112 +9,117 @@ from typing import Final, NamedTuple
 
 from ..fish.errors import FishError, UnsupportedError
 from ..fish.settings import Backend
-from .context import ServerContext
+from ..server.context import ServerContext
+from ..server.requests.synthesis import InternalError
 
 __all__ = ["Readiness", "ReadinessState"]
 
 _LOGGER = logging.getLogger(__name__)
 
-_INTERNAL: Final = "An internal error occurred. See the server's log, and please report it."
-
-# Seconds for which Fish's answer about the account is taken to hold: however often somebody asks
-# here, Fish is asked once a minute. A failure is looked at again sooner.
+# Seconds for which an answer of Fish Audio about the account is reused, so that probes cause at
+# most one request a minute. A failure is checked again sooner.
 OK_TTL_S: Final = 60.0
 FAILURE_TTL_S: Final = 5.0
 
-# Seconds to wait for it: Kubernetes gives a probe one. Fish's answer is there for the next.
+# Seconds to wait for a new answer: a probe of Kubernetes waits for one second. A later answer
+# counts for the next probe.
 MAX_WAIT_S: Final = 0.5
 
 
 class ReadinessState(NamedTuple):
-    """How it is."""
+    """The result of a check."""
 
     ready: bool
-    says: str
-    """In a sentence or two, for a person; what to do about it where it is not well."""
+    message: str
+    """What is wrong, and what to do; or that all is well."""
 
 
 class Readiness:
-    """Looks at Fish, the account and the sockets. Call ``close()`` in the end."""
+    """Checks the account and the connections. Call ``close()`` in the end."""
 
     def __init__(self, context: ServerContext) -> None:
         self.credit: Decimal | None = None
-        """US dollars; None where it is not known, or the server has no wallets."""
+        """US dollars; None if it is unknown, or if the server has no credit."""
         self.stopping = False
-        """To be set when no more is asked of the server."""
+        """To be set when the server stops."""
         self._context = context
-        self._asking: asyncio.Task[Decimal | None] | None = None
+        self._credit_check: asyncio.Task[Decimal | None] | None = None
         self._failure = ""
         self._known_until: float | None = None
 
     async def close(self) -> None:
-        """Ask no more."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.wait((self._asking,))
+        """Cancel the check of the account."""
+        if self._credit_check is not None:
+            self._credit_check.cancel()
+            await asyncio.wait((self._credit_check,))
 
-    async def look(self) -> ReadinessState:
-        """How it is now, within PATIENCE."""
+    async def check(self) -> ReadinessState:
+        """Return the current state, within MAX_WAIT_S."""
         if self.stopping:
-            return ReadinessState(ready=False, says="The server is stopping.")
-        await self._renew()
-        trouble = self._trouble()
-        if trouble and self._context.options.fallback_uri:
-            return ReadinessState(ready=True, says=f"The fallback voice speaks, since: {trouble}")
-        if trouble:
-            return ReadinessState(ready=False, says=trouble)
+            return ReadinessState(ready=False, message="The server is stopping.")
+        await self._refresh()
+        problem = self._problem()
+        if problem and self._context.options.fallback_uri:
+            return ReadinessState(ready=True, message=f"Using the fallback voice: {problem}")
+        if problem:
+            return ReadinessState(ready=False, message=problem)
         if self.credit is None:
-            # Without a wallet there is nothing that tells whether a key is good.
-            return ReadinessState(ready=True, says=f"{self._context.endpoint.name} answers.")
+            # A server without credit does not report whether a key is valid.
+            return ReadinessState(ready=True, message=f"{self._context.endpoint.name} answers.")
         free = self._context.options.speech.backend is Backend.S2_1_PRO_FREE
         if self.credit <= 0 and not free:
-            # It answers all the same, and says what is wrong.
+            # A reply then fails with an error that says so.
             return ReadinessState(
-                ready=True, says="Fish Audio answers, but the API credit is used up."
+                ready=True,
+                message="Fish Audio answers, but the API credit is used up. Add API credit at "
+                "fish.audio, or select the backend s2.1-pro-free.",
             )
-        return ReadinessState(ready=True, says="Fish Audio answers, and the key is good.")
+        return ReadinessState(ready=True, message="Fish Audio answers and accepts the API key.")
 
-    def _trouble(self) -> str:
+    def _problem(self) -> str:
+        """The reason why a reply would not be spoken; empty if there is none."""
         if self._known_until is None:
             return f"{self._context.endpoint.name} has not answered yet."
         if self._failure:
             return self._failure
         if not self._context.pool.ready:
-            # No client comes until it is ready, so that nothing else would try.
+            # Until the server is ready, no client causes a new connection.
             self._context.synthesis.prewarm()
             return (
                 f"{self._context.endpoint.name} answers, but no connection for speech is open yet."
             )
         return ""
 
-    async def _renew(self) -> None:
-        """Ask Fish where what it said has grown old, but do not wait for long."""
-        if self._asking is None and (self._known_until is None or _now() >= self._known_until):
-            self._asking = asyncio.create_task(self._credit())
-            self._asking.add_done_callback(self._note)
-        if self._asking is not None:
-            await asyncio.wait((self._asking,), timeout=MAX_WAIT_S)
+    async def _refresh(self) -> None:
+        """Check the account again if the last answer has expired; wait for MAX_WAIT_S at most."""
+        if self._credit_check is None and (
+            self._known_until is None or _now() >= self._known_until
+        ):
+            self._credit_check = asyncio.create_task(self._credit())
+            self._credit_check.add_done_callback(self._on_checked)
+        if self._credit_check is not None:
+            await asyncio.wait((self._credit_check,), timeout=MAX_WAIT_S)
 
-    def _note(self, asking: asyncio.Task[Decimal | None]) -> None:
-        """Take note of the answer. What has failed in another way than Fish can is a bug."""
-        self._asking = None
-        if asking.cancelled():
+    def _on_checked(self, check: asyncio.Task[Decimal | None]) -> None:
+        """Store the answer. Any error other than a FishError is a bug."""
+        self._credit_check = None
+        if check.cancelled():
             return
-        error = asking.exception()
+        error = check.exception()
         if error is None:
-            self.credit, self._failure = asking.result(), ""
+            self.credit, self._failure = check.result(), ""
         elif isinstance(error, FishError):
             self._failure = str(error)
         else:
-            _LOGGER.error("Checking the account failed; please report this", exc_info=error)
-            self._failure = _INTERNAL
+            _LOGGER.error("Cannot check the account. Report this error.", exc_info=error)
+            self._failure = str(InternalError())
         self._known_until = _now() + (FAILURE_TTL_S if self._failure else OK_TTL_S)
 
     async def _credit(self) -> Decimal | None:
         try:
             return (await self._context.account.credit()).amount
         except UnsupportedError:
-            # A server without wallets asks for its key here, if it has one.
+            # A server without credit checks its key here, if it has one.
             await self._context.account.voices()
             return None
 

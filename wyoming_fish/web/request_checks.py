@@ -1,8 +1,8 @@
-"""What keeps strange web sites from using a browser to get at a server without a password.
+"""Request checks: keep other web sites from using a visitor's browser against this server.
 
-Whoever can reach the port may use it, as with the Wyoming port. But a browser of the house can be
-led here by any page that it shows: with a request across sites, or with a name of that page's own
-that suddenly means this machine (DNS rebinding).
+The server has no password: all clients that can reach its port may use it, as with the Wyoming
+port. But any web site can make a visitor's browser send requests here: from another site
+(CSRF), or by a name of its own that it lets point to this machine (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from aiohttp.typedefs import Handler, Middleware
 
 __all__ = ["check_request", "content_policy"]
 
-# Ends of names that a stranger cannot make mean this machine. The first line is reserved (RFC 6761,
-# RFC 6762, RFC 8375, .internal) or, like the second, not in the internet's DNS, but common in
-# private networks. fritz.box belongs to the maker of that router, which gives out its names. ts.net
-# belongs to Tailscale, which does not let its users choose the address of a name.
+# Ends of names that no stranger can point to this machine. The first line is reserved (RFC 6761,
+# RFC 6762, RFC 8375, .internal). The second is not in the public DNS, but common in private
+# networks. fritz.box belongs to the maker of that router, which assigns the names. ts.net belongs
+# to Tailscale, whose users cannot choose the address of a name.
 _PRIVATE: Final = (
     *(".local", ".localhost", ".localdomain", ".internal", ".home.arpa"),
     *(".lan", ".home", ".corp", ".intranet", ".private"),
@@ -36,28 +36,30 @@ _REFUSAL: Final = (
 
 
 def check_request(own_name: str) -> Middleware:
-    """The middleware that refuses them; ``own_name`` is what the person chose to listen at."""
+    """Return the middleware that refuses them. ``own_name`` is the host of --http."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         host = request.headers.get("Host", "")
-        # What is no browser may leave it out.
+        # Browsers always send it; other clients can omit it.
         if host and not _is_own(host, own_name):
             raise web.HTTPForbidden(text=_REFUSAL)
-        # What is not there (404) and what cannot be done with it (405) changes nothing.
+        # A request that gets 404 or 405 changes nothing.
         is_served = request.match_info.http_exception is None
         changes = is_served and request.method not in ("GET", "HEAD")
         if changes and not _is_own_page(request, host):
-            raise web.HTTPForbidden(text="Only this server's own page may ask for that.\n")
+            raise web.HTTPForbidden(
+                text="Only the status page of this server may send this request.\n"
+            )
         return await handler(request)
 
     return middleware
 
 
 def content_policy(fish_url: str) -> str:
-    """The Content-Security-Policy: nothing but the page's own files, and voices' samples.
+    """Return the Content-Security-Policy: only the page's own files, and samples of voices.
 
-    Samples lie at addresses of Fish's choosing; those of a server without https, at its own.
+    Fish Audio chooses the addresses of samples. A server without https has them at its own.
     """
     parts = urlsplit(fish_url)
     origin = f"{parts.scheme}://{parts.netloc}"
@@ -67,7 +69,7 @@ def content_policy(fish_url: str) -> str:
 
 
 def _is_own(host: str, own_name: str) -> bool:
-    """Whether a Host header names this machine in a way that no web site could."""
+    """Whether a Host header is a name of this machine that no web site can have."""
     try:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
@@ -80,7 +82,7 @@ def _is_own(host: str, own_name: str) -> bool:
 
 
 def _is_own_page(request: web.Request, host: str) -> bool:
-    """Whether a request that changes something comes from our page, or from no page at all."""
+    """Whether a request comes from our page, or from a client that is not a browser."""
     origin = request.headers.get("Origin")
     try:
         is_own = origin is None or urlsplit(origin).netloc == host

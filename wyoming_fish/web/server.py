@@ -1,4 +1,4 @@
-"""The addresses that are served, and how long."""
+"""Status server: its addresses, and how long it takes to answer."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from .. import __version__
 from ..fish.api.account import Voice
 from ..fish.cpu_turns import cpu_owner, cpu_turn
 from ..fish.owner import owner_at
+from ..server.context import ServerContext
 from ..server.requests.log import ReplyRecord
 from ..uri import WILDCARDS, ListenAddress
 from .connections import ACCEPT_BATCH, Connections, cut_off
-from .context import ServerContext
 from .metrics import Metrics
 from .readiness import Readiness
 from .request_checks import check_request, content_policy
-from .speaking import MAX_BODY_BYTES, Speaking
+from .speech_api import MAX_BODY_BYTES, SpeechApi
 
 __all__ = ["StatusServer"]
 
 _LOGGER = logging.getLogger(__name__)
 
-# Bytes of the list of voices that are written at a time. A client that does not read costs a few of
-# these.
-PIECE_BYTES: Final = 32 * 1024
+# Bytes of the list of voices that are written at a time. A client that does not read keeps a few of
+# these in memory.
+CHUNK_BYTES: Final = 32 * 1024
 
-# Seconds that a client may take to read the list of voices. Until then an old list may be kept
+# Seconds that a client may take to read the list of voices. Until then an old list can be in memory
 # beside the current one.
-MAX_LISTING_S: Final = 120.0
+VOICES_TIMEOUT_S: Final = 120.0
 
-# Seconds that a request which is no speech has to end when the server stops.
+# Seconds that requests other than speech have to end when the server stops.
 CLOSE_TIMEOUT_S: Final = 0.5
 
-# The page's files and their types.
+# The files of the page and their types.
 _FILES: Final = {
     "/": ("page.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
@@ -52,21 +52,21 @@ _FILES: Final = {
 
 
 class StatusServer:
-    """Serves by HTTP at ``address`` within ``async with``.
+    """HTTP server of the status page at ``address``, within ``async with``.
 
-    Raises OSError where the address cannot be had.
+    Raises OSError if it cannot listen there.
     """
 
     def __init__(self, context: ServerContext, address: ListenAddress) -> None:
         self.url = ""
-        """Where it is, once it is there."""
+        """The URL of the page for this machine; empty until the server listens."""
         self._context = context
         self._address = address
         self._readiness = Readiness(context)
         self._metrics = Metrics(context, self._readiness)
         self._listed: tuple[Voice, ...] = ()
         self._listing = _listing(self._listed)
-        """These voices, encoded."""
+        """These voices as JSON."""
         policy = content_policy(context.endpoint.base_url)
         self._headers = {
             "Content-Security-Policy": policy,
@@ -75,11 +75,11 @@ class StatusServer:
             "Cross-Origin-Resource-Policy": "same-origin",
             "Cache-Control": "no-store",
             "Server": "wyoming-fish",
-            # So one connection has one request, and nothing to bound between two.
+            # One request for each connection: there is no idle time between two requests.
             "Connection": "close",
         }
-        self._connections = Connections(self._headers, context.options.write_timeout)
-        self._speaking = Speaking(context, self._readiness, self._connections)
+        self._connections = Connections(self._headers, context.options.write_timeout_s)
+        self._speech_api = SpeechApi(context, self._readiness, self._connections)
         self._listener: asyncio.Server | None = None
         self._runner = self._new_runner()
 
@@ -92,14 +92,14 @@ class StatusServer:
             app.router.add_get(path, _file(name, content_type))
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._ready)
-        app.router.add_get("/metrics", self._numbers)
+        app.router.add_get("/metrics", self._metrics_text)
         app.router.add_get("/api/state", self._state)
         app.router.add_get("/api/voices", self._voices)
-        app.router.add_post("/api/speak", self._speaking.answer)
+        app.router.add_post("/api/speak", self._speech_api.answer)
         app.on_response_prepare.append(self._prepare)
         return web.AppRunner(
             app,
-            # So that who leaves is not spoken to any more.
+            # A client that disconnects ends its reply.
             handler_cancellation=True,
             shutdown_timeout=CLOSE_TIMEOUT_S,
         )
@@ -110,7 +110,7 @@ class StatusServer:
         assert self._runner.server is not None  # noqa: S101 - it is set up
         accept = partial(self._connections.accept, self._runner.server)
         try:
-            # Without a host it is every address of the machine, of each kind that it has.
+            # None means all addresses of the machine, IPv4 and IPv6.
             self._listener = await asyncio.get_running_loop().create_server(
                 accept, None if host in WILDCARDS else host, port, backlog=ACCEPT_BATCH
             )
@@ -120,7 +120,7 @@ class StatusServer:
         port = self._listener.sockets[0].getsockname()[1]
         urls = [f"http://{own.url_host}:{port}/" for own in self._address.to_open()]
         self.url = urls[0]
-        _LOGGER.info("The page is at %s", " and, from other machines, at ".join(urls))
+        _LOGGER.info("Serving the page at %s", " and, from other machines, at ".join(urls))
         return self
 
     async def __aexit__(
@@ -132,19 +132,19 @@ class StatusServer:
         if self._listener is not None:
             self._listener.close()
         await self._runner.cleanup()
-        # Those of clients that have not taken their answers.
+        # Connections of clients that have not read their answers.
         self._connections.abort()
         await self._readiness.close()
 
     def drain(self) -> set[asyncio.Task[Any]]:
-        """Let nobody begin to speak, and give the tasks of those who do."""
+        """Accept no more text; return the tasks that still speak."""
         self._readiness.stopping = True
-        return self._speaking.tasks
+        return self._speech_api.tasks
 
     @web.middleware
     async def _begin(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self._connections.begin(request)
-        # One client's requests, however many, take turns with the work on others' texts.
+        # All requests of one client share one turn of the CPU with other clients' texts.
         cpu_owner.set(owner_at(request.remote or ""))
         await cpu_turn()
         return await handler(request)
@@ -157,30 +157,30 @@ class StatusServer:
         return web.Response(text=f"Wyoming Fish {__version__} runs.\n")
 
     async def _ready(self, request: web.Request) -> web.Response:
-        state = await self._readiness.look()
-        return web.Response(status=200 if state.ready else 503, text=f"{state.says}\n")
+        state = await self._readiness.check()
+        return web.Response(status=200 if state.ready else 503, text=f"{state.message}\n")
 
-    async def _numbers(self, request: web.Request) -> web.Response:
-        text = self._metrics.text(await self._readiness.look())
+    async def _metrics_text(self, request: web.Request) -> web.Response:
+        text = self._metrics.text(await self._readiness.check())
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _state(self, request: web.Request) -> web.Response:
-        state, credit = await self._readiness.look(), self._readiness.credit
+        state, credit = await self._readiness.check(), self._readiness.credit
         context = self._context
         limiter = context.pool.limiter
         return web.json_response(
             {
                 "version": __version__,
                 "ready": state.ready,
-                "says": state.says,
-                "credit": None if credit is None else str(credit),
+                "message": state.message,
+                "credit_dollars": None if credit is None else str(credit),
                 "backend": context.options.speech.backend,
-                "sample_rate": context.options.speech.sample_rate,
+                "sample_rate_hz": context.options.speech.sample_rate,
                 "clients": context.request_log.clients,
                 "sessions": limiter.taken,
-                "limit": limiter.limit,
-                "waiting": limiter.waiting,
-                "idle_sockets": context.pool.idle,
+                "sessions_limit": limiter.limit,
+                "replies_waiting": limiter.waiting,
+                "connections_idle": context.pool.idle,
                 "voices": len(context.catalog.voices),
                 "replies": [
                     _record_to_json(record) for record in reversed(context.request_log.replies)
@@ -189,7 +189,7 @@ class StatusServer:
         )
 
     async def _voices(self, request: web.Request) -> web.StreamResponse:
-        """List the voices, in pieces: a client that does not read keeps no whole list."""
+        """Send the voices in chunks, so that a client that does not read keeps no whole list."""
         if self._listed is not self._context.catalog.voices:
             self._listed = self._context.catalog.voices
             self._listing = _listing(self._listed)
@@ -197,12 +197,12 @@ class StatusServer:
         response = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
         response.content_length = len(body)
         try:
-            async with asyncio.timeout(MAX_LISTING_S):
+            async with asyncio.timeout(VOICES_TIMEOUT_S):
                 await response.prepare(request)
                 if request.method != "HEAD":
-                    for start in range(0, len(body), PIECE_BYTES):
+                    for start in range(0, len(body), CHUNK_BYTES):
                         await self._connections.write(
-                            request, response, body[start : start + PIECE_BYTES]
+                            request, response, body[start : start + CHUNK_BYTES]
                         )
         except (ConnectionError, TimeoutError) as error:
             cut_off(request, error)
@@ -210,7 +210,7 @@ class StatusServer:
 
 
 def _file(name: str, content_type: str) -> Handler:
-    """Serve a file of the page's."""
+    """Return a handler that serves a file of the page."""
     body = (files(__package__) / "page" / name).read_bytes()
 
     async def serve(request: web.Request) -> web.Response:
@@ -220,35 +220,35 @@ def _file(name: str, content_type: str) -> Handler:
 
 
 def _listing(voices: Iterable[Voice]) -> bytes:
-    """The voices for the page."""
-    told = [
+    """The voices as JSON, for the page."""
+    items = [
         {
             "id": voice.id,
             "title": voice.title,
             "languages": voice.languages,
-            "sample": voice.sample,
+            "sample_url": voice.sample,
         }
         for voice in voices
     ]
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(items, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _record_to_json(record: ReplyRecord) -> dict[str, Any]:
-    """A reply for the page: its times in seconds from its first text."""
+    """A reply for the page. Its times are seconds from its first text."""
 
     def after(moment: float | None) -> float | None:
         began = record.text_began
         return None if moment is None or began is None else round(moment - began, 3)
 
     return {
-        "at": record.at,
+        "requested_at": record.at,
         "outcome": record.outcome,
         "spoken_by": record.spoken_by,
         "characters": record.characters,
-        "text_ended": after(record.text_ended),
-        "sent": after(record.sent),
-        "heard": after(record.heard),
-        "ended": after(record.ended),
-        "audio": round(record.audio, 3),
+        "text_ended_s": after(record.text_ended),
+        "first_send_s": after(record.sent),
+        "first_audio_s": after(record.heard),
+        "ended_s": after(record.ended),
+        "audio_s": round(record.audio, 3),
         "retries": record.retries,
     }

@@ -35,8 +35,8 @@ async def _server(emulator: Emulator, folder: Path, *flags: str) -> AsyncIterato
     """A server with a cache; its port. At its end, all is written."""
     options = Options.parse(
         [
-            *("--uri=tcp://127.0.0.1:0", "--api-key=key", "--warm=0"),
-            *(f"--base-url={emulator.url}", f"--cache={folder}", *flags),
+            *("--uri=tcp://127.0.0.1:0", "--api-key=key", "--ready-connections=0"),
+            *(f"--base-url={emulator.url}", f"--cache-dir={folder}", *flags),
         ],
         {},
     )
@@ -76,7 +76,7 @@ async def test_the_second_time_it_comes_from_disk(
                 assert again.pcm == first
         assert decode_code_voice(first) == TEXT
         assert len(emulator.sessions) == 1
-    assert "Spoke: cache" in caplog.text
+    assert "Spoke a reply: cache" in caplog.text
 
 
 async def test_streamed_replies_are_not_kept(folder: Path) -> None:
@@ -202,7 +202,7 @@ async def test_a_damaged_file_is_made_anew(
         assert len(emulator.sessions) == 2
     assert _files(folder) == [file]
     assert file.read_bytes() == content
-    assert caplog.text.count("is damaged; it is made anew") == 1
+    assert caplog.text.count("is damaged and is created again") == 1
 
 
 async def test_nobody_else_may_read_it(folder: Path) -> None:
@@ -250,7 +250,7 @@ async def test_a_disk_that_is_full(folder: Path, caplog: pytest.LogCaptureFixtur
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert _files(folder) == []
-        assert caplog.text.count("The cache cannot be written") == 1
+        assert caplog.text.count("Cannot write to the cache") == 1
         await _spoken_once(emulator, folder)
     assert len(_files(folder)) == 1
 
@@ -265,7 +265,7 @@ async def _keep(cache: Cache, key: str, pcm: bytes) -> None:
 
 
 async def _kept(cache: Cache, key: str) -> bytes | None:
-    slices = await cache.get(key)
+    slices = await cache.load(key)
     return None if slices is None else b"".join([pcm async for pcm in slices])
 
 

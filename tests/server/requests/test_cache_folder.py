@@ -16,10 +16,10 @@ from ...support.server import Serving, receive
     ("mode", "said"),
     [
         (0o700, None),
-        (0o755, "can find out what was spoken"),
-        (0o750, "can find out what was spoken"),
-        (0o770, "can replace what is spoken"),
-        (0o777, "can replace what is spoken"),
+        (0o755, "can find out which texts were spoken"),
+        (0o750, "can find out which texts were spoken"),
+        (0o770, "can replace the audio"),
+        (0o777, "can replace the audio"),
     ],
 )
 async def test_a_folder_that_others_can_open(
@@ -31,7 +31,7 @@ async def test_a_folder_that_others_can_open(
 ) -> None:
     """The server warns at its start, with the command that closes the folder."""
     await asyncio.to_thread(tmp_path.chmod, mode)
-    async with serving(EmulatorSettings(), f"--cache={tmp_path}"):
+    async with serving(EmulatorSettings(), f"--cache-dir={tmp_path}"):
         warnings = [message for message in caplog.messages if "cache folder" in message]
     assert [f"{said}: the mode" in warning for warning in warnings] == [True] * bool(said)
     assert all(warning.endswith(f"Run: chmod 700 {tmp_path}") for warning in warnings)
@@ -43,7 +43,7 @@ async def test_what_is_kept_is_for_the_server_alone(serving: Serving, tmp_path: 
     umask = os.umask(0)
     try:
         async with (
-            serving(EmulatorSettings(voice="tone"), f"--cache={folder}") as served,
+            serving(EmulatorSettings(voice="tone"), f"--cache-dir={folder}") as served,
             served.client() as client,
         ):
             await client.write_event(Synthesize("Good night.").event())

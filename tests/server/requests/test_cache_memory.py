@@ -42,7 +42,7 @@ async def test_many_at_the_same_time(tmp_path: Path) -> None:
     # What they took is free again when they break off, and when it is written.
     await hear_many(0, leave=True)
     await hear_many(1, leave=False)
-    while await cache.get(cache.key(1, 4)) is None:
+    while await cache.load(cache.key(1, 4)) is None:
         pass
     await hear_many(2, leave=False)
     peak = tracemalloc.get_traced_memory()[1]

@@ -15,7 +15,7 @@ from wyoming.event import Event, async_read_event, async_write_event
 from wyoming.tts import Synthesize
 
 from wyoming_fish.emulator import Emulator, EmulatorSettings
-from wyoming_fish.server.requests.cache import CHECKSUM, SLICE_BYTES, Cache
+from wyoming_fish.server.requests.cache import CHECKSUM_BYTES, SLICE_BYTES, Cache
 
 from ...support.server import Reply, Served, Serving
 
@@ -30,7 +30,7 @@ MAX_CLIENT_BYTES = 170_000
 
 
 def _content(pcm: bytes) -> bytes:
-    return zlib.crc32(pcm).to_bytes(CHECKSUM, "big") + pcm
+    return zlib.crc32(pcm).to_bytes(CHECKSUM_BYTES, "big") + pcm
 
 
 @contextlib.asynccontextmanager
@@ -69,7 +69,7 @@ async def _serving_from_disk(serving: Serving, folder: Path) -> AsyncIterator[tu
     """A server that has PCM as the audio of TEXT, and the file that it is in."""
     settings = EmulatorSettings(voice="code")
     async with Emulator(settings) as emulator:
-        flags = (f"--cache={folder}", f"--base-url={emulator.url}")
+        flags = (f"--cache-dir={folder}", f"--base-url={emulator.url}")
         # It is written when the server has ended.
         async with serving(settings, *flags) as served, _playing(served) as reader:
             await _rest(reader)
@@ -132,7 +132,7 @@ async def test_a_file_that_changes_while_it_is_played(
         assert "cannot be read from the cache" in rest.error.text
         assert str(tmp_path) not in rest.error.text
         assert rest.pcm in PCM
-    assert "A reply from the cache breaks off" in caplog.text
+    assert "Cannot finish a reply from the cache" in caplog.text
 
 
 async def test_a_disk_that_stands_still_while_it_is_read(
@@ -159,7 +159,7 @@ async def test_what_is_played_is_not_deleted_to_make_room(tmp_path: Path) -> Non
     played, other = tmp_path / cache.key("played"), tmp_path / cache.key("other")
     for file in (played, other):
         file.write_bytes(_content(pcm[:SLICE_BYTES] if file == other else pcm))
-    slices = await cache.get(played.name)
+    slices = await cache.load(played.name)
     assert slices is not None
     for file, used_s in ((played, 1), (other, 2)):
         os.utime(file, (used_s, used_s))

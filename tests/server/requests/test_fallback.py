@@ -88,7 +88,7 @@ async def test_the_fallback_voice_is_given_words(serving: Serving) -> None:
     text = "**Good** night. [sigh] The <b>doors</b> are locked. 🌙"
     async with _other(lambda _: _spoken(44100)) as (uri, asked):
         for mode in ("clean", "raw"):
-            flags = (f"--fallback-uri={uri}", "--style=calm", f"--text={mode}")
+            flags = (f"--fallback-uri={uri}", "--style=calm", f"--text-mode={mode}")
             async with serving(settings, *flags) as served, served.client() as client:
                 await client.write_event(Synthesize(text).event())
                 await receive(client, "audio-stop")
@@ -179,7 +179,7 @@ async def test_the_fallback_takes_nothing(
     listening = await asyncio.start_server(take_nothing, "127.0.0.1", 0, limit=1024)
     async with listening as other:
         uri = f"tcp://127.0.0.1:{other.sockets[0].getsockname()[1]}"
-        flags = (f"--fallback-uri={uri}", "--text=raw", "--max-text=10000000")
+        flags = (f"--fallback-uri={uri}", "--text-mode=raw", "--max-pending-characters=10000000")
         async with serving(settings, *flags) as served, served.client() as client:
             await client.write_event(SynthesizeStart().event())
             for _ in range(80):
@@ -228,7 +228,7 @@ async def test_a_bug_in_the_engine(
         check_envelope(await receive(client, "synthesize-stopped"), 44100, streamed=True)
         assert asked == [TEXT]
     (traceback,) = [record for record in caplog.records if record.exc_info]
-    assert "please report this" in traceback.message
+    assert "Report this error" in traceback.message
 
 
 async def test_the_fallback_is_not_there(serving: Serving) -> None:

@@ -39,7 +39,7 @@ async def _silent_so_far(
         serving(
             EmulatorSettings(faults=[fault]),
             f"--fallback-uri=tcp://127.0.0.1:{port}",
-            "--bridge=0.1",
+            "--keepalive-interval=0.1",
         ) as served,
         served.client() as client,
         asyncio.timeout(3),

@@ -44,13 +44,13 @@ async def _say(
 
 async def test_each_address_has_its_own(serving: Serving) -> None:
     """An address that has had its characters is told so; another one is still spoken to."""
-    flags = ("--max-characters-per-hour-per-address=40", "--text=raw")
+    flags = ("--max-characters-per-hour-per-address=40", "--text-mode=raw")
     async with serving(CODE, *flags) as served:
         for _ in range(2):
             assert decode_code_voice((await _say(served)).pcm) == TEXT
         sessions = len(served.emulator.sessions)
         error = (await _say(served)).error
-        assert error.code == "characters-per-hour"
+        assert error.code == "quota-exceeded"
         assert re.fullmatch(
             r"The limit of 40 characters an hour for your address is reached\. "
             r"Try again in 6\d min, or raise --max-characters-per-hour-per-address\.",
@@ -66,16 +66,16 @@ async def test_all_have_one_together(serving: Serving) -> None:
         assert (await _say(served)).pcm
         assert (await _say(served, address="127.0.0.2")).pcm
         error = (await _say(served, address="127.0.0.3")).error
-        assert error.code == "characters-per-hour"
+        assert error.code == "quota-exceeded"
         assert "40 characters an hour for this server" in error.text
         assert error.text.endswith("or raise --max-characters-per-hour.")
 
 
 async def test_a_reply_that_reaches_the_limit(serving: Serving) -> None:
     """What was sent is heard, and the error says why there is no more."""
-    async with serving(CODE, "--max-characters-per-hour=600", "--text=raw") as served:
+    async with serving(CODE, "--max-characters-per-hour=600", "--text-mode=raw") as served:
         reply = await _say(served, TEXT * 100)
-        assert reply.error.code == "characters-per-hour"
+        assert reply.error.code == "quota-exceeded"
         spoken = decode_code_voice(reply.pcm)
         assert 600 <= len(spoken) <= 900
         assert (TEXT * 100).startswith(spoken)
@@ -84,7 +84,7 @@ async def test_a_reply_that_reaches_the_limit(serving: Serving) -> None:
 
 async def test_what_fish_refuses_is_not_counted(serving: Serving) -> None:
     """Texts for a voice that does not exist cost nothing, so they use nothing up."""
-    async with serving(CODE, "--max-characters-per-hour=40", "--text=raw") as served:
+    async with serving(CODE, "--max-characters-per-hour=40", "--text-mode=raw") as served:
         nobody = SynthesizeVoice("0" * 32)
         for _ in range(5):
             assert (await _say(served, voice=nobody)).error.code == "voice-not-found"
@@ -112,26 +112,26 @@ async def test_the_fallback_voice_goes_on(serving: Serving) -> None:
 
 async def test_what_is_kept_is_not_counted(serving: Serving, tmp_path: Path) -> None:
     """An announcement from the cache is heard when none are left."""
-    flags = ("--max-characters-per-hour=20", f"--cache={tmp_path}")
+    flags = ("--max-characters-per-hour=20", f"--cache-dir={tmp_path}")
     async with serving(CODE, *flags) as served:
         first = await _say(served)
-        assert (await _say(served, "Another text.")).error.code == "characters-per-hour"
+        assert (await _say(served, "Another text.")).error.code == "quota-exceeded"
         assert (await _say(served)).pcm == first.pcm
 
 
 async def test_the_log_and_the_metrics(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
     """Refused replies are one line a minute in the log, and counted."""
     caplog.set_level(logging.WARNING)
-    async with serving(CODE, HTTP, "--max-characters-per-hour=20", "--text=raw") as served:
+    async with serving(CODE, HTTP, "--max-characters-per-hour=20", "--text-mode=raw") as served:
         await _say(served)
         for _ in range(5):
             await _say(served)
         async with visitor(served) as session, session.get("/metrics") as response:
             numbers = await response.text()
-    assert 'wyoming_fish_replies_total{outcome="characters-per-hour"} 5.0' in numbers
-    assert f"wyoming_fish_characters_sent {len(TEXT)}.0" in numbers
-    assert "wyoming_fish_characters_limit 20.0" in numbers
-    assert {m.split(":")[0] for m in caplog.messages} == {"A reply was refused"}
+    assert 'wyoming_fish_replies_total{outcome="quota-exceeded"} 5.0' in numbers
+    assert f"wyoming_fish_quota_used_characters {len(TEXT)}.0" in numbers
+    assert "wyoming_fish_quota_limit_characters 20.0" in numbers
+    assert {m.split(":")[0] for m in caplog.messages} == {"Refusing a reply"}
 
 
 def test_an_hour_goes_by() -> None:

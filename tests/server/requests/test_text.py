@@ -55,8 +55,8 @@ async def test_markdown_cut_everywhere(serving: Serving) -> None:
 
 @pytest.mark.parametrize("text", [MARKDOWN, '<speak><voice name="Coral">Hi.</voice></speak>'])
 async def test_raw(serving: Serving, text: str) -> None:
-    """With --text raw every byte is sent as it came, whatever it is."""
-    async with serving(_settings(), "--text=raw") as served, served.client() as client:
+    """With --text-mode raw every byte is sent as it came, whatever it is."""
+    async with serving(_settings(), "--text-mode=raw") as served, served.client() as client:
         assert await _heard(client, text, text_format="ssml") == text
         await stream(client, list(text))
         assert decode_code_voice((await receive(client, "synthesize-stopped")).pcm, 2) == text
@@ -148,7 +148,7 @@ async def test_ssml_that_is_said_to_be(serving: Serving) -> None:
         assert await _heard(client, "a &lt; <sub alias='b'>c</sub>", text_format="ssml") == "a < c"
         assert await _heard(client, "*a*", text_format="markdown") == "a"
         await client.write_event(Event("synthesize", {"text": "a", "text_format": {}}))
-        assert (await receive(client, "error")).error.code == "bad-event"
+        assert (await receive(client, "error")).error.code == "invalid-event"
         assert len(served.emulator.sessions) == 2
 
 
@@ -171,7 +171,10 @@ LAUGHS = (
 )
 async def test_hostile_ssml(serving: Serving, text: str, heard: str) -> None:
     """What is made to hurt is said as its text, and others are served meanwhile."""
-    async with serving(_settings(), "--max-text=10000000") as served, served.client() as client:
+    async with (
+        serving(_settings(), "--max-pending-characters=10000000") as served,
+        served.client() as client,
+    ):
         await client.write_event(SynthesizeStart(text_format="ssml").event())
         for at in range(0, len(text), 50_000):
             await client.write_event(SynthesizeChunk(text[at : at + 50_000]).event())
@@ -198,7 +201,7 @@ async def test_style(serving: Serving, backend: str, first: str, second: str) ->
 
 async def test_speakers(serving: Serving) -> None:
     """Of several voices a client picks one; else the text itself says who speaks."""
-    flags = (f"--voice={KELP.id},{OTHER_CORAL.id}", "--trusted")
+    flags = (f"--voice={KELP.id},{OTHER_CORAL.id}", "--allow-control-tokens")
     async with serving(_settings(), *flags) as served, served.client() as client:
         await served.emulator.wait_for(lambda e: len(e.requests) > 1)
         await client.write_event(Describe().event())
@@ -230,7 +233,10 @@ async def test_speakers(serving: Serving) -> None:
     ("flags", "heard"),
     [
         ((), "Say tomato."),
-        (("--trusted",), "<|speaker:1|>Say <|phoneme_start|>T AH0<|phoneme_end|> tomato."),
+        (
+            ("--allow-control-tokens",),
+            "<|speaker:1|>Say <|phoneme_start|>T AH0<|phoneme_end|> tomato.",
+        ),
     ],
 )
 async def test_tokens(serving: Serving, flags: tuple[str, ...], heard: str) -> None:
@@ -255,7 +261,7 @@ async def test_pronunciations(serving: Serving, tmp_path: Path) -> None:
 
 async def test_other_options(serving: Serving) -> None:
     """Emoji may be named, addresses dropped, and code announced."""
-    flags = ("--emoji=name", "--urls=drop", "--code=Code follows.")
+    flags = ("--emoji=name", "--urls=drop", "--code-replacement=Code follows.")
     text = "Hi 🌙 see https://fish.audio/x now.\n```\nx = 1\n```"
     async with serving(_settings(), *flags) as served, served.client() as client:
         heard = await _heard(client, text)

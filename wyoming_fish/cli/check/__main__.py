@@ -1,4 +1,4 @@
-"""The command: its flags, what it prints, and its exit status."""
+"""The command `wyoming-fish-check`: its flags, its output, and its exit status."""
 
 from __future__ import annotations
 
@@ -20,32 +20,33 @@ from ...fish.errors import FishError, SettingsError
 from ...fish.settings import Endpoint, SpeechSettings
 from ...logs import set_up_logging
 from ...printable import printable
+from ..command_line import read_flags
 from ..demo import demo
-from ..flags import FLAGS, Flag, read_flags
+from ..flags import FLAGS, Flag
 from ..options import SPEECH_FLAGS, endpoint_of, speech_of
 from ..parsers import switch
 from .diagnostics import CheckResult, CheckStatus, Diagnostics
 
 __all__ = ["main"]
 
-_FIELDS: Final = ("api_key", "api_key_file", "base_url", *SPEECH_FLAGS, "resume", "demo")
+_KEYS: Final = ("api_key", "api_key_file", "base_url", *SPEECH_FLAGS, "resume", "demo")
 _FLAGS: Final = (
-    *(flag for flag in FLAGS if flag.field in _FIELDS),
-    Flag("--json", "", "0", "print one JSON object, at the end", switch),
+    *(flag for flag in FLAGS if flag.key in _KEYS),
+    Flag("--json", "", "0", "print one JSON object at the end", switch),
 )
 
-_COLOURS: Final = {CheckStatus.OK: "32", CheckStatus.WARNING: "33", CheckStatus.WRONG: "1;31"}
+_COLORS: Final = {CheckStatus.OK: "32", CheckStatus.WARNING: "33", CheckStatus.WRONG: "1;31"}
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    """Examine and print. 0: all is well, or there are only warnings; 1: something is wrong.
+    """Run the checks and print them. Returns 0 without errors, else 1.
 
-    Exits with 2 for a flag or variable that cannot be read.
+    If an option is not valid, exits with 2.
     """
     parser, values = read_flags(
         "wyoming-fish-check",
-        "Look for what keeps Fish Audio from speaking here: the key, the credit, the voice, the "
-        "way to Fish, and a sentence of speech, twice. Takes the server's flags and variables.",
+        "Check the connection to Fish Audio: network, API key, credit, voice, and two spoken "
+        "sentences. The options are those of the server.",
         _FLAGS,
         arguments,
         environ,
@@ -55,38 +56,38 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         speech = speech_of(values, None if values["demo"] else endpoint)
     except (FishError, ValueError) as error:
         parser.error(str(error))
-    # What a server's answer has in it may be more than the terminal can show.
+    # A server's answer can have characters that the terminal cannot show.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
     set_up_logging(logging.WARNING)
-    show: Callable[[CheckResult], None] = _pass_over
+    show: Callable[[CheckResult], None] = _show_nothing
     if not values["json"]:
         print(f"wyoming-fish {__version__}, {_server(values)}", flush=True)
-        show = partial(_print, coloured=sys.stdout.isatty() and not environ.get("NO_COLOR"))
+        show = partial(_print, colored=sys.stdout.isatty() and not environ.get("NO_COLOR"))
     try:
-        findings = asyncio.run(_examine(values, speech, endpoint, keyless, show))
+        results = asyncio.run(_run_checks(values, speech, endpoint, keyless, show))
     except KeyboardInterrupt:
         return 130
-    wrong = sum(finding.state is CheckStatus.WRONG for finding in findings)
+    wrong = sum(result.state is CheckStatus.WRONG for result in results)
     if values["json"]:
         about = {
             "version": __version__,
             "server": _server(values),
             "backend": speech.backend,
             "voice": speech.voice,
-            "well": not wrong,
-            "findings": [asdict(finding) for finding in findings],
+            "ok": not wrong,
+            "checks": [asdict(result) for result in results],
         }
         print(json.dumps(about, indent=2))
     else:
-        print(_summary(findings, wrong))
+        print(_summary(results, wrong))
     return 1 if wrong else 0
 
 
 def _endpoint(values: Mapping[str, Any]) -> tuple[Endpoint, FishError | None]:
-    """The server, and why it has no key that could be used.
+    """Return the server, and the error of its API key if it has no usable one.
 
-    Raises FishError for an address of it, or of the proxy on the way, that is not valid.
+    Raises FishError if its address, or the address of the proxy, is not valid.
     """
     keyless = Endpoint("none", values["base_url"])
     proxy_for(keyless.base_url)
@@ -98,50 +99,50 @@ def _endpoint(values: Mapping[str, Any]) -> tuple[Endpoint, FishError | None]:
         return keyless, SettingsError(str(error))
 
 
-async def _examine(
+async def _run_checks(
     values: Mapping[str, Any],
     speech: SpeechSettings,
     endpoint: Endpoint,
     keyless: FishError | None,
     show: Callable[[CheckResult], None],
 ) -> list[CheckResult]:
-    """Examine, and show each finding as it comes."""
-    findings = []
+    """Run the checks, and show each result immediately."""
+    results = []
     async with contextlib.AsyncExitStack() as stack:
         if values["demo"]:
             endpoint, keyless = await stack.enter_async_context(demo()), None
         context = await asyncio.to_thread(ssl.create_default_context)
-        doctor = Diagnostics(endpoint, speech, context, keyless, values["resume"] or None)
-        examination = await stack.enter_async_context(contextlib.aclosing(doctor.examine()))
-        async for finding in examination:
-            show(finding)
-            findings.append(finding)
-    return findings
+        diagnostics = Diagnostics(endpoint, speech, context, keyless, values["resume"] or None)
+        checks = await stack.enter_async_context(contextlib.aclosing(diagnostics.examine()))
+        async for result in checks:
+            show(result)
+            results.append(result)
+    return results
 
 
 def _server(values: Mapping[str, Any]) -> str:
-    """The server's address. There is no password in it: Endpoint has refused one."""
+    """The address of the server. It has no password: Endpoint refuses one."""
     return "demo" if values["demo"] else str(values["base_url"])
 
 
-def _print(finding: CheckResult, *, coloured: bool) -> None:
-    state = f"{finding.state:7}"
-    if coloured:
-        state = f"\033[{_COLOURS[finding.state]}m{state}\033[0m"
-    took = "" if finding.seconds is None else f"{1000 * finding.seconds:.0f} ms"
-    text = printable(finding.text)
-    print(f"{state}  {finding.name:11}  {took:>8}  {text}", flush=True)
+def _print(result: CheckResult, *, colored: bool) -> None:
+    state = f"{result.state:7}"
+    if colored:
+        state = f"\033[{_COLORS[result.state]}m{state}\033[0m"
+    took = "" if result.seconds is None else f"{1000 * result.seconds:.0f} ms"
+    text = printable(result.text)
+    print(f"{state}  {result.name:11}  {took:>8}  {text}", flush=True)
 
 
-def _pass_over(finding: CheckResult) -> None:
-    """All are shown at the end."""
+def _show_nothing(result: CheckResult) -> None:
+    """Do nothing: all results are printed at the end."""
 
 
-def _summary(findings: Sequence[CheckResult], wrong: int) -> str:
-    warnings = sum(finding.state is CheckStatus.WARNING for finding in findings)
+def _summary(results: Sequence[CheckResult], wrong: int) -> str:
+    warnings = sum(result.state is CheckStatus.WARNING for result in results)
     if wrong:
-        return f"Wrong: {wrong}. What depends on it was not looked at; mend it, and check again."
-    return f"All is well. Warnings: {warnings}." if warnings else "All is well."
+        return f"Failed: {wrong}. Dependent checks were skipped. Fix the error, then check again."
+    return f"No errors. Warnings: {warnings}." if warnings else "No errors."
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The way to Fish Audio, or to the proxy on it, one step at a time: name, TCP, TLS."""
+"""Network probe: checks name, TCP and TLS of Fish Audio, or of the proxy."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ...fish.settings import Endpoint
 
 __all__ = ["NetworkProbe"]
 
-# Seconds for each step: what takes longer keeps a person from speaking with the house.
+# Seconds for each step: a slower network is of no use for a voice assistant.
 STEP_TIMEOUT_S: Final = 5.0
 
 
 class NetworkProbe:
-    """The connections that lead to ``endpoint``."""
+    """Probes the host of ``endpoint``, or its proxy."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         proxy = proxy_for(endpoint.base_url)
@@ -30,14 +30,14 @@ class NetworkProbe:
         self.host = parts.hostname or ""
         self.port = parts.port or (443 if parts.scheme == "https" else 80)
         self.proxied = proxy is not None
-        """Whether the environment names a proxy: then it is what the steps lead to."""
+        """Whether the environment has a proxy. The probe then checks the proxy."""
         self.name = proxy.name if proxy else endpoint.host
-        """Where the steps lead to, to begin a sentence."""
+        """The name of the host or the proxy, for the start of a sentence."""
         self.secure = parts.scheme == "https"
         self._addresses: list[str] = []
 
     async def look_up(self) -> list[str]:
-        """The addresses of the host, in the order in which they are tried."""
+        """Return the addresses of the host, in the order of the tries."""
         with self._translated():
             async with asyncio.timeout(STEP_TIMEOUT_S):
                 found = await asyncio.get_running_loop().getaddrinfo(
@@ -47,13 +47,13 @@ class NetworkProbe:
         return self._addresses
 
     async def connect(self) -> dict[str, float | FishConnectionError]:
-        """Try all addresses at once: the seconds that each took, or why it does not answer.
+        """Connect to all addresses at the same time; return the seconds or the error of each.
 
-        Raises FishConnectionError where none answers.
+        Raises FishConnectionError if none answers.
         """
         outcomes = await asyncio.gather(*map(self._try, self._addresses))
         tried = dict(zip(self._addresses, outcomes, strict=True))
-        # The next step is for one that is known to answer.
+        # The next step uses an address that answers.
         self._addresses = [address for address in tried if isinstance(tried[address], float)]
         if not self._addresses:
             raise next(error for error in outcomes if isinstance(error, FishConnectionError))
@@ -71,7 +71,7 @@ class NetworkProbe:
         return loop.time() - began
 
     async def encrypt(self, context: ssl.SSLContext) -> tuple[str, float]:
-        """The version of TLS that is agreed on, and the seconds that it takes."""
+        """Return the TLS version, and the seconds of the handshake."""
         loop = asyncio.get_running_loop()
         with self._translated():
             _, writer = await self._open(self._addresses[0])
@@ -90,7 +90,7 @@ class NetworkProbe:
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
-        """What goes wrong, as FishConnectionError."""
+        """Raise all errors as FishConnectionError."""
         try:
             yield
         except TimeoutError as error:

@@ -1,8 +1,8 @@
-"""Speech kept on disk, for announcements that are made again and again.
+"""Cache: keeps the audio of repeated announcements on the disk.
 
-Each is a file of its own in one folder: a checksum, and s16le mono PCM. There is no index that
-could be wrong: what was used last is told by the files' times, and any file may be deleted at any
-time. Several servers may share the folder.
+Each entry is a file in one folder: a checksum, and s16le mono PCM. There is no index: the times of
+the files tell which one was used last, and any file can be deleted at any time. Several servers can
+share the folder.
 """
 
 from __future__ import annotations
@@ -31,36 +31,35 @@ _LOGGER = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-# Bytes of one announcement, three quarters of a minute at 44100 Hz. It is in memory while it is
-# made, and all of it is checked before it is heard: what is longer is hardly said twice.
+# An announcement of 45 s at 44100 Hz. It is in memory until it is complete, and all of it is
+# checked before it is played. Longer texts are rarely spoken twice.
 MAX_ENTRY_BYTES: Final = 4 * 2**20
 
 # Bytes that are read at a time, 0.19 s at 44100 Hz. For each listener they are in memory twice,
-# as audio and as an event, beside what waits to be sent. It is even: a sample has two bytes.
+# as audio and as an event. The number is even: a sample has two bytes.
 SLICE_BYTES: Final = 16 * 2**10
 
-# Bytes of all announcements in memory: those that are being made, and those that wait for the disk.
-# Two of the largest fit, or eighteen of five seconds. What does not fit is not kept.
+# Audio in memory that is incomplete or waits for the disk: two entries of the maximum size, or
+# eighteen of five seconds. Other audio is not kept.
 MAX_COLLECTED_BYTES: Final = 8 * 2**20
 
-# Seconds to wait for the disk to give one: Fish is as fast.
+# Seconds to wait for the disk: Fish Audio needs the same time.
 READ_TIMEOUT_S: Final = 0.5
 
-# Seconds to wait for the next slice. A pause is better than a reply that breaks off, but a listener
-# does not wait for longer.
+# Seconds to wait for the next slice: a pause is better than an error, but listeners give up later.
 SLICE_TIMEOUT_S: Final = 5.0
 
-# Seconds to write what is left at the end.
+# Seconds to finish all writes at the end.
 CLOSE_TIMEOUT_S: Final = 2.0
 
-# Bytes of the checksum that a file begins with. It is for what is damaged or was cut off by a power
-# failure, not against people: who can write here can write anything.
-CHECKSUM: Final = 4
+# Bytes of the checksum at the start of a file. It detects damage and power failures, not attacks:
+# a user who can write here can also write the checksum.
+CHECKSUM_BYTES: Final = 4
 
-# Nothing in the folder that is named otherwise is touched.
+# Other files in the folder are ignored.
 _NAME: Final = re.compile(r"[0-9a-f]{64}(\.\w+\.part)?")
 
-# Seconds after which a file that is not finished never will be: its server died.
+# Seconds after which an incomplete file is deleted: its server has died.
 STALE_FILE_AGE_S: Final = 600.0
 
 
@@ -68,7 +67,7 @@ class CacheError(BrokenStreamError):
     """A file changed or disappeared while it was played."""
 
     default_advice: ClassVar[str] = (
-        "Ask again. If it persists, check the disk with the cache folder."
+        "Try again. If the error persists, check the disk with the cache folder."
     )
 
 
@@ -80,20 +79,20 @@ class _File(NamedTuple):
 
 
 class Cache:
-    """At most ``limit`` bytes of speech in ``folder``, which is made when it is needed.
+    """At most ``limit`` bytes of audio in ``folder``, which is created when it is needed.
 
-    ``base_url`` is that of the Fish Audio server that speaks.
+    ``base_url`` is the address of the Fish Audio server.
 
-    If the disk fails, there is a warning and nothing is kept. Nothing is raised, except CacheError
-    for audio that cannot be played to its end. Nothing blocks the loop. Call ``close()`` in the
-    end.
+    If the disk fails, a warning is logged and the audio is not kept. The only error is CacheError,
+    for audio that cannot be played to its end. Nothing blocks the event loop. Call ``close()`` in
+    the end.
     """
 
     def __init__(self, folder: Path, limit: int, base_url: str) -> None:
         self._base_url = base_url
         self._folder = folder
         self._limit = limit
-        # Threads of its own: a disk that stands still must not keep names from being looked up.
+        # Threads of its own: a disk that does not answer must not delay name lookups.
         self._threads = ThreadPoolExecutor(2, "cache")
         self._writing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,22 +100,22 @@ class Cache:
         _warn_if_open(folder)
 
     def key(self, *parts: object) -> str:
-        """The name of what is spoken of ``parts``: all that changes the audio, by their ``repr``.
+        """Return the key of ``parts``: all values that change the audio, by their ``repr``.
 
-        Another version of this package may clean the text or cut it otherwise.
+        The version is a part of it, because another version can clean or cut the text differently.
         """
         return hashlib.sha256(repr((__version__, self._base_url, *parts)).encode()).hexdigest()
 
-    async def get(self, key: str) -> AsyncGenerator[bytes] | None:
-        """The PCM that was kept as ``key``, in slices; None if there is none.
+    async def load(self, key: str) -> AsyncGenerator[bytes] | None:
+        """Return the PCM of ``key`` in slices, after a check of the whole file; None if not cached.
 
-        All of it has been checked. The generator keeps neither the audio nor a file open. It raises
-        CacheError if the file is not what it was.
+        The generator keeps no audio in memory and no file open. It raises CacheError if the file
+        changes.
         """
         try:
-            checksums = await self._ask_disk(lambda: self._check(key), READ_TIMEOUT_S)
+            checksums = await self._access_disk(lambda: self._check(key), READ_TIMEOUT_S)
         except OSError as error:
-            _LOGGER.warning("The cache is not used: %s", error)
+            _LOGGER.warning("Cannot use the cache: %s", error)
             return None
         return self._slices(key, checksums) if checksums else None
 
@@ -126,16 +125,16 @@ class Cache:
 
     async def _slice(self, key: str, number: int, checksum: bytes) -> bytes:
         try:
-            pcm = await self._ask_disk(lambda: self._read(key, number), SLICE_TIMEOUT_S)
+            pcm = await self._access_disk(lambda: self._read(key, number), SLICE_TIMEOUT_S)
             if _checksum(pcm) != checksum:
                 raise OSError(f"{self._folder / key} has changed")
         except OSError as error:
-            _LOGGER.warning("A reply from the cache breaks off: %s", error)
+            _LOGGER.warning("Cannot finish a reply from the cache: %s", error)
             raise CacheError("The rest of the reply cannot be read from the cache.") from error
         return pcm
 
     async def tee(self, key: str, speech: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-        """``speech`` as it comes; kept as ``key`` if it comes to its end and there is room."""
+        """Pass ``speech`` on, and store it as ``key`` when it is complete and there is room."""
         collected: bytearray | None = bytearray()
         try:
             async with contextlib.aclosing(speech):
@@ -146,17 +145,17 @@ class Cache:
                     yield pcm
             if collected:
                 # The listener does not wait for the disk.
-                task = asyncio.create_task(self._keep(key, collected))
+                task = asyncio.create_task(self._store(key, collected))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-                # From here on it is counted by the task.
+                # From now on, the task counts it.
                 collected = None
         finally:
             self._collected_bytes -= len(collected or b"")
 
     def _collect(self, collected: bytearray, pcm: bytes) -> bool:
-        """Add ``pcm`` to what is to be kept, if there is room for it."""
-        is_small = len(collected) + len(pcm) <= min(MAX_ENTRY_BYTES, self._limit - CHECKSUM)
+        """Add ``pcm`` to the audio of an entry, if there is room."""
+        is_small = len(collected) + len(pcm) <= min(MAX_ENTRY_BYTES, self._limit - CHECKSUM_BYTES)
         if not is_small or self._collected_bytes + len(pcm) > MAX_COLLECTED_BYTES:
             return False
         collected += pcm
@@ -164,7 +163,7 @@ class Cache:
         return True
 
     async def close(self) -> None:
-        """Finish writing, within CLOSE_TIMEOUT_S."""
+        """Finish all writes, within CLOSE_TIMEOUT_S."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=CLOSE_TIMEOUT_S)
             for task in late:
@@ -173,17 +172,17 @@ class Cache:
                 await asyncio.wait(late)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _keep(self, key: str, pcm: bytearray) -> None:
+    async def _store(self, key: str, pcm: bytearray) -> None:
         try:
             async with self._writing:
                 await self._in_thread(lambda: self._write(key, pcm))
         except OSError as error:
-            _LOGGER.warning("The cache cannot be written: %s", error)
+            _LOGGER.warning("Cannot write to the cache: %s", error)
         finally:
             self._collected_bytes -= len(pcm)
 
-    async def _ask_disk(self, work: Callable[[], _T], timeout_s: float) -> _T:
-        """Raises OSError, also if the disk does not answer in time."""
+    async def _access_disk(self, work: Callable[[], _T], timeout_s: float) -> _T:
+        """Run ``work`` in a thread. Raises OSError, also if the disk does not answer in time."""
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._in_thread(work)
@@ -194,64 +193,64 @@ class Cache:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _check(self, key: str) -> list[bytes]:
-        """The checksums of the slices of ``key``; none if it is not there.
+        """Return the checksums of the slices of ``key``; none if there is no file.
 
-        Raises OSError if it is not whole.
+        Raises OSError if the file is damaged.
         """
         path = self._folder / key
         checksums = []
         crc = 0
         try:
             with path.open("rb") as file:
-                checksum = file.read(CHECKSUM)
+                checksum = file.read(CHECKSUM_BYTES)
                 while pcm := file.read(SLICE_BYTES):
                     crc = zlib.crc32(pcm, crc)
                     checksums.append(_checksum(pcm))
         except FileNotFoundError:
             return []
-        if not checksums or checksum != crc.to_bytes(CHECKSUM, "big"):
-            raise OSError(f"{path} is damaged; it is made anew")
+        if not checksums or checksum != crc.to_bytes(CHECKSUM_BYTES, "big"):
+            raise OSError(f"{path} is damaged and is created again")
         return checksums
 
     def _read(self, key: str, number: int) -> bytes:
         path = self._folder / key
         with path.open("rb") as file:
-            file.seek(CHECKSUM + number * SLICE_BYTES)
+            file.seek(CHECKSUM_BYTES + number * SLICE_BYTES)
             pcm = file.read(SLICE_BYTES)
-        # What is being played is not deleted to make room.
+        # Audio that is being played is not the least recently used.
         with contextlib.suppress(OSError):
             os.utime(path)
         return pcm
 
     def _write(self, key: str, pcm: bytearray) -> None:
-        # What is said in a house is private.
+        # Speech is private.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._make_room(CHECKSUM + len(pcm))
+        self._evict(CHECKSUM_BYTES + len(pcm))
         handle, part = tempfile.mkstemp(".part", f"{key}.", self._folder)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(_checksum(pcm))
                 file.write(pcm)
-            # Without fsync: what a power failure leaves is known by its checksum.
+            # Without fsync: the checksum detects a file that a power failure has damaged.
             Path(part).replace(self._folder / key)
         except BaseException:
             Path(part).unlink(missing_ok=True)
             raise
 
-    def _make_room(self, size: int) -> None:
-        """Delete what was used the longest ago, until there is room for ``size`` bytes."""
+    def _evict(self, size: int) -> None:
+        """Delete the least recently used entries until there is room for ``size`` bytes."""
         files = []
         with os.scandir(self._folder) as entries:
             for entry in entries:
                 if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                    # Another server may be deleting, too.
+                    # Another server can delete files at the same time.
                     with contextlib.suppress(FileNotFoundError):
                         status = entry.stat(follow_symlinks=False)
                         files.append(_File(status.st_mtime, status.st_size, entry.path))
         total = sum(file.size for file in files)
         now = time.time()
         for file in sorted(files):
-            # What another server is about to finish is left to it.
+            # Another server can still complete a new file.
             unfinished = file.path.endswith(".part")
             if file.used < now - STALE_FILE_AGE_S if unfinished else total + size > self._limit:
                 Path(file.path).unlink(missing_ok=True)
@@ -259,15 +258,15 @@ class Cache:
 
 
 def _warn_if_open(folder: Path) -> None:
-    """Log a warning if other users of this machine can look into a folder that is there."""
+    """Log a warning if other users of this machine have access to an existing folder."""
     try:
         mode = stat.S_IMODE(folder.stat().st_mode)
     except OSError:
         return
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        can = "find out what was spoken"
+        can = "find out which texts were spoken"
         if mode & (stat.S_IWGRP | stat.S_IWOTH):
-            can = "replace what is spoken"
+            can = "replace the audio"
         _LOGGER.warning(
             "Other users of this machine can %s: the mode of the cache folder %s is %03o. "
             "Run: chmod 700 %s",
@@ -276,4 +275,4 @@ def _warn_if_open(folder: Path) -> None:
 
 
 def _checksum(pcm: bytes | bytearray) -> bytes:
-    return zlib.crc32(pcm).to_bytes(CHECKSUM, "big")
+    return zlib.crc32(pcm).to_bytes(CHECKSUM_BYTES, "big")

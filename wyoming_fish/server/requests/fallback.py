@@ -1,7 +1,7 @@
-"""Another Wyoming voice, for when Fish Audio cannot speak.
+"""Client of the fallback voice: another Wyoming voice, for when Fish Audio fails.
 
-It may be broken or hostile: whatever it sends costs an error at most. Lengths and numbers are
-checked, its audio is converted in small pieces, and it may neither be silent nor speak for ever.
+The voice can be broken or hostile: at most, it causes an error. Lengths and numbers are checked,
+its audio is converted in small parts, and silence and the length of the audio are limited.
 """
 
 from __future__ import annotations
@@ -25,50 +25,50 @@ from ..events import EventError, encode, fallback_context, json_object
 
 __all__ = ["FALLBACK_AFTER_S", "FallbackError", "synthesize_by_wyoming"]
 
-# Seconds that Fish has for its first audio where there is another voice: satellites give up after
-# 5 s without a byte, and the other voice needs some of them. Fish answers in half a second, in its
-# slowest mode in 2.5 s, so that a second try fits in too.
+# Seconds to the first audio of Fish Audio before the fallback voice is used: satellites give up
+# after 5 s without a byte, and the fallback voice needs some of them. Fish Audio needs half a
+# second, in its slowest mode 2.5 s, so that a retry fits in.
 FALLBACK_AFTER_S: Final = 4.0
 
-# Seconds to connect: it is on the same machine, or in the same house.
+# Seconds to connect: the voice is on the same machine or network.
 CONNECT_TIMEOUT_S: Final = 3.0
 
-# Seconds to close the connection once it is not needed any more.
+# Seconds to close the connection.
 CLOSE_TIMEOUT_S: Final = 1.0
 
-# Seconds without audio: a small computer may think for long about a long text.
+# Seconds without audio: a small computer can need long for a long text.
 SILENCE_TIMEOUT_S: Final = 30.0
 
-# Bytes of an event's first line, and of its data: those of audio have some 100. JSON of this length
-# that is made to hurt takes 2 MB.
+# Bytes of an event's first line, and of its data: an audio event has about 100. Hostile JSON of
+# this size needs 2 MB of memory.
 MAX_JSON_BYTES: Final = 64 * 1024
 
 # Bytes of audio that are converted at a time.
-PIECE_BYTES: Final = 16 * 1024
+CHUNK_BYTES: Final = 16 * 1024
 
-# Bytes of a payload that is not audio. Voices send none.
+# Bytes of a payload that is not audio. Known voices send none.
 MAX_OTHER_BYTES: Final = 2**20
 
-# Events of any kind without audio, and for each second of audio. Voices send some 20 a second.
+# Events without audio, and events for each second of audio. Voices send about 20 a second.
 MAX_SILENT_EVENTS: Final = 1000
 
-# Hertz and channels of a voice. The converter's work grows with how far the rates are apart.
+# The work of the converter grows with the difference of the rates.
 MIN_RATE_HZ: Final = 8000
 MAX_RATE_HZ: Final = 192_000
 MAX_CHANNELS: Final = 2
 # Bytes of a sample: all known voices send 16 bits.
 WIDTH: Final = 2
 
-# Characters of its own error message that are quoted.
+# Characters of the voice's error message that are quoted.
 MAX_ERROR_CHARS: Final = 300
 
 
 class FallbackError(Exception):
-    """The fallback voice has failed too; the text says how, on one line."""
+    """The fallback voice has failed. The text is one line, and continues a sentence."""
 
 
 class _Event(NamedTuple):
-    """An event whose payload is not read yet."""
+    """An event whose payload is not yet read."""
 
     type: str
     data: dict[str, Any]
@@ -154,7 +154,7 @@ async def _audio(reader: asyncio.StreamReader, rate: int) -> AsyncGenerator[byte
             while left:
                 async with watchdog.waiting():
                     await cpu_turn()
-                    data = await reader.read(min(left, PIECE_BYTES))
+                    data = await reader.read(min(left, CHUNK_BYTES))
                 if not data:
                     raise EOFError
                 left -= len(data)
@@ -174,7 +174,7 @@ async def _audio(reader: asyncio.StreamReader, rate: int) -> AsyncGenerator[byte
 
 
 async def _read_event(reader: asyncio.StreamReader) -> _Event:
-    """The next event. Raises WireError, ValueError or EOFError."""
+    """The next event. Raises EventError, ValueError or EOFError."""
     line = await reader.readline()
     if not line.endswith(b"\n"):
         raise EOFError
@@ -191,7 +191,7 @@ async def _read_event(reader: asyncio.StreamReader) -> _Event:
 
 
 async def _skip(reader: asyncio.StreamReader, left: int) -> None:
-    while left and (data := await reader.read(min(left, PIECE_BYTES))):
+    while left and (data := await reader.read(min(left, CHUNK_BYTES))):
         left -= len(data)
         await cpu_turn()
 

@@ -1,4 +1,4 @@
-"""What has happened to the last replies, for the log, the page and the metrics alike."""
+"""Request log: records of the last replies, for the log, the page and the metrics."""
 
 from __future__ import annotations
 
@@ -18,50 +18,46 @@ __all__ = ["ReplyRecord", "RequestLog"]
 
 _LOGGER = logging.getLogger(__name__)
 
-# Replies that are remembered: what a page shows, a few hundred bytes each.
+# The page shows these replies. A record takes a few hundred bytes.
 MAX_RECORDS: Final = 50
 
 
 @dataclass(slots=True, eq=False)
 class ReplyRecord(ReplyMetrics):
-    """One reply: never its text, which is private."""
+    """The record of one reply. It never has the text, which is private."""
 
     at: float = field(default_factory=time.time)
-    """When it was asked for: seconds since 1970."""
+    """The time of the request: seconds since 1970."""
     host: str = ""
-    """The address of the client that asked for it."""
+    """The address of the client."""
     characters: int = 0
-    """Of its text."""
+    """Number of characters of the text."""
     spoken_by: str = ""
-    """Voice and backend, or the fallback voice."""
+    """Voice and backend, or the address of the fallback voice."""
     source: str = "spoken"
-    """How it is spoken: «spoken» by Fish, «fallback» by the fallback voice, «cached»."""
-    outcome: str = "left"
-    """Its source where it came to its end, «left» where the client did before that, or the code of
-    the FishError that it failed with."""
+    """What its audio comes from: "spoken" (Fish Audio), "fallback" (voice) or "cached"."""
+    outcome: str = "client-disconnected"
+    """``source`` if it ended well, "client-disconnected", or the code of the FishError."""
     ended: float | None = None
-    """The loop's time of its end."""
+    """The event loop's time of its end."""
 
 
 class RequestLog:
-    """The last replies, and who has come to ask for them."""
+    """The last replies, and the number of clients."""
 
     def __init__(self) -> None:
         self.replies: deque[ReplyRecord] = deque(maxlen=MAX_RECORDS)
-        """The newest last."""
+        """The oldest first."""
         self.listeners: list[Callable[[ReplyRecord], None]] = []
-        """Are told of each reply at its end."""
+        """Called with each reply when it has ended."""
         self.clients = 0
-        """How many are connected."""
+        """Number of connected clients."""
         self.refused: Counter[str] = Counter()
-        """How many clients were sent away, by a word that says why."""
+        """Number of refused clients, by reason."""
 
     @contextlib.contextmanager
     def track(self, record: ReplyRecord) -> Iterator[None]:
-        """Remember how the reply ends that is spoken within ``with``; log it where it was spoken.
-
-        Errors pass through.
-        """
+        """Record the outcome of a reply within ``with``; log it if it ended well."""
         try:
             yield
             record.outcome = record.source
@@ -74,7 +70,7 @@ class RequestLog:
             for listener in self.listeners:
                 listener(record)
         _LOGGER.info(
-            "Spoke: %s, %d characters, first audio %.0f ms, %.1f s of audio",
+            "Spoke a reply: %s, %d characters, first audio %.0f ms, %.1f s of audio",
             record.spoken_by,
             record.characters,
             (record.first_audio or 0.0) * 1000,

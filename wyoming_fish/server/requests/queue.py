@@ -1,4 +1,4 @@
-"""Request queue: what one client has asked for and has not heard yet, within its bounds."""
+"""Request queue: the requests of one client that are not yet spoken, within its limits."""
 
 from __future__ import annotations
 
@@ -18,93 +18,93 @@ __all__ = ["RequestQueue"]
 
 _LOGGER = logging.getLogger(__name__)
 
-# Replies that one client may have waiting.
-MAX_WAITING: Final = 100
+# Requests of one client that can wait.
+MAX_WAITING_REQUESTS: Final = 100
 
-# Bytes that a reply takes without its text.
-REPLY_BYTES: Final = 2048
+# Memory of a request without its text.
+REQUEST_BYTES: Final = 2048
 
-# Seconds after audio was sent in which a reply counts as heard: a client that plays as it reads, at
-# 8,000 Hz, may take 5 s to make room for more.
+# Seconds for which a reply counts as heard after audio was sent: a client that plays as it reads,
+# at 8,000 Hz, can need 5 s until it reads more.
 HEARD_FOR_S: Final = 10.0
 
 
 class RequestQueue:
-    """Replies in the order in which they were requested."""
+    """The requests of one client, in their order."""
 
     def __init__(self, host: str, max_text: int, memory: MemoryShare) -> None:
         self._host = host
         self._max_text = max_text
         self._memory = memory
         self._taken = 0
-        """Bytes of it that are taken for the replies."""
+        """Bytes of ``memory`` that the requests use."""
         self._waiting: asyncio.Queue[SynthesisRequest | None] = asyncio.Queue()
-        """Those that are not yet being spoken; None after the last one."""
+        """Requests that are not yet being spoken; None after the last one."""
         self._unspoken = 0
-        """Characters of all of them."""
+        """Characters of all requests."""
         self.unanswered: deque[SynthesisRequest] = deque()
-        """Those that are not yet spoken; the first one is being spoken."""
+        """Requests that are not yet spoken to their end. The first one is being spoken."""
         self.streaming: SynthesisRequest | None = None
-        """The one whose text is coming in."""
+        """The request whose text is not complete."""
         self._unheard_since = 0.0
-        """When the first reply was asked for, or audio was last sent, by the loop's time."""
+        """The event loop's time of the first request, or of the last audio."""
         self._is_heard = False
-        """Whether audio of the first reply was sent."""
+        """Whether audio of the first request was sent."""
 
     @property
     def unheard_since(self) -> float | None:
-        """The loop's time since which a reply waits for audio; None if no reply does."""
+        """The event loop's time at which the wait for audio began; None if there is no wait."""
         if not self.unanswered or (self._is_heard and _now() < self._unheard_since + HEARD_FOR_S):
             return None
         return self._unheard_since
 
     def hear(self, pcm: bytes) -> None:
-        """Note that audio of the first reply was sent. The silence in pauses does not count."""
+        """Record that audio of the first request was sent. Silence does not count."""
         if pcm != bytes(len(pcm)):
             self._unheard_since, self._is_heard = _now(), True
 
     def add(self, event: Event) -> None:
-        """Take a `synthesize` with all of its text. Raises as ``begin`` does."""
+        """Add a `synthesize` with its whole text. Raises as ``begin`` does."""
         reply = self._begin(event, streamed=False)
         self._write(reply, event)
         reply.end()
 
     def begin(self, event: Event) -> None:
-        """Take a `synthesize-start`. Raises WireError and BudgetExceededError."""
+        """Add a `synthesize-start`. Raises EventError and BudgetExceededError."""
         self.streaming = self._begin(event, streamed=True)
 
     def write(self, event: Event) -> None:
-        """Take a `synthesize-chunk`. Raises as ``begin`` does."""
+        """Add a `synthesize-chunk`. Raises as ``begin`` does."""
         if self.streaming is None:
             raise EventError(f"{event.type} is out of order")
         self._write(self.streaming, event)
 
     def end(self) -> None:
-        """Take a `synthesize-stop`. Raises WireError."""
+        """Add a `synthesize-stop`. Raises EventError."""
         if self.streaming is None:
             raise EventError("synthesize-stop is out of order")
         self.streaming.end()
         self.streaming = None
 
     def close(self) -> None:
-        """Let ``next`` end after what has been asked for so far."""
+        """Let ``next`` return None after the requests so far."""
         self._waiting.put_nowait(None)
 
     async def next(self) -> SynthesisRequest | None:
-        """Return the next reply to be spoken, as soon as it has been asked for."""
+        """Wait for the next request; None at the end."""
         return await self._waiting.get()
 
     def remove_first(self) -> None:
-        """Forget the first reply: it is spoken."""
+        """Remove the first request: it is spoken."""
         reply = self.unanswered.popleft()
         self._is_heard = False
         self._unspoken -= reply.record.characters
-        size = REPLY_BYTES + CHARACTER_BYTES * reply.record.characters
+        size = REQUEST_BYTES + CHARACTER_BYTES * reply.record.characters
         self._memory.give_back(size)
         self._taken -= size
 
     def clear(self) -> None:
-        """Forget all of them: nobody will hear them."""
+        """Remove all requests: they will not be spoken."""
         self._memory.give_back(self._taken)
         self._taken = 0
         self.unanswered.clear()
@@ -115,14 +115,14 @@ class RequestQueue:
         reply.record.host = self._host
         if not self.unanswered:
             self._unheard_since = _now()
-        # First, since whatever is wrong with it, this reply is then the one to be refused.
+        # Before any check: if one fails, this request is the one that gets the error.
         self.unanswered.append(reply)
-        self._take(REPLY_BYTES)
-        if len(self.unanswered) > MAX_WAITING + 1:
-            raise EventError(f"more than {MAX_WAITING} replies are waiting")
+        self._take(REQUEST_BYTES)
+        if len(self.unanswered) > MAX_WAITING_REQUESTS + 1:
+            raise EventError(f"more than {MAX_WAITING_REQUESTS} requests are waiting")
         reply.voice, reply.ssml = voice_of(event), is_ssml(event)
         reply.fallback_of = fallback_origin(event)
-        # Behind the end of the others it is refused when they are spoken.
+        # After ``close``, it is refused when the requests before it are spoken.
         self._waiting.put_nowait(reply)
         return reply
 
@@ -130,7 +130,7 @@ class RequestQueue:
         text = text_of(event)
         _LOGGER.debug("Text: %s", text)
         if self._unspoken + len(text) > self._max_text:
-            raise EventError(f"more than {self._max_text} characters are not yet spoken")
+            raise EventError(f"more than {self._max_text} characters are waiting")
         self._take(CHARACTER_BYTES * len(text))
         self._unspoken += len(text)
         reply.add(text)

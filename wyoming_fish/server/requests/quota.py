@@ -1,6 +1,6 @@
-"""Quota: the characters that Fish Audio may be sent in an hour, in all and for each address.
+"""Quota: limits the characters that are sent to Fish Audio in an hour, in total and by address.
 
-The addresses of one network may have NETWORK_SHARE times what one address may.
+The addresses of one network together have NETWORK_SHARE times the limit of an address.
 """
 
 from __future__ import annotations
@@ -15,70 +15,69 @@ from ...fish.owner import NETWORK_SHARE, Owner, Party
 
 __all__ = ["Quota", "QuotaError"]
 
-# The hour moves on in steps of this length, and the step that has begun counts as well.
+# The hour moves in steps of this length. The current step counts, too.
 STEP_S: Final = 300.0
 STEPS: Final = 13
 
-# Networks, and addresses, that are counted by themselves. All other networks count as one, and all
-# other addresses of a network, so that the memory is bounded (2 MB).
+# Networks, and addresses, with a count of their own. All others share one count, so that the memory
+# is limited (2 MB).
 MAX_COUNTED: Final = 256
 
-# Where all are counted together.
+# The party of all clients.
 _ALL: Final[Party] = ()
-# In place of the name of those beyond MAX_COUNTED.
+# The name of all parties beyond MAX_COUNTED.
 _OTHERS: Final = "others"
 
 _ALL_OPTION: Final = "--max-characters-per-hour"
 _ADDRESS_OPTION: Final = "--max-characters-per-hour-per-address"
-# Whose limit it is: that of all, of a network, of an address.
-_WHOSE: Final = ("this server", "the /64 network of your address", "your address")
+# By the length of a party: all clients, a network, an address.
+_PARTY_NAMES: Final = ("this server", "the /64 network of your address", "your address")
 
 
 class QuotaError(FishError):
-    """The characters of the hour have been sent."""
+    """The limit of characters in an hour is reached."""
 
-    code: ClassVar[str] = "characters-per-hour"
+    code: ClassVar[str] = "quota-exceeded"
 
     def __init__(self, limit: int, party: Party, wait_s: float) -> None:
-        whose = _WHOSE[len(party)]
+        whose = _PARTY_NAMES[len(party)]
         super().__init__(f"The limit of {limit} characters an hour for {whose} is reached.")
         self._option = _ALL_OPTION if party == _ALL else _ADDRESS_OPTION
         self._minutes = max(1, math.ceil(wait_s / 60))
 
     @property
     def advice(self) -> str:
-        """When it goes on, and which option to raise."""
+        """When the next request can be spoken, and which option sets the limit."""
         return f"Try again in {self._minutes} min, or raise {self._option}."
 
 
 class Quota:
-    """Counts what Fish Audio is sent. A limit of 0 is no limit."""
+    """Counts the characters that are sent to Fish Audio. A limit of 0 is no limit."""
 
     def __init__(self, limit: int, limit_per_address: int) -> None:
         self._limits = (limit, int(NETWORK_SHARE * limit_per_address), limit_per_address)
-        """Of all, of a network, of an address."""
+        """By the length of a party: all clients, a network, an address."""
         self._steps: deque[tuple[int, Counter[Party]]] = deque()
-        """The number of each step of the hour, and what was sent in it, by party."""
+        """The number of each step, and its characters by party."""
         self._sent: Counter[Party] = Counter()
-        """The sums of the steps."""
+        """The sums of all steps, by party."""
 
     @property
     def sent(self) -> int:
-        """Characters of the last hour, in all."""
-        self._forget()
+        """Characters of the last hour, of all clients."""
+        self._drop_old_steps()
         return self._sent[_ALL]
 
     def spend(self, owner: Owner, characters: int) -> None:
-        """Count ``characters`` as sent for ``owner``, a piece of a text at most.
+        """Count ``characters`` of ``owner``; a negative number gives them back.
 
-        Less than 0 are given back. Raises QuotaError, and counts nothing, when none were left
-        before them.
+        Raises QuotaError, and counts nothing, if a limit was already reached.
         """
-        now = self._forget()
+        now = self._drop_old_steps()
         network = self._counted((owner.network,))
         address = self._counted((*network, owner.address))
         if characters >= 0:
-            # By IPv4 an address is its network, and reaches its limit first.
+            # An IPv4 address is its own network: its limit is the lower one.
             for party in (_ALL, address, network):
                 self._check(party)
         for party in (_ALL, network, address):
@@ -94,7 +93,7 @@ class Quota:
             self._sent[party] += characters
 
     def _give_back(self, party: Party, characters: int) -> None:
-        """Take them out of the steps in which they can have been sent: the last ones."""
+        """Subtract them from the last steps."""
         for _, sent in reversed(self._steps):
             part = min(characters, sent[party])
             for counts in (sent, self._sent):
@@ -102,7 +101,7 @@ class Quota:
             characters -= part
 
     def _counted(self, party: Party) -> Party:
-        """Return ``party``, or what it counts with if too many are counted by themselves."""
+        """Return ``party``, or the party of all others beyond MAX_COUNTED."""
         if party in self._sent:
             return party
         others = (*party[:-1], _OTHERS)
@@ -120,8 +119,8 @@ class Quota:
                 wait_s = (step + STEPS) * STEP_S - _now()
                 raise QuotaError(limit, party, wait_s)
 
-    def _forget(self) -> float:
-        """Forget the steps that are more than an hour old. Returns the loop's time."""
+    def _drop_old_steps(self) -> float:
+        """Drop the steps that are more than an hour old. Returns the event loop's time."""
         now = _now()
         while self._steps and self._steps[0][0] + STEPS <= now // STEP_S:
             self._sent -= self._steps.popleft()[1]

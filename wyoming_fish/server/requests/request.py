@@ -47,7 +47,7 @@ class SynthesisRequest:
         return self.streamed and self._in_pieces
 
     def add(self, text: str) -> None:
-        """Add text to the end. Raises WireError where the reply grows too long."""
+        """Add text to the end. Raises EventError where the reply grows too long."""
         if not text:
             return
         self.record.write()

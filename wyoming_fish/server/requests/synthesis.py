@@ -33,8 +33,8 @@ _LOGGER = logging.getLogger(__name__)
 class InternalError(FishError):
     """A bug in this server."""
 
-    code: ClassVar[str] = "internal"
-    default_advice: ClassVar[str] = "See the server's log, and please report it."
+    code: ClassVar[str] = "internal-error"
+    default_advice: ClassVar[str] = "See the log of the server, and report the error."
 
     def __init__(self) -> None:
         super().__init__("An internal error occurred.")
@@ -93,7 +93,7 @@ class Synthesis:
             except FishError as error:
                 failure = error
             except Exception as error:
-                _LOGGER.error("A reply failed; please report this", exc_info=error)
+                _LOGGER.error("Cannot speak a reply. Report this error.", exc_info=error)
                 failure = InternalError()
             # Two servers that are each other's fallback voice would never end.
             if record.audio or not fallback or reply.fallback_of:
@@ -118,11 +118,11 @@ class Synthesis:
         """The reply by the fallback voice. Silence in its pauses goes on from that of Fish."""
         record = reply.record
         speech = fallback.speak(reply.text(), owner_at(record.host), record)
-        if not (self._options.bridge and reply.streamed):
+        if not (self._options.keepalive_interval_s and reply.streamed):
             return speech
         rate = self._options.speech.sample_rate
         silence = Silence(
-            self._options.bridge,
+            self._options.keepalive_interval_s,
             rate,
             # It speaks when the text is complete.
             is_pending=lambda: True,
@@ -139,13 +139,13 @@ class Synthesis:
         except VoiceNotFoundError as error:
             if not self._options.ignore_unknown_voices:
                 raise
-            _LOGGER.warning("A client asks for an unknown voice; --voice speaks: %s", error)
+            _LOGGER.warning("Using --voice for an unknown voice: %s", error)
             voice = self._options.speech.voice
         settings = replace(self._options.speech, voice=voice)
         name = ",".join(voice) if isinstance(voice, tuple) else voice or "default"
         reply.record.spoken_by = f"voice {name}, backend {settings.backend}"
         # A plain reply is there whole: it has no pauses, and is kept and played again.
-        bridge = self._options.bridge if reply.streamed else None
+        bridge = self._options.keepalive_interval_s if reply.streamed else None
         first_audio_timeout_s = FALLBACK_AFTER_S if self._options.fallback_uri else None
         owner = owner_at(reply.record.host)
         speech = speak(
@@ -175,7 +175,7 @@ class Synthesis:
         """What has been kept of the reply; else ``speech``, which is kept for the next time."""
         text = "".join([piece async for piece in reply.text()])
         key = cache.key(settings, self._options.text_settings, reply.ssml, text)
-        kept = await cache.get(key)
+        kept = await cache.load(key)
         if kept is None:
             # Who is meant by a name in the text may change.
             speech = speech if "<voice" in text else cache.tee(key, speech)

@@ -1,33 +1,32 @@
-// What comes from the server becomes text nodes and attributes, never markup: the titles of voices are
-// written by strangers.
+// All data of the server becomes text nodes and attributes, never markup: strangers write the titles of voices.
 
-const POLL = 3000; // milliseconds between two looks at the server
-const SHOWN = 8; // replies, until all are asked for
-const HEADER = 44; // bytes of a WAV before its samples
-const AHEAD = 0.1; // seconds that the first sound waits, so that the second is there in time
+const POLL_INTERVAL_MS = 3000;
+const MAX_SHOWN_REPLIES = 8; // until the user selects "Show all"
+const WAV_HEADER_BYTES = 44;
+const PLAYBACK_DELAY_S = 0.1; // before the first audio, so that the next chunk arrives in time
 
-// All others are codes of errors.
+// All other outcomes are error codes.
 const OUTCOMES = {
   spoken: "spoken",
-  cached: "played again",
+  cached: "spoken from the cache",
   fallback: "spoken by the fallback voice",
-  left: "the client left",
+  "client-disconnected": "the client disconnected",
 };
 
 const $ = (id) => document.getElementById(id);
 
 function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
+  const item = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) item.setAttribute(key, value);
+  item.append(...children);
+  return item;
 }
 
-function drawn(name, attributes, ...children) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
+function svgElement(name, attributes, ...children) {
+  const item = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) item.setAttribute(key, value);
+  item.append(...children);
+  return item;
 }
 
 const seconds = (value) => `${value.toFixed(value < 10 ? 2 : 1)} s`;
@@ -38,23 +37,23 @@ let all = false;
 let shown = "";
 let sampleRate = 44100; // hertz
 
-async function look() {
+async function refresh() {
   let state;
   try {
     const response = await fetch("api/state");
     if (!response.ok) throw new Error(await response.text());
     state = await response.json();
   } catch {
-    tell("unreachable", false, "The server does not answer.");
+    setStatus("unreachable", false, "The server does not answer. Check that it runs.");
     return;
   }
-  sampleRate = state.sample_rate;
-  tell(state.ready ? "well" : "not well", state.ready, state.says);
+  sampleRate = state.sample_rate_hz;
+  setStatus(state.ready ? "ready" : "not ready", state.ready, state.message);
   const facts = {
-    "API credit": state.credit === null ? "unknown" : `${state.credit} US dollars`,
+    "API credit": state.credit_dollars === null ? "unknown" : `${state.credit_dollars} US dollars`,
     Backend: state.backend,
-    Sessions: `${state.sessions} of ${state.limit}${state.waiting ? `, ${state.waiting} wait` : ""}`,
-    "Warm sockets": state.idle_sockets,
+    Sessions: `${state.sessions} of ${state.sessions_limit}${state.replies_waiting ? `, ${state.replies_waiting} replies wait` : ""}`,
+    "Ready connections": state.connections_idle,
     Clients: state.clients,
     Version: state.version,
   };
@@ -67,23 +66,23 @@ async function look() {
   if (state.voices !== listed) await showVoices();
 }
 
-function tell(word, good, says) {
-  // Unchanged, it is not read out again.
-  if ($("badge").textContent === word && $("says").textContent === says) return;
+function setStatus(word, good, message) {
+  // A screen reader reads the element aloud again if it changes.
+  if ($("badge").textContent === word && $("message").textContent === message) return;
   $("badge").textContent = word;
   $("badge").className = `badge ${good ? "good" : "bad"}`;
-  $("says").textContent = says;
+  $("message").textContent = message;
 }
 
 function showReplies(replies) {
-  const news = JSON.stringify([all, replies]);
-  if (news === shown) return;
-  shown = news;
+  const content = JSON.stringify([all, replies]);
+  if (content === shown) return;
+  shown = content;
   $("no-replies").hidden = replies.length > 0;
-  $("more").hidden = all || replies.length <= SHOWN;
-  const visible = all ? replies : replies.slice(0, SHOWN);
-  // One scale for all, so that they can be compared; what is longer runs off at the right.
-  const longest = Math.max(2, ...visible.map((reply) => reply.ended ?? 0));
+  $("more").hidden = all || replies.length <= MAX_SHOWN_REPLIES;
+  const visible = all ? replies : replies.slice(0, MAX_SHOWN_REPLIES);
+  // All timelines have the same scale. Longer replies are cut off at the right.
+  const longest = Math.max(2, ...visible.map((reply) => reply.ended_s ?? 0));
   const scale = Math.min(longest, 10);
   $("replies").replaceChildren(...visible.map((reply) => row(reply, scale)));
 }
@@ -92,13 +91,13 @@ function row(reply, scale) {
   const good = ["spoken", "cached", "fallback"].includes(reply.outcome);
   const outcome = OUTCOMES[reply.outcome] ?? `failed: ${reply.outcome}`;
   const details = [`${reply.characters} characters`];
-  if (reply.audio) details.push(`${seconds(reply.audio)} of audio`);
-  if (reply.retries.length) details.push(`tried again after: ${reply.retries.join(", ")}`);
+  if (reply.audio_s) details.push(`${seconds(reply.audio_s)} of audio`);
+  if (reply.retries.length) details.push(`retried after: ${reply.retries.join(", ")}`);
   if (reply.spoken_by) details.push(reply.spoken_by);
   return element(
     "li",
     {},
-    element("span", { class: "times" }, new Date(reply.at * 1000).toLocaleTimeString()),
+    element("span", { class: "times" }, new Date(reply.requested_at * 1000).toLocaleTimeString()),
     " · ",
     element("strong", { class: good ? "good" : "bad" }, outcome),
     " · ",
@@ -109,10 +108,10 @@ function row(reply, scale) {
 }
 
 function firstAudio(reply) {
-  if (reply.heard === null) return "nothing heard";
-  if (reply.sent === null || reply.outcome === "fallback") return `heard after ${seconds(reply.heard)}`;
-  const parts = `text ${seconds(reply.sent)} + Fish ${seconds(reply.heard - reply.sent)}`;
-  return `heard after ${seconds(reply.heard)} (${parts})`;
+  const { first_send_s: sent, first_audio_s: heard } = reply;
+  if (heard === null) return "no audio";
+  if (sent === null || reply.outcome === "fallback") return `first audio after ${seconds(heard)}`;
+  return `first audio after ${seconds(heard)} (text ${seconds(sent)} + Fish ${seconds(heard - sent)})`;
 }
 
 function timeline(reply, scale) {
@@ -120,18 +119,18 @@ function timeline(reply, scale) {
   const bar = (kind, from, to, y, height) => {
     if (from === null || to === null || to < from) return [];
     const width = `${parseFloat(at(to)) - parseFloat(at(from))}%`;
-    return [drawn("rect", { class: kind, x: at(from), width, y, height })];
+    return [svgElement("rect", { class: kind, x: at(from), width, y, height })];
   };
-  const { text_ended: written, sent, heard, ended } = reply;
+  const { text_ended_s: written, first_send_s: sent, first_audio_s: heard, ended_s: ended } = reply;
   const marks = [];
   const step = scale > 5 ? 2 : scale > 2 ? 1 : 0.5;
   for (let time = 0; time < scale; time += step) {
-    marks.push(drawn("line", { x1: at(time), x2: at(time), y1: 0, y2: 28 }));
-    marks.push(drawn("text", { x: at(time), y: 27, dx: 2 }, `${time} s`));
+    marks.push(svgElement("line", { x1: at(time), x2: at(time), y1: 0, y2: 28 }));
+    marks.push(svgElement("text", { x: at(time), y: 27, dx: 2 }, `${time} s`));
   }
-  return drawn(
+  return svgElement(
     "svg",
-    { "aria-hidden": "true" }, // the words beside it say the same
+    { "aria-hidden": "true" }, // the text beside it has the same content
     ...marks,
     ...bar("text", 0, sent ?? ended, 2, 9),
     ...bar("fish", sent, heard ?? ended, 2, 9),
@@ -142,7 +141,7 @@ function timeline(reply, scale) {
 
 // --- the voices
 
-let listed = 0; // how many are shown
+let listed = 0; // number of voices on the page
 
 async function showVoices() {
   const response = await fetch("api/voices");
@@ -162,36 +161,36 @@ async function showVoices() {
 function voiceRow(voice) {
   const name = element("span", { class: "name" }, element("strong", {}, voice.title));
   if (voice.languages.length) name.append(" ", element("span", { class: "faint" }, voice.languages.join(", ")));
-  const made = element("li", {}, name);
-  if (!/^https?:\/\//.test(voice.sample ?? "")) return made;
-  const button = element("button", { type: "button", "aria-label": `Hear a sample of ${voice.title}` }, "Sample");
-  // Its address is another server's: nothing is fetched from there until somebody asks for it.
+  const item = element("li", {}, name);
+  if (!/^https?:\/\//.test(voice.sample_url ?? "")) return item;
+  const button = element("button", { type: "button", "aria-label": `Play a sample of ${voice.title}` }, "Sample");
+  // The sample is on another server: fetch nothing from there until the user selects it.
   button.addEventListener("click", () => {
-    const player = element("audio", { controls: "", src: voice.sample, "aria-label": `Sample of ${voice.title}` });
-    player.addEventListener("error", () => player.replaceWith(element("span", { class: "bad" }, "It cannot be played.")));
+    const player = element("audio", { controls: "", src: voice.sample_url, "aria-label": `Sample of ${voice.title}` });
+    player.addEventListener("error", () => player.replaceWith(element("span", { class: "bad" }, "Cannot play the sample.")));
     button.replaceWith(player);
     player.focus();
     player.play().catch(() => {});
   });
-  made.append(button);
-  return made;
+  item.append(button);
+  return item;
 }
 
-// --- speaking, heard while it comes
+// --- speech, played as it arrives
 
-let leave = null; // stops what is being said
+let cancel = null; // stops the speech
 
 async function speak(event) {
   event.preventDefault();
   const began = performance.now();
-  // In the rate of the samples, so that no two pieces are resampled apart.
+  // With the sample rate of the audio, no chunk is resampled.
   const context = new AudioContext({ sampleRate });
   const request = new AbortController();
   const player = new Player(context);
   let answered = false;
-  leave = () => request.abort();
-  busy(true);
-  say("Waiting for the first sound …");
+  cancel = () => request.abort();
+  setSpeaking(true);
+  showMessage("Waiting for the first audio …");
   try {
     await context.resume();
     const response = await fetch("api/speak", {
@@ -207,20 +206,20 @@ async function speak(event) {
     for (let { value, done } = await reader.read(); !done; { value, done } = await reader.read()) {
       player.feed(value);
       if (first === null && player.length) {
-        first = seconds((performance.now() - began) / 1000 + AHEAD);
-        say(`Speaking; the first sound came after ${first}.`);
+        first = seconds((performance.now() - began) / 1000 + PLAYBACK_DELAY_S);
+        showMessage(`Speaking. First audio after ${first}.`);
       }
     }
     await Promise.race([player.ended(), aborted(request.signal)]);
-    say(first === null ? "There was nothing to say." : `Spoken: ${seconds(player.length)}, heard after ${first}.`);
+    showMessage(first === null ? "The text has nothing to speak." : `Spoken: ${seconds(player.length)} of audio, first audio after ${first}.`);
   } catch (error) {
-    if (request.signal.aborted) say("Stopped.");
-    else if (answered) say("The speech broke off.", true);
-    else say(error instanceof TypeError ? "The server does not answer." : error.message, true);
+    if (request.signal.aborted) showMessage("Stopped.");
+    else if (answered) showMessage("The speech broke off. See the log of the server.", true);
+    else showMessage(error instanceof TypeError ? "The server does not answer. Check that it runs." : error.message, true);
   } finally {
     player.close();
-    busy(false);
-    look();
+    setSpeaking(false);
+    refresh();
   }
 }
 
@@ -228,19 +227,19 @@ function aborted(signal) {
   return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 }
 
-function busy(speaking) {
+function setSpeaking(speaking) {
   $("start").disabled = speaking;
   $("stop").disabled = !speaking;
 }
 
-function say(text, bad = false) {
+function showMessage(text, bad = false) {
   $("said").textContent = text;
   $("said").className = bad ? "bad" : "";
 }
 
-// Plays a WAV of s16le mono PCM as it comes: each piece is put on the audio clock behind the last.
+// Plays a WAV of s16le mono PCM as it arrives: schedules each chunk after the previous one.
 class Player {
-  length = 0; // seconds that have come
+  length = 0; // seconds of audio so far
   #bytes = new Uint8Array(0);
   #rate = 0;
   #next = 0;
@@ -260,9 +259,9 @@ class Player {
     joined.set(bytes, this.#bytes.length);
     this.#bytes = joined;
     if (!this.#rate) {
-      if (joined.length < HEADER) return;
+      if (joined.length < WAV_HEADER_BYTES) return;
       this.#rate = new DataView(joined.buffer).getUint32(24, true);
-      this.#bytes = joined.slice(HEADER);
+      this.#bytes = joined.slice(WAV_HEADER_BYTES);
     }
     const count = this.#bytes.length >> 1;
     if (!count) return;
@@ -279,14 +278,14 @@ class Player {
     source.buffer = buffer;
     source.connect(this.analyser);
     const now = this.context.currentTime;
-    if (this.#next < now) this.#next = now + AHEAD;
+    if (this.#next < now) this.#next = now + PLAYBACK_DELAY_S;
     source.start(this.#next);
     this.#next += buffer.duration;
     this.length += buffer.duration;
     this.#last = source;
   }
 
-  // When what has come so far has been heard.
+  // Resolves when all audio so far has been played.
   ended() {
     return new Promise((resolve) => {
       if (this.#last === null || this.#next <= this.context.currentTime) resolve();
@@ -309,14 +308,14 @@ class Player {
 }
 
 $("speak").addEventListener("submit", speak);
-$("stop").addEventListener("click", () => leave?.());
+$("stop").addEventListener("click", () => cancel?.());
 $("text").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("speak").requestSubmit();
 });
 $("more").addEventListener("click", () => {
   all = true;
-  look();
+  refresh();
 });
-document.addEventListener("visibilitychange", () => document.hidden || look());
-setInterval(() => document.hidden || look(), POLL);
-look();
+document.addEventListener("visibilitychange", () => document.hidden || refresh());
+setInterval(() => document.hidden || refresh(), POLL_INTERVAL_MS);
+refresh();

@@ -38,14 +38,14 @@ MAX_SPACE_CHARS: Final = 64
 
 _CLOSERS: Final = "\"'”’»›)]}）】」』》〉＂＇"
 
-_OPENERS: Final = '([{«„“‘"-*_'
+_OPENERS: Final = '([{«„“‘"-*_•⁃'
 
 # Marks that end a sentence if a space or a line follows, and those that need none.
 _SPACED_MARKS: Final = ".!?…"
 _FREE_MARKS: Final = "。！？｡။។៕।॥۔؟።፧։"
 _CLAUSE_MARKS: Final = ",;:،؛–—·"
 # Marks that belong to the word before them, although a space stands between: "Oui !", "40 %".
-_TRAILING_MARKS: Final = "?!:;%…"
+_TRAILING_MARKS: Final = ".?!:;%…"
 _SENTENCE_ENDS: Final = frozenset(_SPACED_MARKS)
 _CLAUSE_ENDS: Final = frozenset(_CLAUSE_MARKS)
 _FREE_CLAUSE_MARKS: Final = "，、；：､၊"
@@ -70,6 +70,8 @@ _LARGEST_ORDINAL: Final = 31
 # "2024. 05. 12."
 _YEAR_DIGITS: Final = 4
 _DATE: Final = re.compile(r"\d{1,2}\.")
+# The number of a list: 1.) and so on
+_LIST_NUMBER: Final = re.compile(r"\d{1,2}\.\)")
 _ROMAN: Final = re.compile(r"(?=[IVXL]{2})X{0,4}L?X{0,3}(?:IX|IV|V?I{0,3})")
 
 # Letters of each part of an abbreviation with full stops: "z.B", "Ph.D". One that begins with a
@@ -94,7 +96,7 @@ _CLAUSE_END: Final = re.compile(r"[，。！？、：\s]|[说說问問道喊答]
 _QUOTES: Final = "\"'”’»›“‘«"
 _OPENING_QUOTES: Final = ("«", "„", "“", "‹")
 _BEFORE_ORDINALS: Final = ("", "\n", "!", "?", ":", "–", "-", "(")
-_DASHES: Final = ("-", "–", "—")
+_AFTER_QUOTES: Final = ("-", "–", "—", "(")
 _SPACES: Final = "\u00a0\u202f "
 _WORDS: Final = (BEFORE_NUMBERS, ABBREVIATIONS, BESIDE_NUMBERS)
 _QUOTED: Final = frozenset(_CLOSERS)
@@ -192,7 +194,7 @@ def cut_kind(text: str, place: re.Match[str]) -> CutKind | None:
     if ends and following and following in _CLOSERS and not rest[1:2].isalnum():
         # "Oui ! »"
         return None
-    if ends and stem[-1] in _QUOTES and (following in _DASHES or _has_no_case(following)):
+    if ends and stem[-1] in _QUOTES and (following in _AFTER_QUOTES or _has_no_case(following)):
         # Mostly "he said".
         return CutKind.CLAUSE
     if ends and not goes_on and not _is_abbreviation(stem, rest):
@@ -208,6 +210,8 @@ def cut_kind(text: str, place: re.Match[str]) -> CutKind | None:
 def _is_abbreviation(stem: str, rest: str) -> bool:
     """Whether the full stop that ends ``stem`` belongs to its word; ``rest`` follows it."""
     last = _last_word(stem)
+    if _LIST_NUMBER.fullmatch(last):
+        return True
     if not last.endswith(".") or last[-2:-1] in _CLOSERS:
         return False
     word = last.strip(_AROUND_WORDS)
@@ -221,7 +225,8 @@ def _is_abbreviation(stem: str, rest: str) -> bool:
     if word in LIST_ENDS or f"{previous}.{word}" in LIST_ENDS:
         return False
     if _has_parts(word.replace("-", "")) or _ROMAN.fullmatch(word) or word in MAY_END:
-        return starter not in SENTENCE_STARTERS
+        # "a. The first item"
+        return starter not in SENTENCE_STARTERS or (len(word) == 1 and word.islower())
     return _is_listed(word, before, rest)
 
 
@@ -249,9 +254,10 @@ def _is_ordinal(number: str, before: str, rest: str) -> bool:
         return _DATE.match(rest) is not None
     if int(number[:3]) > _LARGEST_ORDINAL:
         return False
-    if rest[:1].isdecimal() or before[-1:] in _BEFORE_ORDINALS or " " not in before:
-        return True
     previous = _bare_word(before)
+    is_first = not previous or " " not in before or before[-1] in _BEFORE_ORDINALS
+    if is_first or rest[:1].isdecimal():
+        return True
     if before[-1] == ".":
         # "Nr. 5. Dann"
         is_letter = len(previous) == 1 and previous.isalpha()

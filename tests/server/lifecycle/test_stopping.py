@@ -22,7 +22,7 @@ from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 from wyoming_fish.server.requests.cache import Cache
 from wyoming_fish.server.shutdown import EXIT_TIMEOUT_S, STOP_TIMEOUT_S
 
-from ..support.server import Serving, receive
+from ...support.server import Serving, receive
 
 TEXT = "Good night. The doors are locked."
 
@@ -98,7 +98,7 @@ async def test_everything_hangs(tmp_path: Path) -> None:
             "--api-key=key",
             "--uri=tcp://127.0.0.1:0",
             "--http=127.0.0.1:0",
-            f"--cache={tmp_path}",
+            f"--cache-dir={tmp_path}",
         ]
         options = Options.parse(flags, {})
         cache = Cache(tmp_path, 1, emulator.url)
@@ -130,7 +130,7 @@ async def test_everything_hangs(tmp_path: Path) -> None:
         finally:
             await asyncio.to_thread(program.end)
     assert reply.types[-2:] == ["error", "synthesize-stopped"]
-    assert reply.error.code == "stopping"
+    assert reply.error.code == "server-stopping"
     assert status == 1
     assert took == pytest.approx(EXIT_TIMEOUT_S / 10, abs=0.5)
     assert "Traceback" not in program.log
@@ -175,4 +175,4 @@ async def test_a_request_while_stopping(serving: Serving, caplog: pytest.LogCapt
             reply = await receive(client, "no such event")
             await stopping
         assert reply.types == ["audio-chunk", "audio-stop", "error", "synthesize-stopped"]
-        assert reply.error.code == "stopping"
+        assert reply.error.code == "server-stopping"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from wyoming_fish.fish.owner import owner_at
-from wyoming_fish.server.admission import Client, given_up
+from wyoming_fish.server.admission import Client, connections_to_close
 
 
 @dataclass
@@ -23,25 +23,25 @@ def _clients(connection: _Connection, *addresses: str) -> list[Client[_Connectio
     return [Client(connection, owner_at(address)) for address in addresses]
 
 
-def _given_up(
+def _connections_to_close(
     clients: list[Client[_Connection]], address: str, *, per_address: int, in_all: int
 ) -> list[int] | None:
-    return given_up(dict(enumerate(clients)), owner_at(address), per_address, in_all)
+    return connections_to_close(dict(enumerate(clients)), owner_at(address), per_address, in_all)
 
 
 def test_an_address_keeps_no_other_of_its_network_out() -> None:
     """One that has all the connections that it may leaves half as many to the network."""
     clients = _clients(BUSY, *["fd00:1::1"] * 4)
-    assert _given_up(clients, "fd00:1::1", per_address=4, in_all=9) is None
-    assert _given_up(clients, "fd00:1::2", per_address=4, in_all=9) == []
+    assert _connections_to_close(clients, "fd00:1::1", per_address=4, in_all=9) is None
+    assert _connections_to_close(clients, "fd00:1::2", per_address=4, in_all=9) == []
 
 
 def test_a_network_keeps_no_other_out() -> None:
     """However many addresses it has, it may have half as many again as one address."""
     clients = _clients(BUSY, *[f"fd00:1::{number}" for number in range(6)])
-    assert _given_up(clients, "fd00:1::9", per_address=4, in_all=9) is None
+    assert _connections_to_close(clients, "fd00:1::9", per_address=4, in_all=9) is None
     for house in ("fd00:2::1", "192.168.1.2"):
-        assert _given_up(clients, house, per_address=4, in_all=9) == []
+        assert _connections_to_close(clients, house, per_address=4, in_all=9) == []
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def test_a_network_keeps_no_other_out() -> None:
 def test_an_idle_one_makes_room_for_who_has_fewer(idle: str, given: list[int] | None) -> None:
     """Networks are compared first, then the addresses of the client's own network."""
     clients = _clients(IDLE, *idle.split())
-    assert _given_up(clients, "fd00:1::2", per_address=5, in_all=5) == given
+    assert _connections_to_close(clients, "fd00:1::2", per_address=5, in_all=5) == given
     busy = _clients(BUSY, *idle.split())
-    assert _given_up(busy, "fd00:1::2", per_address=5, in_all=5) is None
+    assert _connections_to_close(busy, "fd00:1::2", per_address=5, in_all=5) is None
 
 
 @pytest.mark.parametrize(
@@ -91,20 +91,20 @@ def test_a_request_that_is_not_heard_makes_room_for_a_smaller_network(
         connection = _Connection(busy=True, unheard_since=float(since) if since else None)
         clients += _clients(connection, address)
     expected = None if given is None else [given]
-    assert _given_up(clients, "fd00:1::2", per_address=9, in_all=4) == expected
+    assert _connections_to_close(clients, "fd00:1::2", per_address=9, in_all=4) == expected
     # Idle ones go first.
     clients += _clients(IDLE, *["192.168.1.3"] * 4)
-    assert _given_up(clients, "fd00:1::2", per_address=9, in_all=8) == [4]
+    assert _connections_to_close(clients, "fd00:1::2", per_address=9, in_all=8) == [4]
 
 
 def test_those_without_use_make_room_first() -> None:
     """One that is being closed before a silent one, and that before an idle one."""
     clients = _clients(IDLE, *["192.168.1.3"] * 3)
     clients += _clients(_Connection(silent=True), "192.168.1.4")
-    assert _given_up(clients, "192.168.1.2", per_address=9, in_all=4) == [3]
+    assert _connections_to_close(clients, "192.168.1.2", per_address=9, in_all=4) == [3]
     # A silent one of the largest network comes before others: they have hardly had time to speak.
     clients += _clients(_Connection(silent=True), "192.168.1.3")
-    assert _given_up(clients, "192.168.1.2", per_address=9, in_all=5) == [4]
+    assert _connections_to_close(clients, "192.168.1.2", per_address=9, in_all=5) == [4]
     clients += _clients(_Connection(ending=True), "192.168.1.5")
-    assert _given_up(clients, "192.168.1.2", per_address=9, in_all=6) == [5]
-    assert _given_up(clients[:3], "192.168.1.2", per_address=9, in_all=3) == [0]
+    assert _connections_to_close(clients, "192.168.1.2", per_address=9, in_all=6) == [5]
+    assert _connections_to_close(clients[:3], "192.168.1.2", per_address=9, in_all=3) == [0]

@@ -7,7 +7,7 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, Synthesize
 
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
 
-from ..support.server import Serving, check_envelope, receive
+from ...support.server import Serving, check_envelope, receive
 
 RATE = 8000
 SAMPLES = 255
@@ -16,7 +16,7 @@ HALF_AN_HOUR = 30 * 60
 SENTENCE = "All work and no play makes Jack a dull boy, and it is 19.5 degrees outside. "
 TEXT = SENTENCE * (HALF_AN_HOUR * RATE // SAMPLES // len(SENTENCE) + 1)
 
-FLAGS = (f"--sample-rate={RATE}", "--text=raw")
+FLAGS = (f"--sample-rate={RATE}", "--text-mode=raw")
 
 
 @pytest.mark.parametrize("way", [(), ("--resume",)])
@@ -49,7 +49,7 @@ async def test_a_text_that_pauses_again_and_again(
     monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.WATCHDOG_INTERVAL_S", 0.02)
     settings = EmulatorSettings(voice="code")
     words = ["It is late. ", "The doors ", "are ", "locked. ", "Sleep well."]
-    flags = ("--text=raw", "--bridge=0.02", "--idle-time=0.05")
+    flags = ("--text-mode=raw", "--keepalive-interval=0.02", "--client-idle-timeout=0.05")
     async with serving(settings, *flags) as served, served.client() as client:
         await client.write_event(SynthesizeStart().event())
         pcm = b""

@@ -21,7 +21,7 @@ from tests.support.hostile_servers import (
     voice,
 )
 
-from ..support.attacked import PING_LIMITS_S, Running, started
+from ...support.attacked import PING_LIMITS_S, Running, started
 
 CONTROL = "x\n2026-01-01 INFO FORGED \x1b[31mred\x1b]0;title\x07\u202e"
 
@@ -238,7 +238,7 @@ async def test_voices(name: str) -> None:
         with running.watched():
             release.set()
             if name != "many voices":
-                said = "The voices could not be listed: .* Check that the base URL"
+                said = "Cannot list the voices: .* Check that the base URL"
                 await asyncio.to_thread(running.program.wait_for, said)
             assert await _get(page, "/metrics") == 200
             assert await _get(page, "/readyz") == 503

@@ -18,7 +18,7 @@ from wyoming.tts import (
 
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
 
-from ..support.server import Serving, check_envelope, receive, stream
+from ...support.server import Serving, check_envelope, receive, stream
 
 TEXT = "Good night. The doors are locked, and it is 19.5 °C in the «Küche» 🌙."
 CLEAN = TEXT.replace(" 🌙", "")
@@ -28,7 +28,7 @@ CLEAN = TEXT.replace(" 🌙", "")
 async def test_streamed_and_plain_in_any_order(serving: Serving, text: str, heard: str) -> None:
     """One connection carries replies of both kinds, each whole and in one envelope."""
     settings = EmulatorSettings(voice="code", frame=0.05, odd_frames=True)
-    async with serving(settings, f"--text={text}") as served, served.client() as client:
+    async with serving(settings, f"--text-mode={text}") as served, served.client() as client:
         for number in range(3):
             await stream(client, [f"{number}. ", *TEXT])
             reply = await receive(client, "synthesize-stopped")
@@ -120,7 +120,7 @@ async def test_leaving_frees_the_session(serving: Serving) -> None:
 
 async def test_a_client_that_waits_has_a_socket_warmed(serving: Serving) -> None:
     """Who connects and waits will speak; who only looks in, as Home Assistant does, will not."""
-    flags = ("--warm=1", "--quiet-time=0.05")
+    flags = ("--ready-connections=1", "--pool-idle-timeout=0.05")
     async with serving(EmulatorSettings(voice="tone"), *flags) as served:
         await served.emulator.wait_for(lambda e: e.sockets_opened == 1 and e.sockets_open == 0)
         async with served.client() as client:
@@ -276,7 +276,7 @@ async def test_events_that_make_no_sense(
             for event in events:
                 await client.write_event(event)
             reply = await receive(client, "no such event")
-            assert reply.error.code == "bad-event"
+            assert reply.error.code == "invalid-event"
             # A client that has begun to stream waits for it.
             streaming = events[0].type == "synthesize-start"
             assert reply.types == ["error", *(["synthesize-stopped"] if streaming else [])]

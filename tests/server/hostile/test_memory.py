@@ -18,8 +18,8 @@ from wyoming.tts import Synthesize
 from tests.support.processes import READY, Program, server
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 
-from ..support.hostile_events import CORPUS, HELD, LARGE
-from ..support.server import crowd, receive, stream
+from ...support.hostile_events import CORPUS, HELD, LARGE
+from ...support.server import crowd, receive, stream
 
 TEXT = "Good night. The doors are locked."
 

@@ -19,7 +19,7 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart
 from tests.support.processes import ENVIRONMENT, READY, ROOT, Program, server
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 
-from ..support.server import Serving, check_envelope, receive
+from ...support.server import Serving, check_envelope, receive
 
 TEXT = "Good night. The doors are locked."
 
@@ -81,7 +81,7 @@ async def test_what_takes_too_long_is_told(
             await served.emulator.wait_for(lambda e: e.sessions_open == 1)
         reply = await receive(client, "no such event")
     assert reply.types[-2:] == ["error", "synthesize-stopped"]
-    assert reply.error.code == "stopping"
+    assert reply.error.code == "server-stopping"
 
 
 @pytest.mark.parametrize("flags", [[], ["--resume"], ["--backend=drama-3"]])
@@ -164,7 +164,7 @@ async def test_a_taken_unix_socket_is_left_alone(tmp_path: Path) -> None:
     address = f"--uri=unix://{tmp_path / 'fish.sock'}"
     async with _running(EmulatorSettings(voice="code"), address) as (_, _, uri):
         with server("--demo", address) as second:
-            await asyncio.to_thread(second.wait_for, "in use by another server")
+            await asyncio.to_thread(second.wait_for, "Another server uses")
             assert await asyncio.to_thread(second.wait) == 1
         async with AsyncClient.from_uri(uri) as client:
             await client.write_event(Synthesize(TEXT).event())

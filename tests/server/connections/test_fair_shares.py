@@ -13,7 +13,7 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart
 from tests.support.hosts import two_hosts
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
 
-from ..support.server import Served, Serving
+from ...support.server import Served, Serving
 
 # All of 127.0.0.0/8 is this machine.
 ONE, ANOTHER = "127.0.0.2", "127.0.0.3"

@@ -1,4 +1,4 @@
-"""Texts that visitors of the page have spoken: a few at the same time, shared by network."""
+"""Speech API of the status page: a few texts at the same time, shared by network."""
 
 from __future__ import annotations
 
@@ -13,40 +13,41 @@ from wyoming.event import Event
 from ..fish.connections.shares import Shares
 from ..fish.errors import FishError
 from ..fish.owner import Owner, owner_at
+from ..server.context import ServerContext
 from ..server.events import EventError, is_ssml, json_object, text_of, voice_of
 from ..server.requests.request import SynthesisRequest
 from ..wav import UNKNOWN_LENGTH, Format
 from .connections import Connections, cut_off
-from .context import ServerContext
 from .readiness import Readiness
 
-__all__ = ["MAX_BODY_BYTES", "Speaking"]
+__all__ = ["MAX_BODY_BYTES", "SpeechApi"]
 
 _LOGGER = logging.getLogger(__name__)
 
-# Characters of a text that the page may have spoken: two minutes of speech.
+# Two minutes of speech.
 MAX_TEXT_CHARS: Final = 2000
-# Bytes of the request that holds it.
+# A request with a text of MAX_TEXT_CHARS in JSON.
 MAX_BODY_BYTES: Final = 16 * 1024
 
-# Texts that the page may have spoken at the same time: the account's sessions are the house's.
-MAX_SPEAKING: Final = 2
+# The account's sessions are for the Wyoming clients, too.
+MAX_SPEECHES: Final = 2
 _BUSY: Final = "The page is already speaking two texts, its maximum. Try again when one has ended."
 
-# Texts that a network, or an address in it, must have more than another one to give way to it.
+# Number of texts that a network, or an address in it, must have more than another one, before one
+# of its texts ends for the other.
 # With a difference of one, two clients would interrupt each other in turn.
 UNFAIR_GAP: Final = 2
 
-# Seconds until a request's body has come.
+# Seconds until the body of a request must have arrived.
 BODY_TIMEOUT_S: Final = 10.0
 
-# Seconds that a reply may take in total: a client that reads it as it plays needs five minutes at
-# the lowest speed. One that takes it in drops holds a session for no longer.
-MAX_SPEAKING_S: Final = 600.0
+# Seconds for a whole reply: a client that reads it as it plays needs five minutes at the lowest
+# speed. A slower client would hold a session of the account.
+SPEECH_TIMEOUT_S: Final = 600.0
 
 
-class Speaking:
-    """Answers requests to speak a text."""
+class SpeechApi:
+    """Answers `POST /api/speak`."""
 
     def __init__(
         self, context: ServerContext, readiness: Readiness, connections: Connections
@@ -59,33 +60,33 @@ class Speaking:
 
     @property
     def tasks(self) -> set[asyncio.Task[Any]]:
-        """The tasks that speak."""
+        """The tasks of the texts that are being spoken."""
         return set(self._speeches)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Speak what a Wyoming `synthesize` holds, in JSON; the answer is a WAV that grows."""
+        """Speak a text: the data of a Wyoming `synthesize` event. The answer is a WAV."""
         if "Content-Encoding" in request.headers:
-            return _refusal(400, "This cannot be read: send it without a Content-Encoding.")
+            return _refusal(400, "The request has a Content-Encoding. Send it without one.")
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
                 reply = _reply(await request.read())
         except TimeoutError:
             return _refusal(408, "The request did not arrive in time. Try again.")
         except web.RequestPayloadError:
-            return _refusal(400, "This cannot be read: the request's body is not valid HTTP.")
+            return _refusal(400, "The request is not valid: the body is not valid HTTP.")
         except EventError as error:
-            return _refusal(400, f"This cannot be read: {error}.")
+            return _refusal(400, f"The request is not valid: {error}.")
         reply.record.host = request.remote or ""
         if self._readiness.stopping:
             return _refusal(503, "The server is stopping.")
-        if not self._make_room(owner_at(reply.record.host)):
+        if not self._admit(owner_at(reply.record.host)):
             return _refusal(429, _BUSY)
         self._connections.keep(request)
-        return await self._say(reply, request)
+        return await self._stream(reply, request)
 
-    def _make_room(self, owner: Owner) -> bool:
-        """Return whether ``owner`` may have a text spoken; another's may be ended for it."""
-        if len(self._speeches) < MAX_SPEAKING:
+    def _admit(self, owner: Owner) -> bool:
+        """Return whether ``owner`` may have a text spoken. Can end a text of another owner."""
+        if len(self._speeches) < MAX_SPEECHES:
             return True
         held = Shares(speech.owner for speech in self._speeches.values())
         for task, speech in self._speeches.items():
@@ -96,7 +97,7 @@ class Speaking:
                 return True
         return False
 
-    async def _say(self, reply: SynthesisRequest, request: web.Request) -> web.StreamResponse:
+    async def _stream(self, reply: SynthesisRequest, request: web.Request) -> web.StreamResponse:
         options = self._context.options
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - aiohttp runs each request in one
@@ -104,7 +105,7 @@ class Speaking:
         pcm = Format(options.speech.sample_rate, 2, 1).wav_header(UNKNOWN_LENGTH)
         try:
             async with (
-                asyncio.timeout(MAX_SPEAKING_S) as time_limit,
+                asyncio.timeout(SPEECH_TIMEOUT_S) as time_limit,
                 contextlib.aclosing(self._context.synthesis.speak(reply)) as audio,
             ):
                 self._speeches[task] = _Speech(owner_at(reply.record.host), time_limit)
@@ -114,10 +115,10 @@ class Speaking:
                     await self._connections.write(request, response, pcm)
                     pcm = await anext(audio, b"")
         except FishError as error:
-            _LOGGER.warning("A reply to the page failed: %s", error)
+            _LOGGER.warning("Cannot speak a text of the page: %s", error)
             if not response.prepared:
                 return _refusal(502, str(error))
-            # Without the last chunk: what has been cut must not look whole.
+            # Without the last HTTP chunk, the client knows that the audio is incomplete.
             if request.transport is not None:
                 request.transport.close()
         except (ConnectionError, TimeoutError) as error:
@@ -136,13 +137,13 @@ class _Speech(NamedTuple):
     time_limit: asyncio.Timeout
 
     def end_now(self) -> None:
-        """Let its time be over."""
+        """End it by its timeout."""
         if not self.time_limit.expired():
             self.time_limit.reschedule(asyncio.get_running_loop().time())
 
 
 def _reply(body: bytes) -> SynthesisRequest:
-    """What is asked for, in the words of Wyoming's `synthesize`. Raises WireError."""
+    """Return the request in a JSON body. Raises EventError."""
     event = Event("synthesize", json_object(body))
     reply = SynthesisRequest(voice_of(event), MAX_TEXT_CHARS, streamed=False, ssml=is_ssml(event))
     reply.add(text_of(event))

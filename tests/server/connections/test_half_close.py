@@ -13,7 +13,7 @@ from wyoming.tts import Synthesize
 
 from wyoming_fish.emulator import EmulatorSettings, Fault, decode_code_voice
 
-from ..support.server import Reply, Served, Serving, check_envelope, receive
+from ...support.server import Reply, Served, Serving, check_envelope, receive
 
 TEXT = "Good night. The doors are locked."
 

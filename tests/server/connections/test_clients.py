@@ -23,14 +23,14 @@ from wyoming.tts import (
 
 from tests.support import idle_clock
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
-from wyoming_fish.server.connection import EVENTS_AT_ONCE, TEXT_TIMEOUT_S
+from wyoming_fish.server.connection import EVENTS_PER_TURN, TEXT_TIMEOUT_S
 from wyoming_fish.server.events import WIDTH
-from wyoming_fish.server.listener import ACCEPTED_AT_ONCE
-from wyoming_fish.server.requests.queue import MAX_WAITING
+from wyoming_fish.server.listener import MAX_ACCEPTS_PER_TURN
+from wyoming_fish.server.requests.queue import MAX_WAITING_REQUESTS
 from wyoming_fish.server.requests.request import SynthesisRequest
 
-from ..support.server import Served, Serving, crowd, receive, stream
-from ..support.visiting import visitor
+from ...support.server import Served, Serving, crowd, receive, stream
+from ...support.visiting import visitor
 
 TEXT = "Good night. The doors are locked."
 
@@ -52,14 +52,14 @@ async def test_a_thousand_that_say_nothing(serving: Serving) -> None:
         assert await early.read_event()
         async with crowd(served.port, 1000) as readers:
             assert await _is_served(served)
-            # Who has said something is not sent away for them.
+            # A client that has sent an event is not closed for them.
             await early.write_event(Synthesize(TEXT).event())
             assert decode_code_voice((await receive(early, "audio-stop")).pcm) == TEXT
             # The first of them are gone, and know why.
-            assert b"too-many" in await readers[0].read()
+            assert b"too-many-connections" in await readers[0].read()
 
 
-@pytest.mark.parametrize("flag", ["--max-connections=3", "--max-per-address=3"])
+@pytest.mark.parametrize("flag", ["--max-connections=3", "--max-connections-per-address=3"])
 async def test_too_many_that_are_served(serving: Serving, flag: str) -> None:
     """Where all who are there have asked for something, one more is refused, in words."""
     async with contextlib.AsyncExitStack() as stack:
@@ -70,31 +70,31 @@ async def test_too_many_that_are_served(serving: Serving, flag: str) -> None:
             assert await client.read_event()
         async with served.client() as client:
             reply = await receive(client, "no such event")
-            assert reply.error.code == "too-many"
+            assert reply.error.code == "too-many-connections"
 
 
 async def test_silence_has_an_end(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that connects and says nothing, or says it very slowly, is told and sent away."""
+    """A client that sends nothing, or very slowly, gets an error and is disconnected."""
     monkeypatch.setattr("wyoming_fish.server.connection.FIRST_EVENT_TIMEOUT_S", 0.05)
     async with serving(EmulatorSettings()) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         writer.write(b'{"type":')
         event = await async_read_event(reader)
         assert event is not None
-        assert Error.from_event(event).code == "idle"
+        assert Error.from_event(event).code == "idle-timeout"
         assert await reader.read() == b""
         writer.close()
 
 
 async def test_idleness_has_an_end(serving: Serving) -> None:
-    """A client that has been served and wants nothing more is sent away, but not amid a reply."""
+    """An idle client is disconnected, but not during a reply."""
     settings = EmulatorSettings(voice="code", first_audio=0.1)
-    async with serving(settings, "--idle-time=0.05") as served, served.client() as client:
+    async with serving(settings, "--client-idle-timeout=0.05") as served, served.client() as client:
         await client.write_event(Synthesize(TEXT).event())
         assert decode_code_voice((await receive(client, "audio-stop")).pcm) == TEXT
         reply = await receive(client, "no such event")
         assert reply.types == ["error"]
-        assert reply.error.code == "idle"
+        assert reply.error.code == "idle-timeout"
 
 
 async def test_a_text_that_never_goes_on(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ async def test_a_text_that_never_goes_on(serving: Serving, monkeypatch: pytest.M
         await client.write_event(SynthesizeChunk("Once upon a time. And").event())
         reply = await receive(client, "no such event")
         assert reply.types[-2:] == ["error", "synthesize-stopped"]
-        assert reply.error.code == "idle"
+        assert reply.error.code == "idle-timeout"
         await served.emulator.wait_for(lambda e: e.sessions_open == 0)
 
 
@@ -114,7 +114,7 @@ def test_a_text_that_is_written_slowly(serving: Serving) -> None:
 
     async def listen() -> str:
         settings = EmulatorSettings(voice="code")
-        async with serving(settings, "--bridge=0") as served, served.client() as client:
+        async with serving(settings, "--keepalive-interval=0") as served, served.client() as client:
             await client.write_event(SynthesizeStart().event())
             for _ in range(4):
                 await client.write_event(SynthesizeChunk("Good night. ").event())
@@ -166,13 +166,13 @@ async def test_a_client_that_reads_nothing(serving: Serving) -> None:
 
 async def test_a_text_without_end(serving: Serving) -> None:
     """A reply may have only so many characters."""
-    async with serving(EmulatorSettings(voice="code"), "--max-text=100") as served:
+    async with serving(EmulatorSettings(voice="code"), "--max-pending-characters=100") as served:
         async with served.client() as client:
             await client.write_event(SynthesizeStart().event())
             for _ in range(11):
                 await client.write_event(SynthesizeChunk("ten more, ").event())
             reply = await receive(client, "no such event")
-            assert reply.error.code == "bad-event"
+            assert reply.error.code == "invalid-event"
             assert "100 characters" in reply.error.text
         assert await _is_served(served)
 
@@ -189,7 +189,7 @@ async def test_pieces_of_nothing() -> None:
 async def test_texts_without_end(serving: Serving) -> None:
     """Nor may all that a client has asked for, and has not heard yet, be longer."""
     settings = EmulatorSettings(voice="code", first_audio=0.05)
-    async with serving(settings, "--max-text=100") as served:
+    async with serving(settings, "--max-pending-characters=100") as served:
         async with served.client() as client:
             for _ in range(3):
                 for _ in range(3):
@@ -198,7 +198,7 @@ async def test_texts_without_end(serving: Serving) -> None:
                     assert (await receive(client, "audio-stop")).pcm
             for _ in range(4):
                 await client.write_event(Synthesize("thirty letters or a few more.").event())
-            assert (await receive(client, "error")).error.code == "bad-event"
+            assert (await receive(client, "error")).error.code == "invalid-event"
         assert await _is_served(served)
 
 
@@ -206,12 +206,12 @@ async def test_requests_without_end(serving: Serving) -> None:
     """Nor may a client have more than so many replies waiting, however short they are."""
     async with serving(EmulatorSettings(voice="code", first_audio=30)) as served:
         async with served.client() as client:
-            for _ in range(MAX_WAITING + 2):
+            for _ in range(MAX_WAITING_REQUESTS + 2):
                 await client.write_event(Synthesize("").event())
                 await client.write_event(Synthesize("Hi.").event())
             reply = await receive(client, "error")
-            assert reply.error.code == "bad-event"
-            assert f"{MAX_WAITING} replies" in reply.error.text
+            assert reply.error.code == "invalid-event"
+            assert f"{MAX_WAITING_REQUESTS} requests" in reply.error.text
         served.emulator.settings.first_audio = 0.0
         assert await _is_served(served)
 
@@ -226,28 +226,28 @@ async def test_a_client_that_writes_without_pause(
     async def others() -> None:
         nonlocal most, before
         while True:
-            passed = sum("Passed over" in message for message in caplog.messages[before:])
+            passed = sum("Ignoring an event" in message for message in caplog.messages[before:])
             most, before = max(most, passed), len(caplog.messages)
             await asyncio.sleep(0)
 
     async with serving(EmulatorSettings()) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         waiting = asyncio.create_task(others())
-        writer.write(b'{"type": "x"}\n' * 200 * EVENTS_AT_ONCE + b'{"type": "ping"}\n')
+        writer.write(b'{"type": "x"}\n' * 200 * EVENTS_PER_TURN + b'{"type": "ping"}\n')
         assert await async_read_event(reader)
         waiting.cancel()
         writer.close()
     # As many as it can in a turn.
-    assert 0 < most <= 100 * EVENTS_AT_ONCE
+    assert 0 < most <= 100 * EVENTS_PER_TURN
 
 
 async def test_the_silent_are_let_go_one_by_one(serving: Serving) -> None:
     """One client more takes the place of one that is silent, and of no other."""
-    flags = ("--max-connections=2", "--max-per-address=2", "--http=127.0.0.1:0")
+    flags = ("--max-connections=2", "--max-connections-per-address=2", "--http=127.0.0.1:0")
     async with serving(EmulatorSettings(), *flags) as served, crowd(served.port, 3) as readers:
-        assert b"too-many" in await readers[0].read()
+        assert b"too-many-connections" in await readers[0].read()
         async with visitor(served) as session, session.get("/metrics") as response:
-            assert 'connections_refused_total{reason="silent"} 1.0' in await response.text()
+            assert 'clients_refused_total{reason="displaced-silent"} 1.0' in await response.text()
 
 
 async def test_stopping_does_not_wait_for_who_does_not_read(
@@ -270,7 +270,7 @@ async def test_stopping_does_not_wait_for_who_does_not_read(
             listening = asyncio.create_task(receive(client, "no such event"))
             began = asyncio.get_running_loop().time()
         assert asyncio.get_running_loop().time() - began < 3
-        assert (await listening).error.code == "stopping"
+        assert (await listening).error.code == "server-stopping"
 
 
 async def test_a_burst_of_the_silent(serving: Serving) -> None:
@@ -282,14 +282,14 @@ async def test_a_burst_of_the_silent(serving: Serving) -> None:
                 client.connect(("127.0.0.1", served.port))
                 client.setblocking(False)
             most, request_log = 0, served.server._request_log  # noqa: SLF001 - no other way
-            while request_log.refused["silent"] < 95 or request_log.clients > 5:
+            while request_log.refused["displaced-silent"] < 95 or request_log.clients > 5:
                 await asyncio.sleep(0)
                 most = max(most, request_log.clients)
-            assert most <= 5 + 12 * ACCEPTED_AT_ONCE
+            assert most <= 5 + 12 * MAX_ACCEPTS_PER_TURN
             told = 0
             for client in clients:
                 with contextlib.suppress(BlockingIOError):
-                    told += b"too-many" in client.recv(1024)
+                    told += b"too-many-connections" in client.recv(1024)
             assert told == 95
 
 

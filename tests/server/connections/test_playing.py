@@ -34,7 +34,7 @@ async def _connected(
 
     def new_wire() -> WyomingStream:
         return WyomingStream(
-            wires.put_nowait, MemoryBudget(0).share(), write_timeout=WRITE_TIMEOUT_S
+            wires.put_nowait, MemoryBudget(0).share(), write_timeout_s=WRITE_TIMEOUT_S
         )
 
     if kind == "unix":

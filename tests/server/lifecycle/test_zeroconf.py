@@ -101,7 +101,7 @@ def test_found(hosts: tuple[Host, Host]) -> None:
         program.wait_for(READY)
         there.run(find)
         assert program.wait() == 0
-        program.wait_for(f"Announced as «Kitchen» at {here.ipv4}, {here.ipv6}")
+        program.wait_for(f'Announcing the server as "Kitchen" at {here.ipv4}, {here.ipv6}')
         assert "Traceback" not in program.log
         assert "WARNING" not in program.log
 
@@ -117,9 +117,9 @@ def test_two_of_a_name(hosts: tuple[Host, Host]) -> None:
             assert await watcher.resolve("Kitchen") == ({here.ipv4, here.ipv6}, 10210)
 
     with _server_on(here, 10210, "--zeroconf", "Kitchen") as first:
-        first.wait_for("Announced as «Kitchen»")
+        first.wait_for('Announcing the server as "Kitchen"')
         with _server_on(there, 10211, "--zeroconf", "Kitchen") as second:
-            second.wait_for("Announced as «Kitchen-2»")
+            second.wait_for('Announcing the server as "Kitchen-2"')
             there.run(find)
 
 
@@ -135,7 +135,9 @@ def test_addresses_change(hosts: tuple[Host, Host]) -> None:
             here.ip("address", "delete", f"{here.ipv4}/24", "dev", "lan")
             here.ip("address", "add", f"{moved}/24", "dev", "lan")
             here.ip("route", "replace", "default", "dev", "lan")
-            await asyncio.to_thread(program.wait_for, f"Announced as «Kitchen» at {moved}$")
+            await asyncio.to_thread(
+                program.wait_for, f'Announcing the server as "Kitchen" at {moved}$'
+            )
             await watcher.wait_for(ServiceStateChange.Updated, "Kitchen")
             async with asyncio.timeout(LIMIT):
                 # What is older than what it has heard last, it forgets a second later, unseen.
@@ -199,9 +201,10 @@ def test_refused(address: str, tmp_path: Path) -> None:
     """Where nobody else could reach it, the server says so in a sentence, and ends with 1."""
     uri = address.format(tmp_path)
     with server("--demo", "--uri", uri, "--zeroconf") as program:
-        program.wait_for("wyoming-fish: --zeroconf: other machines cannot reach a server")
+        program.wait_for("wyoming-fish: --zeroconf needs an address that other machines can reach")
         assert program.wait() == 1
         assert "Traceback" not in program.log
+        assert "does not have that address" not in program.log
 
 
 def test_names() -> None:

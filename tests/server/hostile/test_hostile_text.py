@@ -145,7 +145,10 @@ async def running() -> AsyncIterator[_Running]:
     """One server for all of the attacks."""
     async with Emulator(EmulatorSettings(voice="code")) as emulator:
         with server(
-            "--uri=tcp://127.0.0.1:0", f"--base-url={emulator.url}", "--api-key=key", "--warm=0"
+            "--uri=tcp://127.0.0.1:0",
+            f"--base-url={emulator.url}",
+            "--api-key=key",
+            "--ready-connections=0",
         ) as program:
             ready = await asyncio.to_thread(program.wait_for, READY)
             started = _Running(program, int(ready[1].rpartition(":")[2]))

@@ -1,4 +1,4 @@
-"""What there is to be watched."""
+"""The parts of a running server, for other front ends such as the status page."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ..cli.options import Options
 from ..fish.api.account import Account
 from ..fish.connections.pool import ConnectionPool
 from ..fish.settings import Endpoint
-from ..server.requests.log import RequestLog
-from ..server.requests.synthesis import Synthesis
-from ..server.voice_catalog import VoiceCatalog
+from .requests.log import RequestLog
+from .requests.synthesis import Synthesis
+from .voice_catalog import VoiceCatalog
 
 __all__ = ["ServerContext"]
 

@@ -24,12 +24,12 @@ from tests.support.idle_clock import run
 from tests.support.processes import ENVIRONMENT, READY, ROOT, Program
 from wyoming_fish.cli.check.__main__ import main as check_main
 from wyoming_fish.cli.options import Options
+from wyoming_fish.cli.run_server import build
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
 from wyoming_fish.emulator.settings import FaultKind, FaultPoint
 from wyoming_fish.logs import LogFormatter, LogHandler
-from wyoming_fish.server.server import Server
 
-from ..support.server import receive, stream
+from ...support.server import receive, stream
 
 SECRET = "s3cret-passw0rd"  # noqa: S105 - of nothing
 
@@ -66,29 +66,32 @@ def log() -> Iterator[io.StringIO]:
 
 
 @contextlib.asynccontextmanager
-async def _served(url: str, *flags: str) -> AsyncIterator[Server]:
+async def _served(url: str, *flags: str) -> AsyncIterator[tuple[int, str]]:
+    """A server with a page: its port, and the page's URL."""
     options = Options.parse(
         [
-            *("--uri=tcp://127.0.0.1:0", "--http=127.0.0.1:0", "--warm=0"),
+            *("--uri=tcp://127.0.0.1:0", "--http=127.0.0.1:0", "--ready-connections=0"),
             *(f"--base-url={url}", f"--api-key={KEY}", *flags),
         ],
         {},
     )
     assert options.endpoint is not None
-    async with Server(options, options.endpoint) as server:
-        yield server
+    server, page = build(options, options.endpoint)
+    assert page is not None
+    async with server:
+        yield server.port, page.url
 
 
-async def _told(server: Server) -> str:
+async def _told(port: int, url: str) -> str:
     """All that the server tells of a reply and of itself, by every way."""
     told = ""
-    async with AsyncTcpClient("127.0.0.1", server.port) as client:
+    async with AsyncTcpClient("127.0.0.1", port) as client:
         await client.write_event(Synthesize("Good night. Sleep well.").event())
         told += str((await receive(client, "audio-stop")).events)
-    async with AsyncTcpClient("127.0.0.1", server.port) as client:
+    async with AsyncTcpClient("127.0.0.1", port) as client:
         await stream(client, ["Good night. ", "Sleep well."])
         told += str((await receive(client, "synthesize-stopped")).events)
-    async with aiohttp.ClientSession(server.url) as session:
+    async with aiohttp.ClientSession(url) as session:
         for path in ("/", "/readyz", "/metrics", "/api/state", "/api/voices"):
             async with session.get(path) as response:
                 told += await response.text()
@@ -113,8 +116,8 @@ def test_the_key_is_nowhere_to_be_seen(log: io.StringIO, way: str) -> None:
     async def fail(fault: Fault) -> str:
         faults = [fault, *([Fault("upgrade", 404, times=None)] if way == "rest" else [])]
         settings = EmulatorSettings(voice="tone", key=KEY, faults=faults)
-        async with Emulator(settings) as emulator, _served(emulator.url) as server:
-            return await _told(server)
+        async with Emulator(settings) as emulator, _served(emulator.url) as served:
+            return await _told(*served)
 
     async def fail_all() -> list[str]:
         return await asyncio.gather(*map(fail, _faults()))
@@ -122,7 +125,7 @@ def test_the_key_is_nowhere_to_be_seen(log: io.StringIO, way: str) -> None:
     told = run(fail_all())
     assert len(told) > 30
     assert any("key-refused" in each for each in told)
-    assert "A reply failed" in log.getvalue()
+    assert "Cannot speak a reply" in log.getvalue()
     for shown in (*told, log.getvalue()):
         for form in forms(KEY):
             assert form not in shown
@@ -156,7 +159,7 @@ async def test_a_proxys_password_is_nowhere_to_be_seen(proxy: ForwardProxy | Non
         )
         try:
             ready = await asyncio.to_thread(program.wait_for, READY)
-            page = await asyncio.to_thread(program.wait_for, r"The page is at (\S+)")
+            page = await asyncio.to_thread(program.wait_for, r"Serving the page at (\S+)")
             async with AsyncTcpClient("127.0.0.1", int(ready[1].rpartition(":")[2])) as client:
                 await client.write_event(Synthesize("Good night.").event())
                 told = (await receive(client, "error")).error.text
@@ -174,7 +177,7 @@ async def test_a_proxys_password_is_nowhere_to_be_seen(proxy: ForwardProxy | Non
             stderr=subprocess.STDOUT,
         )
         checked, _ = await check.communicate()
-    assert json.loads(checked)["well"] is False
+    assert json.loads(checked)["ok"] is False
     assert f"The proxy 127.0.0.1:{port}" in told
     for shown in (told, program.log, checked.decode()):
         assert SECRET not in shown
@@ -226,8 +229,8 @@ def test_a_server_that_quotes_the_key_is_not_quoted(
     """What it says is told without the key, however it is written and wherever it is cut."""
 
     async def speak() -> str:
-        async with _echo(echo, field) as url, _served(url) as server:
-            return await _told(server)
+        async with _echo(echo, field) as url, _served(url) as served:
+            return await _told(*served)
 
     told = run(speak())
     for shown in (told, log.getvalue()):
@@ -242,8 +245,8 @@ def test_the_key_in_a_title(log: io.StringIO, echo: str) -> None:
     """The other words of a voice's title are shown."""
 
     async def ask() -> str:
-        async with _echo(echo, is_well=True) as url, _served(url) as server:
-            return await _told(server)
+        async with _echo(echo, is_well=True) as url, _served(url) as served:
+            return await _told(*served)
 
     told = run(ask())
     assert "Bad token: " in told
@@ -306,8 +309,16 @@ def test_a_malformed_proxy_is_refused_at_the_start(
         ),
         *([f"--fallback-uri=tcp://piper/?{SECRET}"], [f"--uri={SECRET}"], [f"--http={SECRET}"]),
         *([f"--voice={SECRET}"], [f"--voice=https://fish.audio/{SECRET}"], [f"--backend={SECRET}"]),
-        *(["--backend=s1", f"--style={SECRET}"], [f"--speed={SECRET}"], [f"--warm={SECRET}"]),
-        *([f"--bridge={SECRET}"], [f"--log-format={SECRET}"], [f"--log-format=%({SECRET})s"]),
+        *(
+            ["--backend=s1", f"--style={SECRET}"],
+            [f"--speed={SECRET}"],
+            [f"--ready-connections={SECRET}"],
+        ),
+        *(
+            [f"--keepalive-interval={SECRET}"],
+            [f"--log-format={SECRET}"],
+            [f"--log-format=%({SECRET})s"],
+        ),
         [f"--zeroconf={SECRET * 10}"],
     ],
 )

@@ -16,7 +16,7 @@ from wyoming.tts import Synthesize, SynthesizeStart
 
 from wyoming_fish.emulator import EmulatorSettings, Fault, decode_code_voice
 
-from ..support.server import Served, Serving, receive
+from ...support.server import Served, Serving, receive
 
 TEXT = "Good night. The doors are locked."
 
@@ -82,8 +82,8 @@ WORDS = _event("synthesize-chunk", text="Good night. The ")
     ("first", "code"),
     [
         pytest.param([_event("synthesize-start", voice={"name": "Sarah"})], "no", id="before"),
-        pytest.param([_event("synthesize-start", voice={"name": 5})], "bad-event", id="start"),
-        pytest.param([START, WORDS, START], "bad-event", id="amid"),
+        pytest.param([_event("synthesize-start", voice={"name": 5})], "invalid-event", id="start"),
+        pytest.param([START, WORDS, START], "invalid-event", id="amid"),
     ],
 )
 async def test_a_client_that_goes_on_writing(
@@ -206,9 +206,9 @@ async def test_a_bug(
         await client.write_event(SynthesizeStart().event())
         reply = await receive(client, "no such event")
         assert reply.types[-2:] == ["error", "synthesize-stopped"]
-        assert reply.error.code == "internal"
+        assert reply.error.code == "internal-error"
     (traceback,) = [record for record in caplog.records if record.exc_info]
-    assert "please report this" in traceback.message
+    assert "Report this error" in traceback.message
 
 
 async def test_a_bug_in_an_answer(
@@ -218,9 +218,9 @@ async def test_a_bug_in_an_answer(
     monkeypatch.setattr("wyoming_fish.server.requests.queue.text_of", lambda _: 1 / 0)
     async with serving(EmulatorSettings()) as served, served.client() as client:
         await client.write_event(Synthesize(TEXT).event())
-        assert (await receive(client, "no such event")).error.code == "internal"
+        assert (await receive(client, "no such event")).error.code == "internal-error"
     (traceback,) = [record for record in caplog.records if record.exc_info]
-    assert "please report this" in traceback.message
+    assert "Report this error" in traceback.message
 
 
 UNREACHABLE = [

@@ -13,25 +13,25 @@ from wyoming.tts import Synthesize
 
 from tests.support.processes import READY, Program
 from wyoming_fish.cli.options import Options
+from wyoming_fish.cli.run_server import open_files_needed
 from wyoming_fish.emulator import EmulatorSettings
-from wyoming_fish.server.open_files import check_open_files, files_needed, limit_accept_errors
-from wyoming_fish.server.server import MAX_REFUSALS
+from wyoming_fish.server.open_files import check_open_files, limit_accept_errors
 
-from ..support.server import Serving, receive
-from ..support.visiting import HTTP, port_of, visitor
+from ...support.server import Serving, receive
+from ...support.visiting import HTTP, port_of, visitor
 
 # The usual limit of a process.
 USUAL_LIMIT = 1024
 
 
 def _needed(*flags: str) -> int:
-    return files_needed(Options.parse(["--api-key=key", *flags], {}), MAX_REFUSALS)
+    return open_files_needed(Options.parse(["--api-key=key", *flags], {}))
 
 
 def test_the_usual_limit_is_enough() -> None:
     """What the options need by default, and with everything that they offer, is below it."""
     assert _needed() < USUAL_LIMIT
-    assert _needed("--http=1", "--fallback-uri=tcp://a:1", "--cache=/tmp") < USUAL_LIMIT
+    assert _needed("--http=1", "--fallback-uri=tcp://a:1", "--cache-dir=/tmp") < USUAL_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_limit_is_raised() -> None:
 def test_a_limit_that_is_too_low() -> None:
     """Where it may not, the log tells both numbers and what to do."""
     with _program(f"ulimit -n {USUAL_LIMIT}", "--max-connections=5000") as program:
-        warning = program.wait_for(r"Up to (\d+) files .* the limit is (\d+)\. Lower (\S+),")
+        warning = program.wait_for(r"up to (\d+) files .* the limit is (\d+)\. Lower (\S+),")
         assert int(warning[1]) > 5000
         assert int(warning[2]) == USUAL_LIMIT
         assert warning[3] == "--max-connections"
@@ -77,7 +77,7 @@ def test_a_number_beyond_the_kernels(caplog: pytest.LogCaptureFixture) -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         check_open_files(10**30)
-        assert "files may be open" in caplog.text
+        assert "limit of open files is too low" in caplog.text
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
@@ -101,7 +101,9 @@ async def test_an_attack_on_both_ports() -> None:
     flags = ("--max-connections=20", "--http=127.0.0.1:0", "--concurrency=1")
     limit = _needed(*flags)
     with _program(f"ulimit -n {limit}", *flags) as program, contextlib.ExitStack() as stack:
-        page = await asyncio.to_thread(program.wait_for, r"The page is at http://127.0.0.1:(\d+)/")
+        page = await asyncio.to_thread(
+            program.wait_for, r"Serving the page at http://127.0.0.1:(\d+)/"
+        )
         ready = await asyncio.to_thread(program.wait_for, READY)
         page_port, port = int(page[1]), int(ready[1].rpartition(":")[2])
         await _crowd(stack, page_port, limit + 50)
@@ -141,7 +143,7 @@ async def test_when_no_file_is_left(
             await asyncio.sleep(0.05)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        lines = [message for message in caplog.messages if "accepted" in message]
+        lines = [message for message in caplog.messages if "Cannot accept a connection" in message]
         assert lines
         assert all("Too many open files. Raise the limit" in line for line in lines)
         assert all(record.exc_info is None for record in caplog.records)

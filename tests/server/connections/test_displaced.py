@@ -16,13 +16,13 @@ from tests.support import idle_clock
 from wyoming_fish.emulator import EmulatorSettings
 from wyoming_fish.server.requests.queue import HEARD_FOR_S
 
-from ..support.server import Served, Serving
-from ..support.visiting import HTTP, visitor
+from ...support.server import Served, Serving
+from ...support.visiting import HTTP, visitor
 
 # All of 127.0.0.0/8 is this machine.
 HOUSE, ONE, ANOTHER = "127.0.0.2", "127.0.0.3", "127.0.0.4"
 
-LIMITS: Final = ("--max-connections=6", "--max-per-address=3")
+LIMITS: Final = ("--max-connections=6", "--max-connections-per-address=3")
 
 BEGUN: Final = [SynthesizeStart().event(), SynthesizeChunk("a").event()]
 HEARD: Final = [SynthesizeStart().event(), SynthesizeChunk("Good night. ").event()]
@@ -99,11 +99,11 @@ async def test_requests_that_are_not_heard_lock_out_nobody(
         told = await crowd[0].read("error")
         assert [event.type for event in told] == ["error"]
         error = Error.from_event(told[0])
-        assert (error.code, "another client" in error.text) == ("too-many", True)
+        assert (error.code, "another client" in error.text) == ("too-many-connections", True)
         for client in crowd[1:]:
             assert await client.is_served()
         async with visitor(served) as session, session.get("/metrics") as response:
-            assert 'connections_refused_total{reason="too-many"} 1.0' in await response.text()
+            assert 'clients_refused_total{reason="displaced-busy"} 1.0' in await response.text()
 
 
 async def test_a_slow_text_gives_way_to_nobody_of_a_crowd(serving: Serving) -> None:
@@ -143,4 +143,4 @@ async def test_one_that_waits_for_nothing_is_told(serving: Serving) -> None:
     async with _full(serving, EmulatorSettings(), [Describe().event()]) as (_, clients, crowd):
         assert await (await clients.connect(HOUSE)).is_served()
         (told,) = await crowd[0].read("no such event")
-        assert Error.from_event(told).code == "too-many"
+        assert Error.from_event(told).code == "too-many-connections"
