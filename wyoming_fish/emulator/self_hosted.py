@@ -222,6 +222,7 @@ def _speech_request(audio_format: str, text: str = "") -> SpeechRequest:
         text=text,
         backend="s2-pro",
         format=audio_format,
+        latency="normal",
         sample_rate=RATE,
         mp3_bitrate=128,
         speed=1.0,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ..settings import UnknownBackend
 from .account import EmulatedVoice
 from .errors import REFERENCE_NOT_FOUND, ApiError
 
@@ -16,6 +17,7 @@ N = TypeVar("N", int, float)
 BACKENDS = ("s1", "s2-pro", "s2.1-pro", "s2.1-pro-free", "drama-3", "drama-3-preview")
 DEFAULT_BACKEND = "s2.1-pro"
 FREE_BACKEND = "s2.1-pro-free"
+DRAMA_BACKENDS = ("drama-3", "drama-3-preview")
 
 FORMATS = ("wav", "pcm", "mp3", "opus")
 LATENCIES = ("low", "balanced", "normal")
@@ -35,6 +37,7 @@ class SpeechRequest:
     text: str
     backend: str
     format: str
+    latency: str
     sample_rate: int
     """Hz"""
     mp3_bitrate: int
@@ -49,10 +52,17 @@ class SpeechRequest:
     """None: Fish's default voice."""
 
 
-def backend_of(headers: Mapping[str, str]) -> str:
-    """The backend that the header `model` gives: an unknown one is silently the paid default."""
-    named = headers.get("model")
-    return named if named in BACKENDS else DEFAULT_BACKEND
+def backend_of(headers: Mapping[str, str], unknown: UnknownBackend) -> str:
+    """The backend that the header `model` gives; without one, the paid default.
+
+    Raises ApiError 400 for an unknown one that is to be refused.
+    """
+    named = headers.get("model", DEFAULT_BACKEND)
+    if named in BACKENDS:
+        return named
+    if unknown == "refused":
+        raise _bad("model: " + _unknown_variant(named, BACKENDS))
+    return DEFAULT_BACKEND
 
 
 def parse_speech_request(
@@ -65,7 +75,7 @@ def parse_speech_request(
     if "text" not in fields:
         raise _bad("missing field `text`")
     audio_format = _variant(fields, "format", FORMATS, "mp3")
-    _variant(fields, "latency", LATENCIES, "normal")
+    latency = _variant(fields, "latency", LATENCIES, "normal")
     default_rate = 48000 if audio_format == "opus" else 44100
     rate = _integer(fields, "sample_rate", default_rate)
     if rate not in SAMPLE_RATES[audio_format]:
@@ -89,6 +99,7 @@ def parse_speech_request(
         text=_typed(fields, "text", str, "a string", ""),
         backend=backend,
         format=audio_format,
+        latency=latency,
         sample_rate=rate,
         mp3_bitrate=bitrate,
         speed=_within("speed", _number(prosody, "speed", 1.0), 0.5, 2.0),

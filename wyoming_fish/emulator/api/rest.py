@@ -78,7 +78,7 @@ def _parse_body(request: web.Request, raw: bytes) -> tuple[Any, web.Response | N
 
 
 async def _speech(request: web.Request, state: EmulatorState, body: Any) -> web.StreamResponse:
-    backend = backend_of(request.headers)
+    backend = backend_of(request.headers, state.settings.unknown_backend)
     check_credit(backend, state)  # before anything in the body is looked at (measured)
     settings = state.settings
     record = SessionRecord(
