@@ -15,12 +15,19 @@ from functools import partial
 from typing import Any, Final
 
 from ... import __version__
-from ...fish.errors import FishConnectionError, FishError, KeyRefusedError
+from ...fish.errors import (
+    CertificateError,
+    FishConnectionError,
+    FishError,
+    KeyRefusedError,
+    NoWebsocketError,
+    ProxyError,
+)
 from ...fish.settings import Backend, Endpoint, SpeechSettings
 from ...printable import printable
 from .probe_connection import SHORT_TEXT, WORD, ConnectionQuestions
 from .probe_speech import DRAMA_TEXTS, PAST_CHUNK_CHARS, REPLY, SpeechQuestions
-from .probe_wire import Answer, ProbeClient, ProbeWaits, harmless
+from .probe_wire import Answer, ProbeClient, ProbeWaits, harmless, now_s
 
 __all__ = ["Probe", "run_probe"]
 
@@ -32,6 +39,10 @@ DRAMA_PRICE: Final = 50.0
 # Seconds for the questions that wait for no time of their own, all together, with Fish Audio.
 TYPICAL_S: Final = 60.0
 
+# Errors that every other question would have, too.
+_UNREACHABLE: Final = tuple(
+    kind.code for kind in (FishConnectionError, CertificateError, ProxyError, NoWebsocketError)
+)
 # The readings of a question without an answer.
 _UNANSWERED: Final = ("error", "no-answer")
 
@@ -105,21 +116,25 @@ class Probe:
     async def run(self) -> AsyncGenerator[ProbeResult]:
         """Ask. Ends early if the server cannot be reached or refuses the key."""
         for question in self.questions:
-            began_s = asyncio.get_running_loop().time()
-            is_hopeless = False
-            try:
-                async with asyncio.timeout(question.timeout_s):
-                    answer = await question.ask()
-            except TimeoutError:
-                answer = Answer("no-answer", "The server did not answer in time.", "")
-            except FishError as error:
-                answer = Answer("error", "There is no answer.", "", harmless(error, self._endpoint))
-                is_hopeless = isinstance(error, KeyRefusedError) or (
-                    question is self.questions[0] and isinstance(error, FishConnectionError)
-                )
-            yield ProbeResult(question.name, asyncio.get_running_loop().time() - began_s, answer)
-            if is_hopeless:
+            result = await self.ask(question)
+            yield result
+            error = result.answer.facts.get("error")
+            is_unreachable = question is self.questions[0] and error in _UNREACHABLE
+            if is_unreachable or error == KeyRefusedError.code:
                 return
+
+    async def ask(self, question: Question) -> ProbeResult:
+        """Ask one question. It always has a result."""
+        began_s = now_s()
+        try:
+            async with asyncio.timeout(question.timeout_s):
+                answer = await question.ask()
+        except TimeoutError:
+            answer = Answer("no-answer", "The server did not answer in time.")
+        except FishError as error:
+            facts = harmless(error, self._endpoint)
+            answer = Answer("error", "There is no answer.", facts=facts)
+        return ProbeResult(question.name, now_s() - began_s, answer)
 
 
 async def run_probe(
