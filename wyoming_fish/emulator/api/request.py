@@ -22,6 +22,9 @@ DRAMA_BACKENDS = ("drama-3", "drama-3-preview")
 FORMATS = ("wav", "pcm", "mp3", "opus")
 LATENCIES = ("low", "balanced", "normal")
 MP3_BITRATES = (64, 128, 192)
+OPUS_AUTO = -1000
+# In kbit/s, too, as official SDKs before 2.0 send them.
+OPUS_BITRATES = (OPUS_AUTO, 24, 32, 48, 64, 24000, 32000, 48000, 64000)
 SAMPLE_RATES = {
     "wav": (8000, 16000, 24000, 32000, 44100),
     "pcm": (8000, 16000, 24000, 32000, 44100),
@@ -42,6 +45,8 @@ class SpeechRequest:
     """Hz"""
     mp3_bitrate: int
     """kbit/s"""
+    opus_bitrate: int | None
+    """bit/s. None: the encoder's choice."""
     speed: float
     volume: float
     """dB"""
@@ -86,6 +91,9 @@ def parse_speech_request(
     bitrate = _integer(fields, "mp3_bitrate", 128)
     if bitrate not in MP3_BITRATES:
         raise _bad(_unknown_variant(bitrate, MP3_BITRATES))
+    opus_bitrate = _integer(fields, "opus_bitrate", OPUS_AUTO)
+    if opus_bitrate not in OPUS_BITRATES:
+        raise _bad(_unknown_variant(opus_bitrate, OPUS_BITRATES))
     prosody = _typed(fields, "prosody", dict, "a map", {})
     prosody = {name: value for name, value in prosody.items() if value is not None}
     for name in ("temperature", "top_p", "repetition_penalty", "early_stop_threshold"):
@@ -102,6 +110,7 @@ def parse_speech_request(
         latency=latency,
         sample_rate=rate,
         mp3_bitrate=bitrate,
+        opus_bitrate=_opus_bits_per_second(opus_bitrate),
         speed=_within("speed", _number(prosody, "speed", 1.0), 0.5, 2.0),
         volume=_within("volume", _number(prosody, "volume", 0.0), -20.0, 20.0),
         chunk_length=_within("chunk_length", _integer(fields, "chunk_length", 300), 100, 300),
@@ -110,6 +119,12 @@ def parse_speech_request(
         ),
         voice=_voice(fields.get("reference_id"), backend, voices),
     )
+
+
+def _opus_bits_per_second(bitrate: int) -> int | None:
+    if bitrate == OPUS_AUTO:
+        return None
+    return bitrate if bitrate >= 1000 else bitrate * 1000
 
 
 def _voice(
