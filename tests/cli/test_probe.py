@@ -258,10 +258,14 @@ def test_the_command(flags: tuple[str, ...]) -> None:
         assert printed.splitlines()[1].startswith("upgrade ")
 
 
-def test_the_command_needs_a_key() -> None:
-    """Without a key nothing is asked."""
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [((), "API key"), (("--api-key", KEY, "--backend", "drama-3"), "Use another backend")],
+)
+def test_nothing_is_asked_in_vain(flags: tuple[str, ...], said: str) -> None:
+    """Without a key, or with a backend that most questions cannot use, nothing is asked."""
     result = subprocess.run(
-        (sys.executable, "-m", "wyoming_fish.cli.check", "--probe"),
+        (sys.executable, "-m", "wyoming_fish.cli.check", "--probe", *flags),
         cwd=ROOT,
         env=ENVIRONMENT,
         capture_output=True,
@@ -270,4 +274,4 @@ def test_the_command_needs_a_key() -> None:
         timeout=30,
     )
     assert (result.returncode, result.stdout) == (2, "")
-    assert "API key" in result.stderr
+    assert said in result.stderr

@@ -17,7 +17,7 @@ from typing import Any, Final
 from ... import __version__
 from ...fish.api.proxies import proxy_for
 from ...fish.errors import FishError, SettingsError
-from ...fish.settings import Endpoint, SpeechSettings
+from ...fish.settings import Backend, Endpoint, SpeechSettings
 from ...logs import set_up_logging
 from ...printable import printable
 from ..demo import demo
@@ -50,6 +50,8 @@ _FLAGS: Final = (
     ),
 )
 
+DRAMA_BACKENDS: Final = (Backend.DRAMA_3, Backend.DRAMA_3_PREVIEW)
+
 _COLOURS: Final = {CheckStatus.OK: "32", CheckStatus.WARNING: "33", CheckStatus.WRONG: "1;31"}
 
 
@@ -78,6 +80,12 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     if values["probe"]:
         if keyless is not None and not values["demo"]:
             parser.error(str(keyless))
+        if speech.backend in DRAMA_BACKENDS:
+            # On the plain socket another model would speak, and be billed.
+            parser.error(
+                f"--probe cannot use --backend {speech.backend}. Use another backend: the probe "
+                f"asks about {Backend.DRAMA_3} by itself."
+            )
         try:
             return asyncio.run(_probe(values, speech, endpoint))
         except KeyboardInterrupt:

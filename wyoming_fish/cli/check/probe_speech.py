@@ -64,6 +64,9 @@ class SpeechQuestions:
         for latency in Latency:
             try:
                 fresh_s, waiting_s[latency] = await self._first_audio(latency, timestamps)
+            except TimeoutError:
+                facts[f"{latency}_error"] = "no-answer"
+                continue
             except FishError as error:
                 facts |= {f"{latency}_{name}": v for name, v in _short(error, self._client).items()}
                 continue
