@@ -1,6 +1,7 @@
 """`wyoming-fish-check --probe`: each question tells the readings of the documentation apart."""
 
 import json
+import re
 import ssl
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from tests.support.processes import ENVIRONMENT, ROOT
 from wyoming_fish.cli.check.probe import Probe, run_probe
 from wyoming_fish.cli.check.probe_wire import Answer, ProbeWaits
 from wyoming_fish.emulator import VOICES, Emulator, EmulatorSettings, Fault
+from wyoming_fish.fish.errors import FishConnectionError, VoiceNotFoundError
 from wyoming_fish.fish.settings import Backend, Endpoint, SpeechSettings
 
 KEY = "secret-key"
@@ -138,6 +140,30 @@ def test_every_question_has_two_readings() -> None:
     for question in probe_of(Emulator(port=1)).questions:
         if question.name != "first-audio-timestamps":
             assert len({reading for name, _, reading in READINGS if name == question.name}) > 1
+
+
+def test_the_page_lists_every_question_and_answer() -> None:
+    """docs/probe.md has a row for each question, with each answer that is known here."""
+    page = (ROOT / "docs" / "probe.md").read_text()
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \|.*\| (`.+`) \|$", page, re.MULTILINE))
+    probe = probe_of(Emulator(port=1))
+    assert list(rows) == [question.name for question in probe.questions]
+    for name, _, reading in READINGS:
+        assert f"`{reading}`" in rows[name]
+    assert f"at most {probe.text_bytes} bytes" in page
+
+
+async def test_a_refusal_is_read_although_the_socket_has_closed() -> None:
+    """A server may close the socket before all text is sent: its reason is still told."""
+    async with emulated() as emulator:
+        client = probe_of(emulator).client
+        async with client.socket() as connection:
+            session = await client.session(connection, reference_id="0" * 32)
+            await emulator.wait_for(lambda e: bool(e.errors) and not e.sessions_open)
+            with pytest.raises(FishConnectionError):
+                await connection.ping()
+            with pytest.raises(VoiceNotFoundError):
+                await session.finish(["Hi."] * 100)
 
 
 async def test_timestamps_are_compared_with_the_plain_socket() -> None:
