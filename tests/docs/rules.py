@@ -191,6 +191,11 @@ RULES = (
         "The port that it means may be somebody else's.",
     ),
     Rule(r"(?:\.venv/bin/)?wyoming-fish-check(?: --json)?", run),
+    Rule(
+        r"wyoming-fish-check --probe(?: --json)?",
+        nothing,
+        "It takes a minute; tests/cli/test_probe.py runs it.",
+    ),
     Rule(r"install -m 444 /dev/stdin (\S+)", key, "Somebody has to paste a key."),
     Rule(r"export (\w+)=\S+", exported, "A variable of a shell that is gone after it."),
     Rule(r"script/docs", run),

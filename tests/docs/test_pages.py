@@ -22,7 +22,11 @@ from wyoming_fish.fish.text.ssml.document import parse_ssml
 LANGUAGES = {"json", "sh", "text", "xml", "yaml"}
 
 # What is written in code as a flag, and is none of the server's.
-OTHER_FLAGS = {"--help", "--strict", "--update", "--upgrade", "--version"}
+OTHER_FLAGS = {
+    *("--help", "--strict", "--update", "--upgrade", "--version"),
+    *("--json", "--probe", "--probe-idle"),
+    *("--account-voice", "--set"),
+}
 
 # Our own variables begin so.
 VARIABLE = re.compile(r"\b(?:WYOMING_)?FISH_[A-Z_]*[A-Z]\b")

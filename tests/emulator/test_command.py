@@ -16,6 +16,8 @@ async def test_the_command_serves_until_it_is_told_to_end() -> None:
         *("--port", "0", "--voice", "tone", "--key", "right", "--concurrency", "3"),
         *("--handshake", "0", "--first-audio", "0.01", "--pace", "0.01"),
         *("--split", "sentence", "--after-finish", "close"),
+        *("--account-voice", f"{'5' * 32}=Pearl", "--set", "limit_headers=false"),
+        *("--set", "idle_timeout=20", "--set", "free_model=ended", "--set", "code_samples=50"),
     )
     with Program(*COMMAND, *flags) as program:
         url = program.wait_for(r"^(http://127\.0\.0\.1:\d+)$")[1]
@@ -24,8 +26,13 @@ async def test_the_command_serves_until_it_is_told_to_end() -> None:
             http.post(url + "/v1/tts", json={"text": "Hi.", "format": "pcm"}) as response,
         ):
             assert response.status == 200
-            assert response.headers["ratelimit-limit-concurrency"] == "3"
+            assert "ratelimit-limit-concurrency" not in response.headers
             assert len(await response.read()) == 2 * 3 * 2646
+            async with http.get(f"{url}/model/{'5' * 32}") as voice:
+                assert (await voice.json())["title"] == "Pearl"
+            free = {"model": "s2.1-pro-free"}
+            async with http.post(url + "/v1/tts", json={"text": "Hi."}, headers=free) as refused:
+                assert refused.status == 402
         assert program.end() == 0
         assert program.log == f"{url}\n"
 
@@ -54,6 +61,11 @@ def test_the_command_ends_on_ctrl_c() -> None:
         (("--voice", "opera"), "invalid choice"),
         (("--pace", "-1"), "no length of time"),
         (("--first-audio", "nan"), "no length of time"),
+        (("--account-voice", "5=Pearl"), "32 hexadecimal digits"),
+        (("--set", "voices=none"), "no plain setting voices"),
+        (("--set", "__doc__=x"), "no plain setting __doc__"),
+        (("--set", "riff=perhaps"), "perhaps is not a value of riff"),
+        (("--set", "free_model=cheap"), "'cheap' is none of"),
     ],
 )
 def test_a_bad_flag_is_refused(flags: tuple[str, ...], message: str) -> None:

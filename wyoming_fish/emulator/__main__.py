@@ -2,18 +2,21 @@
 
 import argparse
 import asyncio
+import re
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from typing import get_args
 
-from . import Emulator, EmulatorSettings
+from . import VOICES, EmulatedVoice, Emulator, EmulatorSettings
 from .settings import AfterFinish, Split, VoiceName
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal. Gives the exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     settings = EmulatorSettings(
         voice=options.voice,
         key=options.key,
@@ -23,7 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pace=options.pace,
         split=options.split,
         after_finish=options.after_finish,
+        voices=(*VOICES, *options.account_voice),
     )
+    try:
+        settings = replace(settings, **dict(options.set))
+    except ValueError as error:
+        parser.error(str(error))
     try:
         asyncio.run(_serve(settings, options.port))
     except (OSError, RuntimeError) as error:
@@ -84,8 +92,53 @@ def _parser() -> argparse.ArgumentParser:
         default=defaults.after_finish,
         help="what becomes of a socket after finish",
     )
+    parser.add_argument(
+        "--account-voice",
+        type=_voice,
+        action="append",
+        default=[],
+        metavar="ID=TITLE",
+        help="one more voice of the account; can be given several times",
+    )
+    parser.add_argument(
+        "--set",
+        type=_setting,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any other setting of EmulatorSettings that is a number, a text, true or false; can "
+        "be given several times",
+    )
     parser.add_argument("--key", help="the one API key that is accepted; default: any")
     return parser
+
+
+def _voice(text: str) -> EmulatedVoice:
+    voice_id, _, title = text.partition("=")
+    if not re.fullmatch("[0-9a-f]{32}", voice_id) or not title:
+        raise argparse.ArgumentTypeError(f"{text} is not a voice: 32 hexadecimal digits = a title")
+    return EmulatedVoice(voice_id, title, mine=True, visibility="private")
+
+
+def _setting(text: str) -> tuple[str, bool | float | int | str]:
+    """One of the plain settings, by the type of its default."""
+    name, _, value = text.partition("=")
+    defaults = {
+        field.name: getattr(EmulatorSettings(), field.name) for field in fields(EmulatorSettings)
+    }
+    default = defaults.get(name)
+    try:
+        if isinstance(default, bool):
+            return name, {"true": True, "false": False}[value]
+        if isinstance(default, int):
+            return name, int(value)
+        if isinstance(default, float) or name == "idle_timeout":
+            return name, _seconds(value)
+    except (KeyError, ValueError):
+        raise argparse.ArgumentTypeError(f"{value} is not a value of {name}") from None
+    if not isinstance(default, str):
+        raise argparse.ArgumentTypeError(f"there is no plain setting {name}")
+    return name, value
 
 
 def _seconds(text: str) -> float:

@@ -74,7 +74,8 @@ class EmulatorState:
         """Websockets ever accepted."""
         self.sockets_open = 0
         self.sessions_open = 0
-        """Sessions and speech requests that count against the concurrency limit now."""
+        """Sessions and speech requests that are open now."""
+        self._socket_sessions_open = 0
         self.sessions: list[SessionRecord] = []
         self.requests: list[RecordedRequest] = []
         self.struck: list[Fault] = []
@@ -116,6 +117,13 @@ class EmulatorState:
             except Exception as error:  # noqa: BLE001 - the waiting test's own: it gets it
                 future.set_exception(error)
 
+    @property
+    def slots_taken(self) -> int:
+        """How much of the account's concurrency is in use."""
+        if not self.settings.idle_sockets_count:
+            return self.sessions_open
+        return self.sessions_open + self.sockets_open - self._socket_sessions_open
+
     def socket_opened(self) -> int:
         """Count a websocket and give its index."""
         self.sockets_opened += 1
@@ -142,11 +150,15 @@ class EmulatorState:
 
     def open_session(self, record: SessionRecord) -> bool:
         """Remember a session and take a slot for it; False, and refused, where none is free."""
-        if self.sessions_open >= self.settings.concurrency:
+        on_socket = record.socket is not None
+        # A socket that counts while it is idle has its slot already.
+        own = on_socket and self.settings.idle_sockets_count
+        if self.slots_taken - own >= self.settings.concurrency:
             self.refuse_session(record)
             return False
         self._remember_session(record)
         self.sessions_open += 1
+        self._socket_sessions_open += on_socket
         self.changed()
         return True
 
@@ -166,6 +178,7 @@ class EmulatorState:
         if record.outcome is None:
             record.outcome = outcome
             self.sessions_open -= 1
+            self._socket_sessions_open -= record.socket is not None
             self.changed()
 
     def strike(self, point: FaultPoint, index: int = 0) -> Fault | None:

@@ -17,15 +17,17 @@ from typing import Any, Final
 from ... import __version__
 from ...fish.api.proxies import proxy_for
 from ...fish.errors import FishError, SettingsError
-from ...fish.settings import Endpoint, SpeechSettings
+from ...fish.settings import Backend, Endpoint, SpeechSettings
 from ...logs import set_up_logging
 from ...printable import printable
 from ..command_line import read_flags
 from ..demo import demo
 from ..flags import FLAGS, Flag
 from ..options import SPEECH_FLAGS, endpoint_of, speech_of
-from ..parsers import switch
+from ..parsers import seconds, switch
 from .diagnostics import CheckResult, CheckStatus, Diagnostics
+from .probe import run_probe
+from .probe_wire import ProbeWaits
 
 __all__ = ["main"]
 
@@ -33,7 +35,23 @@ _KEYS: Final = ("api_key", "api_key_file", "base_url", *SPEECH_FLAGS, "resume", 
 _FLAGS: Final = (
     *(flag for flag in FLAGS if flag.key in _KEYS),
     Flag("--json", "", "0", "print one JSON object at the end", switch),
+    Flag(
+        "--probe",
+        "",
+        "0",
+        "measure what Fish Audio does not document, for a report; costs about 2 cents",
+        switch,
+    ),
+    Flag(
+        "--probe-idle",
+        "",
+        f"{ProbeWaits.idle_s:g}",
+        "seconds that --probe leaves a connection idle",
+        seconds(0),
+    ),
 )
+
+DRAMA_BACKENDS: Final = (Backend.DRAMA_3, Backend.DRAMA_3_PREVIEW)
 
 _COLORS: Final = {CheckStatus.OK: "32", CheckStatus.WARNING: "33", CheckStatus.WRONG: "1;31"}
 
@@ -60,6 +78,19 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
     set_up_logging(logging.WARNING)
+    if values["probe"]:
+        if keyless is not None and not values["demo"]:
+            parser.error(str(keyless))
+        if speech.backend in DRAMA_BACKENDS:
+            # On the plain socket another model would speak, and be billed.
+            parser.error(
+                f"--probe cannot use --backend {speech.backend}. Use another backend: the probe "
+                f"asks about {Backend.DRAMA_3} by itself."
+            )
+        try:
+            return asyncio.run(_probe(values, speech, endpoint))
+        except KeyboardInterrupt:
+            return 130
     show: Callable[[CheckResult], None] = _show_nothing
     if not values["json"]:
         print(f"wyoming-fish {__version__}, {_server(values)}", flush=True)
@@ -97,6 +128,17 @@ def _endpoint(values: Mapping[str, Any]) -> tuple[Endpoint, FishError | None]:
         return keyless, error
     except ValueError as error:
         return keyless, SettingsError(str(error))
+
+
+async def _probe(values: Mapping[str, Any], speech: SpeechSettings, endpoint: Endpoint) -> int:
+    """Print the probe's report. The estimate is not part of it."""
+    async with contextlib.AsyncExitStack() as stack:
+        if values["demo"]:
+            endpoint = await stack.enter_async_context(demo())
+        show = partial(print, flush=True)
+        tell = partial(print, file=sys.stderr, flush=True)
+        waits = ProbeWaits(idle_s=values["probe_idle"])
+        return await run_probe(endpoint, speech, show, tell, waits, json_wanted=values["json"])
 
 
 async def _run_checks(

@@ -32,15 +32,32 @@ def check_key(request: web.Request, state: EmulatorState) -> None:
 
 
 def check_credit(backend: str, state: EmulatorState) -> None:
-    """Raise ApiError 402 where the wallet is empty and the backend is not free."""
-    if state.settings.credit <= 0 and backend != FREE_BACKEND:
+    """Raise ApiError 402 if the backend has to be paid for and the wallet is empty.
+
+    A free backend that has ended is refused whatever is in the wallet.
+    """
+    settings = state.settings
+    if backend == FREE_BACKEND and settings.free_model != "billed":
+        refused = settings.free_model == "ended"
+    else:
+        refused = settings.credit <= 0
+    if refused:
         raise status_error(HTTPStatus.PAYMENT_REQUIRED)
+
+
+def check_socket_limit(state: EmulatorState) -> None:
+    """Raise ApiError 429 if the account may open no more websockets now."""
+    settings = state.settings
+    at_upgrade = settings.idle_sockets_count or settings.limit_at == "upgrade"
+    if at_upgrade and state.slots_taken >= settings.concurrency:
+        raise status_error(HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def add_headers(state: EmulatorState, response: web.StreamResponse) -> None:
     """Add the headers that Fish sends with every answer, upgrades among them."""
-    response.headers["ratelimit-limit-concurrency"] = str(state.settings.concurrency)
-    response.headers["ratelimit-current-concurrency"] = str(state.sessions_open)
+    if state.settings.limit_headers:
+        response.headers["ratelimit-limit-concurrency"] = str(state.settings.concurrency)
+        response.headers["ratelimit-current-concurrency"] = str(state.slots_taken)
     response.headers["x-fish-trace-id"] = secrets.token_hex(16)
 
 

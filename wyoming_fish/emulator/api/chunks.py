@@ -40,6 +40,8 @@ class TextBuffer:
         return text
 
     def _cut(self, begin: int) -> int | None:
+        if self._split == "never":
+            return None
         limit = begin + self._chunk_length
         if self._split == "sentence":
             for match in SENTENCE_END.finditer(self._text, begin, limit):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..settings import EmulatorSettings
 from ..voices import synthesise
 from .formats import Encoder, encoder_for
-from .request import SpeechRequest
+from .request import DRAMA_BACKENDS, SpeechRequest
 
 
 class Piece(NamedTuple):
@@ -26,7 +26,9 @@ class Generation:
     Raises ApiError for a format that cannot be had here.
     """
 
-    def __init__(self, request: SpeechRequest, settings: EmulatorSettings) -> None:
+    def __init__(
+        self, request: SpeechRequest, settings: EmulatorSettings, *, timestamps: bool = False
+    ) -> None:
         self._request = request
         self._settings = settings
         self._encoder: Encoder = encoder_for(request, riff=settings.riff)
@@ -34,8 +36,16 @@ class Generation:
         frame = max(2, int(settings.frame * self._encoder.bytes_per_second) & ~1)
         self._sizes = cycle(odd_sizes(frame) if settings.odd_frames else (frame,))
         self._held = b""
+        self._first_audio = settings.first_audio
+        self._first_audio += settings.first_audio_by_latency.get(request.latency, 0.0)
+        self._first_audio += settings.first_audio_with_timestamps if timestamps else 0.0
+        self._silence_before = 0.0
+        if request.backend in DRAMA_BACKENDS:
+            self._silence_before = settings.drama_silence
         self.samples = 0
-        """How many the chunk has that is being spoken."""
+        """How many the chunk has that is being spoken, its silence included."""
+        self.silence = (0, 0)
+        """How many of them are silence before its first word, and after its last."""
 
     @property
     def holding(self) -> bool:
@@ -54,12 +64,11 @@ class Generation:
         """
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        pcm = await synthesise(text, self._request, self._settings)
-        self.samples = len(pcm) // 2
+        pcm = self._with_silence(await synthesise(text, self._request, self._settings))
         if flushed and self._settings.hold_back > 0:
             kept = min(len(pcm), round(self._settings.hold_back * self._request.sample_rate) * 2)
             pcm, self._held = pcm[: len(pcm) - kept], pcm[len(pcm) - kept :]
-        first = begun + self._settings.first_audio
+        first = begun + self._first_audio
         pace = self._settings.pace / self._encoder.bytes_per_second
         made = 0
         for piece in self._cut(self._encoder.encode(pcm) if pcm else b"", len(pcm) // 2):
@@ -68,6 +77,16 @@ class Generation:
                 await asyncio.sleep(first + pace * made - loop.time())
             made += len(piece.data)
             yield piece
+
+    def _with_silence(self, pcm: bytes) -> bytes:
+        rate, settings = self._request.sample_rate, self._settings
+        seconds = (self._silence_before, settings.sentence_silence)
+        if self._request.backend in DRAMA_BACKENDS:
+            self._silence_before = settings.drama_pause
+        before, after = (round(each * rate) for each in seconds)
+        self.silence = (before, after)
+        self.samples = before + len(pcm) // 2 + after
+        return bytes(2 * before) + pcm + bytes(2 * after)
 
     def release(self) -> list[Piece]:
         """Give what was kept of the last flushed text."""

@@ -13,8 +13,15 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from ..settings import Fault, FaultPoint
 from ..state import EmulatorState, Outcome, SessionRecord
-from .access import check_credit, check_key, cut_off, headers_without_key, stall
-from .errors import CONCURRENCY_SOCKET, ApiError, status_error
+from .access import (
+    check_credit,
+    check_key,
+    check_socket_limit,
+    cut_off,
+    headers_without_key,
+    stall,
+)
+from .errors import CONCURRENCY_SOCKET, REFERENCE_NOT_FOUND, ApiError, status_error
 from .request import backend_of, parse_speech_request
 from .session import Session
 
@@ -36,8 +43,10 @@ async def live(
         if fault is not None:
             await _refuse_upgrade(fault, request)
         check_key(request, state)
-        backend = backend_of(request.headers)
-        check_credit(backend, state)
+        backend = backend_of(request.headers, state.settings.unknown_backend)
+        if state.settings.no_credit_at == "upgrade":
+            check_credit(backend, state)
+        check_socket_limit(state)
     except ApiError as error:
         return web.json_response(error.body, status=error.status, headers=error.headers)
     websocket = web.WebSocketResponse(
@@ -142,8 +151,9 @@ class LiveSocket:
             events=["start"],
         )
         try:
-            request = parse_speech_request(body, self._backend, settings.voices)
-            session = Session(record, request, self._state)
+            if settings.no_credit_at == "start":
+                check_credit(self._backend, self._state)
+            session = self._open(record, body)
         except ApiError:
             self._state.refuse_session(record)
             raise
@@ -157,6 +167,23 @@ class LiveSocket:
         session.speaker = speakers.create_task(self._speak(session))
         self._speakers.add(session.speaker)
         session.speaker.add_done_callback(self._speakers.discard)
+
+    def _open(self, record: SessionRecord, body: Any) -> Session:
+        settings = self._state.settings
+        try:
+            request = parse_speech_request(body, self._backend, settings.voices)
+        except ApiError as error:
+            unknown = settings.unknown_voice
+            if error.message != REFERENCE_NOT_FOUND or unknown == "error":
+                raise
+            request = parse_speech_request(
+                {**body, "reference_id": None}, self._backend, settings.voices
+            )
+            session = Session(record, request, self._state)
+            session.silent = unknown == "silent"
+            session.voice_is_missing = unknown == "finish-error"
+            return session
+        return Session(record, request, self._state)
 
     async def _go_on(self, name: str, text: object) -> None:
         session = self._session
@@ -189,6 +216,10 @@ class LiveSocket:
         try:
             async with aclosing(session.audio()) as events:
                 async for event in events:
+                    if session.voice_is_missing:
+                        self._spoilt = True
+                        await self._finish(session, "finish-error", message=REFERENCE_NOT_FOUND)
+                        return
                     if not session.silent and await self._struck(
                         session, "audio", record.audio_events
                     ):

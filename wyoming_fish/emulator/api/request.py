@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ..settings import UnknownBackend
 from .account import EmulatedVoice
 from .errors import REFERENCE_NOT_FOUND, ApiError
 
@@ -16,10 +17,14 @@ N = TypeVar("N", int, float)
 BACKENDS = ("s1", "s2-pro", "s2.1-pro", "s2.1-pro-free", "drama-3", "drama-3-preview")
 DEFAULT_BACKEND = "s2.1-pro"
 FREE_BACKEND = "s2.1-pro-free"
+DRAMA_BACKENDS = ("drama-3", "drama-3-preview")
 
 FORMATS = ("wav", "pcm", "mp3", "opus")
 LATENCIES = ("low", "balanced", "normal")
 MP3_BITRATES = (64, 128, 192)
+OPUS_AUTO = -1000
+# In kbit/s, too, as official SDKs before 2.0 send them.
+OPUS_BITRATES = (OPUS_AUTO, 24, 32, 48, 64, 24000, 32000, 48000, 64000)
 SAMPLE_RATES = {
     "wav": (8000, 16000, 24000, 32000, 44100),
     "pcm": (8000, 16000, 24000, 32000, 44100),
@@ -35,10 +40,13 @@ class SpeechRequest:
     text: str
     backend: str
     format: str
+    latency: str
     sample_rate: int
     """Hz"""
     mp3_bitrate: int
     """kbit/s"""
+    opus_bitrate: int | None
+    """bit/s. None: the encoder's choice."""
     speed: float
     volume: float
     """dB"""
@@ -49,10 +57,17 @@ class SpeechRequest:
     """None: Fish's default voice."""
 
 
-def backend_of(headers: Mapping[str, str]) -> str:
-    """The backend that the header `model` gives: an unknown one is silently the paid default."""
-    named = headers.get("model")
-    return named if named in BACKENDS else DEFAULT_BACKEND
+def backend_of(headers: Mapping[str, str], unknown: UnknownBackend) -> str:
+    """The backend that the header `model` gives; without one, the paid default.
+
+    Raises ApiError 400 for an unknown one that is to be refused.
+    """
+    named = headers.get("model", DEFAULT_BACKEND)
+    if named in BACKENDS:
+        return named
+    if unknown == "refused":
+        raise _bad("model: " + _unknown_variant(named, BACKENDS))
+    return DEFAULT_BACKEND
 
 
 def parse_speech_request(
@@ -65,7 +80,7 @@ def parse_speech_request(
     if "text" not in fields:
         raise _bad("missing field `text`")
     audio_format = _variant(fields, "format", FORMATS, "mp3")
-    _variant(fields, "latency", LATENCIES, "normal")
+    latency = _variant(fields, "latency", LATENCIES, "normal")
     default_rate = 48000 if audio_format == "opus" else 44100
     rate = _integer(fields, "sample_rate", default_rate)
     if rate not in SAMPLE_RATES[audio_format]:
@@ -76,6 +91,9 @@ def parse_speech_request(
     bitrate = _integer(fields, "mp3_bitrate", 128)
     if bitrate not in MP3_BITRATES:
         raise _bad(_unknown_variant(bitrate, MP3_BITRATES))
+    opus_bitrate = _integer(fields, "opus_bitrate", OPUS_AUTO)
+    if opus_bitrate not in OPUS_BITRATES:
+        raise _bad(_unknown_variant(opus_bitrate, OPUS_BITRATES))
     prosody = _typed(fields, "prosody", dict, "a map", {})
     prosody = {name: value for name, value in prosody.items() if value is not None}
     for name in ("temperature", "top_p", "repetition_penalty", "early_stop_threshold"):
@@ -89,8 +107,10 @@ def parse_speech_request(
         text=_typed(fields, "text", str, "a string", ""),
         backend=backend,
         format=audio_format,
+        latency=latency,
         sample_rate=rate,
         mp3_bitrate=bitrate,
+        opus_bitrate=_opus_bits_per_second(opus_bitrate),
         speed=_within("speed", _number(prosody, "speed", 1.0), 0.5, 2.0),
         volume=_within("volume", _number(prosody, "volume", 0.0), -20.0, 20.0),
         chunk_length=_within("chunk_length", _integer(fields, "chunk_length", 300), 100, 300),
@@ -99,6 +119,12 @@ def parse_speech_request(
         ),
         voice=_voice(fields.get("reference_id"), backend, voices),
     )
+
+
+def _opus_bits_per_second(bitrate: int) -> int | None:
+    if bitrate == OPUS_AUTO:
+        return None
+    return bitrate if bitrate >= 1000 else bitrate * 1000
 
 
 def _voice(

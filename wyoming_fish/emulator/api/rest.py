@@ -1,5 +1,6 @@
 """The REST side: speech in one request, the account's voices and its wallet."""
 
+import base64
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -18,6 +19,7 @@ from .errors import ApiError, status_error
 from .formats import wav_header
 from .generation import Generation, Piece
 from .request import SpeechRequest, backend_of, parse_speech_request
+from .session import Session
 
 Handler = Callable[[web.Request, EmulatorState, Any], Awaitable[web.StreamResponse]]
 
@@ -25,16 +27,25 @@ Handler = Callable[[web.Request, EmulatorState, Any], Awaitable[web.StreamRespon
 def add_routes(app: web.Application, state: EmulatorState) -> None:
     """Add every REST address."""
 
-    def route(method: str, path: str, handler: Handler, *, public: bool = False) -> None:
+    def route(
+        method: str,
+        path: str,
+        handler: Handler,
+        *,
+        public: bool = False,
+        reads_body: bool = True,
+    ) -> None:
         async def answer(request: web.Request) -> web.StreamResponse:
             try:
-                return await _answer(request, state, handler, public=public)
+                return await _answer(request, state, handler, public=public, reads_body=reads_body)
             except ApiError as error:
                 return web.json_response(error.body, status=error.status, headers=error.headers)
 
         app.router.add_route(method, path, answer)
 
     route("POST", "/v1/tts", _speech)
+    route("POST", "/v1/tts/stream/with-timestamp", _speech_with_timestamps)
+    route("POST", "/v1/asr", _recognition, reads_body=False)
     route("GET", "/model", _models)
     route("GET", "/model/{id}", _model)
     route("GET", "/wallet/self/api-credit", _api_credit)
@@ -44,10 +55,15 @@ def add_routes(app: web.Application, state: EmulatorState) -> None:
 
 
 async def _answer(
-    request: web.Request, state: EmulatorState, handler: Handler, *, public: bool
+    request: web.Request,
+    state: EmulatorState,
+    handler: Handler,
+    *,
+    public: bool,
+    reads_body: bool,
 ) -> web.StreamResponse:
     raw = await request.read()
-    body, unreadable = _parse_body(request, raw) if raw else (None, None)
+    body, unreadable = _parse_body(request, raw) if raw and reads_body else (None, None)
     state.remember_request(RecordedRequest(request.method, request.path, request.query, body))
     fault = state.strike("rest")
     if fault is not None:
@@ -78,7 +94,7 @@ def _parse_body(request: web.Request, raw: bytes) -> tuple[Any, web.Response | N
 
 
 async def _speech(request: web.Request, state: EmulatorState, body: Any) -> web.StreamResponse:
-    backend = backend_of(request.headers)
+    backend = backend_of(request.headers, state.settings.unknown_backend)
     check_credit(backend, state)  # before anything in the body is looked at (measured)
     settings = state.settings
     record = SessionRecord(
@@ -123,6 +139,63 @@ async def _speech(request: web.Request, state: EmulatorState, body: Any) -> web.
     finally:
         state.end_session(record, "left")
     return response
+
+
+async def _speech_with_timestamps(
+    request: web.Request, state: EmulatorState, body: Any
+) -> web.StreamResponse:
+    """Speech as server-sent events: the fields of the live socket, the audio in base64.
+
+    As the official documentation has it; an MP3 is one stream here, where Fish makes one of each
+    chunk.
+    """
+    if not state.settings.timestamps:
+        raise status_error(404)
+    backend = backend_of(request.headers, state.settings.unknown_backend)
+    check_credit(backend, state)
+    record = SessionRecord(
+        backend=backend,
+        request=body if isinstance(body, dict) else {},
+        headers=headers_without_key(request),
+        socket=None,
+        timestamps=True,
+        stopped=True,
+    )
+    try:
+        speech = parse_speech_request(body, backend, state.settings.voices)
+        session = Session(record, speech, state)
+    except ApiError:
+        state.refuse_session(record)
+        raise
+    record.texts.append(speech.text)
+    if not state.open_session(record):
+        raise status_error(429)
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    try:
+        send_in_pieces(request, response)
+        await response.prepare(request)
+        session.stop()
+        async with aclosing(session.audio()) as events:
+            async for event in events:
+                fault = state.strike("audio", record.audio_events)
+                if fault is not None:
+                    await _break_off(fault, request, record, state)
+                record.audio_events += 1
+                audio = base64.b64encode(event.pop("audio")).decode()
+                data = json.dumps({"audio_base64": audio, **event})
+                await response.write(f"data: {data}\n\n".encode())
+        fault = state.strike("finish")
+        if fault is not None:
+            await _break_off(fault, request, record, state)
+        state.end_session(record, "finish")
+        await response.write_eof()
+    finally:
+        state.end_session(record, "left")
+    return response
+
+
+async def _recognition(request: web.Request, state: EmulatorState, body: Any) -> web.StreamResponse:
+    raise ApiError(501, "Speech recognition is not offered by the emulator.")
 
 
 async def _pieces(

@@ -31,9 +31,11 @@ class Session:
         """Audio is made and not sent."""
         self.stalled = False
         """Nothing is sent any more."""
+        self.voice_is_missing = False
+        """It ends with an error in place of audio."""
         self.speaker: asyncio.Task[None] | None = None
         self._state = state
-        self._generation = Generation(request, settings)
+        self._generation = Generation(request, settings, timestamps=record.timestamps)
         self._timeline = Timeline(request, settings) if record.timestamps else None
         self._buffer = TextBuffer(request.chunk_length, request.min_chunk_length, settings.split)
         self._jobs: asyncio.Queue[_Job | None] = asyncio.Queue()
@@ -87,12 +89,12 @@ class Session:
         async with aclosing(generation.speak(job.text, flushed=job.flushed)) as pieces:
             async for piece in pieces:
                 if timeline and not begun:
-                    timeline.begin(job.text, generation.samples)
+                    timeline.begin(job.text, generation.samples, generation.silence)
                     begun = True
                 yield self._event(piece)
         if timeline and generation.samples:
             if not begun:
-                timeline.begin(job.text, generation.samples)
+                timeline.begin(job.text, generation.samples, generation.silence)
             if not generation.holding:
                 yield {"audio": b"", **timeline.correction()}
 

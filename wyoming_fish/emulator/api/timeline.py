@@ -28,20 +28,28 @@ class Timeline:
         self._samples = 0
         self._sent = 0
         self._offset = 0
+        self._told: dict[str, Any] = {}
+        """The fields of the last event."""
 
-    def begin(self, text: str, samples: int) -> None:
-        """The next chunk is `text`, spoken in `samples`."""
+    def begin(self, text: str, samples: int, silence: tuple[int, int] = (0, 0)) -> None:
+        """The next chunk is `text`, spoken in `samples`, with this silence before and after it."""
         self._offset += self._samples
         self._sequence += 1
         self._text = text
         self._samples = samples
         self._sent = 0
-        self._words = locate_words(text, samples, self._request, self._settings)
+        before, after = silence
+        words = locate_words(text, samples - before - after, self._request, self._settings)
+        self._words = [(word, begin + before, end + before) for word, begin, end in words]
 
     def audio(self, samples: int) -> dict[str, Any]:
         """The fields of an event with the next `samples` of the chunk."""
         # The aligner is always one event behind, and has nothing to say of the first.
         aligned, self._sent = self._sent, self._sent + samples
+        if self._settings.early_words:
+            aligned = self._samples
+        if self._settings.late_labels and self._sent == samples and self._told:
+            return self._told
         return self._fields(aligned)
 
     def correction(self) -> dict[str, Any]:
@@ -57,7 +65,7 @@ class Timeline:
             if begin < aligned and (said := read_word(word, reading))
         ]
         content = self._text if reading == "written" else read_text(self._text)
-        return {
+        self._told = {
             "content": content if aligned else "",
             "alignment": {"segments": segments, "audio_duration": aligned / rate}
             if aligned
@@ -65,6 +73,7 @@ class Timeline:
             "chunk_seq": self._sequence,
             "chunk_audio_offset_sec": self._offset / rate,
         }
+        return self._told
 
 
 def read_word(word: str, reading: Reading) -> str:

@@ -111,6 +111,12 @@ class LiveConnection:
         response = self._connection.response
         return concurrency_limit(response.headers.get(LIMIT_HEADER)) if response else None
 
+    @property
+    def upgrade_headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers of the server's answer to the upgrade."""
+        response = self._connection.response
+        return tuple(response.headers.raw_items()) if response else ()
+
     def begin(self) -> LiveSession:
         """A new session, whose frames are to be sent here."""
         self._session = LiveSession(is_cloud=self._is_fish)
