@@ -154,7 +154,7 @@ def flow_texts() -> Iterator[str]:
             yield f"{file}: {missing} is not in en.json"
     of_voices = {
         *returned_keys(COMPONENT / "errors.py", "form_error"),
-        *option_errors("text_options.py"),
+        *option_errors("speech/text_options.py"),
         "no_voice_found",
     }
     of_accounts = set(returned_keys(COMPONENT / "errors.py", "account_errors"))
@@ -179,7 +179,7 @@ def exceptions() -> Iterator[str]:
         and isinstance(statement.value.value, str)
         and "code" in {name.id for name in ast.walk(statement) if isinstance(name, ast.Name)}
     }
-    codes |= option_errors("text_options.py", "message_options.py", "tts.py")
+    codes |= option_errors("speech/text_options.py", "speech/options.py", "tts.py")
     translated = set(read("translations/en.json")["exceptions"])
     for code in codes ^ translated:
         yield f"en.json: {code} is an error, or a translation, but not both"

@@ -37,7 +37,7 @@ from .fish import Endpoint, FishError
 from .fish.api.account import Account, Credit
 from .fish.errors import UnsupportedError
 from .fish.settings import FISH_URL
-from .voice_form import VoiceForm
+from .forms.voice import VoiceForm
 
 SECTION_ADVANCED = "advanced"
 

@@ -31,7 +31,6 @@ from .const import (
     CONF_VOICE,
     SIGNAL_REPLY,
 )
-from .containers import AudioFile
 from .coordinator import FishConfigEntry
 from .entity import voice_device
 from .errors import OptionError, translated, translated_option
@@ -44,10 +43,11 @@ from .fish.errors import (
     VoiceNotFoundError,
 )
 from .fish.reply_metrics import ReplyMetrics
-from .message_options import OPTIONS, message_options
-from .text_options import has_style, text_options, text_settings
-from .voices import backend_languages, listed_voices, voice_named
-from .warmth import on_awake_satellite
+from .speech.audio import AudioFile
+from .speech.options import OPTIONS, message_options
+from .speech.prewarm import on_awake_satellite
+from .speech.text_options import has_style, text_options, text_settings
+from .speech.voices import backend_languages, listed_voices, voice_named
 
 _LOGGER = logging.getLogger(__name__)
 

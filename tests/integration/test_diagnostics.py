@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.wyoming_fish.const import DOMAIN
 from custom_components.wyoming_fish.fish import Backend
 from tests.integration.conftest import KELP, KEY, USER_ID, AddEntry, entity_id, voice_subentry
-from tests.integration.speech import speak
+from tests.integration.support.speech import speak
 from wyoming_fish.emulator import Emulator, Fault
 
 SPOKEN = "The code of the alarm is one two three four."

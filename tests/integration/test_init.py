@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClien
 
 from custom_components.wyoming_fish.const import DOMAIN
 from tests.integration.conftest import CORAL, AddEntry, entity_id, state_of, voice_subentry
-from tests.integration.speech import speak
+from tests.integration.support.speech import speak
 from wyoming_fish.emulator import Emulator, Fault
 
 

@@ -18,7 +18,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.wyoming_fish.const import DOMAIN
 from tests.integration.conftest import AddEntry, entity_id, voice_data, voice_subentry
-from tests.integration.speech import speak
+from tests.integration.support.speech import speak
 from tests.integration.test_sensor import later
 from wyoming_fish.emulator import VOICES, Emulator, Fault
 

@@ -13,7 +13,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from tests.integration.conftest import AddEntry, entity_id, voice_subentry
-from tests.integration.speech import entity_of, speak
+from tests.integration.support.speech import entity_of, speak
 from wyoming_fish.emulator import VOICES, Emulator, Fault
 
 TEXT = "Grüß Gott."

@@ -20,8 +20,8 @@ from tests.integration.conftest import (
     state_of,
     voice_subentry,
 )
-from tests.integration.flows import SETTINGS, begin, listed, log_in, submit
-from tests.integration.speech import TEXT, entity_of, speak
+from tests.integration.support.flows import SETTINGS, begin, listed, log_in, submit
+from tests.integration.support.speech import TEXT, entity_of, speak
 from tests.support.gateways import malformed_proxies
 from wyoming_fish.emulator import EmulatedVoice, Emulator, Fault
 

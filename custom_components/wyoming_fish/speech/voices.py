@@ -8,10 +8,10 @@ from typing import override
 from homeassistant.components import tts
 from homeassistant.config_entries import ConfigSubentry
 
-from .const import CONF_VOICE
-from .fish.api.account import Voice
-from .fish.errors import VoiceNotFoundError
-from .fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, VOICE_ID, Backend
+from ..const import CONF_VOICE
+from ..fish.api.account import Voice
+from ..fish.errors import VoiceNotFoundError
+from ..fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, VOICE_ID, Backend
 
 _FISH_CODES = {theirs: fish for fish, theirs in HOME_ASSISTANT_CODES.items()}
 

@@ -8,7 +8,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
 from tests.integration.conftest import KEY, USER_ID, AddEntry, state_of
-from tests.integration.flows import submit
+from tests.integration.support.flows import submit
 from wyoming_fish.emulator import Emulator, Fault
 
 

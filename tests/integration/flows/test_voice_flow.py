@@ -9,10 +9,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.helpers import entity_registry as er
 
-from custom_components.wyoming_fish.text_options import DEFAULTS
+from custom_components.wyoming_fish.speech.text_options import DEFAULTS
 from tests.integration.conftest import CORAL, KELP, STARFISH, AddEntry, voice_data, voice_subentry
-from tests.integration.flows import SETTINGS, chosen, listed
-from tests.integration.speech import speak
+from tests.integration.support.flows import SETTINGS, chosen, listed
+from tests.integration.support.speech import speak
 from wyoming_fish.emulator import EmulatedVoice, Emulator, Fault
 from wyoming_fish.emulator.self_hosted import FishSpeechEmulator
 

@@ -14,9 +14,9 @@ from homeassistant.exceptions import HomeAssistantError
 from custom_components import wyoming_fish
 from custom_components.wyoming_fish.errors import translated
 from custom_components.wyoming_fish.fish import errors
-from tests.integration import test_voice_flow
 from tests.integration.conftest import AddEntry
-from tests.integration.flows import begin, log_in, submit
+from tests.integration.flows import test_voice_flow
+from tests.integration.support.flows import begin, log_in, submit
 from wyoming_fish.emulator import Emulator
 
 FOLDER = Path(wyoming_fish.__file__).parent / "translations"

@@ -14,7 +14,7 @@ from homeassistant.helpers.selector import (
     TextSelectorConfig,
 )
 
-from .const import (
+from ..const import (
     ATTR_TRUSTED,
     BACKEND_NAMES,
     CONF_CODE,
@@ -24,11 +24,11 @@ from .const import (
     CONF_TEXT,
     CONF_URLS,
 )
-from .errors import OptionError
-from .fish import Backend, TextSettings, parse_pronunciations
-from .fish.errors import SettingsError
-from .fish.text.cues import Cues
-from .fish.text.pronunciations import Pronunciation
+from ..errors import OptionError
+from ..fish import Backend, TextSettings, parse_pronunciations
+from ..fish.errors import SettingsError
+from ..fish.text.cues import Cues
+from ..fish.text.pronunciations import Pronunciation
 
 DEFAULTS = {
     CONF_TEXT: "clean",

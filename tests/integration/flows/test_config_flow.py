@@ -10,7 +10,7 @@ from homeassistant.data_entry_flow import FlowResultType, UnknownFlow
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
 
 from custom_components.wyoming_fish.const import DOMAIN
-from custom_components.wyoming_fish.text_options import DEFAULTS
+from custom_components.wyoming_fish.speech.text_options import DEFAULTS
 from tests.integration.conftest import (
     CORAL,
     KEY,
@@ -21,8 +21,8 @@ from tests.integration.conftest import (
     state_of,
     voice_data,
 )
-from tests.integration.flows import SETTINGS, begin, chosen, listed, log_in, submit
-from tests.integration.speech import speak, text_in
+from tests.integration.support.flows import SETTINGS, begin, chosen, listed, log_in, submit
+from tests.integration.support.speech import speak, text_in
 from wyoming_fish.emulator import Emulator, Fault
 from wyoming_fish.emulator.self_hosted import FishSpeechEmulator
 

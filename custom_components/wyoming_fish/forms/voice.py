@@ -20,7 +20,7 @@ from homeassistant.helpers.selector import (
     TextSelector,
 )
 
-from .const import (
+from ..const import (
     BACKEND_NAMES,
     CONF_BACKEND,
     CONF_LATENCY,
@@ -31,14 +31,14 @@ from .const import (
     MANUFACTURER,
     VOICES_URL,
 )
-from .errors import OptionError, form_error
-from .fish import Backend, FishError, Latency
-from .fish.api.account import Account, Voice
-from .fish.errors import VoiceNotFoundError
-from .fish.settings import voice_id_in
-from .markdown import escaped
-from .text_options import DEFAULTS, text_options, text_section, text_settings
-from .voices import backend_languages, fish_language, languages, titles
+from ..errors import OptionError, form_error
+from ..fish import Backend, FishError, Latency
+from ..fish.api.account import Account, Voice
+from ..fish.errors import VoiceNotFoundError
+from ..fish.settings import voice_id_in
+from ..markdown import escaped
+from ..speech.text_options import DEFAULTS, text_options, text_section, text_settings
+from ..speech.voices import backend_languages, fish_language, languages, titles
 
 # Of the form that searches.
 CONF_OWN = "own"

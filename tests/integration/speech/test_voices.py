@@ -6,7 +6,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
 from tests.integration.conftest import CORAL, STARFISH, AddEntry, entity_id, voice_subentry
-from tests.integration.speech import TEXT, entity_of, speak, text_in
+from tests.integration.support.speech import TEXT, entity_of, speak, text_in
 from wyoming_fish.emulator import Emulator
 from wyoming_fish.emulator.self_hosted import FishSpeechEmulator
 

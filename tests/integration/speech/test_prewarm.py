@@ -9,8 +9,8 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from tests.integration.conftest import CORAL, AddEntry, entity_id, voice_subentry
-from tests.integration.house import add_pipeline, add_satellite, prefer
-from tests.integration.speech import TEXT, entity_of, speak, stream
+from tests.integration.support.house import add_pipeline, add_satellite, prefer
+from tests.integration.support.speech import TEXT, entity_of, speak, stream
 from wyoming_fish.emulator import Emulator
 
 # Requests during which a connection that was begun before them is open.
