@@ -135,6 +135,9 @@ def translations() -> Iterator[str]:
 def flow_texts() -> Iterator[str]:
     """Each step, error and end of a flow has its texts, and there are none without one."""
     english = read("translations/en.json")
+    # Its syntax is newer than Python 3.11, which this may run on.
+    shared = (COMPONENT / "forms" / "voice_steps.py").read_text()
+    shared_steps = set(re.findall(r'step_id="(\w+)"', shared))
     for file, text in (
         ("config_flow.py", english["config"]),
         ("config_flow.py", english["config_subentries"]["voice"]),
@@ -147,17 +150,19 @@ def flow_texts() -> Iterator[str]:
             classes = [node for node in classes if node.name == flow]
         calls = [node for each in classes for node in ast.walk(each) if isinstance(node, ast.Call)]
         steps = set(constants(calls, "step_id"))
+        if file == "config_flow.py":
+            steps |= shared_steps
         reasons = set(constants(calls, "reason"))
         if steps != set(text["step"]):
             yield f"{file}: its steps are {steps}, and en.json has {set(text['step'])}"
         if missing := reasons - set(text.get("abort", {})):
             yield f"{file}: {missing} is not in en.json"
     of_voices = {
-        *returned_keys(COMPONENT / "errors.py", "form_error"),
+        *returned_keys(COMPONENT / "errors.py", "form_error_key"),
         *option_errors("speech/text_options.py"),
         "no_voice_found",
     }
-    of_accounts = set(returned_keys(COMPONENT / "errors.py", "account_errors"))
+    of_accounts = set(returned_keys(COMPONENT / "errors.py", "account_form_errors"))
     for flow, text, errors in (
         ("config", english["config"], of_voices | of_accounts),
         ("config_subentries", english["config_subentries"]["voice"], of_voices),

@@ -19,7 +19,7 @@ from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import language as language_util
 
-from . import issues
+from . import repairs
 from .const import (
     ATTR_TEXT_FORMAT,
     ATTR_TRUSTED,
@@ -33,7 +33,7 @@ from .const import (
 )
 from .coordinator import FishConfigEntry
 from .entity import voice_device
-from .errors import OptionError, translated, translated_option
+from .errors import OptionError, option_to_ha_exception, to_ha_exception
 from .fish import Backend, FishError, SpeechSettings, TextSettings, speak
 from .fish.client import KEEPALIVE_INTERVAL_S
 from .fish.errors import (
@@ -132,7 +132,7 @@ class FishTextToSpeech(TextToSpeechEntity):
             settings = self._speech_settings(options, file.sample_rate)
             text = self._text_settings(options, settings.backend)
         except OptionError as error:
-            raise translated_option(error) from error
+            raise option_to_ha_exception(error) from error
         # The first text may be a while yet; Home Assistant has to start ffmpeg first, too.
         self._data.pool.prewarm(settings.backend)
         ssml = options[ATTR_TEXT_FORMAT] == "ssml"
@@ -172,7 +172,7 @@ class FishTextToSpeech(TextToSpeechEntity):
             return voice_named(name, voices.data)
         except VoiceNotFoundError:
             # A self-hosted server need not list its voices.
-            if voices.own_server:
+            if voices.is_self_hosted:
                 return name
             raise
 
@@ -201,7 +201,7 @@ class FishTextToSpeech(TextToSpeechEntity):
             # Home Assistant ends a satellite's audio only if the stream ends without an error. But
             # it would keep the audio of a plain message.
             if metrics.heard is None or not message.is_streamed:
-                raise translated(HomeAssistantError, error) from error
+                raise to_ha_exception(HomeAssistantError, error) from error
         finally:
             self._finished(metrics, settings)
 
@@ -220,9 +220,9 @@ class FishTextToSpeech(TextToSpeechEntity):
         if self._entry.state is ConfigEntryState.LOADED:
             data = self._entry.runtime_data
             data.first_audio[voice_id] = metrics.first_audio
-            data.credit.spent()
+            data.credit.schedule_refresh()
             if self._is_as_set_up(settings):
-                issues.voice_speaks(self.hass, self._entry, self._voice)
+                repairs.delete_voice_issues(self.hass, self._entry, self._voice)
 
     def _is_as_set_up(self, settings: SpeechSettings) -> bool:
         """Return whether the voice and the model that were set up speak, and still are set up."""
@@ -242,11 +242,11 @@ class FishTextToSpeech(TextToSpeechEntity):
         if isinstance(error, KeyRefusedError):
             self._entry.async_start_reauth(self.hass)
         elif isinstance(error, NoCreditError):
-            issues.no_credit(self.hass, self._entry)
+            repairs.create_no_credit_issue(self.hass, self._entry)
         elif self._is_as_set_up(settings) and isinstance(error, VoiceNotFoundError):
-            issues.voice_is_gone(self.hass, self._entry, self._voice)
+            repairs.create_voice_missing_issue(self.hass, self._entry, self._voice)
         elif self._is_as_set_up(settings) and isinstance(error, NoAudioError):
-            issues.voice_is_silent(self.hass, self._entry, self._voice)
+            repairs.create_voice_silent_issue(self.hass, self._entry, self._voice)
 
 
 class _Message:

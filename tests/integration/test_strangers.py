@@ -11,7 +11,7 @@ from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.wyoming_fish.const import DOMAIN
-from custom_components.wyoming_fish.markdown import escaped
+from custom_components.wyoming_fish.forms.markdown import escaped
 from tests.integration.conftest import (
     KELP,
     KEY,

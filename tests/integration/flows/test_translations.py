@@ -12,7 +12,7 @@ from homeassistant.data_entry_flow import FlowResult, section
 from homeassistant.exceptions import HomeAssistantError
 
 from custom_components import wyoming_fish
-from custom_components.wyoming_fish.errors import translated
+from custom_components.wyoming_fish.errors import to_ha_exception
 from custom_components.wyoming_fish.fish import errors
 from tests.integration.conftest import AddEntry
 from tests.integration.flows import test_voice_flow
@@ -119,6 +119,6 @@ def test_no_english_in_another_language(language: str) -> None:
 @pytest.mark.parametrize("kind", [each for each in vars(errors).values() if isinstance(each, type)])
 def test_engines_errors_are_not_quoted(kind: type[errors.FishError]) -> None:
     """Nothing of what the engine says in English is put into the text for a person."""
-    error = translated(HomeAssistantError, kind("This happened."))
+    error = to_ha_exception(HomeAssistantError, kind("This happened."))
     assert error.translation_key in TEXTS["exceptions"]
     assert not error.translation_placeholders
