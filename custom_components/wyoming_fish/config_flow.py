@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, override
 
+import voluptuous as vol
 from homeassistant.config_entries import (
     SOURCE_USER,
     ConfigEntry,
@@ -15,7 +16,7 @@ from homeassistant.config_entries import (
     SubentryFlowContext,
     SubentryFlowResult,
 )
-from homeassistant.const import CONF_API_KEY
+from homeassistant.const import CONF_API_KEY, CONF_LANGUAGE
 from homeassistant.core import callback
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
@@ -24,6 +25,7 @@ from .const import (
     BILLING_URL,
     CONF_BACKEND,
     CONF_BASE_URL,
+    CONF_LANGUAGE_VOICES,
     CONF_VOICE,
     DOMAIN,
     FREE_BACKEND,
@@ -37,8 +39,15 @@ from .fish import Endpoint, FishError
 from .fish.api.account import Account, Credit
 from .fish.errors import UnsupportedError
 from .fish.settings import FISH_URL
-from .forms.schemas import ACCOUNT_SCHEMA, KEY_SCHEMA, SECTION_ADVANCED
+from .forms.schemas import (
+    ACCOUNT_SCHEMA,
+    KEY_SCHEMA,
+    LANGUAGE_SCHEMA,
+    SECTION_ADVANCED,
+    voice_field,
+)
 from .forms.voice_steps import VoiceSteps
+from .speech.voices import base_language, language_voices
 
 # Characters of a user's id in the title of an account: enough to tell two accounts apart.
 TITLE_ID_CHARS = 8
@@ -217,6 +226,9 @@ class VoiceSubentryFlow(
 ):
     """Adds a voice or changes one."""
 
+    _language: str
+    """The language whose voice is selected, by Home Assistant's code."""
+
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Start to add a voice."""
         return self._start({}) or await self.async_step_search()
@@ -228,7 +240,7 @@ class VoiceSubentryFlow(
         voice = self._get_reconfigure_subentry()
         return self._start(voice.data) or self.async_show_menu(
             step_id="reconfigure",
-            menu_options=["voice", "search"],
+            menu_options=["voice", "search", "language"],
             description_placeholders={"name": voice.title},
         )
 
@@ -250,7 +262,45 @@ class VoiceSubentryFlow(
         if voice.title != self.voice_name(voice.data[CONF_VOICE]):
             # A person has renamed it.
             title = voice.title
+        data = {**voice.data, **data}
         return self.async_update_and_abort(self._get_entry(), voice, title=title, data=data)
+
+    async def async_step_language(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Search for the voice of another language."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            errors = await self.search(user_input)
+            if not errors:
+                self._language = base_language(user_input[CONF_LANGUAGE])
+                return await self.async_step_language_voice()
+        return self.async_show_form(
+            step_id="language",
+            data_schema=self.add_suggested_values_to_schema(LANGUAGE_SCHEMA, user_input),
+            errors=errors,
+            last_step=False,
+        )
+
+    async def async_step_language_voice(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Select the voice of the language. Without one, the main voice speaks the language."""
+        entry, voice = self._get_entry(), self._get_reconfigure_subentry()
+        voices = language_voices(voice)
+        if user_input is not None:
+            voices[self._language] = user_input.get(CONF_VOICE, "").strip()
+            chosen = {language: voice_id for language, voice_id in voices.items() if voice_id}
+            data = {**voice.data, CONF_LANGUAGE_VOICES: chosen}
+            return self.async_update_and_abort(entry, voice, data=data)
+        selected = voices.get(self._language) or next(iter(self.found), None)
+        field = voice_field(selected, self.choices(selected), is_self_hosted=self.is_self_hosted)
+        return self.async_show_form(
+            step_id="language_voice",
+            data_schema=vol.Schema(field),
+            description_placeholders={"language": self._language, "samples": self.samples()},
+            last_step=True,
+        )
 
 
 def _base_url(user_input: Mapping[str, Any]) -> str:

@@ -13,11 +13,11 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
 from . import repairs
-from .const import CONF_VOICE
 from .errors import to_ha_exception
 from .fish import ConnectionPool, FishError
 from .fish.api.account import Account, Credit, Voice
 from .fish.errors import KeyRefusedError, UnsupportedError, VoiceNotFoundError
+from .speech.voices import configured_voices
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -128,12 +128,16 @@ class VoicesCoordinator(FishCoordinator[dict[str, Voice]]):
         if self.is_self_hosted and not voices:
             return voices
         for subentry in self.config_entry.subentries.values():
-            voice_id = subentry.data[CONF_VOICE]
-            if voice_id is not None and voice_id not in voices:
+            missing = None
+            for voice_id in configured_voices(subentry):
+                if voice_id in voices:
+                    continue
                 try:
                     voices[voice_id] = await self.account.voice(voice_id)
                 except VoiceNotFoundError:
-                    repairs.create_voice_missing_issue(self.hass, self.config_entry, subentry)
-                    continue
-            repairs.delete_voice_missing_issue(self.hass, self.config_entry, subentry)
+                    missing = missing or voice_id
+            if missing is None:
+                repairs.delete_voice_missing_issue(self.hass, self.config_entry, subentry)
+            else:
+                repairs.create_voice_missing_issue(self.hass, self.config_entry, subentry, missing)
         return voices

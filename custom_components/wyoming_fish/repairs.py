@@ -14,7 +14,6 @@ from .const import (
     BACKEND_NAMES,
     BILLING_URL,
     CONF_BACKEND,
-    CONF_VOICE,
     DOMAIN,
     FREE_BACKEND,
     RETIREMENT_DATE,
@@ -24,6 +23,7 @@ from .const import (
 )
 from .fish.api.account import LOW_CREDIT
 from .forms.markdown import escaped
+from .speech.voices import configured_voices
 
 if TYPE_CHECKING:
     # Newer than the oldest Home Assistant that this runs on.
@@ -75,10 +75,10 @@ def create_no_credit_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
 
 @callback
 def create_voice_missing_issue(
-    hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSubentry
+    hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSubentry, voice_id: str
 ) -> None:
     """Create the issue of a voice that no longer exists."""
-    _create_voice_issue(hass, entry, voice, "voice_gone")
+    _create_voice_issue(hass, entry, voice, "voice_gone", voice_id)
 
 
 @callback
@@ -91,10 +91,10 @@ def delete_voice_missing_issue(
 
 @callback
 def create_voice_silent_issue(
-    hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSubentry
+    hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSubentry, voice_id: str
 ) -> None:
     """Create the issue of a voice for which Fish Audio returned no audio."""
-    _create_voice_issue(hass, entry, voice, "voice_silent")
+    _create_voice_issue(hass, entry, voice, "voice_silent", voice_id)
 
 
 @callback
@@ -105,7 +105,7 @@ def delete_voice_issues(hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSu
 
 
 def _create_voice_issue(
-    hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSubentry, kind: str
+    hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSubentry, kind: str, voice_id: str
 ) -> None:
     ir.async_create_issue(
         hass,
@@ -121,14 +121,17 @@ def _create_voice_issue(
             # The issue's title is plain text, and its description is Markdown.
             "title": voice.title,
             "name": escaped(voice.title),
-            "voice": escaped(str(voice.data[CONF_VOICE])),
+            "voice": escaped(voice_id),
         },
     )
 
 
 def _voice_issue_data(voice: ConfigSubentry) -> dict[str, str | int | float | None]:
     """Return the settings that an issue of the voice is about; a change of them deletes it."""
-    return {name: voice.data[name] for name in (CONF_VOICE, CONF_BACKEND)}
+    return {
+        "voices": " ".join(configured_voices(voice)),
+        CONF_BACKEND: voice.data[CONF_BACKEND],
+    }
 
 
 def _voice_issue_id(entry: ConfigEntry, voice: ConfigSubentry, kind: str) -> str:

@@ -47,7 +47,14 @@ from .speech.audio import AudioFile
 from .speech.options import OPTIONS, message_options
 from .speech.prewarm import on_awake_satellite
 from .speech.text_options import has_style, text_options, text_settings
-from .speech.voices import backend_languages, listed_voices, voice_named
+from .speech.voices import (
+    backend_languages,
+    configured_voices,
+    language_voices,
+    listed_voices,
+    voice_for,
+    voice_named,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -84,7 +91,7 @@ class FishTextToSpeech(TextToSpeechEntity):
         self._attr_supported_options = [str(option) for option in OPTIONS.schema]
         # All that changes the audio: Home Assistant keeps plain messages by it.
         self._defaults = {
-            ATTR_VOICE: voice.data[CONF_VOICE],
+            ATTR_VOICE: _default_voice(voice),
             CONF_BACKEND: self._backend.value,
             CONF_LATENCY: voice.data[CONF_LATENCY],
             CONF_SPEED: voice.data[CONF_SPEED],
@@ -127,7 +134,7 @@ class FishTextToSpeech(TextToSpeechEntity):
     async def async_stream_tts_audio(self, request: TTSAudioRequest) -> TTSAudioResponse:
         """Speak the message while it is being written, as PCM in WAV or CAF."""
         try:
-            options = message_options(request.options)
+            options = message_options(self._with_voice(request))
             file = AudioFile.for_options(options)
             settings = self._speech_settings(options, file.sample_rate)
             text = self._text_settings(options, settings.backend)
@@ -139,8 +146,15 @@ class FishTextToSpeech(TextToSpeechEntity):
         speech = self._speech(request, settings, text, ssml=ssml)
         return TTSAudioResponse(file.extension, file.filled(speech))
 
+    def _with_voice(self, request: TTSAudioRequest) -> dict[str, Any]:
+        """Return the options with the voice of the language, unless they name a voice."""
+        options = dict(request.options)
+        if options[ATTR_VOICE] == self._defaults[ATTR_VOICE]:
+            options[ATTR_VOICE] = voice_for(request.language, self._voice)
+        return options
+
     def _speech_settings(self, options: Mapping[str, Any], sample_rate: int) -> SpeechSettings:
-        """Return how a message with these options is spoken. Raises OptionError."""
+        """Return the speech settings of a message with these options. Raises OptionError."""
         voice = options[ATTR_VOICE]
         try:
             voice_id = None if voice is None else self._voice_id(voice)
@@ -166,7 +180,7 @@ class FishTextToSpeech(TextToSpeechEntity):
     def _voice_id(self, name: str) -> str:
         """Return the id of the voice that a message or SSML names. Raises VoiceNotFoundError."""
         voices = self._data.voices
-        if name == self._defaults[ATTR_VOICE]:
+        if name in configured_voices(self._voice):
             return name
         try:
             return voice_named(name, voices.data)
@@ -227,9 +241,10 @@ class FishTextToSpeech(TextToSpeechEntity):
     def _is_as_set_up(self, settings: SpeechSettings) -> bool:
         """Return whether the voice and the model that were set up speak, and still are set up."""
         voice = self._entry.subentries.get(self._voice.subentry_id)
-        return voice is not None and (settings.voice, settings.backend) == (
-            voice.data[CONF_VOICE],
-            voice.data[CONF_BACKEND],
+        return (
+            voice is not None
+            and settings.backend == voice.data[CONF_BACKEND]
+            and settings.voice in (voice.data[CONF_VOICE], *configured_voices(voice))
         )
 
     @callback
@@ -244,9 +259,13 @@ class FishTextToSpeech(TextToSpeechEntity):
         elif isinstance(error, NoCreditError):
             repairs.create_no_credit_issue(self.hass, self._entry)
         elif self._is_as_set_up(settings) and isinstance(error, VoiceNotFoundError):
-            repairs.create_voice_missing_issue(self.hass, self._entry, self._voice)
+            repairs.create_voice_missing_issue(
+                self.hass, self._entry, self._voice, str(settings.voice)
+            )
         elif self._is_as_set_up(settings) and isinstance(error, NoAudioError):
-            repairs.create_voice_silent_issue(self.hass, self._entry, self._voice)
+            repairs.create_voice_silent_issue(
+                self.hass, self._entry, self._voice, str(settings.voice)
+            )
 
 
 class _Message:
@@ -264,3 +283,13 @@ class _Message:
             self.is_streamed = not first
             first = False
             yield piece
+
+
+def _default_voice(voice: ConfigSubentry) -> str | None:
+    """Return the option that stands for the voices of a subentry.
+
+    Home Assistant keeps plain messages by their options, so a change of any voice must change it.
+    """
+    voice_id: str | None = voice.data[CONF_VOICE]
+    others = [f"{language}={other}" for language, other in sorted(language_voices(voice).items())]
+    return " ".join([voice_id or "default", *others]) if others else voice_id

@@ -114,6 +114,23 @@ async def test_voice_is_gone(
     assert issue_registry.async_get_issue(DOMAIN, issue_id) is None
 
 
+async def test_voice_of_a_language_is_gone(
+    hass: HomeAssistant, add_entry: AddEntry, issue_registry: ir.IssueRegistry
+) -> None:
+    """The repair names the voice that is gone, and ends when another one is selected."""
+    entry = await add_entry(voice_subentry(language_voices={"de": "0" * 32}))
+    (voice,) = entry.subentries.values()
+    issue_id = f"voice_gone_{entry.entry_id}_{voice.subentry_id}"
+    issue = issue_registry.async_get_issue(DOMAIN, issue_id)
+    assert issue is not None
+    assert issue.translation_placeholders is not None
+    assert issue.translation_placeholders["voice"] == "0" * 32
+    data = {**voice.data, "language_voices": {}}
+    hass.config_entries.async_update_subentry(entry, voice, data=data)
+    await hass.async_block_till_done()
+    assert ours(issue_registry) == []
+
+
 async def test_removed_voice_takes_its_repair_with_it(
     hass: HomeAssistant,
     add_entry: AddEntry,

@@ -59,12 +59,22 @@ ACCOUNT_SCHEMA: Final = vol.Schema(
 
 KEY_SCHEMA: Final = vol.Schema({vol.Required(CONF_API_KEY): _KEY})
 
+_LANGUAGE: Final = LanguageSelector(
+    LanguageSelectorConfig(languages=backend_languages(DEFAULT_BACKEND))
+)
+
 SEARCH_SCHEMA: Final = vol.Schema(
     {
         vol.Optional(CONF_NAME_FILTER): TextSelector(),
-        vol.Optional(CONF_LANGUAGE): LanguageSelector(
-            LanguageSelectorConfig(languages=backend_languages(DEFAULT_BACKEND))
-        ),
+        vol.Optional(CONF_LANGUAGE): _LANGUAGE,
+        vol.Optional(CONF_SELF_ONLY, default=False): BooleanSelector(),
+    }
+)
+
+LANGUAGE_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required(CONF_LANGUAGE): _LANGUAGE,
+        vol.Optional(CONF_NAME_FILTER): TextSelector(),
         vol.Optional(CONF_SELF_ONLY, default=False): BooleanSelector(),
     }
 )
@@ -77,20 +87,11 @@ def voice_schema(
 
     A self-hosted server may have no list of its voices: there, a person can enter a voice.
     """
-    fields: dict[vol.Marker, Any] = {}
-    if voices or is_self_hosted:
-        suggested = {"suggested_value": values.get(CONF_VOICE)}
-        fields[vol.Optional(CONF_VOICE, description=suggested)] = SelectSelector(
-            SelectSelectorConfig(
-                options=voices,
-                mode=SelectSelectorMode.DROPDOWN,
-                custom_value=is_self_hosted,
-            )
-        )
+    field = voice_field(values.get(CONF_VOICE), voices, is_self_hosted=is_self_hosted)
     low, high = SPEEDS
     return vol.Schema(
         {
-            **fields,
+            **(field if voices or is_self_hosted else {}),
             vol.Required(CONF_BACKEND, default=values[CONF_BACKEND]): _dropdown(
                 [
                     SelectOptionDict(value=backend.value, label=name)
@@ -106,6 +107,17 @@ def voice_schema(
             vol.Required(SECTION_TEXT): _text_section(values),
         }
     )
+
+
+def voice_field(
+    selected: str | None, voices: list[SelectOptionDict], *, is_self_hosted: bool
+) -> dict[vol.Marker, Any]:
+    """Return the field that selects one of the voices."""
+    config = SelectSelectorConfig(
+        options=voices, mode=SelectSelectorMode.DROPDOWN, custom_value=is_self_hosted
+    )
+    field = vol.Optional(CONF_VOICE, description={"suggested_value": selected})
+    return {field: SelectSelector(config)}
 
 
 def _text_section(values: Mapping[str, Any]) -> section:

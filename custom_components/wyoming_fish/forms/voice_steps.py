@@ -41,11 +41,11 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
     """Two steps: search for voices, then select one and its settings."""
 
     _account: Account
-    _is_self_hosted: bool
+    is_self_hosted: bool
     _values: dict[str, Any]
     _known: dict[str, Voice]
     """The voices whose name is known, by id."""
-    _found: dict[str, Voice]
+    found: dict[str, Voice]
     """The voices of the last search, by id."""
 
     def start_voice(
@@ -58,9 +58,9 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
     ) -> None:
         """Prepare the steps with the account and with the voice's present values."""
         self._account = account
-        self._is_self_hosted = is_self_hosted
+        self.is_self_hosted = is_self_hosted
         self._known = dict(known)
-        self._found = {}
+        self.found = {}
         self._values = {
             CONF_BACKEND: DEFAULT_BACKEND.value,
             CONF_LATENCY: DEFAULT_LATENCY.value,
@@ -71,8 +71,10 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
         """Search for voices."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            errors = await self._search(user_input)
+            errors = await self.search(user_input)
             if not errors:
+                if self.found:
+                    self._values[CONF_VOICE] = next(iter(self.found))
                 return await self.async_step_voice()
         return self.async_show_form(
             step_id="search",
@@ -82,7 +84,7 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
             last_step=False,
         )
 
-    async def _search(self, query: Mapping[str, Any]) -> dict[str, str]:
+    async def search(self, query: Mapping[str, Any]) -> dict[str, str]:
         """Search for voices and return the errors of the form."""
         name = query.get(CONF_NAME_FILTER, "").strip()
         try:
@@ -99,18 +101,14 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
             voices = []
         except FishError as error:
             return {"base": form_error_key(error)}
-        self._found = {voice.id: voice for voice in voices}
-        self._known |= self._found
-        if voices:
-            self._values[CONF_VOICE] = voices[0].id
-        elif not self._is_self_hosted:
-            return {"base": "no_voice_found"}
-        return {}
+        self.found = {voice.id: voice for voice in voices}
+        self._known |= self.found
+        return {} if voices or self.is_self_hosted else {"base": "no_voice_found"}
 
     async def async_step_voice(self, user_input: dict[str, Any] | None = None) -> ResultT:
         """Select a voice and its settings. Without a voice, the server's default voice speaks."""
         errors: dict[str, str] = {}
-        placeholders = {"samples": self._samples()}
+        placeholders = {"samples": self.samples()}
         if user_input is not None:
             voice = user_input.get(CONF_VOICE, "").strip() or None
             answer = {**user_input, CONF_VOICE: voice}
@@ -126,7 +124,9 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
         return self.async_show_form(
             step_id="voice",
             data_schema=voice_schema(
-                self._values, self._choices(), is_self_hosted=self._is_self_hosted
+                self._values,
+                self.choices(self._values.get(CONF_VOICE)),
+                is_self_hosted=self.is_self_hosted,
             ),
             errors=errors,
             description_placeholders=placeholders,
@@ -142,24 +142,23 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
         voice = self._known.get(voice_id or "")
         return (voice.title if voice else voice_id) or MANUFACTURER
 
-    def _choices(self) -> list[SelectOptionDict]:
-        """Return the voices of the drop-down list: those found, and the present one."""
-        names = titles(self._found.values())
+    def choices(self, selected: str | None) -> list[SelectOptionDict]:
+        """Return the voices of the drop-down list: those found, and the selected one."""
+        names = titles(self.found.values())
         choices = [
             SelectOptionDict(value=voice.id, label=_label(names[voice.id], voice))
-            for voice in self._found.values()
+            for voice in self.found.values()
         ]
-        selected = self._values.get(CONF_VOICE)
         if selected is not None and selected not in names:
             label = self.voice_name(selected)
             choices.insert(0, SelectOptionDict(value=selected, label=label))
         return choices
 
-    def _samples(self) -> str:
+    def samples(self) -> str:
         """Return links to the samples of the voices, in Markdown."""
         links = [
             f"[{escaped(voice.title)}]({voice.sample})"
-            for voice in self._found.values()
+            for voice in self.found.values()
             if voice.sample and _ADDRESS.fullmatch(voice.sample)
         ]
         return " · ".join(links) or "–"

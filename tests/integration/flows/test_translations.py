@@ -71,6 +71,9 @@ async def test_changes(hass: HomeAssistant, add_entry: AddEntry) -> None:
     check(await test_voice_flow.submit(hass, flow), texts)
     menu = await test_voice_flow.change(hass, entry)
     assert menu["menu_options"] == list(texts["step"]["reconfigure"]["menu_options"])
+    flow = await test_voice_flow.submit(hass, menu, next_step_id="language")
+    check(flow, texts)
+    check(await test_voice_flow.submit(hass, flow, language="en"), texts)
 
 
 def leaves(tree: dict[str, Any]) -> list[str]:

@@ -239,3 +239,36 @@ async def test_long_list(hass: HomeAssistant, add_entry: AddEntry, emulator: Emu
     )
     flow = await submit(hass, await begin(hass, await add_entry()))
     assert len(listed(flow)) == 30
+
+
+async def test_voice_of_a_language(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A language gets a voice of its own, and loses it when the field is cleared."""
+    entry = await add_entry()
+    for answer, stored in (({"voice": CORAL}, {"de": CORAL}), ({}, {})):
+        flow = await submit(hass, await change(hass, entry), next_step_id="language")
+        assert (flow["type"], flow["step_id"]) == (FlowResultType.FORM, "language")
+        flow = await submit(hass, flow, language="nb")
+        assert flow["errors"] == {"base": "no_voice_found"}
+        flow = await submit(hass, flow, language="de", self_only=True)
+        assert (flow["step_id"], chosen(flow, "voice")) == ("language_voice", CORAL)
+        flow = await submit(hass, flow, **answer)
+        assert flow["reason"] == "reconfigure_successful"
+        await hass.async_block_till_done()
+        (voice,) = entry.subentries.values()
+        assert voice.data == voice_data() | {"language_voices": stored}
+
+
+async def test_present_voice_of_a_language(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """The form has the present voice, and other changes leave the voices of languages alone."""
+    entry = await add_entry(voice_subentry(language_voices={"de": STARFISH}))
+    flow = await submit(hass, await change(hass, entry), next_step_id="language")
+    flow = await submit(hass, flow, language="de")
+    assert chosen(flow, "voice") == STARFISH
+    assert listed(flow)[0] == "Étoile de mer"
+    flow = await submit(hass, await change(hass, entry), next_step_id="voice")
+    await submit(hass, flow, voice=KELP, **SETTINGS | {"speed": 1.5})
+    await hass.async_block_till_done()
+    (voice,) = entry.subentries.values()
+    assert (voice.data["speed"], voice.data["language_voices"]) == (1.5, {"de": STARFISH})
