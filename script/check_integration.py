@@ -138,20 +138,28 @@ def flow_texts() -> Iterator[str]:
     # Its syntax is newer than Python 3.11, which this may run on.
     shared = (COMPONENT / "forms" / "voice_steps.py").read_text()
     shared_steps = set(re.findall(r'step_id="(\w+)"', shared))
-    for file, text in (
-        ("config_flow.py", english["config"]),
-        ("config_flow.py", english["config_subentries"]["voice"]),
-        ("repairs.py", english["issues"]["backend_retires"]["fix_flow"]),
+    for file, flow, text, more_steps in (
+        ("config_flow.py", "FishConfigFlow", english["config"], shared_steps),
+        ("config_flow.py", "FishOptionsFlow", english["options"], set()),
+        (
+            "config_flow.py",
+            "VoiceSubentryFlow",
+            english["config_subentries"]["voice"],
+            shared_steps,
+        ),
+        (
+            "repairs.py",
+            "BackendRepairFlow",
+            english["issues"]["backend_retires"]["fix_flow"],
+            set(),
+        ),
     ):
-        flow = "VoiceSubentryFlow" if "entry_type" in text else "FishConfigFlow"
         tree = ast.parse((COMPONENT / file).read_text())
-        classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-        if file == "config_flow.py":
-            classes = [node for node in classes if node.name == flow]
+        classes = [
+            node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == flow
+        ]
         calls = [node for each in classes for node in ast.walk(each) if isinstance(node, ast.Call)]
-        steps = set(constants(calls, "step_id"))
-        if file == "config_flow.py":
-            steps |= shared_steps
+        steps = set(constants(calls, "step_id")) | more_steps
         reasons = set(constants(calls, "reason"))
         if steps != set(text["step"]):
             yield f"{file}: its steps are {steps}, and en.json has {set(text['step'])}"

@@ -13,6 +13,7 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
     ConfigSubentryData,
     ConfigSubentryFlow,
+    OptionsFlow,
     SubentryFlowContext,
     SubentryFlowResult,
 )
@@ -43,6 +44,7 @@ from .forms.schemas import (
     ACCOUNT_SCHEMA,
     KEY_SCHEMA,
     LANGUAGE_SCHEMA,
+    OPTIONS_SCHEMA,
     SECTION_ADVANCED,
     voice_field,
 )
@@ -75,6 +77,13 @@ class FishConfigFlow(
     ) -> dict[str, type[ConfigSubentryFlow]]:
         """Return the flow of voices."""
         return {SUBENTRY_VOICE: VoiceSubentryFlow}
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
+        """Return the flow of the options."""
+        return FishOptionsFlow()
 
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -219,6 +228,21 @@ class FishConfigFlow(
         if not (changed and reloads):
             self.hass.config_entries.async_schedule_reload(entry.entry_id)
         return self.async_abort(reason=reason)
+
+
+class FishOptionsFlow(OptionsFlow):
+    """Changes the options of an account."""
+
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for the options."""
+        if user_input is not None:
+            return self.async_create_entry(data=user_input)
+        return self.async_show_form(
+            step_id="init",
+            data_schema=self.add_suggested_values_to_schema(
+                OPTIONS_SCHEMA, self.config_entry.options
+            ),
+        )
 
 
 class VoiceSubentryFlow(

@@ -1,4 +1,4 @@
-"""Names that the integration's parts share."""
+"""Constants."""
 
 from typing import Final
 
@@ -14,10 +14,11 @@ MANUFACTURER: Final = "Fish Audio"
 # The type of the subentries that are voices.
 SUBENTRY_VOICE: Final = "voice"
 
-# Of an entry.
+# Of an account.
 CONF_BASE_URL: Final = "base_url"
+CONF_PREWARM: Final = "prewarm"
 
-# Of a voice, and of a message to be spoken. `voice` is Home Assistant's own tts.ATTR_VOICE.
+# Of a voice and of a message. `voice` is Home Assistant's own tts.ATTR_VOICE.
 CONF_BACKEND: Final = "backend"
 CONF_LATENCY: Final = "latency"
 CONF_SPEED: Final = "speed"
@@ -30,12 +31,12 @@ CONF_URLS: Final = "urls"
 CONF_CODE: Final = "code"
 CONF_PRONUNCIATIONS: Final = "pronunciations"
 
-# Of a message alone.
+# Only of a message.
 ATTR_TEXT_FORMAT: Final = "text_format"
 ATTR_TRUSTED: Final = "trusted"
 ATTR_VOLUME: Final = "volume"
 
-# What a voice has until something else is chosen.
+# Default settings of a voice.
 DEFAULT_BACKEND: Final = Backend.S2_1_PRO
 FREE_BACKEND: Final = Backend.S2_1_PRO_FREE
 DEFAULT_LATENCY: Final = Latency.BALANCED

@@ -26,6 +26,7 @@ from .const import (
     ATTR_VOLUME,
     CONF_BACKEND,
     CONF_LATENCY,
+    CONF_PREWARM,
     CONF_SPEED,
     CONF_STYLE,
     CONF_VOICE,
@@ -44,8 +45,9 @@ from .fish.errors import (
 )
 from .fish.reply_metrics import ReplyMetrics
 from .speech.audio import AudioFile
+from .speech.message import Message
 from .speech.options import OPTIONS, message_options
-from .speech.prewarm import on_awake_satellite
+from .speech.prewarm import prewarm_on_satellite_activity
 from .speech.text_options import has_style, text_options, text_settings
 from .speech.voices import (
     backend_languages,
@@ -84,6 +86,7 @@ class FishTextToSpeech(TextToSpeechEntity):
         self._entry = entry
         self._voice = voice
         self._data = entry.runtime_data
+        self._can_prewarm: bool = entry.options.get(CONF_PREWARM, True)
         self._backend = Backend(voice.data[CONF_BACKEND])
         self._attr_unique_id = voice.subentry_id
         self._attr_device_info = voice_device(entry, voice)
@@ -112,17 +115,23 @@ class FishTextToSpeech(TextToSpeechEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Follow the satellites that may speak with this voice, and the account's voices."""
+        """Subscribe to the account's voices and to satellites that may use this entity."""
         await super().async_added_to_hass()
         voices = self._data.voices
         self.async_on_remove(voices.async_add_listener(self.async_write_ha_state))
-        self.async_on_remove(on_awake_satellite(self.hass, self._prewarm_if_it_speaks))
+        self.async_on_remove(prewarm_on_satellite_activity(self.hass, self._on_active_satellite))
 
     @callback
-    def _prewarm_if_it_speaks(self, engine: str) -> None:
-        """Open a connection if ``engine`` is this voice."""
+    def _on_active_satellite(self, engine: str) -> None:
+        """Open a connection if the satellite's pipeline uses this entity."""
         if engine == self.entity_id:
-            self._data.pool.prewarm(self._backend)
+            self._prewarm(self._backend)
+
+    @callback
+    def _prewarm(self, backend: Backend) -> None:
+        """Open a connection before it is needed."""
+        if self._can_prewarm:
+            self._data.pool.prewarm(backend)
 
     @callback
     @override
@@ -140,8 +149,8 @@ class FishTextToSpeech(TextToSpeechEntity):
             text = self._text_settings(options, settings.backend)
         except OptionError as error:
             raise option_to_ha_exception(error) from error
-        # The first text may be a while yet; Home Assistant has to start ffmpeg first, too.
-        self._data.pool.prewarm(settings.backend)
+        # The first text may come later. Home Assistant also has to start ffmpeg.
+        self._prewarm(settings.backend)
         ssml = options[ATTR_TEXT_FORMAT] == "ssml"
         speech = self._speech(request, settings, text, ssml=ssml)
         return TTSAudioResponse(file.extension, file.filled(speech))
@@ -194,30 +203,32 @@ class FishTextToSpeech(TextToSpeechEntity):
         self, request: TTSAudioRequest, settings: SpeechSettings, text: TextSettings, *, ssml: bool
     ) -> AsyncGenerator[bytes]:
         metrics = ReplyMetrics()
-        message = _Message(request.message_gen)
-        try:
-            async with contextlib.aclosing(
-                speak(
-                    self._data.pool,
-                    message.pieces(),
-                    settings,
-                    text,
-                    ssml=ssml,
-                    voice=self._voice_id,
-                    bridge=KEEPALIVE_INTERVAL_S,
-                    metrics=metrics,
-                )
-            ) as speech:
-                async for pcm in speech:
-                    yield pcm
-        except FishError as error:
-            self._failed(error, settings)
-            # Home Assistant ends a satellite's audio only if the stream ends without an error. But
-            # it would keep the audio of a plain message.
-            if metrics.heard is None or not message.is_streamed:
-                raise to_ha_exception(HomeAssistantError, error) from error
-        finally:
-            self._finished(metrics, settings)
+        async with Message(request.message_gen) as message:
+            if not self._can_prewarm:
+                await message.wait_for_text()
+            try:
+                async with contextlib.aclosing(
+                    speak(
+                        self._data.pool,
+                        message.pieces(),
+                        settings,
+                        text,
+                        ssml=ssml,
+                        voice=self._voice_id,
+                        bridge=KEEPALIVE_INTERVAL_S,
+                        metrics=metrics,
+                    )
+                ) as speech:
+                    async for pcm in speech:
+                        yield pcm
+            except FishError as error:
+                self._failed(error, settings)
+                # Home Assistant ends a satellite's audio only if the stream ends without an error.
+                # But it would keep the audio of a plain message.
+                if metrics.heard is None or not message.is_streamed:
+                    raise to_ha_exception(HomeAssistantError, error) from error
+            finally:
+                self._finished(metrics, settings)
 
     @callback
     def _finished(self, metrics: ReplyMetrics, settings: SpeechSettings) -> None:
@@ -266,23 +277,6 @@ class FishTextToSpeech(TextToSpeechEntity):
             repairs.create_voice_silent_issue(
                 self.hass, self._entry, self._voice, str(settings.voice)
             )
-
-
-class _Message:
-    """The text of a message, as it comes."""
-
-    def __init__(self, pieces: AsyncGenerator[str]) -> None:
-        self._pieces = pieces
-        self.is_streamed = False
-        """Whether it came while it was being written: a plain message is one piece."""
-
-    async def pieces(self) -> AsyncGenerator[str]:
-        """Give the text."""
-        first = True
-        async for piece in self._pieces:
-            self.is_streamed = not first
-            first = False
-            yield piece
 
 
 def _default_voice(voice: ConfigSubentry) -> str | None:

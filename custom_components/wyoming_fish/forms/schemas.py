@@ -27,6 +27,7 @@ from ..const import (
     CONF_BACKEND,
     CONF_BASE_URL,
     CONF_LATENCY,
+    CONF_PREWARM,
     CONF_PRONUNCIATIONS,
     CONF_SPEED,
     CONF_VOICE,
@@ -70,6 +71,8 @@ SEARCH_SCHEMA: Final = vol.Schema(
         vol.Optional(CONF_SELF_ONLY, default=False): BooleanSelector(),
     }
 )
+
+OPTIONS_SCHEMA: Final = vol.Schema({vol.Required(CONF_PREWARM, default=True): BooleanSelector()})
 
 LANGUAGE_SCHEMA: Final = vol.Schema(
     {

@@ -65,6 +65,7 @@ async def test_changes(hass: HomeAssistant, add_entry: AddEntry) -> None:
     entry = await add_entry()
     check(await entry.start_reconfigure_flow(hass), TEXTS["config"])
     check(await entry.start_reauth_flow(hass), TEXTS["config"])
+    check(await hass.config_entries.options.async_init(entry.entry_id), TEXTS["options"])
     texts = TEXTS["config_subentries"]["voice"]
     flow = await test_voice_flow.begin(hass, entry)
     check(flow, texts)
