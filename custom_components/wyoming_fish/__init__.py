@@ -11,7 +11,7 @@ from .coordinator import CreditCoordinator, FishConfigEntry, FishData, VoicesCoo
 from .fish import ConnectionPool, Endpoint
 from .fish.api.account import Account
 
-PLATFORMS = [Platform.SENSOR, Platform.TTS]
+PLATFORMS = [Platform.EVENT, Platform.SENSOR, Platform.TTS]
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: FishConfigEntry) -> bool:

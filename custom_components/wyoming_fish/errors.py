@@ -37,7 +37,12 @@ def to_ha_exception(kind: type[HomeAssistantError], error: FishError) -> HomeAss
 
     Each error code of the Fish Audio client has a translation.
     """
-    return kind(translation_domain=DOMAIN, translation_key=error.code.replace("-", "_"))
+    return kind(translation_domain=DOMAIN, translation_key=error_key(error))
+
+
+def error_key(error: FishError) -> str:
+    """Return the translation key of ``error``, which is also its code in events."""
+    return error.code.replace("-", "_")
 
 
 def option_to_ha_exception(error: OptionError) -> ServiceValidationError:

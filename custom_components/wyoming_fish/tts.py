@@ -30,11 +30,15 @@ from .const import (
     CONF_SPEED,
     CONF_STYLE,
     CONF_VOICE,
+    SIGNAL_PROBLEM,
     SIGNAL_REPLY,
+    USD_PER_MILLION_BYTES,
+    ReplyProblem,
+    ReplyTotals,
 )
 from .coordinator import FishConfigEntry
 from .entity import voice_device
-from .errors import OptionError, option_to_ha_exception, to_ha_exception
+from .errors import OptionError, error_key, option_to_ha_exception, to_ha_exception
 from .fish import Backend, FishError, SpeechSettings, TextSettings, speak
 from .fish.client import KEEPALIVE_INTERVAL_S
 from .fish.errors import (
@@ -239,9 +243,14 @@ class FishTextToSpeech(TextToSpeechEntity):
         if metrics.first_audio is None:
             return
         voice_id = self._voice.subentry_id
-        async_dispatcher_send(
-            self.hass, SIGNAL_REPLY.format(voice_id), metrics.first_audio, metrics.billed
+        price = USD_PER_MILLION_BYTES.get(settings.backend, 0)
+        totals = ReplyTotals(
+            first_audio=metrics.first_audio,
+            text_bytes=metrics.billed,
+            audio=metrics.audio,
+            cost=metrics.billed * price / 1_000_000,
         )
+        async_dispatcher_send(self.hass, SIGNAL_REPLY.format(voice_id), totals)
         if self._entry.state is ConfigEntryState.LOADED:
             data = self._entry.runtime_data
             data.first_audio[voice_id] = metrics.first_audio
@@ -263,6 +272,12 @@ class FishTextToSpeech(TextToSpeechEntity):
         """Ask the person for what only a person can change, while the account is set up."""
         # The text that Home Assistant logs is a translation, without Fish Audio's own words.
         _LOGGER.warning("Fish Audio could not speak: %s", error.reason)
+        async_dispatcher_send(
+            self.hass,
+            SIGNAL_PROBLEM.format(self._voice.subentry_id),
+            ReplyProblem.FAILED,
+            error_key(error),
+        )
         if self._entry.state is not ConfigEntryState.LOADED:
             return
         if isinstance(error, KeyRefusedError):

@@ -89,7 +89,10 @@ async def test_server_of_ones_own(
     entry = await add_entry(unique_id=emulator.url)
     assert state_of(entry) is ConfigEntryState.LOADED
     assert await speak(hass, entity_id(hass, entry, "tts"), "Hello there.")
-    assert hass.states.async_entity_ids("sensor") == ["sensor.kelp_text_spoken"]
+    assert hass.states.async_entity_ids("sensor") == [
+        "sensor.kelp_text_spoken",
+        "sensor.kelp_time_spoken",
+    ]
     assert not [issue for issue in issue_registry.issues if issue[0] == DOMAIN]
 
 
