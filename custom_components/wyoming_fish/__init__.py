@@ -6,7 +6,7 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util.ssl import get_default_context
 
 from . import repairs
-from .const import CONF_BASE_URL
+from .const import CONF_BASE_URL, CONF_FALLBACK_VOICE
 from .coordinator import CreditCoordinator, FishConfigEntry, FishData, VoicesCoordinator
 from .fish import ConnectionPool, Endpoint
 from .fish.api.account import Account
@@ -36,6 +36,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: FishConfigEntry) -> bool
     entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
     entry.async_on_unload(entry.add_update_listener(_reload))
     repairs.update_retiring_backend_issue(hass, entry)
+    if CONF_FALLBACK_VOICE not in entry.options:
+        repairs.delete_fallback_issue(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     return True
 

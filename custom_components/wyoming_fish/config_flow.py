@@ -19,6 +19,7 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_API_KEY, CONF_LANGUAGE
 from homeassistant.core import callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 from .const import (
@@ -44,8 +45,8 @@ from .forms.schemas import (
     ACCOUNT_SCHEMA,
     KEY_SCHEMA,
     LANGUAGE_SCHEMA,
-    OPTIONS_SCHEMA,
     SECTION_ADVANCED,
+    options_schema,
     voice_field,
 )
 from .forms.voice_steps import VoiceSteps
@@ -237,10 +238,15 @@ class FishOptionsFlow(OptionsFlow):
         """Ask for the options."""
         if user_input is not None:
             return self.async_create_entry(data=user_input)
+        own_entities = [
+            entity.entity_id
+            for entity in er.async_get(self.hass).entities.values()
+            if entity.platform == DOMAIN
+        ]
         return self.async_show_form(
             step_id="init",
             data_schema=self.add_suggested_values_to_schema(
-                OPTIONS_SCHEMA, self.config_entry.options
+                options_schema(own_entities), self.config_entry.options
             ),
         )
 

@@ -21,6 +21,7 @@ SUBENTRY_VOICE: Final = "voice"
 # Of an account.
 CONF_BASE_URL: Final = "base_url"
 CONF_PREWARM: Final = "prewarm"
+CONF_FALLBACK_VOICE: Final = "fallback_voice"
 
 # Of a voice and of a message. `voice` is Home Assistant's own tts.ATTR_VOICE.
 CONF_BACKEND: Final = "backend"

@@ -39,6 +39,8 @@ class FishData:
     pool: ConnectionPool
     credit: "CreditCoordinator"
     voices: "VoicesCoordinator"
+    is_fallback_active: bool = False
+    """Whether the fallback voice spoke the last reply."""
     first_audio: dict[str, float] = field(default_factory=dict)
     """Seconds to the first audio of each voice's last reply, by the id of its subentry."""
 

@@ -168,6 +168,33 @@ def update_retiring_backend_issue(hass: HomeAssistant, entry: ConfigEntry) -> No
 
 
 @callback
+def create_fallback_issue(hass: HomeAssistant, entry: ConfigEntry, fallback: str) -> None:
+    """Create the issue that the entity ``fallback`` speaks instead of Fish Audio."""
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        _fallback_issue_id(entry),
+        is_fixable=False,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key="fallback_active",
+        translation_placeholders={
+            "account": escaped(entry.title),
+            "fallback": escaped(fallback),
+        },
+    )
+
+
+@callback
+def delete_fallback_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Delete the issue of the fallback voice, since Fish Audio speaks again."""
+    ir.async_delete_issue(hass, DOMAIN, _fallback_issue_id(entry))
+
+
+def _fallback_issue_id(entry: ConfigEntry) -> str:
+    return f"fallback_active_{entry.entry_id}"
+
+
+@callback
 def delete_outdated_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Delete the issues of voices of ``entry`` that have been removed or changed.
 

@@ -1,9 +1,7 @@
 """Speech: a text-to-speech entity for each voice."""
 
-import contextlib
-import logging
-from collections.abc import AsyncGenerator, Mapping
-from typing import Any, override
+from collections.abc import Mapping
+from typing import Any, Final, override
 
 from homeassistant.components.tts import (
     ATTR_VOICE,
@@ -12,46 +10,33 @@ from homeassistant.components.tts import (
     Voice,
 )
 from homeassistant.components.tts.entity import TTSAudioRequest
-from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.restore_state import RestoredExtraData
 from homeassistant.util import language as language_util
 
-from . import repairs
 from .const import (
     ATTR_TEXT_FORMAT,
     ATTR_TRUSTED,
     ATTR_VOLUME,
     CONF_BACKEND,
     CONF_LATENCY,
-    CONF_PREWARM,
     CONF_SPEED,
     CONF_STYLE,
     CONF_VOICE,
-    SIGNAL_PROBLEM,
-    SIGNAL_REPLY,
-    USD_PER_MILLION_BYTES,
-    ReplyProblem,
-    ReplyTotals,
 )
 from .coordinator import FishConfigEntry
 from .entity import voice_device
-from .errors import OptionError, error_key, option_to_ha_exception, to_ha_exception
-from .fish import Backend, FishError, SpeechSettings, TextSettings, speak
-from .fish.client import KEEPALIVE_INTERVAL_S
+from .errors import OptionError, option_to_ha_exception
+from .fish import Backend, SpeechSettings, TextSettings
 from .fish.errors import (
-    KeyRefusedError,
-    NoAudioError,
-    NoCreditError,
     VoiceNotFoundError,
 )
-from .fish.reply_metrics import ReplyMetrics
 from .speech.audio import AudioFile
-from .speech.message import Message
 from .speech.options import OPTIONS, message_options
 from .speech.prewarm import prewarm_on_satellite_activity
+from .speech.reply import Reply, Speaker
 from .speech.text_options import has_style, text_options, text_settings
 from .speech.voices import (
     backend_languages,
@@ -62,7 +47,8 @@ from .speech.voices import (
     voice_named,
 )
 
-_LOGGER = logging.getLogger(__name__)
+# The default option that changes when Home Assistant keeps a message of the fallback voice.
+ATTR_KEPT_FALLBACKS: Final = "kept_fallbacks"
 
 # The engine itself waits for the account's limit.
 PARALLEL_UPDATES = 0
@@ -75,7 +61,9 @@ async def async_setup_entry(
 ) -> None:
     """Add an entity for each voice."""
     for voice in entry.subentries.values():
-        async_add_entities([FishTextToSpeech(entry, voice)], config_subentry_id=voice.subentry_id)
+        async_add_entities(
+            [FishTextToSpeech(hass, entry, voice)], config_subentry_id=voice.subentry_id
+        )
 
 
 class FishTextToSpeech(TextToSpeechEntity):
@@ -85,12 +73,11 @@ class FishTextToSpeech(TextToSpeechEntity):
     # The engine's name must not be empty, as that of a device's main entity would be.
     _attr_translation_key = "voice"
 
-    def __init__(self, entry: FishConfigEntry, voice: ConfigSubentry) -> None:
-        """Take the voice's subentry."""
+    def __init__(self, hass: HomeAssistant, entry: FishConfigEntry, voice: ConfigSubentry) -> None:
+        """Initialize the entity of a voice."""
         self._entry = entry
         self._voice = voice
         self._data = entry.runtime_data
-        self._can_prewarm: bool = entry.options.get(CONF_PREWARM, True)
         self._backend = Backend(voice.data[CONF_BACKEND])
         self._attr_unique_id = voice.subentry_id
         self._attr_device_info = voice_device(entry, voice)
@@ -107,7 +94,28 @@ class FishTextToSpeech(TextToSpeechEntity):
             ATTR_TEXT_FORMAT: "text",
             ATTR_TRUSTED: False,
         }
-        self._attr_default_options = self._defaults
+        self._set_kept_fallbacks(0)
+        self._speaker = Speaker(hass, entry, voice, self._on_kept_fallback)
+
+    def _set_kept_fallbacks(self, count: int) -> None:
+        """Set how many messages of the fallback voice Home Assistant may have kept."""
+        self._kept_fallbacks = count
+        kept = {ATTR_KEPT_FALLBACKS: count} if count else {}
+        self._attr_default_options = self._defaults | kept
+
+    @callback
+    def _on_kept_fallback(self) -> None:
+        """Change the options that Home Assistant keeps messages by.
+
+        So the fallback voice does not speak a message again when Fish Audio is available.
+        """
+        self._set_kept_fallbacks(self._kept_fallbacks + 1)
+
+    @property
+    @override
+    def extra_restore_state_data(self) -> RestoredExtraData:
+        """Return what must survive a restart."""
+        return RestoredExtraData({ATTR_KEPT_FALLBACKS: self._kept_fallbacks})
 
     @property
     @override
@@ -121,6 +129,8 @@ class FishTextToSpeech(TextToSpeechEntity):
     async def async_added_to_hass(self) -> None:
         """Subscribe to the account's voices and to satellites that may use this entity."""
         await super().async_added_to_hass()
+        if (last := await self.async_get_last_extra_data()) is not None:
+            self._set_kept_fallbacks(int(last.as_dict().get(ATTR_KEPT_FALLBACKS, 0)))
         voices = self._data.voices
         self.async_on_remove(voices.async_add_listener(self.async_write_ha_state))
         self.async_on_remove(prewarm_on_satellite_activity(self.hass, self._on_active_satellite))
@@ -129,13 +139,7 @@ class FishTextToSpeech(TextToSpeechEntity):
     def _on_active_satellite(self, engine: str) -> None:
         """Open a connection if the satellite's pipeline uses this entity."""
         if engine == self.entity_id:
-            self._prewarm(self._backend)
-
-    @callback
-    def _prewarm(self, backend: Backend) -> None:
-        """Open a connection before it is needed."""
-        if self._can_prewarm:
-            self._data.pool.prewarm(backend)
+            self._speaker.prewarm(self._backend)
 
     @callback
     @override
@@ -154,9 +158,15 @@ class FishTextToSpeech(TextToSpeechEntity):
         except OptionError as error:
             raise option_to_ha_exception(error) from error
         # The first text may come later. Home Assistant also has to start ffmpeg.
-        self._prewarm(settings.backend)
-        ssml = options[ATTR_TEXT_FORMAT] == "ssml"
-        speech = self._speech(request, settings, text, ssml=ssml)
+        self._speaker.prewarm(settings.backend)
+        reply = Reply(
+            request,
+            settings,
+            text,
+            is_ssml=options[ATTR_TEXT_FORMAT] == "ssml",
+            find_voice=self._voice_id,
+        )
+        speech = self._speaker.speak(reply)
         return TTSAudioResponse(file.extension, file.filled(speech))
 
     def _with_voice(self, request: TTSAudioRequest) -> dict[str, Any]:
@@ -202,96 +212,6 @@ class FishTextToSpeech(TextToSpeechEntity):
             if voices.is_self_hosted:
                 return name
             raise
-
-    async def _speech(
-        self, request: TTSAudioRequest, settings: SpeechSettings, text: TextSettings, *, ssml: bool
-    ) -> AsyncGenerator[bytes]:
-        metrics = ReplyMetrics()
-        async with Message(request.message_gen) as message:
-            if not self._can_prewarm:
-                await message.wait_for_text()
-            try:
-                async with contextlib.aclosing(
-                    speak(
-                        self._data.pool,
-                        message.pieces(),
-                        settings,
-                        text,
-                        ssml=ssml,
-                        voice=self._voice_id,
-                        bridge=KEEPALIVE_INTERVAL_S,
-                        metrics=metrics,
-                    )
-                ) as speech:
-                    async for pcm in speech:
-                        yield pcm
-            except FishError as error:
-                self._failed(error, settings)
-                # Home Assistant ends a satellite's audio only if the stream ends without an error.
-                # But it would keep the audio of a plain message.
-                if metrics.heard is None or not message.is_streamed:
-                    raise to_ha_exception(HomeAssistantError, error) from error
-            finally:
-                self._finished(metrics, settings)
-
-    @callback
-    def _finished(self, metrics: ReplyMetrics, settings: SpeechSettings) -> None:
-        """Tell of a reply of which something was heard.
-
-        The entry may have been set up again, or removed, since the reply began.
-        """
-        if metrics.first_audio is None:
-            return
-        voice_id = self._voice.subentry_id
-        price = USD_PER_MILLION_BYTES.get(settings.backend, 0)
-        totals = ReplyTotals(
-            first_audio=metrics.first_audio,
-            text_bytes=metrics.billed,
-            audio=metrics.audio,
-            cost=metrics.billed * price / 1_000_000,
-        )
-        async_dispatcher_send(self.hass, SIGNAL_REPLY.format(voice_id), totals)
-        if self._entry.state is ConfigEntryState.LOADED:
-            data = self._entry.runtime_data
-            data.first_audio[voice_id] = metrics.first_audio
-            data.credit.schedule_refresh()
-            if self._is_as_set_up(settings):
-                repairs.delete_voice_issues(self.hass, self._entry, self._voice)
-
-    def _is_as_set_up(self, settings: SpeechSettings) -> bool:
-        """Return whether the voice and the model that were set up speak, and still are set up."""
-        voice = self._entry.subentries.get(self._voice.subentry_id)
-        return (
-            voice is not None
-            and settings.backend == voice.data[CONF_BACKEND]
-            and settings.voice in (voice.data[CONF_VOICE], *configured_voices(voice))
-        )
-
-    @callback
-    def _failed(self, error: FishError, settings: SpeechSettings) -> None:
-        """Ask the person for what only a person can change, while the account is set up."""
-        # The text that Home Assistant logs is a translation, without Fish Audio's own words.
-        _LOGGER.warning("Fish Audio could not speak: %s", error.reason)
-        async_dispatcher_send(
-            self.hass,
-            SIGNAL_PROBLEM.format(self._voice.subentry_id),
-            ReplyProblem.FAILED,
-            error_key(error),
-        )
-        if self._entry.state is not ConfigEntryState.LOADED:
-            return
-        if isinstance(error, KeyRefusedError):
-            self._entry.async_start_reauth(self.hass)
-        elif isinstance(error, NoCreditError):
-            repairs.create_no_credit_issue(self.hass, self._entry)
-        elif self._is_as_set_up(settings) and isinstance(error, VoiceNotFoundError):
-            repairs.create_voice_missing_issue(
-                self.hass, self._entry, self._voice, str(settings.voice)
-            )
-        elif self._is_as_set_up(settings) and isinstance(error, NoAudioError):
-            repairs.create_voice_silent_issue(
-                self.hass, self._entry, self._voice, str(settings.voice)
-            )
 
 
 def _default_voice(voice: ConfigSubentry) -> str | None:

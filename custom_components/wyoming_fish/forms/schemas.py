@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import voluptuous as vol
-from homeassistant.const import CONF_API_KEY, CONF_LANGUAGE
+from homeassistant.const import CONF_API_KEY, CONF_LANGUAGE, Platform
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import (
     BooleanSelector,
+    EntitySelector,
+    EntitySelectorConfig,
     LanguageSelector,
     LanguageSelectorConfig,
     NumberSelector,
@@ -26,6 +28,7 @@ from ..const import (
     BACKEND_NAMES,
     CONF_BACKEND,
     CONF_BASE_URL,
+    CONF_FALLBACK_VOICE,
     CONF_LATENCY,
     CONF_PREWARM,
     CONF_PRONUNCIATIONS,
@@ -72,8 +75,6 @@ SEARCH_SCHEMA: Final = vol.Schema(
     }
 )
 
-OPTIONS_SCHEMA: Final = vol.Schema({vol.Required(CONF_PREWARM, default=True): BooleanSelector()})
-
 LANGUAGE_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_LANGUAGE): _LANGUAGE,
@@ -81,6 +82,17 @@ LANGUAGE_SCHEMA: Final = vol.Schema(
         vol.Optional(CONF_SELF_ONLY, default=False): BooleanSelector(),
     }
 )
+
+
+def options_schema(own_entities: list[str]) -> vol.Schema:
+    """Return the form of an account's options. Its own entities cannot be the fallback voice."""
+    fallback = EntitySelectorConfig(domain=Platform.TTS, exclude_entities=own_entities)
+    return vol.Schema(
+        {
+            vol.Optional(CONF_FALLBACK_VOICE): EntitySelector(fallback),
+            vol.Required(CONF_PREWARM, default=True): BooleanSelector(),
+        }
+    )
 
 
 def voice_schema(
