@@ -3,10 +3,12 @@
 import asyncio
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from typing import Any, override
 
 import pytest
 from homeassistant.components import tts
+from homeassistant.components.tts.const import DATA_COMPONENT
+from homeassistant.components.tts.entity import TTSAudioRequest
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
@@ -374,3 +376,75 @@ async def test_file_that_is_no_wav_of_that_form(file: bytes) -> None:
     """Noise is never played: another format is an error."""
     with pytest.raises(fallback.FallbackError):
         await samples(file, 1000)
+
+
+class OtherVoice(tts.TextToSpeechEntity):
+    """A text-to-speech entity that streams a WAV file, and then may never end."""
+
+    _attr_name = "Other"
+    _attr_default_language = "en"
+    _attr_supported_languages = ["en"]  # noqa: RUF012 - as Home Assistant declares it
+
+    def __init__(self, audio: bytes, *, ends: bool) -> None:
+        """Take the samples."""
+        self._audio = audio
+        self._ends = ends
+
+    @override
+    async def async_stream_tts_audio(self, request: TTSAudioRequest) -> tts.TTSAudioResponse:
+        async def data() -> AsyncGenerator[bytes]:
+            async for _ in request.message_gen:
+                pass
+            yield wav(form(44100), (b"data", self._audio))
+            if not self._ends:
+                await asyncio.Event().wait()
+
+        return tts.TTSAudioResponse("wav", data())
+
+
+@pytest.mark.parametrize(("audio", "ends"), [(b"", True), (b"", False)], ids=["empty", "stalled"])
+async def test_fallback_voice_without_audio(  # noqa: PLR0917
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    audio: bytes,
+    ends: bool,
+) -> None:
+    """A voice that gives nothing has failed, and is not waited for without an end."""
+    monkeypatch.setattr(fallback, "AUDIO_TIMEOUT_S", 0.3)
+    entry = await add_entry()
+    await hass.data[DATA_COMPONENT].async_add_entities([OtherVoice(audio, ends=ends)])
+    engine = await select(hass, entry, "tts.other")
+    emulator.settings.faults.append(NO_CREDIT)
+    with pytest.raises(HomeAssistantError, match="credit"):
+        await speak(hass, engine, TEXT)
+    assert "The fallback voice tts.other could not speak: no audio" in caplog.text
+
+
+async def test_account_is_unloaded_before_the_fallback_voice_speaks(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    piper: Piper,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """The reply is spoken, and nobody is told of an account that is not set up any more."""
+    entry = await add_entry()
+    engine = await select(hass, entry)
+    emulator.settings.faults.append(NO_CREDIT)
+    is_unloaded = asyncio.Event()
+
+    async def text() -> AsyncGenerator[str]:
+        yield "The lamps "
+        await is_unloaded.wait()
+        yield "are on."
+
+    result = stream(hass, engine)
+    result.async_set_message_stream(text())
+    await hass.config_entries.async_unload(entry.entry_id)
+    is_unloaded.set()
+    assert [chunk async for chunk in result.async_stream_result()]
+    assert piper.texts == ["The lamps are on."]
+    assert issue_registry.async_get_issue(DOMAIN, f"fallback_active_{entry.entry_id}") is None
