@@ -135,29 +135,42 @@ def translations() -> Iterator[str]:
 def flow_texts() -> Iterator[str]:
     """Each step, error and end of a flow has its texts, and there are none without one."""
     english = read("translations/en.json")
-    for file, text in (
-        ("config_flow.py", english["config"]),
-        ("config_flow.py", english["config_subentries"]["voice"]),
-        ("repairs.py", english["issues"]["backend_retires"]["fix_flow"]),
+    # Its syntax is newer than Python 3.11, which this may run on.
+    shared = (COMPONENT / "forms" / "voice_steps.py").read_text()
+    shared_steps = set(re.findall(r'step_id="(\w+)"', shared))
+    for file, flow, text, more_steps in (
+        ("config_flow.py", "FishConfigFlow", english["config"], shared_steps),
+        ("config_flow.py", "FishOptionsFlow", english["options"], set()),
+        (
+            "config_flow.py",
+            "VoiceSubentryFlow",
+            english["config_subentries"]["voice"],
+            shared_steps,
+        ),
+        (
+            "repairs.py",
+            "BackendRepairFlow",
+            english["issues"]["backend_retires"]["fix_flow"],
+            set(),
+        ),
     ):
-        flow = "VoiceSubentryFlow" if "entry_type" in text else "FishConfigFlow"
         tree = ast.parse((COMPONENT / file).read_text())
-        classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-        if file == "config_flow.py":
-            classes = [node for node in classes if node.name == flow]
+        classes = [
+            node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == flow
+        ]
         calls = [node for each in classes for node in ast.walk(each) if isinstance(node, ast.Call)]
-        steps = set(constants(calls, "step_id"))
+        steps = set(constants(calls, "step_id")) | more_steps
         reasons = set(constants(calls, "reason"))
         if steps != set(text["step"]):
             yield f"{file}: its steps are {steps}, and en.json has {set(text['step'])}"
         if missing := reasons - set(text.get("abort", {})):
             yield f"{file}: {missing} is not in en.json"
     of_voices = {
-        *returned_keys(COMPONENT / "errors.py", "form_error"),
-        *option_errors("text_options.py"),
+        *returned_keys(COMPONENT / "errors.py", "form_error_key"),
+        *option_errors("speech/text_options.py"),
         "no_voice_found",
     }
-    of_accounts = set(returned_keys(COMPONENT / "errors.py", "account_errors"))
+    of_accounts = set(returned_keys(COMPONENT / "errors.py", "account_form_errors"))
     for flow, text, errors in (
         ("config", english["config"], of_voices | of_accounts),
         ("config_subentries", english["config_subentries"]["voice"], of_voices),
@@ -179,7 +192,7 @@ def exceptions() -> Iterator[str]:
         and isinstance(statement.value.value, str)
         and "code" in {name.id for name in ast.walk(statement) if isinstance(name, ast.Name)}
     }
-    codes |= option_errors("text_options.py", "message_options.py", "tts.py")
+    codes |= option_errors("speech/text_options.py", "speech/options.py", "tts.py")
     translated = set(read("translations/en.json")["exceptions"])
     for code in codes ^ translated:
         yield f"en.json: {code} is an error, or a translation, but not both"

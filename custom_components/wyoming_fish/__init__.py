@@ -1,29 +1,29 @@
-"""Fish Audio's voices in Home Assistant."""
+"""The Wyoming Fish integration: Fish Audio's voices in Home Assistant."""
 
 from homeassistant.const import CONF_API_KEY, EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util.ssl import get_default_context
 
-from . import issues
-from .const import CONF_BASE_URL
+from . import repairs
+from .const import CONF_BASE_URL, CONF_FALLBACK_VOICE
 from .coordinator import CreditCoordinator, FishConfigEntry, FishData, VoicesCoordinator
 from .fish import ConnectionPool, Endpoint
 from .fish.api.account import Account
 
-PLATFORMS = [Platform.SENSOR, Platform.TTS]
+PLATFORMS = [Platform.EVENT, Platform.SENSOR, Platform.TTS]
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: FishConfigEntry) -> bool:
     """Set up an account and its voices."""
-    issues.forget_outdated(hass, entry)
+    repairs.delete_outdated_issues(hass, entry)
     endpoint = Endpoint(entry.data[CONF_API_KEY], entry.data[CONF_BASE_URL])
     session = async_get_clientsession(hass)
     account = Account(endpoint, session)
     credit = CreditCoordinator(hass, entry, account)
     await credit.async_config_entry_first_refresh()
     voices = VoicesCoordinator(hass, entry, account)
-    voices.own_server = credit.data is None
+    voices.is_self_hosted = credit.data is None
     await voices.async_config_entry_first_refresh()
 
     pool = ConnectionPool(endpoint, ssl_context=get_default_context(), session=session)
@@ -35,21 +35,23 @@ async def async_setup_entry(hass: HomeAssistant, entry: FishConfigEntry) -> bool
     entry.async_on_unload(pool.close)
     entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
     entry.async_on_unload(entry.add_update_listener(_reload))
-    issues.check_backends(hass, entry)
+    repairs.update_retiring_backend_issue(hass, entry)
+    if CONF_FALLBACK_VOICE not in entry.options:
+        repairs.delete_fallback_issue(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     return True
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: FishConfigEntry) -> bool:
-    """Unload it. A reply under way is still spoken to its end."""
+    """Unload an account. Replies in progress are spoken to their end."""
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: FishConfigEntry) -> None:
-    """Take back what was told of it."""
-    issues.forget(hass, entry)
+    """Delete the repair issues of a removed account."""
+    repairs.delete_all_issues(hass, entry)
 
 
 async def _reload(hass: HomeAssistant, entry: FishConfigEntry) -> None:
-    """Start again with what has been changed, be it the key or a voice."""
+    """Reload the account after a change of its key, options, or voices."""
     hass.config_entries.async_schedule_reload(entry.entry_id)

@@ -1,4 +1,4 @@
-"""Setting up: the account, its first voice, and what is changed later."""
+"""Config flow: the account, its first voice, and later changes."""
 
 from collections.abc import Mapping
 from typing import Any, override
@@ -9,22 +9,26 @@ from homeassistant.config_entries import (
     ConfigEntry,
     ConfigEntryState,
     ConfigFlow,
+    ConfigFlowContext,
     ConfigFlowResult,
     ConfigSubentryData,
     ConfigSubentryFlow,
+    OptionsFlow,
+    SubentryFlowContext,
     SubentryFlowResult,
 )
-from homeassistant.const import CONF_API_KEY, CONF_NAME
+from homeassistant.const import CONF_API_KEY, CONF_LANGUAGE
 from homeassistant.core import callback
-from homeassistant.data_entry_flow import section
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
-from homeassistant.helpers.selector import TextSelector, TextSelectorConfig, TextSelectorType
 
 from .const import (
     BACKEND_NAMES,
     BILLING_URL,
     CONF_BACKEND,
     CONF_BASE_URL,
+    CONF_LANGUAGE_VOICES,
+    CONF_VOICE,
     DOMAIN,
     FREE_BACKEND,
     KEYS_URL,
@@ -32,41 +36,39 @@ from .const import (
     SUBENTRY_VOICE,
 )
 from .coordinator import FishConfigEntry
-from .errors import account_errors, form_error
+from .errors import account_form_errors, form_error_key
 from .fish import Endpoint, FishError
 from .fish.api.account import Account, Credit
 from .fish.errors import UnsupportedError
 from .fish.settings import FISH_URL
-from .voice_form import VoiceForm
-
-SECTION_ADVANCED = "advanced"
-
-_KEY = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))
-_URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
-
-# A self-hosted server need not have a key.
-_ACCOUNT_SCHEMA = vol.Schema(
-    {
-        vol.Optional(CONF_API_KEY): _KEY,
-        vol.Required(SECTION_ADVANCED): section(
-            vol.Schema({vol.Optional(CONF_BASE_URL, default=FISH_URL): _URL}), {"collapsed": True}
-        ),
-    }
+from .forms.schemas import (
+    ACCOUNT_SCHEMA,
+    KEY_SCHEMA,
+    LANGUAGE_SCHEMA,
+    SECTION_ADVANCED,
+    options_schema,
+    voice_field,
 )
+from .forms.voice_steps import VoiceSteps
+from .speech.voices import base_language, language_voices
+
+# Characters of a user's id in the title of an account: enough to tell two accounts apart.
+TITLE_ID_CHARS = 8
 
 
-class FishConfigFlow(ConfigFlow, domain=DOMAIN):
-    """The account and its first voice."""
+class FishConfigFlow(
+    VoiceSteps[ConfigFlowContext, ConfigFlowResult, str], ConfigFlow, domain=DOMAIN
+):
+    """Sets up an account and its first voice, and changes the account."""
 
     VERSION = 1
     MINOR_VERSION = 1
 
     def __init__(self) -> None:
-        """Begin."""
+        """Initialize the flow."""
         self._placeholders = {"keys_url": KEYS_URL, "billing_url": BILLING_URL}
         self._data: dict[str, str] = {}
-        self._own_server = False
-        self._form: VoiceForm
+        self._credit: Credit | None = None
 
     @classmethod
     @callback
@@ -74,29 +76,35 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
     def async_get_supported_subentry_types(
         cls, config_entry: ConfigEntry
     ) -> dict[str, type[ConfigSubentryFlow]]:
-        """Return the flow of further voices."""
+        """Return the flow of voices."""
         return {SUBENTRY_VOICE: VoiceSubentryFlow}
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
+        """Return the flow of the options."""
+        return FishOptionsFlow()
 
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask for the key."""
+        """Ask for the API key."""
         errors: dict[str, str] = {}
         if user_input is not None:
             self._data = {
                 CONF_API_KEY: user_input.get(CONF_API_KEY, "").strip(),
                 CONF_BASE_URL: _base_url(user_input),
             }
-            credit, errors = await self._check()
+            errors = await self._validate()
             if not errors:
                 self._abort_if_unique_id_configured()
-                self._own_server = credit is None
-                if credit is not None and credit.amount <= 0:
+                if self._credit is not None and self._credit.amount <= 0:
                     return await self.async_step_no_credit()
-                return await self._search({})
+                return await self._start_search({})
         return self.async_show_form(
             step_id="user",
             data_schema=self.add_suggested_values_to_schema(
-                _ACCOUNT_SCHEMA,
+                ACCOUNT_SCHEMA,
                 user_input or {SECTION_ADVANCED: {CONF_BASE_URL: FISH_URL}},
             ),
             errors=errors,
@@ -107,55 +115,37 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_no_credit(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Go on with what costs nothing."""
+        """Offer the free model."""
         if user_input is not None:
-            return await self._search({CONF_BACKEND: FREE_BACKEND.value})
+            return await self._start_search({CONF_BACKEND: FREE_BACKEND.value})
         return self.async_show_form(
             step_id="no_credit",
             description_placeholders=self._placeholders | {"free": BACKEND_NAMES[FREE_BACKEND]},
             last_step=False,
         )
 
-    async def _search(self, values: dict[str, Any]) -> ConfigFlowResult:
-        self._form = VoiceForm(self._account(), values, known={}, own_server=self._own_server)
+    async def _start_search(self, values: dict[str, Any]) -> ConfigFlowResult:
+        self.start_voice(self._client(), values, {}, is_self_hosted=self._credit is None)
         return await self.async_step_search()
 
-    async def async_step_search(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Look for a voice."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            errors = await self._form.search(user_input)
-            if not errors:
-                return await self.async_step_voice()
-        return self.async_show_form(
-            step_id="search",
-            data_schema=self.add_suggested_values_to_schema(self._form.search_schema, user_input),
-            errors=errors,
-            description_placeholders=self._form.placeholders,
-            last_step=False,
+    @override
+    def finish_voice(self, data: dict[str, Any]) -> ConfigFlowResult:
+        voice = ConfigSubentryData(
+            subentry_type=SUBENTRY_VOICE,
+            title=self.voice_name(data[CONF_VOICE]),
+            data=data,
+            unique_id=None,
         )
+        return self.async_create_entry(title=self._title(), data=self._data, subentries=[voice])
 
-    async def async_step_voice(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Choose one and set it up."""
-        errors = {} if user_input is None else self._form.choose(user_input)
-        if user_input is not None and not errors:
-            voice = ConfigSubentryData(
-                subentry_type=SUBENTRY_VOICE,
-                title=self._form.title,
-                data=self._form.data,
-                unique_id=None,
-            )
-            return self.async_create_entry(title=MANUFACTURER, data=self._data, subentries=[voice])
-        return self.async_show_form(
-            step_id="voice",
-            data_schema=self._form.voice_schema,
-            errors=errors,
-            description_placeholders=self._form.placeholders,
-            last_step=True,
-        )
+    def _title(self) -> str:
+        """Return the title of the account, which tells two accounts apart."""
+        if self._credit is None:
+            return Endpoint(self._data[CONF_API_KEY], self._data[CONF_BASE_URL]).host
+        return f"{MANUFACTURER} ({self._credit.user_id[:TITLE_ID_CHARS]})"
 
     async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
-        """Begin to replace a key that is refused."""
+        """Start to replace a rejected key."""
         return await self.async_step_reauth_confirm()
 
     async def async_step_reauth_confirm(
@@ -166,12 +156,12 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         if user_input is not None:
             self._data = {**entry.data, CONF_API_KEY: user_input[CONF_API_KEY].strip()}
-            _, errors = await self._check()
+            errors = await self._validate()
             if not errors:
                 return self._replace(entry, "reauth_successful")
         return self.async_show_form(
             step_id="reauth_confirm",
-            data_schema=vol.Schema({vol.Required(CONF_API_KEY): _KEY}),
+            data_schema=KEY_SCHEMA,
             errors=errors,
             description_placeholders=self._placeholders,
         )
@@ -179,7 +169,7 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for another key or address; no key is the one that there is."""
+        """Ask for another key or address. An empty key keeps the present one."""
         entry = self._get_reconfigure_entry()
         errors: dict[str, str] = {}
         if user_input is not None:
@@ -188,54 +178,50 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
                 CONF_API_KEY: key or entry.data[CONF_API_KEY],
                 CONF_BASE_URL: _base_url(user_input),
             }
-            _, errors = await self._check()
+            errors = await self._validate()
             if not errors:
                 return self._replace(entry, "reconfigure_successful")
         return self.async_show_form(
             step_id="reconfigure",
             data_schema=self.add_suggested_values_to_schema(
-                _ACCOUNT_SCHEMA,
+                ACCOUNT_SCHEMA,
                 user_input or {SECTION_ADVANCED: {CONF_BASE_URL: entry.data[CONF_BASE_URL]}},
             ),
             errors=errors,
             description_placeholders=self._placeholders,
         )
 
-    def _account(self) -> Account:
-        """Return the account that the data are of."""
+    def _client(self) -> Account:
         endpoint = Endpoint(self._data[CONF_API_KEY], self._data[CONF_BASE_URL])
         return Account(endpoint, async_get_clientsession(self.hass))
 
-    async def _check(self) -> tuple[Credit | None, dict[str, str]]:
-        """Ask whose the key is, which becomes the flow's unique id.
-
-        Return the credit, if there is such a thing, and what is wrong.
-        """
-        if errors := account_errors(self._data[CONF_API_KEY], self._data[CONF_BASE_URL]):
-            return None, errors
-        credit = None
+    async def _validate(self) -> dict[str, str]:
+        """Read the account's credit and set the flow's unique id; return the errors."""
+        if errors := account_form_errors(self._data[CONF_API_KEY], self._data[CONF_BASE_URL]):
+            return errors
         try:
-            credit = await self._account().credit()
-            unique_id = credit.user_id
+            self._credit = await self._client().credit()
+            unique_id = self._credit.user_id
         except UnsupportedError:
-            # A self-hosted server has no wallets: it is known by its address.
+            # A self-hosted server has no API credit: its address is its id.
+            self._credit = None
             unique_id = self._data[CONF_BASE_URL]
         except FishError as error:
-            return None, {"base": form_error(error)}
-        # A flow that a person has left open must not keep the account from being set up. It ends
-        # when another one has set the account up.
+            return {"base": form_error_key(error)}
+        # A flow that a person has left open must not block this one. It is aborted when the account
+        # is set up.
         await self.async_set_unique_id(unique_id, raise_on_progress=False)
-        return credit, {}
+        return {}
 
     @callback
     def _replace(self, entry: ConfigEntry, reason: str) -> ConfigFlowResult:
-        """Put the new data in the place of the entry's, if they are the same account's."""
+        """Update the entry, if the new data belong to the same account."""
         if self.unique_id != entry.unique_id:
-            # The server of one's own may have moved; a person's account stays theirs.
+            # A self-hosted server may have moved. An entry never changes to another account.
             if not (_is_address(self.unique_id) and _is_address(entry.unique_id)):
                 return self.async_abort(reason="wrong_account")
             self._abort_if_unique_id_configured()
-        # An entry that is set up reloads by itself when it has changed.
+        # A loaded entry reloads by itself when it changes.
         reloads = entry.state is ConfigEntryState.LOADED
         changed = self.hass.config_entries.async_update_entry(
             entry, data=self._data, unique_id=self.unique_id
@@ -245,80 +231,105 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_abort(reason=reason)
 
 
-class VoiceSubentryFlow(ConfigSubentryFlow):
-    """A further voice, or changes to one."""
+class FishOptionsFlow(OptionsFlow):
+    """Changes the options of an account."""
 
-    _form: VoiceForm
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for the options."""
+        if user_input is not None:
+            return self.async_create_entry(data=user_input)
+        own_entities = [
+            entity.entity_id
+            for entity in er.async_get(self.hass).entities.values()
+            if entity.platform == DOMAIN
+        ]
+        return self.async_show_form(
+            step_id="init",
+            data_schema=self.add_suggested_values_to_schema(
+                options_schema(own_entities), self.config_entry.options
+            ),
+        )
+
+
+class VoiceSubentryFlow(
+    VoiceSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]], ConfigSubentryFlow
+):
+    """Adds a voice or changes one."""
+
+    _language: str
+    """The language whose voice is selected, by Home Assistant's code."""
 
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
-        """Begin to add a voice."""
-        return self._begin({}) or await self.async_step_search()
+        """Start to add a voice."""
+        return self._start({}) or await self.async_step_search()
 
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
-        """Ask whether it is to be another voice, or the same one in another way."""
+        """Select what to change."""
         voice = self._get_reconfigure_subentry()
-        return self._begin({**voice.data, CONF_NAME: voice.title}) or self.async_show_menu(
+        return self._start(voice.data) or self.async_show_menu(
             step_id="reconfigure",
-            menu_options=["voice", "search"],
+            menu_options=["voice", "search", "language"],
             description_placeholders={"name": voice.title},
         )
 
-    def _begin(self, values: dict[str, Any]) -> SubentryFlowResult | None:
+    def _start(self, values: Mapping[str, Any]) -> SubentryFlowResult | None:
         entry: FishConfigEntry = self._get_entry()
         if entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="entry_not_loaded")
         data = entry.runtime_data
-        self._form = VoiceForm(
-            data.account,
-            {CONF_NAME: "", **values},
-            known=data.voices.data,
-            own_server=data.voices.own_server,
-        )
+        voices = data.voices
+        self.start_voice(data.account, values, voices.data, is_self_hosted=voices.is_self_hosted)
         return None
 
-    async def async_step_search(
+    @override
+    def finish_voice(self, data: dict[str, Any]) -> SubentryFlowResult:
+        title = self.voice_name(data[CONF_VOICE])
+        if self.source == SOURCE_USER:
+            return self.async_create_entry(title=title, data=data)
+        voice = self._get_reconfigure_subentry()
+        if voice.title != self.voice_name(voice.data[CONF_VOICE]):
+            # A person has renamed it.
+            title = voice.title
+        data = {**voice.data, **data}
+        return self.async_update_and_abort(self._get_entry(), voice, title=title, data=data)
+
+    async def async_step_language(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
-        """Look for a voice."""
+        """Search for the voice of another language."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            errors = await self._form.search(user_input)
+            errors = await self.search(user_input)
             if not errors:
-                return await self.async_step_voice()
+                self._language = base_language(user_input[CONF_LANGUAGE])
+                return await self.async_step_language_voice()
         return self.async_show_form(
-            step_id="search",
-            data_schema=self.add_suggested_values_to_schema(self._form.search_schema, user_input),
+            step_id="language",
+            data_schema=self.add_suggested_values_to_schema(LANGUAGE_SCHEMA, user_input),
             errors=errors,
-            description_placeholders=self._form.placeholders,
             last_step=False,
         )
 
-    async def async_step_voice(
+    async def async_step_language_voice(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
-        """Choose one and set it up."""
-        errors = {} if user_input is None else self._form.choose(user_input)
-        if user_input is not None and not errors:
-            return self._finish()
+        """Select the voice of the language. Without one, the main voice speaks the language."""
+        entry, voice = self._get_entry(), self._get_reconfigure_subentry()
+        voices = language_voices(voice)
+        if user_input is not None:
+            voices[self._language] = user_input.get(CONF_VOICE, "").strip()
+            chosen = {language: voice_id for language, voice_id in voices.items() if voice_id}
+            data = {**voice.data, CONF_LANGUAGE_VOICES: chosen}
+            return self.async_update_and_abort(entry, voice, data=data)
+        selected = voices.get(self._language) or next(iter(self.found), None)
+        field = voice_field(selected, self.choices(selected), is_self_hosted=self.is_self_hosted)
         return self.async_show_form(
-            step_id="voice",
-            data_schema=self._form.voice_schema,
-            errors=errors,
-            description_placeholders=self._form.placeholders,
+            step_id="language_voice",
+            data_schema=vol.Schema(field),
+            description_placeholders={"language": self._language, "samples": self.samples()},
             last_step=True,
-        )
-
-    def _finish(self) -> SubentryFlowResult:
-        form = self._form
-        if self.source == SOURCE_USER:
-            return self.async_create_entry(title=form.title, data=form.data)
-        return self.async_update_and_abort(
-            self._get_entry(),
-            self._get_reconfigure_subentry(),
-            title=form.title,
-            data=form.data,
         )
 
 

@@ -1,5 +1,7 @@
-"""Names that the integration's parts share."""
+"""Constants."""
 
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from .fish.settings import Backend, Latency
@@ -7,21 +9,26 @@ from .fish.settings import Backend, Latency
 DOMAIN: Final = "wyoming_fish"
 
 SIGNAL_REPLY: Final = f"{DOMAIN}_reply_{{}}"
-"""Sent for each reply of the voice whose subentry has this id, with the seconds to its first audio
-and the bytes of its text (UTF-8, as billed)."""
+"""Sent after each spoken reply of the voice with this subentry id, with its ReplyTotals."""
+SIGNAL_PROBLEM: Final = f"{DOMAIN}_problem_{{}}"
+"""Sent for each problem of the voice with this subentry id, with the ReplyProblem and the code of
+the error."""
 MANUFACTURER: Final = "Fish Audio"
 
 # The type of the subentries that are voices.
 SUBENTRY_VOICE: Final = "voice"
 
-# Of an entry.
+# Of an account.
 CONF_BASE_URL: Final = "base_url"
+CONF_PREWARM: Final = "prewarm"
+CONF_FALLBACK_VOICE: Final = "fallback_voice"
 
-# Of a voice, and of a message to be spoken. `voice` is Home Assistant's own tts.ATTR_VOICE.
+# Of a voice and of a message. `voice` is Home Assistant's own tts.ATTR_VOICE.
 CONF_BACKEND: Final = "backend"
 CONF_LATENCY: Final = "latency"
 CONF_SPEED: Final = "speed"
 CONF_VOICE: Final = "voice"
+CONF_LANGUAGE_VOICES: Final = "language_voices"
 CONF_TEXT: Final = "text"
 CONF_STYLE: Final = "style"
 CONF_EMOJI: Final = "emoji"
@@ -29,12 +36,12 @@ CONF_URLS: Final = "urls"
 CONF_CODE: Final = "code"
 CONF_PRONUNCIATIONS: Final = "pronunciations"
 
-# Of a message alone.
+# Only of a message.
 ATTR_TEXT_FORMAT: Final = "text_format"
 ATTR_TRUSTED: Final = "trusted"
 ATTR_VOLUME: Final = "volume"
 
-# What a voice has until something else is chosen.
+# Default settings of a voice.
 DEFAULT_BACKEND: Final = Backend.S2_1_PRO
 FREE_BACKEND: Final = Backend.S2_1_PRO_FREE
 DEFAULT_LATENCY: Final = Latency.BALANCED
@@ -48,7 +55,15 @@ BACKEND_NAMES: Final = {
     Backend.S1: "S1",
 }
 
-# Fish serves the one by the other after the date (documentation).
+# US dollars for a million bytes of text (UTF-8). Fish Audio does not publish the price of Drama 3.
+USD_PER_MILLION_BYTES: Final = {
+    Backend.S2_1_PRO: 15,
+    Backend.S2_1_PRO_FREE: 0,
+    Backend.S2_PRO: 15,
+    Backend.S1: 15,
+}
+
+# After the date, Fish Audio uses the successor instead (documentation).
 RETIRING_BACKEND: Final = Backend.S1
 RETIREMENT_DATE: Final = "2026-12-31"
 SUCCESSOR_BACKEND: Final = Backend.S2_1_PRO
@@ -58,3 +73,25 @@ KEYS_URL: Final = "https://fish.audio/app/api-keys/"
 BILLING_URL: Final = "https://fish.audio/app/billing/"
 VOICES_URL: Final = "https://fish.audio/discovery/"
 VOICE_URL: Final = "https://fish.audio/m/{}/"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyTotals:
+    """What a spoken reply adds to the totals of its voice."""
+
+    first_audio: float
+    """Seconds from the first text to the first audio."""
+    text_bytes: int
+    """Bytes of text (UTF-8), as Fish Audio bills them."""
+    audio: float
+    """Seconds of audio."""
+    cost: float
+    """US dollars; 0 for a model without a published price."""
+
+
+class ReplyProblem(StrEnum):
+    """What happened to a reply that Fish Audio did not speak to its end."""
+
+    FAILED = "failed"
+    FALLBACK = "fallback"
+    """The fallback voice spoke it."""

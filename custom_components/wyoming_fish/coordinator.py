@@ -1,4 +1,4 @@
-"""What is followed of the account: its credit and its voices."""
+"""Coordinators: the account's API credit and its voices."""
 
 import logging
 from abc import abstractmethod
@@ -12,33 +12,35 @@ from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
-from . import issues
-from .const import CONF_VOICE
-from .errors import translated
+from . import repairs
+from .errors import to_ha_exception
 from .fish import ConnectionPool, FishError
 from .fish.api.account import Account, Credit, Voice
 from .fish.errors import KeyRefusedError, UnsupportedError, VoiceNotFoundError
+from .speech.voices import configured_voices
 
 _LOGGER = logging.getLogger(__name__)
 
-# Credit changes by speaking, which is followed up; voices change by a person's hand on the website.
+# A reply also refreshes the credit. Voices change rarely: a person edits them on the website.
 UPDATE_INTERVAL = timedelta(hours=1)
 
-# A failed look is repeated sooner: until then the credit is unavailable.
+# After a failed update, the credit is unavailable until the next one.
 RETRY_INTERVAL = timedelta(minutes=5)
 
-# Seconds from a reply to the look at what it cost: Fish books it 5 to 35 s later (users' notes).
-BOOKING_TIME = 60
+# Fish Audio books what a reply cost 5 to 35 s after it (users' notes).
+CREDIT_REFRESH_DELAY_S = 60
 
 
 @dataclass(slots=True)
 class FishData:
-    """What a set up entry works with."""
+    """Runtime data of a loaded entry."""
 
     account: Account
     pool: ConnectionPool
     credit: "CreditCoordinator"
     voices: "VoicesCoordinator"
+    is_fallback_active: bool = False
+    """Whether the fallback voice spoke the last reply."""
     first_audio: dict[str, float] = field(default_factory=dict)
     """Seconds to the first audio of each voice's last reply, by the id of its subentry."""
 
@@ -47,7 +49,7 @@ type FishConfigEntry = ConfigEntry[FishData]
 
 
 class FishCoordinator[DataT](DataUpdateCoordinator[DataT]):
-    """Asks the account once in a while."""
+    """Polls the account."""
 
     config_entry: FishConfigEntry
     subject: str
@@ -67,71 +69,77 @@ class FishCoordinator[DataT](DataUpdateCoordinator[DataT]):
     async def _async_update_data(self) -> DataT:
         self.update_interval = RETRY_INTERVAL
         try:
-            data = await self._ask()
+            data = await self._fetch()
         except KeyRefusedError as error:
-            raise translated(ConfigEntryAuthFailed, error) from error
+            raise to_ha_exception(ConfigEntryAuthFailed, error) from error
         except FishError as error:
-            raise translated(UpdateFailed, error) from error
+            raise to_ha_exception(UpdateFailed, error) from error
         self.update_interval = UPDATE_INTERVAL
         return data
 
     @abstractmethod
-    async def _ask(self) -> DataT:
-        """Return what is followed. Raises FishError."""
+    async def _fetch(self) -> DataT:
+        """Return the data. Raises FishError."""
 
 
 class CreditCoordinator(FishCoordinator[Credit | None]):
-    """The API credit; None where the server has no wallets."""
+    """The API credit; None if the server has no API credit."""
 
     subject = "credit"
-    _booking: CALLBACK_TYPE | None = None
+    _cancel_refresh: CALLBACK_TYPE | None = None
 
     @override
-    async def _ask(self) -> Credit | None:
+    async def _fetch(self) -> Credit | None:
         try:
             credit = await self.account.credit()
         except UnsupportedError:
             return None
-        issues.check_credit(self.hass, self.config_entry, credit.amount)
+        repairs.update_credit_issues(self.hass, self.config_entry, credit.amount)
         return credit
 
     @callback
-    def spent(self) -> None:
-        """Look at the credit when what has just been spoken is booked."""
-        if self._booking is None and self.data is not None:
-            self._booking = async_call_later(self.hass, BOOKING_TIME, self._booked)
+    def schedule_refresh(self) -> None:
+        """Read the credit again when the reply that was just spoken is booked."""
+        if self._cancel_refresh is None and self.data is not None:
+            self._cancel_refresh = async_call_later(
+                self.hass, CREDIT_REFRESH_DELAY_S, self._refresh
+            )
 
-    async def _booked(self, _now: datetime) -> None:
-        self._booking = None
+    async def _refresh(self, _now: datetime) -> None:
+        self._cancel_refresh = None
         await self.async_refresh()
 
     @override
     async def async_shutdown(self) -> None:
-        if self._booking is not None:
-            self._booking()
-            self._booking = None
+        if self._cancel_refresh is not None:
+            self._cancel_refresh()
+            self._cancel_refresh = None
         await super().async_shutdown()
 
 
 class VoicesCoordinator(FishCoordinator[dict[str, Voice]]):
-    """The account's own voices and those that were chosen, by their ids."""
+    """The account's own voices and the voices of its subentries, by id."""
 
     subject = "voices"
-    own_server = False
-    """Whether it is a person's own server: that need not list its voices."""
+    is_self_hosted = False
+    """Whether the server is self-hosted: it may have no list of its voices."""
 
     @override
-    async def _ask(self) -> dict[str, Voice]:
+    async def _fetch(self) -> dict[str, Voice]:
         voices = {voice.id: voice for voice in await self.account.voices()}
-        if self.own_server and not voices:
+        if self.is_self_hosted and not voices:
             return voices
         for subentry in self.config_entry.subentries.values():
-            voice_id = subentry.data[CONF_VOICE]
-            if voice_id is not None and voice_id not in voices:
+            missing = None
+            for voice_id in configured_voices(subentry):
+                if voice_id in voices:
+                    continue
                 try:
                     voices[voice_id] = await self.account.voice(voice_id)
                 except VoiceNotFoundError:
-                    issues.voice_is_gone(self.hass, self.config_entry, subentry)
-                    continue
-            issues.voice_is_there(self.hass, self.config_entry, subentry)
+                    missing = missing or voice_id
+            if missing is None:
+                repairs.delete_voice_missing_issue(self.hass, self.config_entry, subentry)
+            else:
+                repairs.create_voice_missing_issue(self.hass, self.config_entry, subentry, missing)
         return voices

@@ -1,4 +1,4 @@
-"""Diagnostics: all that helps to find what is wrong, without secrets and without text."""
+"""Diagnostics of an account, without secrets and without spoken text."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ from .fish.settings import FISH_URL
 async def async_get_config_entry_diagnostics(
     hass: HomeAssistant, entry: FishConfigEntry
 ) -> dict[str, Any]:
-    """Return what is known of an entry. The address of a self-hosted server is not told."""
-    told: dict[str, Any] = {
+    """Return the diagnostics of an entry. The address of a self-hosted server is redacted."""
+    diagnostics: dict[str, Any] = {
         "entry": async_redact_data(dict(entry.data), {CONF_API_KEY, CONF_BASE_URL}),
-        "own_server": entry.data[CONF_BASE_URL] != FISH_URL,
+        "self_hosted": entry.data[CONF_BASE_URL] != FISH_URL,
         "state": entry.state.value,
         "voices": [
             {
@@ -29,30 +29,30 @@ async def async_get_config_entry_diagnostics(
         ],
     }
     if entry.state is ConfigEntryState.LOADED:
-        told |= _account(entry)
-    return told
+        diagnostics |= _loaded_state(entry)
+    return diagnostics
 
 
-def _account(entry: FishConfigEntry) -> dict[str, Any]:
-    """Return what is known while the entry is set up."""
+def _loaded_state(entry: FishConfigEntry) -> dict[str, Any]:
+    """Return the state of a loaded account."""
     data = entry.runtime_data
     return {
         "credit": {
             "answered": data.credit.last_update_success,
-            "error": _kind(data.credit.last_exception),
+            "error": _error_type(data.credit.last_exception),
             "us_dollars": None if data.credit.data is None else str(data.credit.data.amount),
         },
         "listed_voices": {
             "answered": data.voices.last_update_success,
-            "error": _kind(data.voices.last_exception),
+            "error": _error_type(data.voices.last_exception),
             "count": len(data.voices.data),
         },
         "last_first_audio": [data.first_audio.get(voice) for voice in entry.subentries],
-        "warm_sockets": data.pool.idle,
+        "ready_connections": data.pool.idle,
     }
 
 
-def _kind(error: BaseException | None) -> str | None:
-    """Return what kind of error it was; its text may name addresses."""
+def _error_type(error: BaseException | None) -> str | None:
+    """Return the type of an error. Its text may contain addresses."""
     cause = (error and error.__cause__) or error
     return None if cause is None else type(cause).__name__

@@ -1,4 +1,4 @@
-"""The devices that the entities belong to."""
+"""Devices of the account and of its voices."""
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
@@ -25,7 +25,7 @@ def account_device(entry: FishConfigEntry) -> DeviceInfo:
         entry_type=DeviceEntryType.SERVICE,
         manufacturer=MANUFACTURER,
         name=entry.title,
-        configuration_url=_own_url(entry) or ACCOUNT_URL,
+        configuration_url=_server_url(entry) or ACCOUNT_URL,
     )
 
 
@@ -38,12 +38,12 @@ def voice_device(entry: FishConfigEntry, voice: ConfigSubentry) -> DeviceInfo:
         manufacturer=MANUFACTURER,
         model=BACKEND_NAMES[Backend(voice.data[CONF_BACKEND])],
         name=voice.title,
-        configuration_url=_own_url(entry)
+        configuration_url=_server_url(entry)
         or (VOICES_URL if voice_id is None else VOICE_URL.format(voice_id)),
     )
 
 
-def _own_url(entry: FishConfigEntry) -> str | None:
-    """Return the address of a self-hosted server, None for Fish Audio's service."""
+def _server_url(entry: FishConfigEntry) -> str | None:
+    """Return the address of a self-hosted server; None for Fish Audio."""
     url: str = entry.data[CONF_BASE_URL]
-    return url if entry.runtime_data.voices.own_server else None
+    return url if entry.runtime_data.voices.is_self_hosted else None

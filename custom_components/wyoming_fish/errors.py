@@ -1,7 +1,6 @@
-"""Fish Audio's errors as Home Assistant tells them.
+"""Fish Audio's errors as Home Assistant's exceptions and as errors of forms.
 
-Every text is a translation. It names facts alone, such as numbers and names, and never quotes
-English.
+Every text is a translation. Its placeholders are only names and numbers, never English text.
 """
 
 from typing import Final
@@ -21,28 +20,33 @@ MAX_FACT_CHARS: Final = 256
 
 
 class OptionError(Exception):
-    """An option with a value that it cannot have.
+    """An option has a value that is not valid.
 
-    ``key`` is the translation's, in a form as in an exception, and ``facts`` are its placeholders.
+    ``key`` is the translation key, in forms and in exceptions. ``facts`` are its placeholders.
     """
 
     def __init__(self, key: str, **facts: str) -> None:
-        """Take the translation's key and its placeholders."""
+        """Create the error from the translation's key and its placeholders."""
         super().__init__(key)
         self.key = key
         self.facts = facts
 
 
-def translated(kind: type[HomeAssistantError], error: FishError) -> HomeAssistantError:
-    """Return ``error`` as this exception of Home Assistant's, with what to do about it.
+def to_ha_exception(kind: type[HomeAssistantError], error: FishError) -> HomeAssistantError:
+    """Return ``error`` as a translated exception of the type ``kind``.
 
-    There is a translation for each of the engine's codes.
+    Each error code of the Fish Audio client has a translation.
     """
-    return kind(translation_domain=DOMAIN, translation_key=error.code.replace("-", "_"))
+    return kind(translation_domain=DOMAIN, translation_key=error_key(error))
 
 
-def translated_option(error: OptionError) -> ServiceValidationError:
-    """Return ``error`` as Home Assistant tells it of a message. Its text comes from anywhere."""
+def error_key(error: FishError) -> str:
+    """Return the translation key of ``error``, which is also its code in events."""
+    return error.code.replace("-", "_")
+
+
+def option_to_ha_exception(error: OptionError) -> ServiceValidationError:
+    """Return ``error`` as a translated exception. Its facts are untrusted text."""
     return ServiceValidationError(
         translation_domain=DOMAIN,
         translation_key=error.key,
@@ -52,11 +56,11 @@ def translated_option(error: OptionError) -> ServiceValidationError:
     )
 
 
-def account_errors(key: str, url: str) -> dict[str, str]:
-    """Return what is wrong with a key or an address before either is used, by the form's field."""
-    if not key.isascii() or not _is_unbroken(key):
+def account_form_errors(key: str, url: str) -> dict[str, str]:
+    """Validate a key and an address without a request; return the errors by form field."""
+    if not key.isascii() or not _is_printable_word(key):
         return {CONF_API_KEY: "invalid_key"}
-    if not _is_unbroken(url):
+    if not _is_printable_word(url):
         return {"base": "invalid_url"}
     try:
         Endpoint(key, url)
@@ -64,21 +68,21 @@ def account_errors(key: str, url: str) -> dict[str, str]:
     except KeyMissingError:
         return {CONF_API_KEY: "key_missing"}
     except ProxyAddressError as error:
-        return {"base": form_error(error)}
+        return {"base": form_error_key(error)}
     except SettingsError:
         return {"base": "invalid_url"}
     parts = urlsplit(url)
-    # These would take the place of the key.
+    # A user name or password would replace the API key.
     return {} if (parts.username, parts.password) == (None, None) else {"base": "invalid_url"}
 
 
-def _is_unbroken(text: str) -> bool:
-    """Return whether ``text`` has neither a space nor a control character."""
+def _is_printable_word(text: str) -> bool:
+    """Return whether ``text`` has no spaces and no control characters."""
     return text.isprintable() and " " not in text
 
 
-def form_error(error: FishError) -> str:
-    """Return the key of what a form says of ``error``."""
+def form_error_key(error: FishError) -> str:
+    """Return the translation key of ``error`` in a form."""
     if isinstance(error, KeyRefusedError):
         return "invalid_auth"
     if isinstance(error, ProxyAddressError):

@@ -1,12 +1,15 @@
-"""Sensors: the account's credit, and what each voice has spoken."""
+"""Sensors: the API credit of an account, and what each voice has spoken."""
 
 from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, override
 
 from homeassistant.components.sensor import (
     RestoreSensor,
     SensorDeviceClass,
     SensorEntity,
+    SensorEntityDescription,
     SensorStateClass,
 )
 from homeassistant.config_entries import ConfigSubentry
@@ -16,17 +19,62 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import SIGNAL_REPLY
+from .const import CONF_BACKEND, SIGNAL_REPLY, USD_PER_MILLION_BYTES, ReplyTotals
 from .coordinator import CreditCoordinator, FishConfigEntry
 from .entity import account_device, voice_device
 
-# Nothing is asked here: the coordinator asks, and the voices tell.
+# The coordinator polls; the other sensors receive signals.
 PARALLEL_UPDATES = 0
 
-# In the entities' unique ids and translations.
+# In the unique id and the translations.
 CREDIT: Final = "credit"
-FIRST_AUDIO: Final = "first_audio"
-SPOKEN: Final = "spoken"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TotalDescription(SensorEntityDescription):
+    """A total of a voice."""
+
+    amount_fn: Callable[[ReplyTotals], float]
+    """Returns what a reply adds to the total."""
+
+
+FIRST_AUDIO: Final = SensorEntityDescription(
+    key="first_audio",
+    translation_key="first_audio",
+    device_class=SensorDeviceClass.DURATION,
+    entity_category=EntityCategory.DIAGNOSTIC,
+    # It changes with each reply, and few people need it.
+    entity_registry_enabled_default=False,
+    native_unit_of_measurement=UnitOfTime.SECONDS,
+    state_class=SensorStateClass.MEASUREMENT,
+    suggested_display_precision=2,
+)
+TEXT_SPOKEN: Final = TotalDescription(
+    key="spoken",
+    translation_key="spoken",
+    device_class=SensorDeviceClass.DATA_SIZE,
+    native_unit_of_measurement=UnitOfInformation.BYTES,
+    state_class=SensorStateClass.TOTAL_INCREASING,
+    amount_fn=lambda reply: reply.text_bytes,
+)
+TIME_SPOKEN: Final = TotalDescription(
+    key="time_spoken",
+    translation_key="time_spoken",
+    device_class=SensorDeviceClass.DURATION,
+    native_unit_of_measurement=UnitOfTime.SECONDS,
+    state_class=SensorStateClass.TOTAL_INCREASING,
+    suggested_display_precision=0,
+    amount_fn=lambda reply: reply.audio,
+)
+COST: Final = TotalDescription(
+    key="cost",
+    translation_key="cost",
+    device_class=SensorDeviceClass.MONETARY,
+    native_unit_of_measurement="USD",
+    state_class=SensorStateClass.TOTAL,
+    suggested_display_precision=4,
+    amount_fn=lambda reply: reply.cost,
+)
 
 
 async def async_setup_entry(
@@ -34,18 +82,24 @@ async def async_setup_entry(
     entry: FishConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the account's sensor, and each voice's."""
-    if entry.runtime_data.credit.data is not None:
+    """Add the sensor of the account and those of each voice."""
+    is_billed = entry.runtime_data.credit.data is not None
+    if is_billed:
         async_add_entities([CreditSensor(entry)])
     for voice in entry.subentries.values():
+        has_cost = is_billed and voice.data[CONF_BACKEND] in USD_PER_MILLION_BYTES
+        totals = [TEXT_SPOKEN, TIME_SPOKEN, *([COST] if has_cost else [])]
         async_add_entities(
-            [FirstAudioSensor(entry, voice), SpokenSensor(entry, voice)],
+            [
+                FirstAudioSensor(entry, voice, FIRST_AUDIO),
+                *(TotalSensor(entry, voice, total) for total in totals),
+            ],
             config_subentry_id=voice.subentry_id,
         )
 
 
 class CreditSensor(CoordinatorEntity[CreditCoordinator], SensorEntity):
-    """The API credit that is left."""
+    """The remaining API credit."""
 
     _attr_has_entity_name = True
     _attr_translation_key = CREDIT
@@ -55,7 +109,7 @@ class CreditSensor(CoordinatorEntity[CreditCoordinator], SensorEntity):
     _attr_suggested_display_precision = 2
 
     def __init__(self, entry: FishConfigEntry) -> None:
-        """Take the account's entry."""
+        """Initialize the sensor of an account."""
         super().__init__(entry.runtime_data.credit)
         self._attr_unique_id = f"{entry.entry_id}_{CREDIT}"
         self._attr_device_info = account_device(entry)
@@ -69,69 +123,59 @@ class CreditSensor(CoordinatorEntity[CreditCoordinator], SensorEntity):
 
 
 class VoiceSensor(SensorEntity):
-    """Something about what a voice has spoken."""
+    """A sensor of what a voice has spoken."""
 
     _attr_has_entity_name = True
     _attr_should_poll = False
-    _key: str
 
-    def __init__(self, entry: FishConfigEntry, voice: ConfigSubentry) -> None:
-        """Take the voice's subentry."""
+    def __init__(
+        self, entry: FishConfigEntry, voice: ConfigSubentry, description: SensorEntityDescription
+    ) -> None:
+        """Initialize a sensor of a voice."""
+        self.entity_description = description
         self._signal = SIGNAL_REPLY.format(voice.subentry_id)
-        self._attr_unique_id = f"{voice.subentry_id}_{self._key}"
-        self._attr_translation_key = self._key
+        self._attr_unique_id = f"{voice.subentry_id}_{description.key}"
         self._attr_device_info = voice_device(entry, voice)
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Follow the replies."""
+        """Subscribe to the replies of the voice."""
         await super().async_added_to_hass()
-        self.async_on_remove(async_dispatcher_connect(self.hass, self._signal, self._spoken))
+        self.async_on_remove(async_dispatcher_connect(self.hass, self._signal, self._on_reply))
 
     @callback
     @abstractmethod
-    def _spoken(self, first_audio: float, size: int) -> None:
-        """Take in a reply: seconds to its first audio, bytes of its text."""
+    def _on_reply(self, reply: ReplyTotals) -> None:
+        """Update the sensor after a reply."""
 
 
 class FirstAudioSensor(VoiceSensor):
-    """How long the last reply was waited for."""
-
-    _key = FIRST_AUDIO
-    # It changes with each reply, and few people follow it.
-    _attr_entity_registry_enabled_default = False
-    _attr_device_class = SensorDeviceClass.DURATION
-    _attr_entity_category = EntityCategory.DIAGNOSTIC
-    _attr_native_unit_of_measurement = UnitOfTime.SECONDS
-    _attr_state_class = SensorStateClass.MEASUREMENT
-    _attr_suggested_display_precision = 2
+    """Seconds to the first audio of the last reply."""
 
     @callback
     @override
-    def _spoken(self, first_audio: float, size: int) -> None:
-        self._attr_native_value = first_audio
+    def _on_reply(self, reply: ReplyTotals) -> None:
+        self._attr_native_value = reply.first_audio
         self.async_write_ha_state()
 
 
-class SpokenSensor(VoiceSensor, RestoreSensor):
-    """How much text has been spoken: what Fish bills."""
+class TotalSensor(VoiceSensor, RestoreSensor):
+    """A total of all replies of a voice."""
 
-    _key = SPOKEN
-    _attr_device_class = SensorDeviceClass.DATA_SIZE
-    _attr_native_unit_of_measurement = UnitOfInformation.BYTES
-    _attr_state_class = SensorStateClass.TOTAL_INCREASING
-    _attr_native_value = 0
+    entity_description: TotalDescription
+    _attr_native_value: float
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Go on from where it was before a restart."""
+        """Continue from the total before a restart."""
         await super().async_added_to_hass()
+        self._attr_native_value = 0
         last = await self.async_get_last_sensor_data()
-        if last is not None and isinstance(last.native_value, int):
-            self._attr_native_value += last.native_value
+        if last is not None and isinstance(last.native_value, int | float):
+            self._attr_native_value = last.native_value
 
     @callback
     @override
-    def _spoken(self, first_audio: float, size: int) -> None:
-        self._attr_native_value += size
+    def _on_reply(self, reply: ReplyTotals) -> None:
+        self._attr_native_value += self.entity_description.amount_fn(reply)
         self.async_write_ha_state()

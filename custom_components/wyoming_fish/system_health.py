@@ -1,4 +1,4 @@
-"""System health: whether Fish Audio can be reached, and what is open."""
+"""System health: whether Fish Audio can be reached, and the number of open connections."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from .fish.settings import FISH_URL
 
 @callback
 def async_register(hass: HomeAssistant, register: system_health.SystemHealthRegistration) -> None:
-    """Register what there is to tell."""
+    """Register the system health of the integration."""
     register.async_register_info(_info)
 
 
@@ -22,5 +22,5 @@ async def _info(hass: HomeAssistant) -> dict[str, Any]:
     return {
         "can_reach_server": system_health.async_check_can_reach_url(hass, url),
         "voices": sum(len(entry.subentries) for entry in entries),
-        "warm_sockets": sum(entry.runtime_data.pool.idle for entry in entries),
+        "ready_connections": sum(entry.runtime_data.pool.idle for entry in entries),
     }

@@ -1,9 +1,7 @@
 """Speech: a text-to-speech entity for each voice."""
 
-import contextlib
-import logging
-from collections.abc import AsyncGenerator, Mapping
-from typing import Any, override
+from collections.abc import Mapping
+from typing import Any, Final, override
 
 from homeassistant.components.tts import (
     ATTR_VOICE,
@@ -12,14 +10,12 @@ from homeassistant.components.tts import (
     Voice,
 )
 from homeassistant.components.tts.entity import TTSAudioRequest
-from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.restore_state import RestoredExtraData
 from homeassistant.util import language as language_util
 
-from . import issues
 from .const import (
     ATTR_TEXT_FORMAT,
     ATTR_TRUSTED,
@@ -29,27 +25,30 @@ from .const import (
     CONF_SPEED,
     CONF_STYLE,
     CONF_VOICE,
-    SIGNAL_REPLY,
 )
-from .containers import AudioFile
 from .coordinator import FishConfigEntry
 from .entity import voice_device
-from .errors import OptionError, translated, translated_option
-from .fish import Backend, FishError, SpeechSettings, TextSettings, speak
-from .fish.client import KEEPALIVE_INTERVAL_S
+from .errors import OptionError, option_to_ha_exception
+from .fish import Backend, SpeechSettings, TextSettings
 from .fish.errors import (
-    KeyRefusedError,
-    NoAudioError,
-    NoCreditError,
     VoiceNotFoundError,
 )
-from .fish.reply_metrics import ReplyMetrics
-from .message_options import OPTIONS, message_options
-from .text_options import has_style, text_options, text_settings
-from .voices import backend_languages, listed_voices, voice_named
-from .warmth import on_awake_satellite
+from .speech.audio import AudioFile
+from .speech.options import OPTIONS, message_options
+from .speech.prewarm import prewarm_on_satellite_activity
+from .speech.reply import Reply, Speaker
+from .speech.text_options import has_style, text_options, text_settings
+from .speech.voices import (
+    backend_languages,
+    configured_voices,
+    language_voices,
+    listed_voices,
+    voice_for,
+    voice_named,
+)
 
-_LOGGER = logging.getLogger(__name__)
+# The default option that changes when Home Assistant keeps a message of the fallback voice.
+ATTR_KEPT_FALLBACKS: Final = "kept_fallbacks"
 
 # The engine itself waits for the account's limit.
 PARALLEL_UPDATES = 0
@@ -62,7 +61,9 @@ async def async_setup_entry(
 ) -> None:
     """Add an entity for each voice."""
     for voice in entry.subentries.values():
-        async_add_entities([FishTextToSpeech(entry, voice)], config_subentry_id=voice.subentry_id)
+        async_add_entities(
+            [FishTextToSpeech(hass, entry, voice)], config_subentry_id=voice.subentry_id
+        )
 
 
 class FishTextToSpeech(TextToSpeechEntity):
@@ -72,8 +73,8 @@ class FishTextToSpeech(TextToSpeechEntity):
     # The engine's name must not be empty, as that of a device's main entity would be.
     _attr_translation_key = "voice"
 
-    def __init__(self, entry: FishConfigEntry, voice: ConfigSubentry) -> None:
-        """Take the voice's subentry."""
+    def __init__(self, hass: HomeAssistant, entry: FishConfigEntry, voice: ConfigSubentry) -> None:
+        """Initialize the entity of a voice."""
         self._entry = entry
         self._voice = voice
         self._data = entry.runtime_data
@@ -84,7 +85,7 @@ class FishTextToSpeech(TextToSpeechEntity):
         self._attr_supported_options = [str(option) for option in OPTIONS.schema]
         # All that changes the audio: Home Assistant keeps plain messages by it.
         self._defaults = {
-            ATTR_VOICE: voice.data[CONF_VOICE],
+            ATTR_VOICE: _default_voice(voice),
             CONF_BACKEND: self._backend.value,
             CONF_LATENCY: voice.data[CONF_LATENCY],
             CONF_SPEED: voice.data[CONF_SPEED],
@@ -93,7 +94,28 @@ class FishTextToSpeech(TextToSpeechEntity):
             ATTR_TEXT_FORMAT: "text",
             ATTR_TRUSTED: False,
         }
-        self._attr_default_options = self._defaults
+        self._set_kept_fallbacks(0)
+        self._speaker = Speaker(hass, entry, voice, self._on_kept_fallback)
+
+    def _set_kept_fallbacks(self, count: int) -> None:
+        """Set how many messages of the fallback voice Home Assistant may have kept."""
+        self._kept_fallbacks = count
+        kept = {ATTR_KEPT_FALLBACKS: count} if count else {}
+        self._attr_default_options = self._defaults | kept
+
+    @callback
+    def _on_kept_fallback(self) -> None:
+        """Change the options that Home Assistant keeps messages by.
+
+        So the fallback voice does not speak a message again when Fish Audio is available.
+        """
+        self._set_kept_fallbacks(self._kept_fallbacks + 1)
+
+    @property
+    @override
+    def extra_restore_state_data(self) -> RestoredExtraData:
+        """Return what must survive a restart."""
+        return RestoredExtraData({ATTR_KEPT_FALLBACKS: self._kept_fallbacks})
 
     @property
     @override
@@ -105,17 +127,19 @@ class FishTextToSpeech(TextToSpeechEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Follow the satellites that may speak with this voice, and the account's voices."""
+        """Subscribe to the account's voices and to satellites that may use this entity."""
         await super().async_added_to_hass()
+        if (last := await self.async_get_last_extra_data()) is not None:
+            self._set_kept_fallbacks(int(last.as_dict().get(ATTR_KEPT_FALLBACKS, 0)))
         voices = self._data.voices
         self.async_on_remove(voices.async_add_listener(self.async_write_ha_state))
-        self.async_on_remove(on_awake_satellite(self.hass, self._prewarm_if_it_speaks))
+        self.async_on_remove(prewarm_on_satellite_activity(self.hass, self._on_active_satellite))
 
     @callback
-    def _prewarm_if_it_speaks(self, engine: str) -> None:
-        """Open a connection if ``engine`` is this voice."""
+    def _on_active_satellite(self, engine: str) -> None:
+        """Open a connection if the satellite's pipeline uses this entity."""
         if engine == self.entity_id:
-            self._data.pool.prewarm(self._backend)
+            self._speaker.prewarm(self._backend)
 
     @callback
     @override
@@ -127,20 +151,33 @@ class FishTextToSpeech(TextToSpeechEntity):
     async def async_stream_tts_audio(self, request: TTSAudioRequest) -> TTSAudioResponse:
         """Speak the message while it is being written, as PCM in WAV or CAF."""
         try:
-            options = message_options(request.options)
+            options = message_options(self._with_voice(request))
             file = AudioFile.for_options(options)
             settings = self._speech_settings(options, file.sample_rate)
             text = self._text_settings(options, settings.backend)
         except OptionError as error:
-            raise translated_option(error) from error
-        # The first text may be a while yet; Home Assistant has to start ffmpeg first, too.
-        self._data.pool.prewarm(settings.backend)
-        ssml = options[ATTR_TEXT_FORMAT] == "ssml"
-        speech = self._speech(request, settings, text, ssml=ssml)
+            raise option_to_ha_exception(error) from error
+        # The first text may come later. Home Assistant also has to start ffmpeg.
+        self._speaker.prewarm(settings.backend)
+        reply = Reply(
+            request,
+            settings,
+            text,
+            is_ssml=options[ATTR_TEXT_FORMAT] == "ssml",
+            find_voice=self._voice_id,
+        )
+        speech = self._speaker.speak(reply)
         return TTSAudioResponse(file.extension, file.filled(speech))
 
+    def _with_voice(self, request: TTSAudioRequest) -> dict[str, Any]:
+        """Return the options with the voice of the language, unless they name a voice."""
+        options = dict(request.options)
+        if options[ATTR_VOICE] == self._defaults[ATTR_VOICE]:
+            options[ATTR_VOICE] = voice_for(request.language, self._voice)
+        return options
+
     def _speech_settings(self, options: Mapping[str, Any], sample_rate: int) -> SpeechSettings:
-        """Return how a message with these options is spoken. Raises OptionError."""
+        """Return the speech settings of a message with these options. Raises OptionError."""
         voice = options[ATTR_VOICE]
         try:
             voice_id = None if voice is None else self._voice_id(voice)
@@ -166,101 +203,22 @@ class FishTextToSpeech(TextToSpeechEntity):
     def _voice_id(self, name: str) -> str:
         """Return the id of the voice that a message or SSML names. Raises VoiceNotFoundError."""
         voices = self._data.voices
-        if name == self._defaults[ATTR_VOICE]:
+        if name in configured_voices(self._voice):
             return name
         try:
             return voice_named(name, voices.data)
         except VoiceNotFoundError:
             # A self-hosted server need not list its voices.
-            if voices.own_server:
+            if voices.is_self_hosted:
                 return name
             raise
 
-    async def _speech(
-        self, request: TTSAudioRequest, settings: SpeechSettings, text: TextSettings, *, ssml: bool
-    ) -> AsyncGenerator[bytes]:
-        metrics = ReplyMetrics()
-        message = _Message(request.message_gen)
-        try:
-            async with contextlib.aclosing(
-                speak(
-                    self._data.pool,
-                    message.pieces(),
-                    settings,
-                    text,
-                    ssml=ssml,
-                    voice=self._voice_id,
-                    bridge=KEEPALIVE_INTERVAL_S,
-                    metrics=metrics,
-                )
-            ) as speech:
-                async for pcm in speech:
-                    yield pcm
-        except FishError as error:
-            self._failed(error, settings)
-            # Home Assistant ends a satellite's audio only if the stream ends without an error. But
-            # it would keep the audio of a plain message.
-            if metrics.heard is None or not message.is_streamed:
-                raise translated(HomeAssistantError, error) from error
-        finally:
-            self._finished(metrics, settings)
 
-    @callback
-    def _finished(self, metrics: ReplyMetrics, settings: SpeechSettings) -> None:
-        """Tell of a reply of which something was heard.
+def _default_voice(voice: ConfigSubentry) -> str | None:
+    """Return the option that stands for the voices of a subentry.
 
-        The entry may have been set up again, or removed, since the reply began.
-        """
-        if metrics.first_audio is None:
-            return
-        voice_id = self._voice.subentry_id
-        async_dispatcher_send(
-            self.hass, SIGNAL_REPLY.format(voice_id), metrics.first_audio, metrics.billed
-        )
-        if self._entry.state is ConfigEntryState.LOADED:
-            data = self._entry.runtime_data
-            data.first_audio[voice_id] = metrics.first_audio
-            data.credit.spent()
-            if self._is_as_set_up(settings):
-                issues.voice_speaks(self.hass, self._entry, self._voice)
-
-    def _is_as_set_up(self, settings: SpeechSettings) -> bool:
-        """Return whether the voice and the model that were set up speak, and still are set up."""
-        voice = self._entry.subentries.get(self._voice.subentry_id)
-        return voice is not None and (settings.voice, settings.backend) == (
-            voice.data[CONF_VOICE],
-            voice.data[CONF_BACKEND],
-        )
-
-    @callback
-    def _failed(self, error: FishError, settings: SpeechSettings) -> None:
-        """Ask the person for what only a person can change, while the account is set up."""
-        # The text that Home Assistant logs is a translation, without Fish Audio's own words.
-        _LOGGER.warning("Fish Audio could not speak: %s", error.reason)
-        if self._entry.state is not ConfigEntryState.LOADED:
-            return
-        if isinstance(error, KeyRefusedError):
-            self._entry.async_start_reauth(self.hass)
-        elif isinstance(error, NoCreditError):
-            issues.no_credit(self.hass, self._entry)
-        elif self._is_as_set_up(settings) and isinstance(error, VoiceNotFoundError):
-            issues.voice_is_gone(self.hass, self._entry, self._voice)
-        elif self._is_as_set_up(settings) and isinstance(error, NoAudioError):
-            issues.voice_is_silent(self.hass, self._entry, self._voice)
-
-
-class _Message:
-    """The text of a message, as it comes."""
-
-    def __init__(self, pieces: AsyncGenerator[str]) -> None:
-        self._pieces = pieces
-        self.is_streamed = False
-        """Whether it came while it was being written: a plain message is one piece."""
-
-    async def pieces(self) -> AsyncGenerator[str]:
-        """Give the text."""
-        first = True
-        async for piece in self._pieces:
-            self.is_streamed = not first
-            first = False
-            yield piece
+    Home Assistant keeps plain messages by their options, so a change of any voice must change it.
+    """
+    voice_id: str | None = voice.data[CONF_VOICE]
+    others = [f"{language}={other}" for language, other in sorted(language_voices(voice).items())]
+    return " ".join([voice_id or "default", *others]) if others else voice_id

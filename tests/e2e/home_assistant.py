@@ -122,7 +122,7 @@ class HomeAssistant:
         step = await self.post(flow, handler="wyoming_fish")
         for step_id, answer in (
             ("user", {"api_key": "key", "advanced": {"base_url": url}}),
-            ("search", {"own": True}),
+            ("search", {"self_only": True}),
             (
                 "voice",
                 {
@@ -130,7 +130,7 @@ class HomeAssistant:
                     "backend": "s2.1-pro",
                     "latency": "low",
                     "speed": 1,
-                    "reading": {},
+                    "text_processing": {},
                 },
             ),
         ):

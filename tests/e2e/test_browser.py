@@ -121,14 +121,14 @@ async def test_a_persons_way(house: House) -> None:
     await _add_voice(house)
     states = await house.home_assistant.call("get_states")
     voices = {state["entity_id"] for state in states if state["entity_id"].startswith("tts.")}
-    assert {"tts.etoile_de_mer_speech", "tts.kitchen_speech"} <= voices
+    assert {"tts.etoile_de_mer_speech", "tts.captain_kelp_speech"} <= voices
     await _look_at_device(house)
     await _mend(house)
     (entry,) = await house.home_assistant.call("config_entries/get", domain="wyoming_fish")
     voices = await house.home_assistant.call(
         "config_entries/subentries/list", entry_id=entry["entry_id"]
     )
-    assert [voice["title"] for voice in voices] == ["Étoile de mer", "Kitchen"]
+    assert [voice["title"] for voice in voices] == ["Étoile de mer", "Captain Kelp"]
 
 
 async def _add_integration(house: House) -> None:
@@ -143,7 +143,7 @@ async def _add_integration(house: House) -> None:
     await page.get_by_text("Advanced", exact=True).click()
     await house.field("base_url").fill(house.emulator.url)
     await house.button("Next").click()
-    await expect(page.get_by_text("Fish Audio refuses this API key")).to_be_visible()
+    await expect(page.get_by_text("Fish Audio rejected the API key")).to_be_visible()
     await house.show("wrong-key")
 
     await house.field("api_key").fill("key")
@@ -169,7 +169,6 @@ async def _add_voice(house: House) -> None:
     await house.button("Add voice").click()
     await page.locator("ha-switch").click()
     await house.button("Next").click()
-    await house.field("name").fill("Kitchen")
     await page.get_by_text("S2.1 Pro", exact=True).last.click()
     await page.get_by_text("S1", exact=True).click()
     await house.button("Submit").click()
@@ -194,7 +193,7 @@ async def _mend(house: House) -> None:
     page = house.page
     await page.goto(f"{house.url}/config/repairs")
     await expect(page.get_by_text("S1 retires on 2026-12-31")).to_be_visible()
-    await page.get_by_text("Fish Audio's API credit runs low").click()
+    await page.get_by_text("Fish Audio's API credit is low").click()
     await expect(page.get_by_text("0.40 US dollars")).to_be_visible()
     await house.show("repair")
     await page.keyboard.press("Escape")

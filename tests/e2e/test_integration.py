@@ -244,7 +244,7 @@ async def test_assist_reply(
 async def test_sensors(house: House) -> None:
     """The credit and the text that was spoken are there to be seen."""
     states = {state["entity_id"]: state for state in await house.home_assistant.call("get_states")}
-    assert float(states["sensor.fish_audio_api_credit"]["state"]) == 10
+    assert float(states["sensor.fish_audio_4d1f0c9b_api_credit"]["state"]) == 10
     assert int(states["sensor.captain_kelp_text_spoken"]["state"]) > len(STORY)
 
 

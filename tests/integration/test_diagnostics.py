@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.wyoming_fish.const import DOMAIN
 from custom_components.wyoming_fish.fish import Backend
 from tests.integration.conftest import KELP, KEY, USER_ID, AddEntry, entity_id, voice_subentry
-from tests.integration.speech import speak
+from tests.integration.support.speech import speak
 from wyoming_fish.emulator import Emulator, Fault
 
 SPOKEN = "The code of the alarm is one two three four."
@@ -47,7 +47,7 @@ async def test_diagnostics(
     assert (voice["voice"], voice["title"]) == (KELP, "Kelp")
     (first_audio,) = told["last_first_audio"]
     assert first_audio > 0
-    assert (told["state"], told["own_server"]) == ("loaded", True)
+    assert (told["state"], told["self_hosted"]) == ("loaded", True)
     text = json.dumps(told)
     for secret in (KEY, USER_ID, emulator.url, SPOKEN, NICKNAME, CODE):
         assert secret not in text
@@ -78,7 +78,7 @@ async def test_system_health(hass: HomeAssistant, add_entry: AddEntry, emulator:
         await asyncio.sleep(0)
     info = await get_system_health_info(hass, DOMAIN)
     assert await info.pop("can_reach_server") == "ok"
-    assert info == {"voices": 1, "warm_sockets": 1}
+    assert info == {"voices": 1, "ready_connections": 1}
 
 
 async def test_system_health_without_an_account(
@@ -96,5 +96,5 @@ async def test_system_health_without_an_account(
     monkeypatch.setattr("homeassistant.components.system_health.async_check_can_reach_url", reach)
     info = await get_system_health_info(hass, DOMAIN)
     assert await info.pop("can_reach_server") == "ok"
-    assert info == {"voices": 0, "warm_sockets": 0}
+    assert info == {"voices": 0, "ready_connections": 0}
     assert asked == ["https://api.fish.audio"]

@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClien
 
 from custom_components.wyoming_fish.const import DOMAIN
 from tests.integration.conftest import CORAL, AddEntry, entity_id, state_of, voice_subentry
-from tests.integration.speech import speak
+from tests.integration.support.speech import speak
 from wyoming_fish.emulator import Emulator, Fault
 
 
@@ -89,7 +89,10 @@ async def test_server_of_ones_own(
     entry = await add_entry(unique_id=emulator.url)
     assert state_of(entry) is ConfigEntryState.LOADED
     assert await speak(hass, entity_id(hass, entry, "tts"), "Hello there.")
-    assert hass.states.async_entity_ids("sensor") == ["sensor.kelp_text_spoken"]
+    assert hass.states.async_entity_ids("sensor") == [
+        "sensor.kelp_text_spoken",
+        "sensor.kelp_time_spoken",
+    ]
     assert not [issue for issue in issue_registry.issues if issue[0] == DOMAIN]
 
 

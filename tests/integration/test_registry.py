@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 
-from custom_components.wyoming_fish import sensor
+from custom_components.wyoming_fish import event, sensor
 from custom_components.wyoming_fish import tts as platform
 from custom_components.wyoming_fish.const import DOMAIN
 from tests.integration.conftest import CORAL, KELP, AddEntry, voice_subentry
@@ -28,6 +28,21 @@ class Entity:
 
 
 ENTITIES = {
+    "event.kelp_reply_problem": Entity(
+        "{}_reply_problem", {"event_types": ["failed", "fallback"], "event_type": None}
+    ),
+    "sensor.kelp_cost": Entity(
+        "{}_cost",
+        {"unit_of_measurement": "USD", "device_class": "monetary", "state_class": "total"},
+    ),
+    "sensor.kelp_time_spoken": Entity(
+        "{}_time_spoken",
+        {
+            "unit_of_measurement": "s",
+            "device_class": "duration",
+            "state_class": "total_increasing",
+        },
+    ),
     "sensor.fish_audio_api_credit": Entity(
         "{}_credit",
         {"unit_of_measurement": "USD", "device_class": "monetary", "state_class": "total"},
@@ -107,7 +122,7 @@ async def test_devices_of_a_server_of_ones_own(
 
 def test_replies_are_not_held_back() -> None:
     """Home Assistant lets several replies begin: the engine keeps the account's limit."""
-    assert (platform.PARALLEL_UPDATES, sensor.PARALLEL_UPDATES) == (0, 0)
+    assert {each.PARALLEL_UPDATES for each in (event, platform, sensor)} == {0}
 
 
 async def test_first_audio_is_disabled(

@@ -18,7 +18,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.wyoming_fish.const import DOMAIN
 from tests.integration.conftest import AddEntry, entity_id, voice_data, voice_subentry
-from tests.integration.speech import speak
+from tests.integration.support.speech import speak
 from tests.integration.test_sensor import later
 from wyoming_fish.emulator import VOICES, Emulator, Fault
 
@@ -112,6 +112,23 @@ async def test_voice_is_gone(
     emulator.settings.voices = VOICES
     await later(hass, freezer, minutes=61)
     assert issue_registry.async_get_issue(DOMAIN, issue_id) is None
+
+
+async def test_voice_of_a_language_is_gone(
+    hass: HomeAssistant, add_entry: AddEntry, issue_registry: ir.IssueRegistry
+) -> None:
+    """The repair names the voice that is gone, and ends when another one is selected."""
+    entry = await add_entry(voice_subentry(language_voices={"de": "0" * 32}))
+    (voice,) = entry.subentries.values()
+    issue_id = f"voice_gone_{entry.entry_id}_{voice.subentry_id}"
+    issue = issue_registry.async_get_issue(DOMAIN, issue_id)
+    assert issue is not None
+    assert issue.translation_placeholders is not None
+    assert issue.translation_placeholders["voice"] == "0" * 32
+    data = {**voice.data, "language_voices": {}}
+    hass.config_entries.async_update_subentry(entry, voice, data=data)
+    await hass.async_block_till_done()
+    assert ours(issue_registry) == []
 
 
 async def test_removed_voice_takes_its_repair_with_it(

@@ -13,8 +13,9 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from tests.integration.conftest import AddEntry, entity_id, voice_subentry
-from tests.integration.speech import entity_of, speak
+from tests.integration.support.speech import entity_of, speak
 from wyoming_fish.emulator import VOICES, Emulator, Fault
+from wyoming_fish.emulator.self_hosted import FishSpeechEmulator
 
 TEXT = "Grüß Gott."
 
@@ -81,6 +82,48 @@ async def test_what_was_spoken(
     assert value(hass, "kelp_text_spoken") == str(len((TEXT + TEXT + " Servus.").encode()))
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({}, 15e-6 * 12), ({"backend": "s2.1-pro-free"}, 0), ({"backend": "drama-3"}, 0)],
+)
+async def test_cost(
+    hass: HomeAssistant, add_entry: AddEntry, options: dict[str, str], expected: float
+) -> None:
+    """A voice adds up the US dollars of its text, by the price of the model that spoke it."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    await speak(hass, engine, TEXT, **options)
+    assert float(value(hass, "kelp_cost")) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("backend", "has_cost"), [("s1", True), ("drama-3", False)])
+async def test_cost_of_a_model_without_a_price(
+    hass: HomeAssistant, add_entry: AddEntry, backend: str, has_cost: bool
+) -> None:
+    """A voice has no cost if Fish Audio does not publish the price of its model."""
+    await add_entry(voice_subentry(backend=backend))
+    assert (hass.states.get("sensor.kelp_cost") is not None) is has_cost
+
+
+async def test_self_hosted_voice_has_no_cost(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """Speech of a self-hosted server costs nothing."""
+    async with FishSpeechEmulator() as server:
+        voice = voice_subentry("Butler", voice="butler")
+        await add_entry(voice, unique_id=server.url, base_url=server.url, api_key="")
+        assert set(hass.states.async_entity_ids("sensor")) == {
+            "sensor.butler_text_spoken",
+            "sensor.butler_time_spoken",
+        }
+
+
+async def test_time_spoken(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """A voice adds up the seconds of its audio."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    seconds = 0.0
+    for text in (TEXT, TEXT + TEXT):
+        seconds += (len(await speak(hass, engine, text)) - 44) / 2 / 44100
+    assert float(value(hass, "kelp_time_spoken")) == pytest.approx(seconds)
+
+
 async def test_what_failed_is_not_counted(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
 ) -> None:
@@ -144,18 +187,18 @@ async def test_what_broke_off_is_counted(
     assert value(hass, "kelp_text_spoken") == str(len(TEXT.encode()))
 
 
-@pytest.mark.parametrize(("stored", "expected"), [(1234, "1234"), (None, "0")])
-async def test_text_spoken_goes_on_after_a_restart(
-    hass: HomeAssistant,
-    add_entry: AddEntry,
-    stored: int | None,
-    expected: str,
+@pytest.mark.parametrize(("stored", "expected"), [(1234, 1234), (None, 0)])
+async def test_totals_continue_after_a_restart(
+    hass: HomeAssistant, add_entry: AddEntry, stored: int | None, expected: int
 ) -> None:
-    """The total is kept."""
-    extra = {"native_value": stored, "native_unit_of_measurement": "B"}
-    state = State("sensor.kelp_text_spoken", "1")
-    mock_restore_cache_with_extra_data(hass, ((state, extra),))
+    """The totals of a voice are kept."""
+    names = ("text_spoken", "time_spoken", "cost")
+    extra = {"native_value": stored, "native_unit_of_measurement": None}
+    mock_restore_cache_with_extra_data(
+        hass, [(State(f"sensor.kelp_{name}", "1"), extra) for name in names]
+    )
     entry = await add_entry(voice_subentry())
-    assert value(hass, "kelp_text_spoken") == expected
+    assert [float(value(hass, f"kelp_{name}")) for name in names] == [expected] * 3
     await speak(hass, entity_id(hass, entry, "tts"), TEXT)
-    assert value(hass, "kelp_text_spoken") == str(int(expected) + len(TEXT.encode()))
+    assert value(hass, "kelp_text_spoken") == str(expected + len(TEXT.encode()))
+    assert float(value(hass, "kelp_cost")) == pytest.approx(expected + 15e-6 * len(TEXT.encode()))

@@ -11,7 +11,7 @@ from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.wyoming_fish.const import DOMAIN
-from custom_components.wyoming_fish.markdown import escaped
+from custom_components.wyoming_fish.forms.markdown import escaped
 from tests.integration.conftest import (
     KELP,
     KEY,
@@ -20,8 +20,8 @@ from tests.integration.conftest import (
     state_of,
     voice_subentry,
 )
-from tests.integration.flows import SETTINGS, begin, listed, log_in, submit
-from tests.integration.speech import TEXT, entity_of, speak
+from tests.integration.support.flows import SETTINGS, begin, listed, log_in, submit
+from tests.integration.support.speech import TEXT, entity_of, speak
 from tests.support.gateways import malformed_proxies
 from wyoming_fish.emulator import EmulatedVoice, Emulator, Fault
 

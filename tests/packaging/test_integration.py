@@ -84,7 +84,7 @@ def test_nothing_is_wrong(project: Path) -> None:
         (_replace("translations/de.json", "{line}", "{zeile}"), "has other placeholders"),
         (_replace("translations/ja.json", '"no_credit": {', '"no_money": {'), "only there"),
         (_replace("translations/en.json", '"wrong_account"', '"wrong_person"'), "wrong_account"),
-        (_replace("config_flow.py", 'step_id="search"', 'step_id="seek"'), "its steps are"),
+        (_replace("forms/voice_steps.py", 'step_id="search"', 'step_id="seek"'), "its steps are"),
         (_replace("errors.py", '"not_fish"', '"no_fish"'), "the errors of config are not"),
         (_replace("errors.py", '"invalid_url"', '"bad_url"'), "the errors of config are not"),
         (_replace("tts.py", '"voice_unknown"', '"voice_odd"'), "voice_odd is an error"),

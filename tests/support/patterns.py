@@ -44,7 +44,7 @@ def _integration_patterns() -> list[Pattern]:
     written = re.compile(r'\bre\.\w+\(\s*r?"((?:[^"\\]|\\.)*)"')
     return [
         Pattern(path.name, match[1], 0, is_for_whole_texts=False, is_searched=True)
-        for path in INTEGRATION.glob("*.py")
+        for path in INTEGRATION.rglob("*.py")
         for match in written.finditer(path.read_text())
     ]
 

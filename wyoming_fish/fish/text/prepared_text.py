@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+)
 from dataclasses import replace
 from itertools import groupby
 from typing import Final
@@ -18,7 +25,7 @@ from .request_prefix import RequestPrefix
 from .settings import TextSettings
 from .ssml.document import MAX_SSML_CHARS, SsmlPart, begins_ssml, ssml_steps
 
-__all__ = ["PreparedText", "in_steps", "plain", "runs"]
+__all__ = ["PreparedText", "in_steps", "plain", "plain_pieces", "runs"]
 
 # Characters within which it is known whether a text is SSML.
 MAX_PROLOGUE_CHARS: Final = 1000
@@ -122,18 +129,24 @@ def _within(value: float, limits: tuple[float, float]) -> float:
 
 async def plain(text: AsyncIterable[str], settings: TextSettings) -> str:
     """``text`` for a voice that is not Fish's: cleaned, without cues and phonemes."""
+    return "".join([piece async for piece in plain_pieces(text, settings)])
+
+
+async def plain_pieces(text: AsyncIterable[str], settings: TextSettings) -> AsyncGenerator[str]:
+    """The same, while the text is being written."""
     words = tuple(item for item in settings.pronunciations if not item.is_phonemes)
     cleaner = Cleaner(
         Backend.S2_1_PRO, replace(settings, style="", trusted=False, pronunciations=words)
     )
     is_raw = settings.mode == "raw"
-    parts: list[str] = []
     async for piece in text:
         for step in steps(piece):
             await cpu_turn()
             # A cue is never cut in two.
-            parts.append(step if is_raw else _CUE.sub("", cleaner.write(step)))
-    return "".join(parts) + _CUE.sub("", cleaner.end())
+            if plain_text := step if is_raw else _CUE.sub("", cleaner.write(step)):
+                yield plain_text
+    if rest := _CUE.sub("", cleaner.end()):
+        yield rest
 
 
 async def in_steps(text: str) -> AsyncIterator[str]:

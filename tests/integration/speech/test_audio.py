@@ -16,11 +16,11 @@ from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.wyoming_fish.const import DOMAIN
-from custom_components.wyoming_fish.containers import AudioFile
 from custom_components.wyoming_fish.fish.errors import TextTimeoutError
-from tests.integration.audio import RATE, decode, described, fetch, likeness
+from custom_components.wyoming_fish.speech.audio import AudioFile
 from tests.integration.conftest import AddEntry, entity_id
-from tests.integration.speech import TEXT, speak
+from tests.integration.support.audio import RATE, decode, described, fetch, likeness
+from tests.integration.support.speech import TEXT, speak
 from wyoming_fish.emulator import Emulator, Fault
 
 # What satellites and players ask for.
@@ -177,7 +177,7 @@ async def test_each_silence_comes_through(
 ) -> None:
     """In a pause, the converter gives something for each silence, so that no player gives up."""
     every, wanted = 0.5, 6
-    monkeypatch.setattr("custom_components.wyoming_fish.tts.KEEPALIVE_INTERVAL_S", every)
+    monkeypatch.setattr("custom_components.wyoming_fish.speech.reply.KEEPALIVE_INTERVAL_S", every)
     engine = entity_id(hass, await add_entry(), "tts")
     emulator.settings.voice = "tone"
     enough = asyncio.Event()

@@ -12,11 +12,11 @@ from homeassistant.data_entry_flow import FlowResult, section
 from homeassistant.exceptions import HomeAssistantError
 
 from custom_components import wyoming_fish
-from custom_components.wyoming_fish.errors import translated
+from custom_components.wyoming_fish.errors import to_ha_exception
 from custom_components.wyoming_fish.fish import errors
-from tests.integration import test_voice_flow
 from tests.integration.conftest import AddEntry
-from tests.integration.flows import begin, log_in, submit
+from tests.integration.flows import test_voice_flow
+from tests.integration.support.flows import begin, log_in, submit
 from wyoming_fish.emulator import Emulator
 
 FOLDER = Path(wyoming_fish.__file__).parent / "translations"
@@ -65,12 +65,16 @@ async def test_changes(hass: HomeAssistant, add_entry: AddEntry) -> None:
     entry = await add_entry()
     check(await entry.start_reconfigure_flow(hass), TEXTS["config"])
     check(await entry.start_reauth_flow(hass), TEXTS["config"])
+    check(await hass.config_entries.options.async_init(entry.entry_id), TEXTS["options"])
     texts = TEXTS["config_subentries"]["voice"]
     flow = await test_voice_flow.begin(hass, entry)
     check(flow, texts)
     check(await test_voice_flow.submit(hass, flow), texts)
     menu = await test_voice_flow.change(hass, entry)
     assert menu["menu_options"] == list(texts["step"]["reconfigure"]["menu_options"])
+    flow = await test_voice_flow.submit(hass, menu, next_step_id="language")
+    check(flow, texts)
+    check(await test_voice_flow.submit(hass, flow, language="en"), texts)
 
 
 def leaves(tree: dict[str, Any]) -> list[str]:
@@ -119,6 +123,6 @@ def test_no_english_in_another_language(language: str) -> None:
 @pytest.mark.parametrize("kind", [each for each in vars(errors).values() if isinstance(each, type)])
 def test_engines_errors_are_not_quoted(kind: type[errors.FishError]) -> None:
     """Nothing of what the engine says in English is put into the text for a person."""
-    error = translated(HomeAssistantError, kind("This happened."))
+    error = to_ha_exception(HomeAssistantError, kind("This happened."))
     assert error.translation_key in TEXTS["exceptions"]
     assert not error.translation_placeholders

@@ -1,4 +1,4 @@
-"""The voices of an entry, as Home Assistant lists them."""
+"""Voices and languages, by Home Assistant's codes."""
 
 import re
 from collections import Counter
@@ -8,10 +8,10 @@ from typing import override
 from homeassistant.components import tts
 from homeassistant.config_entries import ConfigSubentry
 
-from .const import CONF_VOICE
-from .fish.api.account import Voice
-from .fish.errors import VoiceNotFoundError
-from .fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, VOICE_ID, Backend
+from ..const import CONF_LANGUAGE_VOICES, CONF_VOICE
+from ..fish.api.account import Voice
+from ..fish.errors import VoiceNotFoundError
+from ..fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, VOICE_ID, Backend
 
 _FISH_CODES = {theirs: fish for fish, theirs in HOME_ASSISTANT_CODES.items()}
 
@@ -49,6 +49,25 @@ def fish_language(code: str) -> str:
     return _FISH_CODES.get(code, code)
 
 
+def language_voices(voice: ConfigSubentry) -> dict[str, str]:
+    """Return the ids of the voices that speak other languages, by Home Assistant's codes."""
+    return dict(voice.data.get(CONF_LANGUAGE_VOICES, {}))
+
+
+def configured_voices(voice: ConfigSubentry) -> list[str]:
+    """Return the ids of all voices of a subentry, without the server's default voice."""
+    ids = (voice.data[CONF_VOICE], *language_voices(voice).values())
+    return list(dict.fromkeys(voice_id for voice_id in ids if voice_id is not None))
+
+
+def voice_for(language: str, voice: ConfigSubentry) -> str | None:
+    """Return the id of the voice that speaks a language; None for the server's default voice."""
+    voice_id: str | None = language_voices(voice).get(
+        base_language(language), voice.data[CONF_VOICE]
+    )
+    return voice_id
+
+
 def titles(voices: Iterable[Voice]) -> dict[str, str]:
     """Return what to call each voice, by its id: two of one title must not look the same."""
     voices = list(voices)
@@ -66,12 +85,12 @@ def listed_voices(
 ) -> list[tts.Voice]:
     """Return the voices for a language: the chosen one first, then by title.
 
-    Any voice speaks any language, but each is listed only where its maker meant it to be, or
-    everywhere where nothing is said of that.
+    Every voice can speak every language. A voice that was made for some languages is listed only
+    for those.
     """
     language = base_language(language)
     names = titles(voices.values())
-    first = chosen.data[CONF_VOICE]
+    first = voice_for(language, chosen)
     others = sorted(
         (names[voice.id].casefold(), voice.id)
         for voice in voices.values()

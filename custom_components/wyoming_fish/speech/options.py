@@ -13,7 +13,7 @@ from homeassistant.components.tts import (
 )
 from homeassistant.helpers import config_validation as cv
 
-from .const import (
+from ..const import (
     ATTR_TEXT_FORMAT,
     ATTR_TRUSTED,
     ATTR_VOLUME,
@@ -21,9 +21,9 @@ from .const import (
     CONF_LATENCY,
     CONF_SPEED,
 )
-from .errors import OptionError
-from .fish import Backend, Latency
-from .fish.settings import SPEEDS, VOLUMES
+from ..errors import OptionError
+from ..fish import Backend, Latency
+from ..fish.settings import SPEEDS, VOLUMES
 from .text_options import CHOICES, DEFAULTS
 
 # Fish Audio's ids have 32 characters; those of a self-hosted server are names of files.

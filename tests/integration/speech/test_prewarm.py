@@ -1,6 +1,7 @@
 """Connections that are open before they are needed, and those that are not opened at all."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 import pytest
 from homeassistant.components.assist_satellite.entity import AssistSatelliteState
@@ -9,8 +10,9 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from tests.integration.conftest import CORAL, AddEntry, entity_id, voice_subentry
-from tests.integration.house import add_pipeline, add_satellite, prefer
-from tests.integration.speech import TEXT, entity_of, speak, stream
+from tests.integration.support.flows import chosen
+from tests.integration.support.house import add_pipeline, add_satellite, prefer
+from tests.integration.support.speech import TEXT, entity_of, speak, stream
 from wyoming_fish.emulator import Emulator
 
 # Requests during which a connection that was begun before them is open.
@@ -161,3 +163,34 @@ async def test_message_for_another_model(
     await speak(hass, entity_id(hass, entry, "tts"), TEXT, backend="s2-pro")
     assert await opened(entry, emulator) == 1
     assert [session.backend for session in emulator.sessions] == ["s2-pro"]
+
+
+async def test_prewarming_can_be_turned_off(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """With the option off, a connection is opened only for text that is there."""
+    entry = await add_entry()
+    flow = await hass.config_entries.options.async_init(entry.entry_id)
+    assert flow["step_id"] == "init"
+    assert chosen(flow, "prewarm") is True
+    await hass.config_entries.options.async_configure(flow["flow_id"], {"prewarm": False})
+    await hass.async_block_till_done()
+    engine = entity_id(hass, entry, "tts")
+    satellite = await add_satellite(hass)
+    prefer(hass, await add_pipeline(hass, "Fish", engine))
+    satellite.wake(LISTENING)
+    assert await opened(entry, emulator) == 0
+    result = stream(hass, engine)
+    begun, is_written = asyncio.Event(), asyncio.Event()
+
+    async def text() -> AsyncGenerator[str]:
+        begun.set()
+        await is_written.wait()
+        yield TEXT
+
+    result.async_set_message_stream(text())
+    await begun.wait()
+    assert await opened(entry, emulator) == 0
+    is_written.set()
+    assert [chunk async for chunk in result.async_stream_result()]
+    assert emulator.sockets_opened == 1

@@ -10,7 +10,7 @@ from homeassistant.data_entry_flow import FlowResultType, UnknownFlow
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
 
 from custom_components.wyoming_fish.const import DOMAIN
-from custom_components.wyoming_fish.text_options import DEFAULTS
+from custom_components.wyoming_fish.speech.text_options import DEFAULTS
 from tests.integration.conftest import (
     CORAL,
     KEY,
@@ -21,8 +21,8 @@ from tests.integration.conftest import (
     state_of,
     voice_data,
 )
-from tests.integration.flows import SETTINGS, begin, chosen, listed, log_in, submit
-from tests.integration.speech import speak, text_in
+from tests.integration.support.flows import SETTINGS, begin, chosen, listed, log_in, submit
+from tests.integration.support.speech import speak, text_in
 from wyoming_fish.emulator import Emulator, Fault
 from wyoming_fish.emulator.self_hosted import FishSpeechEmulator
 
@@ -31,7 +31,7 @@ async def test_whole_set_up(hass: HomeAssistant, emulator: Emulator) -> None:
     """One flow asks for the key, finds a voice and ends with an entity that speaks."""
     flow = await log_in(hass, f" {emulator.url}/ ", f" {KEY}\n")
     assert (flow["type"], flow["step_id"]) == (FlowResultType.FORM, "search")
-    flow = await submit(hass, flow, title="coral", own=True)
+    flow = await submit(hass, flow, name_filter="coral", self_only=True)
     assert (flow["type"], flow["step_id"]) == (FlowResultType.FORM, "voice")
     assert chosen(flow, "voice") == CORAL
     flow = await submit(
@@ -41,14 +41,14 @@ async def test_whole_set_up(hass: HomeAssistant, emulator: Emulator) -> None:
         backend="s2-pro",
         latency="low",
         speed=1.25,
-        reading={"style": "calm", "emoji": "name"},
+        text_processing={"style": "calm", "emoji": "name"},
     )
     assert flow["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
 
     entry = flow["result"]
     assert state_of(entry) is ConfigEntryState.LOADED
-    assert (entry.title, entry.unique_id) == ("Fish Audio", USER_ID)
+    assert (entry.title, entry.unique_id) == ("Fish Audio (4d1f0c9b)", USER_ID)
     assert entry.data == {"api_key": KEY, "base_url": emulator.url}
     (voice,) = entry.subentries.values()
     assert (voice.subentry_type, voice.title) == ("voice", "Coral")
@@ -73,7 +73,9 @@ async def test_what_is_read_out_must_make_sense(hass: HomeAssistant, emulator: E
     """A mistake in the last form is told, and the form stays as it was filled in."""
     flow = await submit(hass, await log_in(hass, emulator.url))
     reading = {"pronunciations": "HACS hacks"}
-    flow = await submit(hass, flow, voice=STARFISH, **SETTINGS | {"reading": reading, "speed": 1.5})
+    flow = await submit(
+        hass, flow, voice=STARFISH, **SETTINGS | {"text_processing": reading, "speed": 1.5}
+    )
     assert (flow["step_id"], flow["errors"]) == ("voice", {"base": "pronunciation_invalid"})
     assert flow["description_placeholders"] is not None
     assert flow["description_placeholders"]["line"] == "1"
@@ -95,14 +97,13 @@ async def test_voices_of_everyone(hass: HomeAssistant, emulator: Emulator) -> No
     await set_up(hass, flow, voice=STARFISH)
     (entry,) = hass.config_entries.async_entries(DOMAIN)
     (voice,) = entry.subentries.values()
-    # Called by its own name where none is given.
     assert voice.title == "Étoile de mer"
 
 
 @pytest.mark.parametrize("title", [CORAL, f"https://fish.audio/m/{CORAL}/"])
 async def test_voice_by_its_id(hass: HomeAssistant, emulator: Emulator, title: str) -> None:
     """A voice is found by its id, and by the address of its page."""
-    flow = await submit(hass, await log_in(hass, emulator.url), title=title)
+    flow = await submit(hass, await log_in(hass, emulator.url), name_filter=title)
     assert (chosen(flow, "voice"), listed(flow)) == (CORAL, ["Coral · en, de · 77 ×"])
 
 
@@ -119,9 +120,9 @@ async def test_no_voice_found(hass: HomeAssistant, emulator: Emulator) -> None:
     """Where nothing is found, the search is there again with what was asked."""
     flow = await log_in(hass, emulator.url)
     for title in ("Nobody", "0" * 32):
-        flow = await submit(hass, flow, title=title)
+        flow = await submit(hass, flow, name_filter=title)
         assert (flow["step_id"], flow["errors"]) == ("search", {"base": "no_voice_found"})
-        assert chosen(flow, "title") == title
+        assert chosen(flow, "name_filter") == title
 
 
 async def test_default_voice(hass: HomeAssistant, emulator: Emulator) -> None:
@@ -229,7 +230,7 @@ async def test_server_of_ones_own_without_a_key(hass: HomeAssistant) -> None:
     async with FishSpeechEmulator() as server:
         flow = await begin(hass)
         flow = await submit(hass, flow, advanced={"base_url": server.url})
-        flow = await submit(hass, flow, title="kelp")
+        flow = await submit(hass, flow, name_filter="kelp")
         assert listed(flow) == ["captain kelp"]
         await set_up(hass, flow, voice="typed in")
         (entry,) = hass.config_entries.async_entries(DOMAIN)

@@ -5,8 +5,8 @@ from homeassistant.components import tts
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
-from tests.integration.conftest import CORAL, STARFISH, AddEntry, entity_id, voice_subentry
-from tests.integration.speech import TEXT, entity_of, speak, text_in
+from tests.integration.conftest import CORAL, KELP, STARFISH, AddEntry, entity_id, voice_subentry
+from tests.integration.support.speech import TEXT, entity_of, speak, text_in
 from wyoming_fish.emulator import Emulator
 from wyoming_fish.emulator.self_hosted import FishSpeechEmulator
 
@@ -109,3 +109,63 @@ async def test_two_voices_of_one_title_do_not_look_the_same(
     names = [voice.name for voice in entity.async_get_supported_voices("de") or ()]
     assert names == [f"Coral ({CORAL[:8]})", f"Coral ({others[:8]})", "Old Harbour"]
     assert text_in(await speak(hass, engine, TEXT)).strip() == TEXT
+
+
+async def say(hass: HomeAssistant, engine: str, language: str, **options: str) -> None:
+    """Speak a plain message in a language."""
+    result = tts.async_create_stream(hass, engine, language, {"preferred_format": "wav", **options})
+    result.async_set_message(TEXT)
+    assert [chunk async for chunk in result.async_stream_result()]
+    await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    ("language", "options", "voice"),
+    [
+        ("de", {}, CORAL),
+        ("de-AT", {}, CORAL),
+        ("en", {}, KELP),
+        ("de", {"voice": KELP}, KELP),
+        ("de", {"voice": "Captain Kelp"}, KELP),
+        ("en", {"voice": CORAL}, CORAL),
+    ],
+)
+async def test_voice_of_a_language(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    language: str,
+    options: dict[str, str],
+    voice: str,
+) -> None:
+    """Each language has its voice, unless a message names one."""
+    entry = await add_entry(voice_subentry(language_voices={"de": CORAL}))
+    await say(hass, entity_id(hass, entry, "tts"), language, **options)
+    assert emulator.sessions[0].request["reference_id"] == voice
+
+
+async def test_voice_of_a_language_comes_first(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """The list of a language begins with the voice that speaks it."""
+    entry = await add_entry(voice_subentry(language_voices={"de": STARFISH}))
+    entity = entity_of(hass, entity_id(hass, entry, "tts"))
+    first = {
+        language: (entity.async_get_supported_voices(language) or [])[0].name
+        for language in ("de", "de-AT", "en")
+    }
+    assert first == {"de": "Étoile de mer", "de-AT": "Étoile de mer", "en": "Captain Kelp"}
+
+
+async def test_changed_voice_of_a_language_is_not_played_from_the_cache(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A message is spoken again after the voice of its language has changed."""
+    entry = await add_entry(voice_subentry(voice=None))
+    engine = entity_id(hass, entry, "tts")
+    (subentry,) = entry.subentries.values()
+    for voices in ({}, {"de": CORAL}, {"de": CORAL}, {"de": STARFISH}):
+        data = {**subentry.data, "language_voices": voices}
+        hass.config_entries.async_update_subentry(entry, subentry, data=data)
+        await hass.async_block_till_done()
+        await say(hass, engine, "de")
+    spoken = [session.request.get("reference_id") for session in emulator.sessions]
+    assert spoken == [None, CORAL, STARFISH]

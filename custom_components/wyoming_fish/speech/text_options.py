@@ -1,20 +1,10 @@
-"""What is made of a text before it is spoken: options of a voice, and of a message."""
+"""Text options of a voice and of a message: how a text is processed before it is spoken."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-import voluptuous as vol
-from homeassistant.data_entry_flow import section
-from homeassistant.helpers.selector import (
-    SelectSelector,
-    SelectSelectorConfig,
-    SelectSelectorMode,
-    TextSelector,
-    TextSelectorConfig,
-)
-
-from .const import (
+from ..const import (
     ATTR_TRUSTED,
     BACKEND_NAMES,
     CONF_CODE,
@@ -24,11 +14,11 @@ from .const import (
     CONF_TEXT,
     CONF_URLS,
 )
-from .errors import OptionError
-from .fish import Backend, TextSettings, parse_pronunciations
-from .fish.errors import SettingsError
-from .fish.text.cues import Cues
-from .fish.text.pronunciations import Pronunciation
+from ..errors import OptionError
+from ..fish import Backend, TextSettings, parse_pronunciations
+from ..fish.errors import SettingsError
+from ..fish.text.cues import Cues
+from ..fish.text.pronunciations import Pronunciation
 
 DEFAULTS = {
     CONF_TEXT: "clean",
@@ -38,7 +28,7 @@ DEFAULTS = {
     CONF_CODE: "",
     CONF_PRONUNCIATIONS: "",
 }
-"""Those of a voice that is set to nothing else, in the order in which a form asks for them."""
+"""Default values, in the order of the form."""
 
 CHOICES = {
     CONF_TEXT: ["clean", "raw"],
@@ -47,7 +37,7 @@ CHOICES = {
 }
 
 
-# Each message has the list of its voice.
+# All messages of a voice have the same list.
 @lru_cache(8)
 def _pronunciations(text: str) -> tuple[Pronunciation, ...]:
     """Return the pronunciations in ``text``. Raises OptionError with the number of a bad line."""
@@ -59,7 +49,7 @@ def _pronunciations(text: str) -> tuple[Pronunciation, ...]:
 
 
 def _bad_line(lines: Sequence[str]) -> int:
-    """Return the number of the first line that is wrong by itself, or of one too many."""
+    """Return the number of the first line that is not valid, or of the line over the limit."""
     for number, line in enumerate(lines, 1):
         try:
             parse_pronunciations(line)
@@ -69,17 +59,17 @@ def _bad_line(lines: Sequence[str]) -> int:
 
 
 def has_style(backend: Backend, style: str) -> bool:
-    """Return whether the model can speak in ``style``; in none, every one can."""
+    """Return whether the backend supports ``style``. Every backend supports no style."""
     return not style or bool(Cues(backend).named(style))
 
 
 def text_options(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return those of ``values``, with the default for what is not in them."""
+    """Return the text options in ``values``, with defaults for missing ones."""
     return {name: values.get(name, default) for name, default in DEFAULTS.items()}
 
 
 def text_settings(options: Mapping[str, Any], backend: Backend) -> TextSettings:
-    """Return what the engine makes of a text. Raises OptionError."""
+    """Return the text settings of the Fish Audio client. Raises OptionError."""
     style = options[CONF_STYLE].strip()
     if not has_style(backend, style):
         raise OptionError("style_unknown", style=style, model=BACKEND_NAMES[backend])
@@ -92,23 +82,3 @@ def text_settings(options: Mapping[str, Any], backend: Backend) -> TextSettings:
         pronunciations=_pronunciations(options[CONF_PRONUNCIATIONS]),
         trusted=options.get(ATTR_TRUSTED, False),
     )
-
-
-def text_section(values: Mapping[str, Any]) -> section:
-    """Return the part of a voice's form that asks for them, filled with ``values``."""
-    fields: dict[vol.Marker, Any] = {}
-    for name, value in text_options(values).items():
-        if name in CHOICES:
-            fields[vol.Required(name, default=value)] = SelectSelector(
-                SelectSelectorConfig(
-                    options=CHOICES[name],
-                    mode=SelectSelectorMode.DROPDOWN,
-                    translation_key=name,
-                )
-            )
-        else:
-            multiline = TextSelectorConfig(multiline=name == CONF_PRONUNCIATIONS)
-            fields[vol.Optional(name, description={"suggested_value": value})] = TextSelector(
-                multiline
-            )
-    return section(vol.Schema(fields), {"collapsed": True})

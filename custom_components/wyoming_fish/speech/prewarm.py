@@ -1,27 +1,30 @@
-"""Prewarming: a satellite that listens will soon speak, so its connection is opened now."""
+"""Prewarming: opens a connection when a satellite starts to listen."""
 
 from collections.abc import Callable
+from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers.event import TrackStates, async_track_state_change_filtered
 
-_SATELLITES = TrackStates(all_states=False, entities=set(), domains={"assist_satellite"})
+_SATELLITES: Final = TrackStates(all_states=False, entities=set(), domains={"assist_satellite"})
 
-# The states of a satellite from the wake word to its answer.
-_AWAKE = {"listening", "processing"}
+# The states of a satellite from the wake word to its reply.
+ACTIVE_STATES: Final = {"listening", "processing"}
 
 
 @callback
-def on_awake_satellite(hass: HomeAssistant, on_engine: Callable[[str], None]) -> CALLBACK_TYPE:
-    """Call ``on_engine`` with the text-to-speech engine of each satellite that wakes up.
+def prewarm_on_satellite_activity(
+    hass: HomeAssistant, on_engine: Callable[[str], None]
+) -> CALLBACK_TYPE:
+    """Call ``on_engine`` with the text-to-speech engine of each satellite that starts to listen.
 
-    Return what ends that.
+    Return the function that unsubscribes.
     """
 
     @callback
     def state_changed(event: Event[EventStateChangedData]) -> None:
         state = event.data["new_state"]
-        if state is not None and state.state in _AWAKE:
+        if state is not None and state.state in ACTIVE_STATES:
             engine = _tts_engine(hass, state.entity_id)
             if engine is not None:
                 on_engine(engine)
@@ -30,10 +33,10 @@ def on_awake_satellite(hass: HomeAssistant, on_engine: Callable[[str], None]) ->
 
 
 def _tts_engine(hass: HomeAssistant, satellite_id: str) -> str | None:
-    """Return the text-to-speech engine of the satellite's pipeline, if there is one."""
+    """Return the text-to-speech engine of the satellite's pipeline, or None."""
     if "assist_satellite" not in hass.config.components:
         return None
-    # Imported here because a house without satellites may lack the packages that these need.
+    # Imported here because a Home Assistant without satellites may lack the packages that it needs.
     from homeassistant.components.assist_pipeline.pipeline import (  # noqa: PLC0415
         async_get_pipeline,
         async_get_pipelines,

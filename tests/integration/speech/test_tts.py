@@ -11,8 +11,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
 from tests.integration.conftest import CORAL, KELP, AddEntry, entity_id, voice_subentry
-from tests.integration.speech import TEXT, entity_of, speak, stream, text_in
-from tests.integration.speech import written as written_in
+from tests.integration.support.speech import TEXT, entity_of, speak, stream, text_in
+from tests.integration.support.speech import written as written_in
 from wyoming_fish.emulator import Emulator
 
 

@@ -14,7 +14,7 @@ from homeassistant.components.tts import (
 )
 from homeassistant.const import MAJOR_VERSION, MINOR_VERSION
 
-from .fish.settings import SAMPLE_RATES
+from ..fish.settings import SAMPLE_RATES
 
 # From this release on, Home Assistant does not convert what has the preferred rate, channels and
 # bytes already, if the engine lists these among its options.

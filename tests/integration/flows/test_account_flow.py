@@ -7,8 +7,8 @@ from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
-from tests.integration.conftest import KEY, USER_ID, AddEntry, state_of
-from tests.integration.flows import submit
+from tests.integration.conftest import CORAL, KEY, USER_ID, AddEntry, state_of, voice_subentry
+from tests.integration.support.flows import submit
 from wyoming_fish.emulator import Emulator, Fault
 
 
@@ -145,3 +145,13 @@ async def test_changes_reload_once(
     looks = [request for request in emulator.requests if request.path.startswith("/wallet")]
     # One of the flow, and one of the set-up.
     assert len(looks) == 2
+
+
+async def test_own_voices_are_no_fallback(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """A voice of Fish Audio cannot speak for one of Fish Audio."""
+    entry = await add_entry(voice_subentry(), voice_subentry("Coral", voice=CORAL))
+    flow = await hass.config_entries.options.async_init(entry.entry_id)
+    assert flow["data_schema"] is not None
+    config = flow["data_schema"].schema["fallback_voice"].config
+    assert config["domain"] == ["tts"]
+    assert {"tts.kelp_speech", "tts.coral_speech"} <= set(config["exclude_entities"])

@@ -9,10 +9,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.helpers import entity_registry as er
 
-from custom_components.wyoming_fish.text_options import DEFAULTS
+from custom_components.wyoming_fish.speech.text_options import DEFAULTS
 from tests.integration.conftest import CORAL, KELP, STARFISH, AddEntry, voice_data, voice_subentry
-from tests.integration.flows import SETTINGS, chosen, listed
-from tests.integration.speech import speak
+from tests.integration.support.flows import SETTINGS, chosen, listed
+from tests.integration.support.speech import speak
 from wyoming_fish.emulator import EmulatedVoice, Emulator, Fault
 from wyoming_fish.emulator.self_hosted import FishSpeechEmulator
 
@@ -47,7 +47,7 @@ async def test_another_voice(hass: HomeAssistant, add_entry: AddEntry) -> None:
     entry = await add_entry()
     flow = await begin(hass, entry)
     assert (flow["type"], flow["step_id"]) == (FlowResultType.FORM, "search")
-    flow = await submit(hass, flow, title="Coral", own=True)
+    flow = await submit(hass, flow, name_filter="Coral", self_only=True)
     assert (flow["type"], flow["step_id"]) == (FlowResultType.FORM, "voice")
     flow = await submit(hass, flow, voice=CORAL, **SETTINGS)
     assert flow["type"] is FlowResultType.CREATE_ENTRY
@@ -71,19 +71,19 @@ async def test_errors_are_told_and_mended(
 
 
 async def test_change_of_settings(hass: HomeAssistant, add_entry: AddEntry) -> None:
-    """A voice is spoken faster and renamed without being searched for again."""
+    """The settings of a voice are changed without a search; its name stays."""
     entry = await add_entry(voice_subentry(backend="s1", speed=0.9))
     flow = await change(hass, entry)
     assert (flow["type"], flow["step_id"]) == (FlowResultType.MENU, "reconfigure")
     flow = await submit(hass, flow, next_step_id="voice")
-    assert listed(flow) == ["Kelp"]
-    fields = ("voice", "backend", "latency", "speed", "name")
-    assert [chosen(flow, field) for field in fields] == [KELP, "s1", "balanced", 0.9, "Kelp"]
-    flow = await submit(hass, flow, voice=KELP, **SETTINGS | {"speed": 1.5}, name="Swift")
+    assert listed(flow) == ["Captain Kelp"]
+    fields = ("voice", "backend", "latency", "speed")
+    assert [chosen(flow, field) for field in fields] == [KELP, "s1", "balanced", 0.9]
+    flow = await submit(hass, flow, voice=KELP, **SETTINGS | {"speed": 1.5})
     assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     await hass.async_block_till_done()
     (voice,) = entry.subentries.values()
-    assert (voice.title, voice.data) == ("Swift", voice_data(KELP, speed=1.5) | DEFAULTS)
+    assert (voice.title, voice.data) == ("Kelp", voice_data(KELP, speed=1.5) | DEFAULTS)
 
 
 async def test_what_is_read_out(
@@ -97,10 +97,10 @@ async def test_what_is_read_out(
     ):
         flow = await submit(hass, await change(hass, entry), next_step_id="voice")
         # S1 knows a list of its own.
-        answer = SETTINGS | {"voice": KELP, "backend": "s1", "name": "Kelp"}
-        flow = await submit(hass, flow, **answer | {"reading": {"style": "like a pirate"}})
+        answer = SETTINGS | {"voice": KELP, "backend": "s1"}
+        flow = await submit(hass, flow, **answer | {"text_processing": {"style": "like a pirate"}})
         assert flow["errors"] == {"base": "style_unknown"}
-        flow = await submit(hass, flow, **answer | {"reading": reading})
+        flow = await submit(hass, flow, **answer | {"text_processing": reading})
         assert flow["reason"] == "reconfigure_successful"
         await hass.async_block_till_done()
         (voice,) = entry.subentries.values()
@@ -118,10 +118,10 @@ async def test_change_of_voice(
         e.entity_id for e in er.async_entries_for_config_entry(entity_registry, entry.entry_id)
     ]
     flow = await submit(hass, await change(hass, entry), next_step_id="search")
-    flow = await submit(hass, flow, title="Étoile")
+    flow = await submit(hass, flow, name_filter="Étoile")
     assert listed(flow)[0].startswith("Étoile")
-    assert (chosen(flow, "voice"), chosen(flow, "name")) == (STARFISH, "Kelp")
-    flow = await submit(hass, flow, voice=STARFISH, **SETTINGS, name="Kelp")
+    assert chosen(flow, "voice") == STARFISH
+    flow = await submit(hass, flow, voice=STARFISH, **SETTINGS)
     assert flow["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()
     (voice,) = entry.subentries.values()
@@ -152,29 +152,34 @@ async def test_account_that_is_not_connected(
     assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "entry_not_loaded")
 
 
-async def test_cleared_name(hass: HomeAssistant, add_entry: AddEntry) -> None:
-    """A voice whose name is cleared is called by its own."""
-    entry = await add_entry(voice_subentry("Nickname"))
-    flow = await submit(hass, await change(hass, entry), next_step_id="voice")
-    assert chosen(flow, "name") == "Nickname"
-    flow = await submit(hass, flow, voice=KELP, **SETTINGS)
+@pytest.mark.parametrize(
+    ("title", "expected"), [("Captain Kelp", "Étoile de mer"), ("Nickname", "Nickname")]
+)
+async def test_name_after_a_change_of_voice(
+    hass: HomeAssistant, add_entry: AddEntry, title: str, expected: str
+) -> None:
+    """An entity is named after its voice until a person renames it."""
+    entry = await add_entry(voice_subentry(title))
+    flow = await submit(hass, await change(hass, entry), next_step_id="search")
+    flow = await submit(hass, flow, name_filter=STARFISH)
+    await submit(hass, flow, voice=STARFISH, **SETTINGS)
     await hass.async_block_till_done()
     (voice,) = entry.subentries.values()
-    assert voice.title == "Captain Kelp"
+    assert (voice.title, voice.data["voice"]) == (expected, STARFISH)
 
 
-async def test_cleared_name_in_a_form_with_a_mistake(
-    hass: HomeAssistant, add_entry: AddEntry
-) -> None:
-    """The form comes back as it was sent, and lists the voice by its own name."""
-    entry = await add_entry(voice_subentry("Nickname"))
+async def test_form_with_an_error(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """The form comes back as it was sent, with the error."""
+    entry = await add_entry()
     flow = await submit(hass, await change(hass, entry), next_step_id="voice")
-    reading = {"style": "<odd>"}
-    flow = await submit(hass, flow, voice=KELP, **SETTINGS | {"reading": reading})
+    style = {"style": "<odd>"}
+    flow = await submit(
+        hass, flow, voice=KELP, **SETTINGS | {"text_processing": style, "speed": 1.5}
+    )
     assert flow["errors"] == {"base": "style_unknown"}
     assert flow["description_placeholders"] is not None
     assert flow["description_placeholders"]["style"] == "<odd>"
-    assert (listed(flow), chosen(flow, "name")) == (["Captain Kelp"], "")
+    assert (listed(flow), chosen(flow, "speed")) == (["Captain Kelp"], 1.5)
 
 
 async def test_default_voice_stays_the_default(hass: HomeAssistant, add_entry: AddEntry) -> None:
@@ -183,17 +188,17 @@ async def test_default_voice_stays_the_default(hass: HomeAssistant, add_entry: A
     flow = await submit(hass, await change(hass, entry), next_step_id="voice")
     with pytest.raises(InvalidData):
         await submit(hass, flow, voice="anything", **SETTINGS)
-    flow = await submit(hass, flow, **SETTINGS, name="Mine")
+    flow = await submit(hass, flow, **SETTINGS)
     assert flow["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()
     (voice,) = entry.subentries.values()
-    assert (voice.title, voice.data["voice"]) == ("Mine", None)
+    assert (voice.title, voice.data["voice"]) == ("Default", None)
 
 
 async def test_voice_of_a_server_of_ones_own(hass: HomeAssistant, add_entry: AddEntry) -> None:
     """A self-hosted server's voice is changed by typing in another one."""
     async with FishSpeechEmulator() as server:
-        voice = voice_subentry("Butler", voice="butler")
+        voice = voice_subentry("butler", voice="butler")
         entry = await add_entry(voice, unique_id=server.url, base_url=server.url, api_key="")
         flow = await submit(hass, await change(hass, entry), next_step_id="voice")
         flow = await submit(hass, flow, voice=" coral_2 ", **SETTINGS)
@@ -234,3 +239,36 @@ async def test_long_list(hass: HomeAssistant, add_entry: AddEntry, emulator: Emu
     )
     flow = await submit(hass, await begin(hass, await add_entry()))
     assert len(listed(flow)) == 30
+
+
+async def test_voice_of_a_language(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A language gets a voice of its own, and loses it when the field is cleared."""
+    entry = await add_entry()
+    for answer, stored in (({"voice": CORAL}, {"de": CORAL}), ({}, {})):
+        flow = await submit(hass, await change(hass, entry), next_step_id="language")
+        assert (flow["type"], flow["step_id"]) == (FlowResultType.FORM, "language")
+        flow = await submit(hass, flow, language="nb")
+        assert flow["errors"] == {"base": "no_voice_found"}
+        flow = await submit(hass, flow, language="de", self_only=True)
+        assert (flow["step_id"], chosen(flow, "voice")) == ("language_voice", CORAL)
+        flow = await submit(hass, flow, **answer)
+        assert flow["reason"] == "reconfigure_successful"
+        await hass.async_block_till_done()
+        (voice,) = entry.subentries.values()
+        assert voice.data == voice_data() | {"language_voices": stored}
+
+
+async def test_present_voice_of_a_language(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """The form has the present voice, and other changes leave the voices of languages alone."""
+    entry = await add_entry(voice_subentry(language_voices={"de": STARFISH}))
+    flow = await submit(hass, await change(hass, entry), next_step_id="language")
+    flow = await submit(hass, flow, language="de")
+    assert chosen(flow, "voice") == STARFISH
+    assert listed(flow)[0] == "Étoile de mer"
+    flow = await submit(hass, await change(hass, entry), next_step_id="voice")
+    await submit(hass, flow, voice=KELP, **SETTINGS | {"speed": 1.5})
+    await hass.async_block_till_done()
+    (voice,) = entry.subentries.values()
+    assert (voice.data["speed"], voice.data["language_voices"]) == (1.5, {"de": STARFISH})

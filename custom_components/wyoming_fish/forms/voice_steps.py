@@ -1,0 +1,171 @@
+"""The steps in which a person finds and sets up a voice, for all flows."""
+
+import re
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, Final
+
+from homeassistant.const import CONF_LANGUAGE
+from homeassistant.data_entry_flow import FlowContext, FlowHandler, FlowResult
+from homeassistant.helpers.selector import SelectOptionDict
+
+from ..const import (
+    CONF_BACKEND,
+    CONF_LATENCY,
+    CONF_SPEED,
+    CONF_VOICE,
+    DEFAULT_BACKEND,
+    DEFAULT_LATENCY,
+    MANUFACTURER,
+    VOICES_URL,
+)
+from ..errors import OptionError, form_error_key
+from ..fish import Backend, FishError
+from ..fish.api.account import Account, Voice
+from ..fish.errors import VoiceNotFoundError
+from ..fish.settings import voice_id_in
+from ..speech.text_options import DEFAULTS, text_options, text_settings
+from ..speech.voices import fish_language, languages, titles
+from .markdown import escaped
+from .schemas import CONF_NAME_FILTER, CONF_SELF_ONLY, SEARCH_SCHEMA, SECTION_TEXT, voice_schema
+
+# Voices in a search result. The form links a sample of each.
+MAX_RESULTS: Final = 30
+
+_ADDRESS = re.compile(r"https?://[^\s()<>]{1,2000}")
+
+
+class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](
+    FlowHandler[ContextT, ResultT, HandlerT]
+):
+    """Two steps: search for voices, then select one and its settings."""
+
+    _account: Account
+    is_self_hosted: bool
+    _values: dict[str, Any]
+    _known: dict[str, Voice]
+    """The voices whose name is known, by id."""
+    found: dict[str, Voice]
+    """The voices of the last search, by id."""
+
+    def start_voice(
+        self,
+        account: Account,
+        values: Mapping[str, Any],
+        known: Mapping[str, Voice],
+        *,
+        is_self_hosted: bool,
+    ) -> None:
+        """Prepare the steps with the account and with the voice's present values."""
+        self._account = account
+        self.is_self_hosted = is_self_hosted
+        self._known = dict(known)
+        self.found = {}
+        self._values = {
+            CONF_BACKEND: DEFAULT_BACKEND.value,
+            CONF_LATENCY: DEFAULT_LATENCY.value,
+            CONF_SPEED: 1.0,
+        } | dict(values)
+
+    async def async_step_search(self, user_input: dict[str, Any] | None = None) -> ResultT:
+        """Search for voices."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            errors = await self.search(user_input)
+            if not errors:
+                if self.found:
+                    self._values[CONF_VOICE] = next(iter(self.found))
+                return await self.async_step_voice()
+        return self.async_show_form(
+            step_id="search",
+            data_schema=self.add_suggested_values_to_schema(SEARCH_SCHEMA, user_input),
+            errors=errors,
+            description_placeholders={"voices_url": VOICES_URL},
+            last_step=False,
+        )
+
+    async def search(self, query: Mapping[str, Any]) -> dict[str, str]:
+        """Search for voices and return the errors of the form."""
+        name = query.get(CONF_NAME_FILTER, "").strip()
+        try:
+            if voice_id := voice_id_in(name):
+                voices = [await self._account.voice(voice_id)]
+            else:
+                voices = await self._account.search(
+                    name,
+                    language=fish_language(query.get(CONF_LANGUAGE, "")),
+                    own=query[CONF_SELF_ONLY],
+                    limit=MAX_RESULTS,
+                )
+        except VoiceNotFoundError:
+            voices = []
+        except FishError as error:
+            return {"base": form_error_key(error)}
+        self.found = {voice.id: voice for voice in voices}
+        self._known |= self.found
+        return {} if voices or self.is_self_hosted else {"base": "no_voice_found"}
+
+    async def async_step_voice(self, user_input: dict[str, Any] | None = None) -> ResultT:
+        """Select a voice and its settings. Without a voice, the server's default voice speaks."""
+        errors: dict[str, str] = {}
+        placeholders = {"samples": self.samples()}
+        if user_input is not None:
+            voice = user_input.get(CONF_VOICE, "").strip() or None
+            answer = {**user_input, CONF_VOICE: voice}
+            self._values |= text_options(answer.pop(SECTION_TEXT)) | answer
+            try:
+                text_settings(self._values, Backend(self._values[CONF_BACKEND]))
+            except OptionError as error:
+                errors = {"base": error.key}
+                placeholders |= error.facts
+            else:
+                names = (CONF_VOICE, CONF_BACKEND, CONF_LATENCY, CONF_SPEED, *DEFAULTS)
+                return self.finish_voice({name: self._values[name] for name in names})
+        return self.async_show_form(
+            step_id="voice",
+            data_schema=voice_schema(
+                self._values,
+                self.choices(self._values.get(CONF_VOICE)),
+                is_self_hosted=self.is_self_hosted,
+            ),
+            errors=errors,
+            description_placeholders=placeholders,
+            last_step=True,
+        )
+
+    @abstractmethod
+    def finish_voice(self, data: dict[str, Any]) -> ResultT:
+        """Store the voice and end the flow."""
+
+    def voice_name(self, voice_id: str | None) -> str:
+        """Return the voice's own name."""
+        voice = self._known.get(voice_id or "")
+        return (voice.title if voice else voice_id) or MANUFACTURER
+
+    def choices(self, selected: str | None) -> list[SelectOptionDict]:
+        """Return the voices of the drop-down list: those found, and the selected one."""
+        names = titles(self.found.values())
+        choices = [
+            SelectOptionDict(value=voice.id, label=_label(names[voice.id], voice))
+            for voice in self.found.values()
+        ]
+        if selected is not None and selected not in names:
+            label = self.voice_name(selected)
+            choices.insert(0, SelectOptionDict(value=selected, label=label))
+        return choices
+
+    def samples(self) -> str:
+        """Return links to the samples of the voices, in Markdown."""
+        links = [
+            f"[{escaped(voice.title)}]({voice.sample})"
+            for voice in self.found.values()
+            if voice.sample and _ADDRESS.fullmatch(voice.sample)
+        ]
+        return " · ".join(links) or "–"
+
+
+def _label(name: str, voice: Voice) -> str:
+    """Return a voice's line in the list: its name, languages, and number of uses."""
+    codes = ", ".join(languages(voice.languages))
+    uses = f"{voice.uses:,} ×" if voice.uses else ""
+    return " · ".join(part for part in (name, codes, uses) if part)

@@ -1,0 +1,1 @@
+"""How a message is spoken: its options, voice, and audio."""

@@ -1,0 +1,248 @@
+"""Replies: Fish Audio speaks them, or the fallback voice; what happens is reported."""
+
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+
+from homeassistant.components.tts.entity import TTSAudioRequest
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.dispatcher import async_dispatcher_send
+
+from .. import repairs
+from ..const import (
+    CONF_BACKEND,
+    CONF_FALLBACK_VOICE,
+    CONF_PREWARM,
+    CONF_VOICE,
+    SIGNAL_PROBLEM,
+    SIGNAL_REPLY,
+    USD_PER_MILLION_BYTES,
+    ReplyProblem,
+    ReplyTotals,
+)
+from ..coordinator import FishConfigEntry
+from ..errors import error_key, to_ha_exception
+from ..fish import Backend, FishError, SpeechSettings, TextSettings, speak
+from ..fish.client import KEEPALIVE_INTERVAL_S
+from ..fish.errors import (
+    KeyRefusedError,
+    NoAudioError,
+    NoCreditError,
+    TextTimeoutError,
+    VoiceNotFoundError,
+)
+from ..fish.reply_metrics import ReplyMetrics
+from ..fish.text.prepared_text import plain_pieces
+from .fallback import FIRST_AUDIO_TIMEOUT_S, FallbackError, FallbackVoice
+from .message import Message
+from .voices import configured_voices
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A message and how it is spoken."""
+
+    request: TTSAudioRequest
+    settings: SpeechSettings
+    text: TextSettings
+    is_ssml: bool
+    find_voice: Callable[[str], str]
+    """Returns the id of a voice that SSML names. Raises VoiceNotFoundError."""
+
+
+class Speaker:
+    """Speaks the replies of one voice."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: FishConfigEntry,
+        voice: ConfigSubentry,
+        on_kept_fallback: Callable[[], None],
+    ) -> None:
+        """Take the voice's subentry.
+
+        ``on_kept_fallback`` is called when Home Assistant will keep a message that the fallback
+        voice speaks.
+        """
+        self._hass = hass
+        self._entry = entry
+        self._voice = voice
+        self._on_kept_fallback = on_kept_fallback
+        self._data = entry.runtime_data
+        self._can_prewarm: bool = entry.options.get(CONF_PREWARM, True)
+        fallback = entry.options.get(CONF_FALLBACK_VOICE)
+        self._fallback = FallbackVoice(hass, fallback) if fallback else None
+
+    @callback
+    def prewarm(self, backend: Backend) -> None:
+        """Open a connection before it is needed, unless the account's options forbid it."""
+        if self._can_prewarm:
+            self._data.pool.prewarm(backend)
+
+    async def speak(self, reply: Reply) -> AsyncGenerator[bytes]:
+        """Speak a reply with Fish Audio. If that fails before its first audio, use the fallback."""
+        metrics = ReplyMetrics()
+        settings = reply.settings
+        async with Message(reply.request.message_gen) as message:
+            if not self._can_prewarm:
+                await message.wait_for_text()
+            try:
+                async with contextlib.aclosing(
+                    speak(
+                        self._data.pool,
+                        message.pieces(),
+                        settings,
+                        reply.text,
+                        ssml=reply.is_ssml,
+                        voice=reply.find_voice,
+                        bridge=KEEPALIVE_INTERVAL_S,
+                        first_audio_timeout_s=FIRST_AUDIO_TIMEOUT_S if self._fallback else None,
+                        metrics=metrics,
+                    )
+                ) as speech:
+                    async for pcm in speech:
+                        yield pcm
+                return
+            except FishError as error:
+                failure = error
+                self._request_help(error, settings)
+            finally:
+                self._finished(metrics, settings)
+            if (
+                self._fallback is None
+                or metrics.heard is not None
+                or isinstance(failure, TextTimeoutError)
+            ):
+                self._report_failure(failure)
+                # Home Assistant ends a satellite's audio only if the stream ends without an error.
+                # But it would keep the audio of a plain message.
+                if metrics.heard is None or not message.is_streamed:
+                    raise to_ha_exception(HomeAssistantError, failure) from failure
+                return
+            async with contextlib.aclosing(
+                self._speak_fallback(self._fallback, reply, message, failure, metrics)
+            ) as speech:
+                async for pcm in speech:
+                    yield pcm
+
+    async def _speak_fallback(
+        self,
+        fallback: FallbackVoice,
+        reply: Reply,
+        message: Message,
+        failure: FishError,
+        metrics: ReplyMetrics,
+    ) -> AsyncGenerator[bytes]:
+        """Speak a message that Fish Audio could not speak."""
+        is_heard = False
+        pieces = plain_pieces(message.pieces(), reply.text)
+        try:
+            async with contextlib.aclosing(
+                fallback.speak(
+                    pieces,
+                    reply.request.language,
+                    reply.settings.sample_rate,
+                    lambda: metrics.text_began,
+                )
+            ) as speech:
+                async for pcm in speech:
+                    if any(pcm) and not is_heard:
+                        is_heard = True
+                        self._on_fallback(fallback, failure)
+                    yield pcm
+            if not message.is_streamed:
+                self._on_kept_fallback()
+        except FallbackError as error:
+            _LOGGER.warning("The fallback voice %s could not speak: %s", fallback.engine, error)
+            self._report_failure(failure)
+            if not (is_heard and message.is_streamed):
+                raise to_ha_exception(HomeAssistantError, failure) from failure
+
+    @callback
+    def _on_fallback(self, fallback: FallbackVoice, failure: FishError) -> None:
+        """Report that the fallback voice speaks: once in the log, as an event, and as a repair."""
+        self._report_problem(ReplyProblem.FALLBACK, failure)
+        if self._entry.state is not ConfigEntryState.LOADED:
+            return
+        data = self._entry.runtime_data
+        if not data.is_fallback_active:
+            data.is_fallback_active = True
+            _LOGGER.warning(
+                "Using the fallback voice %s. Fish Audio could not speak: %s",
+                fallback.engine,
+                failure.reason,
+            )
+        repairs.create_fallback_issue(self._hass, self._entry, fallback.engine)
+
+    @callback
+    def _finished(self, metrics: ReplyMetrics, settings: SpeechSettings) -> None:
+        """Report a reply that had audio.
+
+        The entry may have been reloaded or removed since the reply began.
+        """
+        if metrics.first_audio is None:
+            return
+        voice_id = self._voice.subentry_id
+        price = USD_PER_MILLION_BYTES.get(settings.backend, 0)
+        totals = ReplyTotals(
+            first_audio=metrics.first_audio,
+            text_bytes=metrics.billed,
+            audio=metrics.audio,
+            cost=metrics.billed * price / 1_000_000,
+        )
+        async_dispatcher_send(self._hass, SIGNAL_REPLY.format(voice_id), totals)
+        if self._entry.state is ConfigEntryState.LOADED:
+            data = self._entry.runtime_data
+            data.first_audio[voice_id] = metrics.first_audio
+            data.credit.schedule_refresh()
+            repairs.delete_fallback_issue(self._hass, self._entry)
+            if data.is_fallback_active:
+                data.is_fallback_active = False
+                _LOGGER.warning("Fish Audio can speak again")
+            if self._is_as_set_up(settings):
+                repairs.delete_voice_issues(self._hass, self._entry, self._voice)
+
+    def _is_as_set_up(self, settings: SpeechSettings) -> bool:
+        """Return whether the settings are still those of the voice's subentry."""
+        voice = self._entry.subentries.get(self._voice.subentry_id)
+        return (
+            voice is not None
+            and settings.backend == voice.data[CONF_BACKEND]
+            and settings.voice in (voice.data[CONF_VOICE], *configured_voices(voice))
+        )
+
+    @callback
+    def _report_failure(self, error: FishError) -> None:
+        """Report a failed reply in the log and as an event."""
+        # The text that Home Assistant logs is a translation, without Fish Audio's own words.
+        _LOGGER.warning("Fish Audio could not speak: %s", error.reason)
+        self._report_problem(ReplyProblem.FAILED, error)
+
+    @callback
+    def _report_problem(self, problem: ReplyProblem, error: FishError) -> None:
+        signal = SIGNAL_PROBLEM.format(self._voice.subentry_id)
+        async_dispatcher_send(self._hass, signal, problem, error_key(error))
+
+    @callback
+    def _request_help(self, error: FishError, settings: SpeechSettings) -> None:
+        """Ask a person for what only a person can change, while the account is set up."""
+        if self._entry.state is not ConfigEntryState.LOADED:
+            return
+        if isinstance(error, KeyRefusedError):
+            self._entry.async_start_reauth(self._hass)
+        elif isinstance(error, NoCreditError):
+            repairs.create_no_credit_issue(self._hass, self._entry)
+        elif self._is_as_set_up(settings) and isinstance(error, VoiceNotFoundError):
+            repairs.create_voice_missing_issue(
+                self._hass, self._entry, self._voice, str(settings.voice)
+            )
+        elif self._is_as_set_up(settings) and isinstance(error, NoAudioError):
+            repairs.create_voice_silent_issue(
+                self._hass, self._entry, self._voice, str(settings.voice)
+            )

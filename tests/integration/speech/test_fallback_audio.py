@@ -1,0 +1,112 @@
+"""The audio of the fallback voice: WAV files, and voices that give none."""
+
+import asyncio
+import struct
+from collections.abc import AsyncGenerator
+from typing import override
+
+import pytest
+from homeassistant.components import tts
+from homeassistant.components.tts.const import DATA_COMPONENT
+from homeassistant.components.tts.entity import TTSAudioRequest
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+
+from custom_components.wyoming_fish.speech import fallback
+from tests.integration.conftest import AddEntry
+from tests.integration.speech.test_fallback import NO_CREDIT, select
+from tests.integration.support.speech import TEXT, speak
+from wyoming_fish.emulator import Emulator
+
+
+def wav(*chunks: tuple[bytes, bytes]) -> bytes:
+    """Return a WAV file of these chunks."""
+    parts = [name + struct.pack("<I", len(data)) + data for name, data in chunks]
+    return b"RIFF\xff\xff\xff\xffWAVE" + b"".join(parts)
+
+
+def form(rate: int = 16000, channels: int = 1, bits: int = 16) -> tuple[bytes, bytes]:
+    """Return the chunk that describes the samples."""
+    block = channels * bits // 8
+    return b"fmt ", struct.pack("<HHIIHH", 1, channels, rate, rate * block, block, bits)
+
+
+async def samples(file: bytes, step: int) -> bytes:
+    """Return the samples of a file that comes in pieces of ``step`` bytes."""
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        for at in range(0, len(file), step):
+            yield file[at : at + step]
+
+    return b"".join([pcm async for pcm in fallback.samples_of_wav(pieces(), 16000)])
+
+
+@pytest.mark.parametrize("step", [1, 7, 1000])
+async def test_samples_of_a_wav_file(step: int) -> None:
+    """They are what the data chunk has, whatever stands around it and however it comes."""
+    file = wav(form(), (b"LIST", b"abcd"), (b"data", b"samples!"), (b"LIST", b"efgh"))
+    assert await samples(file, step) == b"samples!"
+    unknown = file.replace(b"data" + struct.pack("<I", 8), b"data\xff\xff\xff\xff")
+    assert (await samples(unknown, step)).startswith(b"samples!")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        b"ID3 not a WAV file",
+        wav(form(rate=8000), (b"data", b"samples!")),
+        wav(form(channels=2), (b"data", b"samples!")),
+        wav(form(bits=8), (b"data", b"samples!")),
+        wav((b"LIST", bytes(5000))),
+        b"RIFF",
+    ],
+)
+async def test_file_that_is_no_wav_of_that_form(file: bytes) -> None:
+    """Noise is never played: another format is an error."""
+    with pytest.raises(fallback.FallbackError):
+        await samples(file, 1000)
+
+
+class OtherVoice(tts.TextToSpeechEntity):
+    """A text-to-speech entity that streams a WAV file, and then may never end."""
+
+    _attr_name = "Other"
+    _attr_default_language = "en"
+    _attr_supported_languages = ["en"]  # noqa: RUF012 - as Home Assistant declares it
+
+    def __init__(self, audio: bytes, *, ends: bool) -> None:
+        """Take the samples."""
+        self._audio = audio
+        self._ends = ends
+
+    @override
+    async def async_stream_tts_audio(self, request: TTSAudioRequest) -> tts.TTSAudioResponse:
+        async def data() -> AsyncGenerator[bytes]:
+            async for _ in request.message_gen:
+                pass
+            yield wav(form(44100), (b"data", self._audio))
+            if not self._ends:
+                await asyncio.Event().wait()
+
+        return tts.TTSAudioResponse("wav", data())
+
+
+@pytest.mark.parametrize(("audio", "ends"), [(b"", True), (b"", False)], ids=["empty", "stalled"])
+async def test_fallback_voice_without_audio(  # noqa: PLR0917
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    audio: bytes,
+    ends: bool,
+) -> None:
+    """A voice that gives nothing has failed, and is not waited for without an end."""
+    monkeypatch.setattr(fallback, "AUDIO_TIMEOUT_S", 0.3)
+    entry = await add_entry()
+    await hass.data[DATA_COMPONENT].async_add_entities([OtherVoice(audio, ends=ends)])
+    engine = await select(hass, entry, "tts.other")
+    emulator.settings.faults.append(NO_CREDIT)
+    with pytest.raises(HomeAssistantError, match="credit"):
+        await speak(hass, engine, TEXT)
+    assert "The fallback voice tts.other could not speak: no audio" in caplog.text

@@ -1,0 +1,95 @@
+"""A Wyoming server like Piper behind Home Assistant's own Wyoming integration."""
+
+import asyncio
+import math
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import override
+
+import numpy as np
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+from numpy.typing import NDArray
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from wyoming.audio import AudioChunk, AudioStart, AudioStop
+from wyoming.event import Event
+from wyoming.info import Attribution, Describe, Info, TtsProgram, TtsVoice
+from wyoming.server import AsyncEventHandler, AsyncTcpServer
+from wyoming.tts import Synthesize
+
+# Hertz and seconds of all that it says.
+TONE_HZ = 700
+SECONDS = 0.5
+RATE = 22050
+
+_SOURCE = Attribution("", "")
+
+
+class Piper:
+    """What the server was asked for, and whether it answers."""
+
+    def __init__(self) -> None:
+        """Begin without requests."""
+        self.texts: list[str] = []
+        self.is_silent = False
+
+
+class _Handler(AsyncEventHandler):
+    def __init__(
+        self, piper: Piper, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        super().__init__(reader, writer)
+        self._piper = piper
+
+    @override
+    async def handle_event(self, event: Event) -> bool:
+        if Describe.is_type(event.type):
+            voices = [
+                TtsVoice(f"{language}-voice", _SOURCE, True, None, None, languages=[language])
+                for language in ("en", "de")
+            ]
+            program = TtsProgram("piper", _SOURCE, True, None, None, voices=voices)
+            await self.write_event(Info(tts=[program]).event())
+        elif Synthesize.is_type(event.type):
+            self._piper.texts.append(Synthesize.from_event(event).text)
+            await self.write_event(AudioStart(RATE, 2, 1).event())
+            if not self._piper.is_silent:
+                await self.write_event(AudioChunk(RATE, 2, 1, _tone()).event())
+            await self.write_event(AudioStop().event())
+        return True
+
+
+def _tone() -> bytes:
+    count = round(SECONDS * RATE)
+    return b"".join(
+        struct.pack("<h", round(12000 * math.sin(2 * math.pi * TONE_HZ * at / RATE)))
+        for at in range(count)
+    )
+
+
+def pitch(samples: NDArray[np.float64], rate: int) -> float:
+    """Return the hertz of the loudest tone."""
+    spectrum = np.abs(np.fft.rfft(samples))
+    return float(np.argmax(spectrum)) * rate / len(samples)
+
+
+@asynccontextmanager
+async def run_piper(hass: HomeAssistant, port: int) -> AsyncIterator[Piper]:
+    """Run the server and set up Home Assistant's Wyoming integration with it."""
+    assert await async_setup_component(hass, "homeassistant", {})
+    piper = Piper()
+    server = AsyncTcpServer("127.0.0.1", port)
+    await server.start(partial(_Handler, piper))
+    entry = MockConfigEntry(
+        domain="wyoming", title="Piper", data={"host": "127.0.0.1", "port": port}
+    )
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    try:
+        yield piper
+    finally:
+        await hass.config_entries.async_unload(entry.entry_id)
+        await server.stop()
