@@ -71,5 +71,5 @@ def typical_text() -> str:
     return "\n\n".join(
         reply.written
         for reply in plain
-        if clean(reply.cleaner(), reply.written, "\n\nEnd").endswith("End")
+        if reply.cleaner().write(f"{reply.written}\n\nEnd").endswith("End")
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from wyoming_fish.fish.settings import Backend
-from wyoming_fish.fish.text.cues import MAX_CUE_CHARS, S1_EMOTIONS, S1_OTHERS, Cues
+from wyoming_fish.fish.text.cues import EFFECTS, FEELINGS, MAX_CUE_CHARS, Cues
 
 
 @pytest.mark.parametrize("backend", list(Backend))
@@ -13,13 +13,13 @@ def test_form(backend: Backend) -> None:
     assert Cues(backend).named("whispering") == expected
 
 
-@pytest.mark.parametrize("name", sorted(S1_EMOTIONS | S1_OTHERS))
+@pytest.mark.parametrize("name", sorted(FEELINGS | EFFECTS))
 def test_s1_list(name: str) -> None:
     """What S1 knows passes in either form, and becomes a free cue for the others."""
     s1, s2 = Cues(Backend.S1), Cues(Backend.S2_1_PRO)
     assert s1.named(name) == s1.bracketed(name) == f"({name})"
-    assert s1.in_parentheses(name, sentence_starts=False) == f"({name})"
-    assert s2.in_parentheses(name, sentence_starts=True) == f"[{name}]"
+    assert s1.in_parentheses(name, begins_sentence=False) == f"({name})"
+    assert s2.in_parentheses(name, begins_sentence=True) == f"[{name}]"
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_s1_list(name: str) -> None:
         ("long pause", "(long-break)"),
         ("Excited", "(excited)"),
         ("slightly sad", "(slightly sad)"),
-        ("like a pirate", ""),
+        ("in a sad voice", ""),
     ],
 )
 def test_free_cues_for_s1(free: str, fixed: str) -> None:
@@ -52,6 +52,6 @@ def test_no_cues(text: str) -> None:
 def test_emotions_within_a_sentence() -> None:
     """«The result was (negative)» has ordinary parentheses, but for S1, which acts it anyway."""
     s2 = Cues(Backend.S2_1_PRO)
-    assert s2.in_parentheses("negative", sentence_starts=False) is None
-    assert s2.in_parentheses("whispering", sentence_starts=False) == "[whispering]"
-    assert s2.in_parentheses("a friend", sentence_starts=True) is None
+    assert s2.in_parentheses("negative", begins_sentence=False) is None
+    assert s2.in_parentheses("whispering", begins_sentence=False) == "[whispering]"
+    assert s2.in_parentheses("a friend", begins_sentence=True) is None

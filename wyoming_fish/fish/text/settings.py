@@ -18,6 +18,11 @@ class TextSettings:
     mode: Literal["clean", "raw"] = "clean"
     """Whether anything is cleaned at all. ``raw`` is sent as it came, behind the style."""
 
+    cues: Literal["known", "free"] = "known"
+    """Whether only words like Fish's own cues are acted in brackets, or any phrase that is no name.
+
+    A reply of a language model has much else in brackets: «[off]»."""
+
     emoji: Literal["drop", "name"] = "drop"
     """Whether an emoji is left out or its English name is said."""
 
@@ -39,6 +44,7 @@ class TextSettings:
     def __post_init__(self) -> None:
         for name, value, allowed in (
             ("text", self.mode, ("clean", "raw")),
+            ("cues", self.cues, ("known", "free")),
             ("emoji", self.emoji, ("drop", "name")),
             ("urls", self.urls, ("host", "drop")),
         ):
