@@ -1,6 +1,7 @@
 """Replies and what must be heard of them: corpus.txt."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,15 @@ class Reply:
 def clean(cleaner: Cleaner, *pieces: str) -> str:
     """All that is spoken of ``pieces``."""
     return "".join([*map(cleaner.write, pieces), cleaner.end()])
+
+
+def heard_in_pieces(cleaner: Callable[[], Cleaner], written: str) -> str:
+    """What is spoken of ``written``, which is the same wherever it is cut."""
+    whole = clean(cleaner(), written)
+    for at in range(len(written)):
+        assert clean(cleaner(), written[:at], written[at:]) == whole, written[:at]
+    assert clean(cleaner(), *written) == whole
+    return whole.rstrip(" \n")
 
 
 def _unescaped(text: str) -> str:

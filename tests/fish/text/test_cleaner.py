@@ -86,6 +86,11 @@ FRAGMENTS = [
         "\\,",
         "[[",
     ),
+    *("<think>", "◁think▷", "◁/think▷", "<tool_call>", '{"name": "', '"}', "}]", "[TOOL_CALLS]"),
+    *("<|START_THINKING|>", "<|END_THINKING|>", "```json\n", "\n```", "~~~ x\n", "<whisper>"),
+    *("</whisper>", "<rt>", ":contentReference[oaicite:0]", "\ue200cite", "\ue201", "[cite: 1]"),
+    *("*67", "x*y", "$3x + ", "20$", "(happy) ", "[off]", "<message>", "<number> ", "▲", ": ✅"),
+    *("¯\\_(ツ)_/¯", "(^_^)", "(´・", "ω・`)", "<|start|>", "assistant", '[x](y "', "```x"),
     *("]]", "_sighs_", "(pause)", "*_~!*_~!*_~!*_~!*_~!", "z. B.", "。", "「", "」", "A", "."),
 ]
 TEXTS = st.text(max_size=80) | st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join)
@@ -163,6 +168,11 @@ def test_only_trusted_text_has_tokens(text: str) -> None:
         ("It is $x^2 + 1", "It is"),
         ("It is $HOME or", "It is $HOME or"),
         ("It is \\fra", "It is"),
+        ("It is {a", "It is {a"),
+        ("It (a word", "It (a word"),
+        ("Use <b> and <tool> x", "Use and"),
+        ("It costs $5 or $6", "It costs $5 or"),
+        ("Yes: ✅ and", "Yes: and"),
     ],
 )
 def test_nothing_certain_waits(written: str, said: str) -> None:
@@ -220,6 +230,19 @@ HOSTILE = [
     *("[laugh]", "(", "«", "“", '"', "'", ".", "!?", "。", "*s", "<think>", "</think>", "<!--"),
     *("$x", "5$", "\\(", "\\frac{", "*_", "w|", "<a'_", "^*", "\n~", "5*", "[[x]]", "_s", "$$a"),
     *("【1", "[1]:", "[x]", "1.", "<h", "<3", " ;)", ":a:", "€", "·", "a·", "\u0000", "𝗕", "[\\"),
+    *("<think>", "◁think▷", '{"name":', '{"name":{}},', "<function=a>", "```a\n", "(^", "▲", "<a>"),
+    *(
+        "<think>a</think>",
+        "[a] ",
+        "(b",
+        "*6",
+        ":✅",
+        "ヽ(",
+        "$3x+",
+        "<whisper>",
+        "\ue200",
+        "<!-- -->",
+    ),
     *("[\\a", "[[a]b", "\\(a\\b", "$x^", "<a x=a ", '<a b="c" ', "<a open ", "<a" + " " * 200),
 ]
 
@@ -323,7 +346,7 @@ def test_pronunciations_are_applied() -> None:
     assert heard == "Open hacks in <|phoneme_start|>UW1 B ER0<|phoneme_end|>."
 
 
-@pytest.mark.parametrize("option", ["mode", "emoji", "urls"])
+@pytest.mark.parametrize("option", ["mode", "cues", "emoji", "urls"])
 def test_unknown_options(option: str) -> None:
     """An option that there is not is refused, by its name."""
     with pytest.raises(SettingsError, match="'loud' is not one of"):

@@ -66,7 +66,7 @@ _LISTED: Final = (
 _PHRASE: Final = re.compile(rf"(?![A-Za-z]$)[^\W\d_][\w ,'’&-]{{0,{MAX_CUE_CHARS - 3}}}")
 _WORD: Final = re.compile(r"[\w'’-]+")
 # What follows one of these says to what the voice is like, in any words.
-_COMPARISON: Final = re.compile(r"[ ,]+(?:like|as if|as though|as in)\b.*")
+_COMPARISON: Final = re.compile(r"[ ,](?:like|as if|as though|as in)\b.*")
 
 _SOUNDS: Final = re.compile(
     r"(?:laugh|giggl|chuckl|snicker|cackl|sigh|whisper|gasp|groan|moan|yawn|pant|snor|cough|sneez|"
@@ -76,7 +76,7 @@ _SOUNDS: Final = re.compile(
     r"(?:e|s|es|d|ed|ing|ingly|se|ses|ter|ping|med|ming)?"
 )
 _HEADS: Final = frozenset(
-    "pause pauses pausing pauseless break long-break silence beat emphasis emphasized stress voice "
+    "pause pauses pausing throat break long-break silence beat emphasis emphasized stress voice "
     "tone accent pitch volume tempo pace lip-smacking loud louder echo whispery breathy "
     "slowly quickly softly quietly loudly gently warmly coldly firmly calmly brightly darkly "
     "sharply tenderly wearily dryly flatly urgently dramatically playfully teasingly mischievously "
@@ -101,7 +101,7 @@ _JOINTS: Final = frozenset(
 )
 # A word of these needs another one: «[voice]» is a word, and «[low voice]» a cue.
 _NOT_ALONE: Final = frozenset(
-    "voice tone accent pitch volume tempo pace silence stress beat".split()
+    "voice tone accent pitch volume tempo pace silence stress beat throat".split()
 )
 
 # Cues in other languages, which Fish takes too: 笑, ため息, flüstert.

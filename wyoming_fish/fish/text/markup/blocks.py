@@ -16,12 +16,13 @@ _BULLETS: Final = "-*+•◦▪‣–—·●○・"
 # A block of one of these holds what is meant to be read.
 _PROSE: Final = ("markdown", "md")
 
-# The marks that open a block of code, and the language behind them. One of tildes has one word
-# there at the most: «~~~ Weather ~~~» is a heading.
+# The first line of a block of code: its marks, a language, and attributes. One of tildes has a word
+# at the most: «~~~ Weather ~~~» is a heading.
 _FENCE: Final = re.compile(
     r"(?P<fence>`{3,64})(?P<info>[^`\n]{0,100})"
     r"|(?P<tildes>~{3,64})[ ]{0,4}(?P<word>[\w+#.-]{0,20})[ ]{0,4}"
 )
+_INFO: Final = re.compile(r"[ ]*[\w+#.{}-]*(?:[ ].*[={].*)?[ ]*")
 _BEGUN_FENCE: Final = re.compile(r"(?:`{1,2}|~{1,2})\Z")
 
 # The same amid a line, where a block begins with a word and a line's end, or with a word and JSON
@@ -78,7 +79,7 @@ def _fence(state: ParserState, text: str, at: int, complete: bool) -> int | Need
     if block is None:
         return begin_text(state, text, at, complete)
     fence = block["fence"] or block["tildes"]
-    info = (block["info"] or block["word"] or "").strip()
+    info = (block["info"] or block["word"] or "").strip().partition(" ")[0]
     state.line_starts = False
     if state.prose and not info and fence.startswith(state.prose):
         state.prose = ""
@@ -119,10 +120,9 @@ def _block_start(text: str, at: int, *, complete: bool) -> re.Match[str] | NeedM
     if match is None:
         begun = not complete and _BEGUN_FENCE.match(text, at)
         return NEED_MORE if begun else None
-    if match.end() == len(text) and match.end() - at < 100 and not complete:
+    if match.end() == len(text) and not complete:
         return NEED_MORE
-    after = text[match.end() : match.end() + 1]
-    if after not in ("", "\n") and (text[at] == "~" or after == "`"):
+    if text[match.end() : match.end() + 1] != "\n" or not _INFO.fullmatch(match["info"] or ""):
         # «```code``` in a line»
         return None
     return match

@@ -69,11 +69,11 @@ def _number(state: ParserState, text: str, at: int, complete: bool) -> int | Nee
         # «*6» may go on.
         begun = not complete and len(text) - at < 6 and text[at + 1 :].isdecimal()
         return NEED_MORE if begun else at
-    waits = match.end() == len(text) and len(match["behind"]) < _MAX_EMPHASIS_CHARS
-    if waits and not complete:
-        return NEED_MORE
-    if text[match.end() : match.end() + 1] == "*":
-        return at
+    if len(match["behind"]) < _MAX_EMPHASIS_CHARS:
+        if match.end() == len(text) and not complete:
+            return NEED_MORE
+        if text[match.end() : match.end() + 1] == "*" and not text[match.end() - 1].isspace():
+            return at
     state.spoken.mark("*")
     return at + 1
 

@@ -137,6 +137,7 @@ class ParserState:
                     self.spoken.newline()
             return
         self._unclosed += 1
+        self.spoken.gap()
         if hidden.said and rest[:1] in " .,;:!?)\n\"'":
             self.spoken.literal(hidden.said)
 

@@ -33,8 +33,11 @@ _TRENDS: Final = dict.fromkeys("▲△↑⬆", "+") | dict.fromkeys("▼▽↓�
 _TREND: Final = IncrementalPattern(r".[ ]?(?=\d)", r".[ ]?", limit=3)
 # What stands for yes and for no.
 _ANSWERS: Final = dict.fromkeys("✅☑✔✓", "✓") | dict.fromkeys("❌❎✖✗✘", "✗")
+# Emoji that stand together, up to one of those.
+_EMOJI_RUN: Final = re.compile(
+    f"[{EMOJI}](?:(?![◁{''.join(_TRENDS)}{''.join(_ANSWERS)}])[{EMOJI}]){{0,{MAX_RUN_CHARS - 1}}}"
+)
 _ALONE: Final = IncrementalPattern(r".[ ]{0,9}(?=[\n|,;.)])", r".[ ]{0,9}", limit=11)
-_EMOJI_RUN: Final = re.compile(f"[{EMOJI}]{{1,{MAX_RUN_CHARS}}}")
 
 # A face, «(´・ω・`)» or «¯\_(ツ)_/¯»: a few signs between parentheses, and arms. A letter in
 # it stands by itself.
