@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 from typing import Any, override
 
 from homeassistant.components.tts import (
@@ -131,6 +132,7 @@ class FishTextToSpeech(TextToSpeechEntity):
             file = AudioFile.for_options(options)
             settings = self._speech_settings(options, file.sample_rate)
             text = self._text_settings(options, settings.backend)
+            text = replace(text, language=request.language)
         except OptionError as error:
             raise translated_option(error) from error
         # The first text may be a while yet; Home Assistant has to start ffmpeg first, too.

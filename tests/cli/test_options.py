@@ -48,6 +48,7 @@ def test_defaults() -> None:
         ("--voice", "FISH_VOICE", "a" * 32),
         ("--voice", "FISH_VOICE", f"{'a' * 32},{'b' * 32}"),
         ("--text", "FISH_TEXT", "raw"),
+        ("--cues", "FISH_CUES", "free"),
         ("--emoji", "FISH_EMOJI", "name"),
         ("--urls", "FISH_URLS", "drop"),
         ("--code", "FISH_CODE", "Code follows."),

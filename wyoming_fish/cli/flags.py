@@ -95,10 +95,18 @@ FLAGS: Final = (
         one_of("clean", "raw"),
     ),
     Flag(
+        "--cues",
+        "FISH_CUES",
+        "known",
+        "known: act words like Fish Audio's own in brackets, and say all others; free: act any "
+        "phrase",
+        one_of("known", "free"),
+    ),
+    Flag(
         "--emoji",
         "FISH_EMOJI",
         "drop",
-        "drop, or name: say in English what each one is",
+        "drop, or name: say in English what each one is, unless the text is in another language",
         one_of("drop", "name"),
     ),
     Flag(

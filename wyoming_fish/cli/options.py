@@ -23,7 +23,7 @@ __all__ = ["Options", "endpoint_of", "speech_of"]
 SPEECH_FLAGS: Final = ("backend", "voice", "latency", "sample_rate", "speed", "volume")
 
 # Those that say what is made of the text, by their field in TextSettings.
-TEXT_FLAGS: Final = ("emoji", "urls", "code", "style", "trusted")
+TEXT_FLAGS: Final = ("cues", "emoji", "urls", "code", "style", "trusted")
 
 # Bytes; a key file that is larger is some other file.
 MAX_KEY_FILE_BYTES: Final = 4096

@@ -13,6 +13,32 @@ def _cleaner() -> Cleaner:
 
 
 @pytest.mark.parametrize(
+    ("language", "heard"),
+    [
+        ("de", "Tür: ja\nFenster: nein"),
+        ("pt-BR", "Tür: sim\nFenster: não"),
+        ("tlh", "Tür: ✓\nFenster: ✗"),
+        ("", "Tür: ✓\nFenster: ✗"),
+    ],
+)
+def test_answers(language: str, heard: str) -> None:
+    """A sign of yes or no that stands for a value is said in the language of the text."""
+    settings = TextSettings(language=language)
+    written = "Tür: ✅\nFenster: ❌"
+    assert heard_in_pieces(lambda: Cleaner(Backend.S2_1_PRO, settings), written) == heard
+
+
+@pytest.mark.parametrize(
+    ("language", "heard"),
+    [("", "Gut thumbs up sign"), ("en-GB", "Gut thumbs up sign"), ("de", "Gut")],
+)
+def test_names_of_emoji(language: str, heard: str) -> None:
+    """The English name of an emoji is not said in another language."""
+    settings = TextSettings(emoji="name", language=language)
+    assert heard_in_pieces(lambda: Cleaner(Backend.S2_1_PRO, settings), "Gut 👍") == heard
+
+
+@pytest.mark.parametrize(
     ("written", "heard"),
     [
         ("It is in E♭ or F♯ minor ♪.", "It is in E♭ or F♯ minor."),

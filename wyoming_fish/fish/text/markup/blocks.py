@@ -22,7 +22,7 @@ _FENCE: Final = re.compile(
     r"(?P<fence>`{3,64})(?P<info>[^`\n]{0,100})"
     r"|(?P<tildes>~{3,64})[ ]{0,4}(?P<word>[\w+#.-]{0,20})[ ]{0,4}"
 )
-_INFO: Final = re.compile(r"[ ]*[\w+#.{}-]*(?:[ ].*[={].*)?[ ]*")
+_LANGUAGE: Final = re.compile(r"[\w+#.{}-]*")
 _BEGUN_FENCE: Final = re.compile(r"(?:`{1,2}|~{1,2})\Z")
 
 # The same amid a line, where a block begins with a word and a line's end, or with a word and JSON
@@ -122,10 +122,12 @@ def _block_start(text: str, at: int, *, complete: bool) -> re.Match[str] | NeedM
         return NEED_MORE if begun else None
     if match.end() == len(text) and not complete:
         return NEED_MORE
-    if text[match.end() : match.end() + 1] != "\n" or not _INFO.fullmatch(match["info"] or ""):
-        # «```code``` in a line»
-        return None
-    return match
+    language, _, attributes = (match["info"] or "").strip().partition(" ")
+    is_info = not attributes or "=" in attributes or "{" in attributes
+    if text[match.end() : match.end() + 1] == "\n" and is_info and _LANGUAGE.fullmatch(language):
+        return match
+    # «```code``` in a line»
+    return None
 
 
 HANDLERS: Final[dict[str, Handler]] = {

@@ -101,6 +101,8 @@ class ParserState:
         say: Callable[[str], None],
     ) -> None:
         self.settings = settings
+        self.language = settings.language[:3].rstrip("-_").lower()
+        self.names_emoji = settings.emoji == "name" and self.language in ("", "en")
         self.cues = cues
         self.spoken = spoken
         self.say = say

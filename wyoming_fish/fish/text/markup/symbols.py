@@ -37,6 +37,18 @@ _ANSWERS: Final = dict.fromkeys("✅☑✔✓", "✓") | dict.fromkeys("❌❎�
 _EMOJI_RUN: Final = re.compile(
     f"[{EMOJI}](?:(?![◁{''.join(_TRENDS)}{''.join(_ANSWERS)}])[{EMOJI}]){{0,{MAX_RUN_CHARS - 1}}}"
 )
+# Yes and no, by the Unicode CLDR (`posix/messages` of each language).
+_YES_AND_NO: Final = {
+    words[0]: {"✓": words[1], "✗": words[2]}
+    for words in map(
+        str.split,
+        "ar نعم لا,bg да не,ca sí no,cs ano ne,da ja nej,de ja nein,el ναι όχι,en yes no,es sí no,"
+        "et jah ei,fi kyllä ei,fr oui non,he כן לא,hi हाँ नहीं,hr da ne,hu igen nem,id ya tidak,"
+        "it sì no,ja はい いいえ,ko 예 아니요,lt taip ne,lv jā nē,nb ja nei,nl ja nee,no ja nei,"
+        "pl tak nie,pt sim não,ro da nu,ru да нет,sk áno nie,sl da ne,sr да не,sv ja nej,"
+        "tr evet hayır,uk так ні,vi có không,zh 是 否".split(","),
+    )
+}
 _ALONE: Final = IncrementalPattern(r".[ ]{0,9}(?=[\n|,;.)])", r".[ ]{0,9}", limit=11)
 
 # A face, «(´・ω・`)» or «¯\_(ツ)_/¯»: a few signs between parentheses, and arms. A letter in
@@ -81,7 +93,7 @@ def _emoticon(state: ParserState, text: str, at: int, complete: bool) -> int | N
         state.spoken.removed()
         return found.end()
     state.spoken.gap()
-    if found["name"] and state.settings.emoji == "name":
+    if found["name"] and state.names_emoji:
         state.spoken.literal(found["name"].replace("_", " "))
         state.spoken.gap()
     return found.end()
@@ -131,7 +143,7 @@ def read_symbol(state: ParserState, text: str, at: int, complete: bool) -> int |
         return at + 1
     if mark in _ANSWERS and state.spoken.expects_value:
         return _answer(state, text, at, complete)
-    if state.settings.emoji == "name":
+    if state.names_emoji:
         if run.end() == len(text) and len(run[0]) < MAX_RUN_CHARS and not complete:
             return NEED_MORE
         state.spoken.gap()
@@ -163,7 +175,8 @@ def _answer(state: ParserState, text: str, at: int, complete: bool) -> int | Nee
         return NEED_MORE
     if found:
         state.spoken.gap()
-        state.spoken.word(_ANSWERS[text[at]])
+        answer = _ANSWERS[text[at]]
+        state.spoken.word(_YES_AND_NO.get(state.language, {}).get(answer, answer))
     state.spoken.gap()
     return at + 1
 
