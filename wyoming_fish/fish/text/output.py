@@ -90,7 +90,8 @@ class SpokenTextBuilder:
 
     def end(self) -> str:
         """The rest, once there is no more to come."""
-        self._close_tags()
+        for name in self._tags[::-1]:
+            self.close_tag(name)
         if not self._line_fresh:
             self._end_line()
         self._waiting.clear()
@@ -106,21 +107,17 @@ class SpokenTextBuilder:
         """Whether what comes next says of what came before how it is: «Locked:», or a cell."""
         return self._last in _BEFORE_VALUES or (self._fresh and not self._line_fresh)
 
-    def word(self, word: str) -> None:
-        """Say ``word``, of whatever characters."""
-        self._word(word)
-
     def text(self, text: str) -> None:
         """Say ``text``, which has no line end and no markup."""
         if text.isalnum():
-            self._word(text)
+            self.word(text)
             return
         if text == " ":
             self._blank(_Kind.SPACE)
             return
         for match in _TOKEN.finditer(text):
             if match.lastgroup == "words":
-                self._word(match[0])
+                self.word(match[0])
             elif match.lastgroup == "space":
                 self._blank(_Kind.SPACE)
             elif match.lastgroup == "mark":
@@ -182,10 +179,6 @@ class SpokenTextBuilder:
         else:
             self._out.append(f"</{name}>")
 
-    def _close_tags(self) -> None:
-        for name in self._tags[::-1]:
-            self.close_tag(name)
-
     def gap(self) -> None:
         """Something between words was taken out."""
         self._blank(_Kind.GAP)
@@ -201,8 +194,8 @@ class SpokenTextBuilder:
 
     def newline(self) -> None:
         """The line ends."""
-        if self._tags:
-            self._close_tags()
+        for name in self._tags[::-1]:
+            self.close_tag(name)
         if self._line_fresh:
             if self._waiting:
                 self._waiting = [item for item in self._waiting if item[0] is _Kind.CUE]
@@ -301,7 +294,8 @@ class SpokenTextBuilder:
             first = 1 if self._waiting[0][0] <= _LAST_BLANK else 0
             del self._waiting[first]
 
-    def _word(self, text: str) -> None:
+    def word(self, text: str) -> None:
+        """Say one word, of whatever characters."""
         if self._waiting or self._fresh:
             self._release()
         self._out.append(text)

@@ -115,6 +115,7 @@ _WITHIN_WORDS: Final = frozenset(
 )
 # Models' own, which nobody means as a word to be filled in.
 _MODELS: Final = frozenset("unk pad bos eos mask".split())
+_KNOWN: Final = _WITHIN_WORDS | _GAPS.keys() | PAIRED_TAGS.keys() | _MODELS
 _ALTERNATIVE: Final = re.compile(r"\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
 
 # The call of a tool without any mark around it.
@@ -218,13 +219,7 @@ def _is_word(
 
 
 def _is_known(name: str) -> bool:
-    return (
-        name in _WITHIN_WORDS
-        or name in _GAPS
-        or name in PAIRED_TAGS
-        or name in _MODELS
-        or hides(name)
-    )
+    return name in _KNOWN or hides(name)
 
 
 def _is_amid(state: ParserState, text: str, at: int) -> bool:
@@ -271,16 +266,11 @@ def _triangle(state: ParserState, text: str, at: int, complete: bool) -> int | N
 def _paired(state: ParserState, name: str, *, opens: bool) -> None:
     """Read one of drama's tags, which is a cue for the others."""
     if state.cues.has_paired_tags:
-        if opens:
-            state.spoken.open_tag(name)
-        else:
-            state.spoken.close_tag(name)
-    elif opens:
-        if cue := state.cues.named(PAIRED_TAGS[name]):
-            state.spoken.gap()
-            state.spoken.cue(cue)
-        state.spoken.gap()
-    else:
+        (state.spoken.open_tag if opens else state.spoken.close_tag)(name)
+        return
+    state.spoken.gap()
+    if opens and (cue := state.cues.named(PAIRED_TAGS[name])):
+        state.spoken.cue(cue)
         state.spoken.gap()
 
 
