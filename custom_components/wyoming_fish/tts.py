@@ -1,6 +1,7 @@
 """Speech: a text-to-speech entity for each voice."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, override
 
 from homeassistant.components.tts import (
@@ -155,6 +156,7 @@ class FishTextToSpeech(TextToSpeechEntity):
             file = AudioFile.for_options(options)
             settings = self._speech_settings(options, file.sample_rate)
             text = self._text_settings(options, settings.backend)
+            text = replace(text, language=request.language)
         except OptionError as error:
             raise option_to_ha_exception(error) from error
         # The first text may come later. Home Assistant also has to start ffmpeg.

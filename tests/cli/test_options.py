@@ -48,6 +48,7 @@ def test_defaults() -> None:
         ("--voice", "FISH_VOICE", "a" * 32),
         ("--voice", "FISH_VOICE", f"{'a' * 32},{'b' * 32}"),
         ("--text-mode", "FISH_TEXT_MODE", "raw"),
+        ("--cues", "FISH_CUES", "free"),
         ("--emoji", "FISH_EMOJI", "name"),
         ("--urls", "FISH_URLS", "drop"),
         ("--code-replacement", "FISH_CODE_REPLACEMENT", "Code follows."),

@@ -119,10 +119,19 @@ FLAGS: Final = (
         one_of("clean", "raw"),
     ),
     Flag(
+        "--cues",
+        "FISH_CUES",
+        "known",
+        "cues in brackets; known: only words like Fish Audio's own are cues; "
+        "free: any phrase is a cue",
+        one_of("known", "free"),
+    ),
+    Flag(
         "--emoji",
         "FISH_EMOJI",
         "drop",
-        "processing of emoji; drop: removed; name: replaced by their English names",
+        "processing of emoji; drop: removed; name: replaced by their English names, unless the "
+        "text is in another language",
         one_of("drop", "name"),
     ),
     Flag(

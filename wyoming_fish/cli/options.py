@@ -26,6 +26,7 @@ SPEECH_FLAGS: Final = ("backend", "voice", "latency", "sample_rate", "speed", "v
 # The fields of TextSettings, and the keys of their flags.
 TEXT_FLAGS: Final = {
     "mode": "text_mode",
+    "cues": "cues",
     "emoji": "emoji",
     "urls": "urls",
     "code": "code_replacement",

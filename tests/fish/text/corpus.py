@@ -5,6 +5,7 @@ kind of English reply. known_failures.txt has what is wrong today.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -86,6 +87,15 @@ class SentenceCase:
 def clean(cleaner: Cleaner, *pieces: str) -> str:
     """All that is spoken of ``pieces``."""
     return "".join([*map(cleaner.write, pieces), cleaner.end()])
+
+
+def heard_in_pieces(cleaner: Callable[[], Cleaner], written: str) -> str:
+    """What is spoken of ``written``, which is the same wherever it is cut."""
+    whole = clean(cleaner(), written)
+    for at in range(len(written)):
+        assert clean(cleaner(), written[:at], written[at:]) == whole, written[:at]
+    assert clean(cleaner(), *written) == whole
+    return whole.rstrip(" \n")
 
 
 def sentence_ends_found(text: str) -> list[int]:

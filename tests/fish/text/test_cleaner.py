@@ -13,14 +13,17 @@ from hypothesis import strategies as st
 from wyoming_fish.fish.errors import SettingsError
 from wyoming_fish.fish.settings import Backend
 from wyoming_fish.fish.text import Cleaner, TextSettings, parse_pronunciations
+from wyoming_fish.fish.text.markup.hidden import MAX_KEPT_CHARS
 from wyoming_fish.fish.text.sentences import Sentences
 
 from .corpus import Reply, clean, replies, typical_text
 
 REPLIES = replies()
 
-# Characters that may wait for what follows them: as many as the longest construct has, a tag.
+# Characters that may wait for what follows them: as many as the longest construct has, a tag; and
+# those of a hidden text, whose end may not come.
 LONGEST_HELD = 500
+LONGEST_HIDDEN = LONGEST_HELD + MAX_KEPT_CHARS
 
 
 def _cleaner(**options: object) -> Cleaner:
@@ -72,6 +75,11 @@ FRAGMENTS = [
         "\\,",
         "[[",
     ),
+    *("<think>", "◁think▷", "◁/think▷", "<tool_call>", '{"name": "', '"}', "}]", "[TOOL_CALLS]"),
+    *("<|START_THINKING|>", "<|END_THINKING|>", "```json\n", "\n```", "~~~ x\n", "<whisper>"),
+    *("</whisper>", "<rt>", ":contentReference[oaicite:0]", "\ue200cite", "\ue201", "[cite: 1]"),
+    *("*67", "x*y", "$3x + ", "20$", "(happy) ", "[off]", "<message>", "<number> ", "▲", ": ✅"),
+    *("¯\\_(ツ)_/¯", "(^_^)", "(´・", "ω・`)", "<|start|>", "assistant", '[x](y "', "```x"),
     *("]]", "_sighs_", "(pause)", "*_~!*_~!*_~!*_~!*_~!", "z. B.", "。", "「", "」", "A", "."),
 ]
 TEXTS = st.text(max_size=80) | st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join)
@@ -149,6 +157,11 @@ def test_only_trusted_text_has_tokens(text: str) -> None:
         ("It is $x^2 + 1", "It is"),
         ("It is $HOME or", "It is $HOME or"),
         ("It is \\fra", "It is"),
+        ("It is {a", "It is {a"),
+        ("It (a word", "It (a word"),
+        ("Use <b> and <tool> x", "Use and"),
+        ("It costs $5 or $6", "It costs $5 or"),
+        ("Yes: ✅ and", "Yes: and"),
     ],
 )
 def test_nothing_certain_waits(written: str, said: str) -> None:
@@ -165,7 +178,7 @@ def test_nothing_certain_waits(written: str, said: str) -> None:
         ("&", 34),
         ("<|", 54),
         ("https://", 268),
-        ("【1†", 80),
+        ("【1†", 300),
         ("*s", 2),
         ("`" * 3, 104),
         (" :", 42),
@@ -206,6 +219,19 @@ HOSTILE = [
     *("[laugh]", "(", "«", "“", '"', "'", ".", "!?", "。", "*s", "<think>", "</think>", "<!--"),
     *("$x", "5$", "\\(", "\\frac{", "*_", "w|", "<a'_", "^*", "\n~", "5*", "[[x]]", "_s", "$$a"),
     *("【1", "[1]:", "[x]", "1.", "<h", "<3", " ;)", ":a:", "€", "·", "a·", "\u0000", "𝗕", "[\\"),
+    *("<think>", "◁think▷", '{"name":', '{"name":{}},', "<function=a>", "```a\n", "(^", "▲", "<a>"),
+    *(
+        "<think>a</think>",
+        "[a] ",
+        "(b",
+        "*6",
+        ":✅",
+        "ヽ(",
+        "$3x+",
+        "<whisper>",
+        "\ue200",
+        "<!-- -->",
+    ),
     *("[\\a", "[[a]b", "\\(a\\b", "$x^", "<a x=a ", '<a b="c" ', "<a open ", "<a" + " " * 200),
 ]
 
@@ -273,7 +299,7 @@ def test_memory_is_bounded(pattern: str) -> None:
     try:
         for piece in _pieces(pattern, 10_000, 10):
             cleaner.write(piece)
-            assert cleaner.held <= LONGEST_HELD
+            assert cleaner.held <= LONGEST_HIDDEN
         assert tracemalloc.get_traced_memory()[0] < 60_000
     finally:
         tracemalloc.stop()
@@ -309,7 +335,7 @@ def test_pronunciations_are_applied() -> None:
     assert heard == "Open hacks in <|phoneme_start|>UW1 B ER0<|phoneme_end|>."
 
 
-@pytest.mark.parametrize("option", ["mode", "emoji", "urls"])
+@pytest.mark.parametrize("option", ["mode", "cues", "emoji", "urls"])
 def test_unknown_options(option: str) -> None:
     """An option that there is not is refused, by its name."""
     with pytest.raises(SettingsError, match="'loud' is not one of"):
@@ -318,7 +344,7 @@ def test_unknown_options(option: str) -> None:
 
 def test_random_pieces_of_all() -> None:
     """All replies in one, in pieces of any length, are heard as at once."""
-    written = "\n\n".join(reply.written for reply in REPLIES if "<think>Never" not in reply.written)
+    written = "\n\n".join(reply.written for reply in REPLIES)
     whole = clean(_cleaner(), written)
     chance = random.Random(6)  # noqa: S311 - to be the same each time
     for _ in range(20):

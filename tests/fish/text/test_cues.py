@@ -1,9 +1,14 @@
 """Cues, in the form of each backend."""
 
+import re
+
 import pytest
 
 from wyoming_fish.fish.settings import Backend
-from wyoming_fish.fish.text.cues import MAX_CUE_CHARS, S1_EMOTIONS, S1_OTHERS, Cues
+from wyoming_fish.fish.text import Cleaner, TextSettings
+from wyoming_fish.fish.text.cues import EFFECTS, FEELINGS, MAX_CUE_CHARS, Cues
+
+from .corpus import heard_in_pieces
 
 
 @pytest.mark.parametrize("backend", list(Backend))
@@ -13,13 +18,13 @@ def test_form(backend: Backend) -> None:
     assert Cues(backend).named("whispering") == expected
 
 
-@pytest.mark.parametrize("name", sorted(S1_EMOTIONS | S1_OTHERS))
+@pytest.mark.parametrize("name", sorted(FEELINGS | EFFECTS))
 def test_s1_list(name: str) -> None:
     """What S1 knows passes in either form, and becomes a free cue for the others."""
     s1, s2 = Cues(Backend.S1), Cues(Backend.S2_1_PRO)
     assert s1.named(name) == s1.bracketed(name) == f"({name})"
-    assert s1.in_parentheses(name, sentence_starts=False) == f"({name})"
-    assert s2.in_parentheses(name, sentence_starts=True) == f"[{name}]"
+    assert s1.in_parentheses(name, begins_sentence=False) == f"({name})"
+    assert s2.in_parentheses(name, begins_sentence=True) == f"[{name}]"
 
 
 @pytest.mark.parametrize(
@@ -34,7 +39,7 @@ def test_s1_list(name: str) -> None:
         ("long pause", "(long-break)"),
         ("Excited", "(excited)"),
         ("slightly sad", "(slightly sad)"),
-        ("like a pirate", ""),
+        ("in a sad voice", ""),
     ],
 )
 def test_free_cues_for_s1(free: str, fixed: str) -> None:
@@ -49,9 +54,77 @@ def test_no_cues(text: str) -> None:
     assert Cues(Backend.S2_1_PRO).bracketed(text) is None
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "The light is [off].",
+        "Answer: [yes]",
+        "[The front door is still open.]",
+        "Hey Jude [live version]",
+        "The thermostat is [heating], [cooling] or [off].",
+        "The mood is [calm].",
+        "[Voice PE] and [happy path] and [daily]",
+        "[like a pirate] Ahoy!",
+        "I need a (break).",
+        "(happy) birthday",
+        "The test was (negative), (very sad).",
+    ],
+)
+def test_words_in_brackets_are_said(written: str) -> None:
+    """What is no cue of Fish's kind is said."""
+    heard = heard_in_pieces(lambda: Cleaner(Backend.S2_1_PRO, TextSettings()), written)
+    assert heard == re.sub(r"[\[\]]", "", written)
+
+
+@pytest.mark.parametrize(
+    "cue",
+    [
+        *("[whisper]", "[laughing softly]", "[whispers softly, like a secret]", "[very excited]"),
+        *("[in a calm voice]", "[professional broadcast tone]", "[speaking slowly]", "[sighs]"),
+        *("[whisper in small voice]", "[pause for 2 seconds]", "[short pause]", "[volume up]"),
+        *("[with strong accent]", "[audience laughter]", "[clears throat]", "[tsk]", "[loud]"),
+        *("[笑]", "[低声说]", "[ため息をついて]", "[flüsternd]", "[chuchote]"),
+    ],
+)
+def test_cues_of_fishs_kind(cue: str) -> None:
+    """Voices, tones, sounds and pauses are acted."""
+    heard = heard_in_pieces(lambda: Cleaner(Backend.S2_1_PRO, TextSettings()), f"{cue} Good night.")
+    assert heard == f"{cue} Good night."
+
+
+def test_free_cues() -> None:
+    """By option any phrase in brackets is acted that is no name."""
+
+    def cleaner() -> Cleaner:
+        return Cleaner(Backend.S2_1_PRO, TextSettings(cues="free"))
+
+    assert (
+        heard_in_pieces(cleaner, "[like a pirate] Ahoy, [Name]!") == "[like a pirate] Ahoy, Name!"
+    )
+
+
+WHISPERED = "Now <whisper>not *so* loud</whisper>, <soft>please.\nThank</fast> you.<slow>"
+
+
+@pytest.mark.parametrize(
+    ("backend", "heard"),
+    [
+        (
+            Backend.DRAMA_3,
+            "Now <whisper>not so loud</whisper>, <soft>please.</soft>\nThank you.",
+        ),
+        (Backend.S2_1_PRO, "Now [whisper] not so loud, [soft tone] please.\nThank you."),
+        (Backend.S1, "Now (whispering) not so loud, (soft tone) please.\nThank you."),
+    ],
+)
+def test_paired_tags(backend: Backend, heard: str) -> None:
+    """Drama's tags pass to drama, each with its end, and become cues for the others."""
+    assert heard_in_pieces(lambda: Cleaner(backend, TextSettings()), WHISPERED) == heard
+
+
 def test_emotions_within_a_sentence() -> None:
     """«The result was (negative)» has ordinary parentheses, but for S1, which acts it anyway."""
     s2 = Cues(Backend.S2_1_PRO)
-    assert s2.in_parentheses("negative", sentence_starts=False) is None
-    assert s2.in_parentheses("whispering", sentence_starts=False) == "[whispering]"
-    assert s2.in_parentheses("a friend", sentence_starts=True) is None
+    assert s2.in_parentheses("negative", begins_sentence=False) is None
+    assert s2.in_parentheses("whispering", begins_sentence=False) == "[whispering]"
+    assert s2.in_parentheses("a friend", begins_sentence=True) is None

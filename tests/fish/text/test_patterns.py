@@ -50,7 +50,7 @@ def patterns() -> list[Pattern]:
 def test_they_are_found(patterns: list[Pattern]) -> None:
     """None of the rooms that have some is forgotten."""
     places = {pattern.place.partition(":")[0] for pattern in patterns}
-    assert {"construct.py", "inline.py", "output.py", "cache.py", "voice_steps.py"} <= places
+    assert {"state.py", "inline.py", "output.py", "cache.py", "voice_steps.py"} <= places
     assert {"pronunciations.py", "timeline.py"} <= places
     assert len(patterns) > 60
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from wyoming_fish.fish.settings import Backend
 from wyoming_fish.fish.text import Cleaner, TextSettings
 from wyoming_fish.fish.text.markup import blocks, parser
-from wyoming_fish.fish.text.markup.construct import NEED_MORE, NeedMore
+from wyoming_fish.fish.text.markup.hidden import HiddenText
 from wyoming_fish.fish.text.markup.parser import MAX_HELD_CHARS
-from wyoming_fish.fish.text.markup.state import ParserState
+from wyoming_fish.fish.text.markup.state import NEED_MORE, NeedMore, ParserState
 from wyoming_fish.fish.text.sentences import Sentences, segmenter, sentence_ends
 from wyoming_fish.fish.text.ssml.document import parse_ssml
 
@@ -30,6 +30,7 @@ class _Still:
 
     def __init__(self, place: Callable[[int], int | NeedMore]) -> None:
         self.open = True
+        self.then: HiddenText | None = None
         self._place = place
 
     def skip(self, _text: str, at: int, *, complete: bool) -> int | NeedMore:

@@ -125,6 +125,7 @@ async def test_style(
         ({}, "**Hi** 👍 https://x.org/a", "Hi x.org"),
         ({"text": "raw"}, "**Hi** 👍", "**Hi** 👍"),
         ({"emoji": "name"}, "Hi 👍", "Hi thumbs up sign"),
+        ({}, "Door: ✅", "Door: yes"),
         ({"urls": "drop"}, "Hi https://x.org/a", "Hi"),
         ({"code": "Code."}, "Hi\n```\nx\n```\n", "Hi\nCode."),
         ({"pronunciations": "HACS: hacks\nHi: Hey"}, "Hi HACS", "Hey hacks"),

@@ -266,3 +266,10 @@ async def test_other_options(serving: Serving) -> None:
     async with serving(_settings(), *flags) as served, served.client() as client:
         heard = await _heard(client, text)
     assert heard == "Hi crescent moon see now.\nCode follows.\n"
+
+
+async def test_language_of_a_request(serving: Serving) -> None:
+    """A sign of yes is said in the language that the client names."""
+    async with serving(_settings()) as served, served.client() as client:
+        assert await _heard(client, "Licht: ✅", voice={"language": "de"}) == "Licht: ja"
+        assert await _heard(client, "Licht: ✅") == "Licht: ✓"

@@ -56,7 +56,7 @@ class ConnectionQuestions:
     async def reuse(self) -> Answer:
         """Whether a socket carries another session after `finish`."""
         closed = "Each reply needs a new socket."
-        advice = "Keep --warm at 1 or more, so that the next socket is open before it is needed."
+        advice = "Keep --ready-connections at 1 or more: the next socket is then open in time."
         async with self._client.socket() as connection:
             await self._client.say(connection, [SHORT_TEXT])
             if (error := await _closes(connection, self._client.waits.close_s)) is not None:
@@ -85,10 +85,14 @@ class ConnectionQuestions:
             closed_after_s += [end] if isinstance(end, float) else []
         if closed_after_s:
             safe_s = math.floor(SAFE_SHARE * min(closed_after_s))
-            advice = f"Set --quiet-time {safe_s}." if safe_s else "Set --warm 0."
+            advice = (
+                f"Set --pool-idle-timeout {safe_s}." if safe_s else "Set --ready-connections 0."
+            )
             return Answer("closes", "The server closes sockets that are not used.", advice, facts)
         if "dead" in (fresh, used):
-            return Answer("dead", "An idle socket no longer answers.", "Set --warm 0.", facts)
+            return Answer(
+                "dead", "An idle socket no longer answers.", "Set --ready-connections 0.", facts
+            )
         if "alive" not in (fresh, used):
             return Answer("not-measured", "No socket was open long enough.", facts=facts)
         means = f"An idle socket still works after {self._client.waits.idle_s:g} s."
@@ -99,7 +103,7 @@ class ConnectionQuestions:
         counts = Answer(
             "counts",
             "Each open socket takes one of the account's sessions, even if it is idle.",
-            "Set --warm to the smallest number that you need; 0 if other programs use the account.",
+            "Set --ready-connections to as few as you need; 0 if others use the account.",
         )
         async with contextlib.AsyncExitStack() as stack:
             limit, facts = await self._fill(stack, 0)

@@ -14,14 +14,14 @@ from typing import Final
 __all__ = ["EMOJI", "clean_characters", "emoji_names", "join_surrogates"]
 
 EMOJI: Final = (
-    "\u203c\u2049\u2139\u231a\u231b\u2328\u23cf\u23e9-\u23fa\u24c2\u2500-\u2775\u2795-\u2797\u27b0\u27bf"
+    "\u203c\u2049\u2139\u231a\u231b\u2328\u23cf\u23e9-\u23fa\u24c2\u2500-\u266c\u2670-\u2775\ufe35\ufe36\u2795-\u2797\u27b0\u27bf"
     "\u2800-\u28ff\u2934\u2935\u2b00-\u2bff\u3030\u303d\u3297\u3299"
     "\U0001f000-\U0001f0ff\U0001f10d-\U0001f2ff\U0001f300-\U0001f3fa\U0001f400-\U0001fbff"
 )
 """The inside of a character class: emoji, pictographs, boxes, blocks and Braille patterns.
 
 Letters with a keycap and tones of skin are not in it: clean_characters takes off what follows
-their character.
+their character. The signs of music that belong to notes are not in it either: «E♭».
 """
 
 # A flag is two letters. Boxes, blocks and patterns have names that nobody means.
@@ -34,16 +34,19 @@ _SURROGATES: Final = re.compile("[\ud800-\udfff]+")
 _SILENT: Final = (
     "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u00ae\u034f\u061c\u115f\u1160\u17b4\u17b5"
     "\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u20e3\u2120\u2122\u3164"
-    "\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U0001f3fb-\U0001f3ff"
+    "\ue000-\ue1ff\ue202-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U0001f3fb-\U0001f3ff"
     "\U000e0000-\U000e0fff\U000f0000-\U0010ffff"
 )
 _LINE_ENDS: Final = "\x0b\x0c\x85\u2028\u2029"
 # A joiner says something after a letter of Arabic, of India and its neighbours, and of Mongolia.
 _JOINED: Final = "\u0600-\u1cff\ua800-\uabff\ufb50-\ufdff\ufe70-\ufefc"
+# ChatGPT's marks around a citation, which are read as those of its older ones: «【4†source】».
+_CITATION_MARKS: Final = {"\ue200": "【0†", "\ue201": "】"}
 _STYLED: Final = "\U0001d400-\U0001d7ff"
 
 _CHANGED: Final = re.compile(
     f"(?P<silent>[{_SILENT}]+)|(?P<line>[{_LINE_ENDS}])|(?P<space>[\t\r])|(?P<styled>[{_STYLED}]+)"
+    "|(?P<citation>[\ue200\ue201])"
 )
 _LOOSE_JOINERS: Final = re.compile(f"(?<![{_JOINED}\u200c\u200d])[\u200c\u200d]+")
 
@@ -86,4 +89,6 @@ def _change(match: re.Match[str]) -> str:
         return "\n"
     if match["space"]:
         return " "
+    if match["citation"]:
+        return _CITATION_MARKS[match[0]]
     return unicodedata.normalize("NFKC", match[0])

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from ..settings import Backend
 from .characters import clean_characters, join_surrogates
-from .cues import Cues
+from .cues import Cues, Styler
 from .markup.parser import MarkupParser
 from .output import SpokenTextBuilder
 from .pronunciations import Pronouncer
 from .settings import TextSettings
-from .styles import Styler
 
 __all__ = ["Cleaner"]
 
@@ -23,7 +22,7 @@ class Cleaner:
     """
 
     def __init__(self, backend: Backend, settings: TextSettings) -> None:
-        cues = Cues(backend)
+        cues = Cues(backend, free=settings.cues == "free")
         style = cues.named(settings.style) if settings.style else ""
         self._raw = settings.mode == "raw"
         self._style = f"{style} " if style and self._raw else ""

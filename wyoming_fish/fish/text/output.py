@@ -24,6 +24,8 @@ _PAIRS: Final = {"(": ")", "（": "）", "「": "」", "『": "』", "【": "】
 _QUOTES: Final = "«“„‹"
 _CLAUSE_MARKS: Final = ",;:，、；：،؛"
 _SENTENCE_MARKS: Final = ".!?…。！？।॥؟۔"
+# Marks behind which a value stands.
+_BEFORE_VALUES: Final = ":：=?？–—"
 # Marks that join the word before them, so that a space left by something taken out goes.
 _JOINING: Final = _CLAUSE_MARKS + _SENTENCE_MARKS + _CLOSING
 _SYMBOLS: Final = "\"'`*_~=+^<>|#/\\-–—&@%‚‘’¡¿{}[]"
@@ -77,6 +79,8 @@ class SpokenTextBuilder:
         """Whether no word has been spoken since the line, or the cell of a table, began."""
         self._line_fresh = True
         """Whether no word has been spoken since the line began."""
+        self._tags: list[str] = []
+        """Tags around words that have been opened."""
 
     def take(self) -> str:
         """What is certain by now and has not been taken yet."""
@@ -86,6 +90,8 @@ class SpokenTextBuilder:
 
     def end(self) -> str:
         """The rest, once there is no more to come."""
+        for name in self._tags[::-1]:
+            self.close_tag(name)
         if not self._line_fresh:
             self._end_line()
         self._waiting.clear()
@@ -96,17 +102,22 @@ class SpokenTextBuilder:
         """Whether what comes next is the beginning of a sentence."""
         return self._fresh or self._last in _SENTENCE_MARKS
 
+    @property
+    def expects_value(self) -> bool:
+        """Whether what comes next says of what came before how it is: «Locked:», or a cell."""
+        return self._last in _BEFORE_VALUES or (self._fresh and not self._line_fresh)
+
     def text(self, text: str) -> None:
         """Say ``text``, which has no line end and no markup."""
         if text.isalnum():
-            self._word(text)
+            self.word(text)
             return
         if text == " ":
             self._blank(_Kind.SPACE)
             return
         for match in _TOKEN.finditer(text):
             if match.lastgroup == "words":
-                self._word(match[0])
+                self.word(match[0])
             elif match.lastgroup == "space":
                 self._blank(_Kind.SPACE)
             elif match.lastgroup == "mark":
@@ -151,6 +162,23 @@ class SpokenTextBuilder:
             self._drop_loose()
         self._wait(_Kind.CUE, cue)
 
+    def open_tag(self, name: str) -> None:
+        """Open drama's tag around the words that follow, with their line at most."""
+        if name not in self._tags:
+            self._tags.append(name)
+            self.cue(f"<{name}>")
+
+    def close_tag(self, name: str) -> None:
+        """Close it behind the last word."""
+        if name not in self._tags:
+            return
+        self._tags.remove(name)
+        opening = (_Kind.CUE, f"<{name}>")
+        if opening in self._waiting:
+            self._waiting.remove(opening)
+        else:
+            self._out.append(f"</{name}>")
+
     def gap(self) -> None:
         """Something between words was taken out."""
         self._blank(_Kind.GAP)
@@ -166,6 +194,8 @@ class SpokenTextBuilder:
 
     def newline(self) -> None:
         """The line ends."""
+        for name in self._tags[::-1]:
+            self.close_tag(name)
         if self._line_fresh:
             if self._waiting:
                 self._waiting = [item for item in self._waiting if item[0] is _Kind.CUE]
@@ -264,7 +294,8 @@ class SpokenTextBuilder:
             first = 1 if self._waiting[0][0] <= _LAST_BLANK else 0
             del self._waiting[first]
 
-    def _word(self, text: str) -> None:
+    def word(self, text: str) -> None:
+        """Say one word, of whatever characters."""
         if self._waiting or self._fresh:
             self._release()
         self._out.append(text)

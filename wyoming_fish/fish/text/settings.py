@@ -18,8 +18,19 @@ class TextSettings:
     mode: Literal["clean", "raw"] = "clean"
     """Whether anything is cleaned at all. ``raw`` is sent as it came, behind the style."""
 
+    language: str = ""
+    """The language of the text by its code («de», «de-AT»), or nothing if it is not known.
+
+    Signs of yes and no are said in it; an emoji is named in English only."""
+
+    cues: Literal["known", "free"] = "known"
+    """Whether only words like Fish's own cues are acted in brackets, or any phrase that is no name.
+
+    A reply of a language model has much else in brackets: «[off]»."""
+
     emoji: Literal["drop", "name"] = "drop"
-    """Whether an emoji is left out or its English name is said."""
+    """Whether an emoji is left out, or its English name is said unless the text is in another
+    language."""
 
     urls: Literal["host", "drop"] = "host"
     """What is said of a bare address: its host («example.com»), or nothing."""
@@ -39,6 +50,7 @@ class TextSettings:
     def __post_init__(self) -> None:
         for name, value, allowed in (
             ("text", self.mode, ("clean", "raw")),
+            ("cues", self.cues, ("known", "free")),
             ("emoji", self.emoji, ("drop", "name")),
             ("urls", self.urls, ("host", "drop")),
         ):

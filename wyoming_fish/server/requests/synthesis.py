@@ -17,6 +17,7 @@ from ...fish.errors import FishError, SettingsError, VoiceNotFoundError
 from ...fish.owner import owner_at
 from ...fish.settings import SpeechSettings
 from ...fish.synthesis.keepalive import LEAD_S, Silence, with_keepalive
+from ...fish.text.settings import TextSettings
 from ..voice_catalog import VoiceCatalog
 from .cache import Cache
 from .fallback import FALLBACK_AFTER_S, FallbackError
@@ -148,11 +149,12 @@ class Synthesis:
         bridge = self._options.keepalive_interval_s if reply.streamed else None
         first_audio_timeout_s = FALLBACK_AFTER_S if self._options.fallback_uri else None
         owner = owner_at(reply.record.host)
+        text_settings = replace(self._options.text_settings, language=reply.voice.language or "")
         speech = speak(
             self._pool,
             reply.text(),
             settings,
-            self._options.text_settings,
+            text_settings,
             ssml=reply.ssml,
             voice=self._catalog.resolve,
             bridge=bridge,
@@ -163,18 +165,19 @@ class Synthesis:
         )
         if self._cache is None or reply.streamed:
             return speech
-        return self._speak_again(self._cache, reply, settings, speech)
+        return self._speak_again(self._cache, reply, settings, text_settings, speech)
 
     async def _speak_again(
         self,
         cache: Cache,
         reply: SynthesisRequest,
         settings: SpeechSettings,
+        text_settings: TextSettings,
         speech: AsyncGenerator[bytes],
     ) -> AsyncGenerator[bytes]:
         """What has been kept of the reply; else ``speech``, which is kept for the next time."""
         text = "".join([piece async for piece in reply.text()])
-        key = cache.key(settings, self._options.text_settings, reply.ssml, text)
+        key = cache.key(settings, text_settings, reply.ssml, text)
         kept = await cache.load(key)
         if kept is None:
             # Who is meant by a name in the text may change.

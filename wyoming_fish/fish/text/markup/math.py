@@ -10,8 +10,7 @@ import re
 from html.entities import html5
 from typing import Final
 
-from .construct import NEED_MORE, IncrementalPattern, NeedMore
-from .state import Handler, ParserState
+from .state import NEED_MORE, Handler, IncrementalPattern, NeedMore, ParserState
 
 __all__ = ["HANDLERS", "plain"]
 
@@ -19,13 +18,17 @@ _BEGINS: Final = (
     r"\\[A-Za-z{]|[A-Za-z](?:[\^_=+*/(<>\\,-]| [=+<>*\\-]|(?=\$))|[A-Za-z]{2,8}[\^\\]"
     r"|\d[\d.,]{0,9}(?:[\^\\_]|(?=\$\D))"
 )
+# One that begins with a number and goes on with a sign: «$3x + 5 = 20$», and not «$5-$10».
+_BEGINS_WITH_NUMBER: Final = r"\d[\d.,]{0,9}(?:[a-z]?[ ]?[=+*<>]|[a-z][\^_(-]|[a-z] -)"
 _DISPLAYED: Final = r"\$\$(?:(?<=\n\$\$)\s{0,9})"
 
 # A formula between dollars, or doubled dollars.
 _DOLLARS: Final = IncrementalPattern(
     rf"\$(?P<inline>(?:{_BEGINS})[^$\n]{{0,200}})\$"
+    rf"|\$(?P<numeric>{_BEGINS_WITH_NUMBER}[^$\n]{{0,200}}(?<=\S))\$(?=\D)"
     rf"|{_DISPLAYED}?(?P<displayed>[A-Za-z0-9\\({{-][^$]{{0,300}})\$\$",
-    rf"\$(?:(?:{_BEGINS})[^$\n]{{0,200}}|[A-Za-z]?[ ]|[A-Za-z]{{0,8}}|\\|\d[\d.,]{{0,9}}\$?)"
+    rf"\$(?:(?:{_BEGINS})[^$\n]{{0,200}}|\d[\d.,]{{0,9}}[a-z]?[ ]?|"
+    rf"{_BEGINS_WITH_NUMBER}[^$\n]{{0,200}}\$?|[A-Za-z]?[ ]|[A-Za-z]{{0,8}}|\\|\d[\d.,]{{0,9}}\$?)"
     rf"|{_DISPLAYED}?(?:[A-Za-z0-9\\({{-][^$]{{0,300}}\$?)?",
     limit=320,
 )
@@ -104,18 +107,18 @@ def _mark(match: re.Match[str]) -> str:
     return " " if mark in "&~" else ""
 
 
-def _dollar(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
+def _dollar(state: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     found = _DOLLARS.read(text + " " if complete else text, at, complete=complete)
     if found is NEED_MORE:
         return NEED_MORE
     if found is None:
-        reading.spoken.text("$")
+        state.spoken.text("$")
         return at + 1
-    reading.spoken.literal(plain(found["inline"] or found["displayed"]))
+    state.spoken.literal(plain(found["inline"] or found["numeric"] or found["displayed"]))
     return found.end()
 
 
-def _backslash(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
+def _backslash(state: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     after = text[at + 1 : at + 2]
     if not after and not complete:
         return NEED_MORE
@@ -126,28 +129,28 @@ def _backslash(reading: ParserState, text: str, at: int, complete: bool) -> int 
         if found is NEED_MORE:
             return NEED_MORE
         if found:
-            reading.spoken.literal(plain(found["inline"] or found["displayed"]))
+            state.spoken.literal(plain(found["inline"] or found["displayed"]))
             return found.end()
     elif after in (",", ";"):
-        reading.spoken.gap()
+        state.spoken.gap()
     elif after in _ESCAPED:
         if after not in ")]":
-            reading.spoken.literal(after)
+            state.spoken.literal(after)
     else:
-        return _command(reading, text, at, complete)
+        return _command(state, text, at, complete)
     return at + 2
 
 
-def _command(reading: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
+def _command(state: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     before = text[at - 1]
     if not (before.isalpha() or before in ":\\"):
         found = _COMMAND.read(text + " " if complete else text, at, complete=complete)
         if found is NEED_MORE:
             return NEED_MORE
         if found and found["name"] in _KNOWN:
-            reading.spoken.literal(plain(found[0]))
+            state.spoken.literal(plain(found[0]))
             return found.end()
-    reading.spoken.mark("\\")
+    state.spoken.mark("\\")
     return at + 1
 
 

@@ -18,36 +18,43 @@ from ..characters import EMOJI
 from ..cues import Cues
 from ..output import SpokenTextBuilder
 from ..settings import TextSettings
-from . import angle_brackets, blocks, brackets, inline, links, math
-from .construct import NEED_MORE, NeedMore
-from .state import Handler, IgnoredRegion, ParserState
+from . import addresses, blocks, inline, links, math, symbols, tags
+from .state import NEED_MORE, Handler, IgnoredRegion, NeedMore, ParserState
 
 __all__ = ["MarkupParser"]
 
 # What needs no look: all but the marks that may mean something where they stand, and the letters
 # with which an address may begin.
 _PLAIN: Final = re.compile(
-    rf"(?:[^\n*_~=`\[\](<>&|#\\!:;•·【\-+^${angle_brackets.LETTERS}{EMOJI}{inline.ARROWS}]+"
-    rf"|(?<=[{links.LETTERS}])[{angle_brackets.LETTERS}]|(?!{links.POSSIBLE_ADDRESS})[{angle_brackets.LETTERS}]"
-    r"|-(?=[^->])|\+(?=[^+])|>(?=[^>])|\^(?=[^^])|=(?=[^=>])|(?<![~A-Za-z])~(?=[\d$€£¥])"
+    rf"(?:[^\n*_~=`\[\](<>{{&|#\\!:;•·【\-+^${addresses.FIRST_LETTERS}{EMOJI}{symbols.ARROWS}{symbols.FACES}]+"
+    rf"|(?<=[{addresses.LETTERS}])[{addresses.FIRST_LETTERS}]|(?!{addresses.POSSIBLE_ADDRESS})[{addresses.FIRST_LETTERS}]"
+    r"|\{(?=[^\s\"])|-(?=[^->])|\+(?=[^+])|>(?=[^>])|\^(?=[^^])|=(?=[^=>])|(?<![~A-Za-z])~(?=[\d$€£¥])"
     r"|(?<=[^\s\[])!|!(?=[^\[])|(?<=\S)[:;]|[:;](?=[^')(/|\\*A-Za-z-])|&(?=[^#A-Za-z])"
-    r"|\$(?=[^$\w\\(\[{-]|\d[\d.,]{0,9}(?:[^\d.,^\\_$]|\$\d))|<(?=[^\w/|｜!?<])"
-    r"|\((?=[^A-Za-z]|[A-Za-z][^A-Za-z])"
+    r"|\$(?=[^$\w\\(\[{-]|\d[\d.,]{0,9}(?:[^\d.,^\\_$ a-z=+*<>]|[ a-z][^ =+*<>^_(-]|\$\d))"
+    r"|<(?=[^\w/|｜!?<])"
+    r"|\((?=[\d\"'$€£\[({@#.,!?/+%&|\\]|[^\W_A-Za-z][^\W_]|[A-Za-z][^A-Za-z_^;=-])"
     r"|(?<=[^\W_])_(?=[^\W_])|(?<=[^\W\d_])·(?=[^\W\d_])){1,256}"
 )
 
 _HANDLERS: Final[dict[str, Handler]] = (
-    inline.HANDLERS | brackets.HANDLERS | angle_brackets.HANDLERS | math.HANDLERS
+    inline.HANDLERS
+    | symbols.HANDLERS
+    | links.HANDLERS
+    | addresses.HANDLERS
+    | tags.HANDLERS
+    | math.HANDLERS
 )
 # Those that are never plain.
 _MARKS: Final = frozenset("\n*`[]|#\\")
 # After so many marks without a letter, a number or a space between them, more of them say nothing.
 MAX_MARKS: Final = 16
 _NOISE: Final = re.compile(r"[!-/:-@\[-`{-~]+")
-_LITERAL_IN_CODE: Final = _HANDLERS.keys() - {"`", "\n", *angle_brackets.LETTERS}
+_LITERAL_IN_CODE: Final = _HANDLERS.keys() - {"`", "\n", *addresses.FIRST_LETTERS}
 
 # Characters that may wait for what follows them: more than the longest construct has, a tag of 500.
 MAX_HELD_CHARS: Final = 512
+# Characters that are read together. What is hidden is copied, so this bounds the work.
+_STEP_CHARS: Final = 1024
 # Steps in a row that change the state but read no character. Two are needed: hidden text ends, and
 # then the marks that begin a line do.
 _MAX_IDLE_STEPS: Final = 4
@@ -58,7 +65,7 @@ class MarkupParser:
 
     def __init__(self, settings: TextSettings, cues: Cues, spoken: SpokenTextBuilder) -> None:
         self._spoken = spoken
-        self._reading = ParserState(settings, cues, spoken, self._say)
+        self._state = ParserState(settings, cues, spoken, self._say)
         self._marks = 0
         """How many marks have been read since the last word or space."""
         # What is held, behind one character that came before it.
@@ -67,22 +74,34 @@ class MarkupParser:
     @property
     def held(self) -> int:
         """How many characters wait for what follows them."""
-        return len(self._text) - 1
+        hidden = self._state.hidden
+        return len(self._text) - 1 + (hidden.held if hidden else 0)
 
     def write(self, text: str, *, complete: bool = False) -> None:
-        """Read what has come; ``complete`` where it is the last."""
-        text = self._text + text
-        at = self._read(text, 1, complete)
-        self._text = text[at - 1 :]
+        """Read what has come; ``complete`` if it is the last."""
+        at = 0
+        while len(text) - at > _STEP_CHARS:
+            self._text = self._read(self._text + text[at : at + _STEP_CHARS], complete=False)
+            at += _STEP_CHARS
+        self._text = self._read(self._text + text[at:], complete=complete)
 
-    def _read(self, text: str, at: int, complete: bool) -> int:
-        """Read ``text`` from ``at`` on, and give where what waits begins.
+    def _read(self, text: str, *, complete: bool) -> str:
+        """Read ``text`` behind its first character; return what waits, behind a character as well.
 
         Every step reads on or waits for more text. One that does neither reads one character as
         text, so no text and no handler can hold up this loop.
         """
-        end, idle_steps = len(text), 0
-        while at < end:
+        state = self._state
+        at, end, idle_steps = 1, len(text), 0
+        while at < end or state.hidden:
+            if hidden := state.hidden:
+                rest = hidden.write(text[at:], complete=complete)
+                text, at = text[at - 1] + (rest or ""), 1
+                if rest is None:
+                    break
+                state.end_hidden(hidden, rest)
+                self._marks, end = 0, len(text)
+                continue
             place = self._step(text, at, complete)
             if place is NEED_MORE:
                 if not complete and end - at <= MAX_HELD_CHARS:
@@ -95,46 +114,47 @@ class MarkupParser:
                 continue
             self._spoken.literal(text[at])
             at, idle_steps = at + 1, 0
-        return at
+        return text[at - 1 :]
 
     def _step(self, text: str, at: int, complete: bool) -> int | NeedMore:
         """Read what begins at ``at``, and give where it ends."""
-        reading = self._reading
-        if reading.skipping:
-            return self._skip(reading.skipping, text, at, complete)
-        if reading.line_starts:
+        state = self._state
+        if state.skipping:
+            return self._skip(state.skipping, text, at, complete)
+        if state.line_starts:
             handler = blocks.HANDLERS.get(text[at], blocks.begin_text)
-            return handler(reading, text, at, complete)
+            return handler(state, text, at, complete)
         if self._marks > MAX_MARKS and (noise := _NOISE.match(text, at)):
             return noise.end()
         if text[at] not in _MARKS and (plain := _PLAIN.match(text, at)):
             if self._marks and not _NOISE.fullmatch(plain[0]):
                 self._marks = 0
-            (self._spoken.literal if reading.code else self._spoken.text)(plain[0])
+            (self._spoken.literal if state.code else self._spoken.text)(plain[0])
             return plain.end()
-        if reading.code and text[at] in _LITERAL_IN_CODE:
+        if state.code and text[at] in _LITERAL_IN_CODE:
             self._spoken.literal(text[at])
             return at + 1
         return self._mark(text, at, complete)
 
     def _mark(self, text: str, at: int, complete: bool) -> int | NeedMore:
-        handler = _HANDLERS.get(text[at], inline.read_symbol)
-        place = handler(self._reading, text, at, complete)
+        handler = _HANDLERS.get(text[at], symbols.read_symbol)
+        place = handler(self._state, text, at, complete)
         if place is not NEED_MORE:
             self._marks = self._marks + 1 if _NOISE.fullmatch(text, at, place) else 0
         return place
 
     def _say(self, text: str) -> None:
-        reading = self._reading
-        line_starts, reading.line_starts = reading.line_starts, False
-        self._read("[" + text, 1, True)
+        state = self._state
+        line_starts, state.line_starts = state.line_starts, False
+        self._read("[" + text, complete=True)
         # What the text hides is hidden to its end at most.
-        reading.line_starts, reading.code, reading.skipping = line_starts, 0, None
+        state.line_starts, state.code, state.skipping = line_starts, 0, None
 
     def _skip(self, skipping: IgnoredRegion, text: str, at: int, complete: bool) -> int | NeedMore:
         place = skipping.skip(text, at, complete=complete)
         if not skipping.open:
-            self._reading.skipping = None
+            self._state.skipping = None
             self._marks = 0
-            self._reading.line_starts = isinstance(skipping, blocks.CodeBlock)
+            if skipping.then:
+                self._state.hide(skipping.then)
         return place

@@ -23,11 +23,10 @@ from xml.parsers import expat
 from ...cpu_turns import steps
 from ...settings import Backend
 from ..characters import clean_characters, join_surrogates
-from ..cues import Cues
+from ..cues import Cues, Styler
 from ..output import SpokenTextBuilder
 from ..pronunciations import Pronouncer
 from ..settings import TextSettings
-from ..styles import Styler
 from .character_references import as_text, as_xml, split_reference
 from .phonemes import fish_phonemes
 
