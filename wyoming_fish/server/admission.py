@@ -49,8 +49,8 @@ def given_up(
 
     So a thousand that connect and say nothing, or that do not close when they are refused, keep
     out no client that has something to say. Nor do those that wait for nothing at an address, or in
-    a network, that has more of them than the client's own; nor do requests of the largest network
-    that are not heard.
+    a network, that has more of them than the client's own; nor do requests of the largest network,
+    or of the largest address in the client's own network, that are not heard.
     """
     network = math.ceil(NETWORK_SHARE * per_address)
     going: list[Key] = []
@@ -70,7 +70,8 @@ def _least_useful(clients: Mapping[Key, Client[AConnection]], owner: Owner) -> K
     """Return the one of ``clients`` that gives way to ``owner``, if any.
 
     Those that are being closed come first, then silent ones, then idle ones, and then those that
-    have waited longest for audio. A request gives way only to a network that then still has fewer.
+    have waited longest for audio. A request gives way only if its network, or its address in the
+    client's own network, then still has no fewer than the client's.
     """
     for key, client in clients.items():
         if client.connection.ending:
@@ -81,21 +82,24 @@ def _least_useful(clients: Mapping[Key, Client[AConnection]], owner: Owner) -> K
     own_network, own_address = sizes.of(owner)
     largest_network, _ = max(sizes.of(client.owner) for client in clients.values())
 
-    def is_of_a_crowd(client: Client[AConnection]) -> bool:
+    def is_of_a_crowd(client: Client[AConnection], margin: int) -> bool:
         network, address = sizes.of(client.owner)
         if client.owner.network == owner.network:
-            return address > own_address
-        return network == largest_network > own_network
+            return address > own_address + margin
+        return network == largest_network > own_network + margin
 
     idle = [
-        k for k, client in clients.items() if is_of_a_crowd(client) and not client.connection.busy
-    ]
-    if idle or largest_network <= own_network + 1:
-        return max(idle, key=lambda key: sizes.of(clients[key].owner), default=None)
-    unheard = {
-        since: key
+        key
         for key, client in clients.items()
-        if sizes.of(client.owner)[0] == largest_network
-        and (since := client.connection.unheard_since) is not None
-    }
+        if not client.connection.busy and is_of_a_crowd(client, 0)
+    ]
+    if idle:
+        return max(idle, key=lambda key: sizes.of(clients[key].owner))
+    unheard: dict[tuple[int, int, float], Key] = {}
+    for key, client in clients.items():
+        since = client.connection.unheard_since
+        if since is not None and is_of_a_crowd(client, 1):
+            network, address = sizes.of(client.owner)
+            is_neighbor = client.owner.network == owner.network
+            unheard[-network, -address if is_neighbor else 0, since] = key
     return unheard[min(unheard)] if unheard else None

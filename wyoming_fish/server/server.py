@@ -312,6 +312,9 @@ class Server:
         await _wait(rest, min(_now() + STOP_LINGER_S, self._stop_by))
         for task in rest:
             task.cancel()
+        # A task may still be closing its session, and a client that reads nothing would delay it.
+        for client in self._connections.values():
+            client.connection.abort()
         await _wait(rest, self._stop_by)
 
 
