@@ -21,8 +21,10 @@ _LOGGER = logging.getLogger(__name__)
 # Replies that one client may have waiting.
 MAX_WAITING: Final = 100
 
-# Bytes that a reply takes without its text.
+# Bytes that a reply takes without its text and its names.
 REPLY_BYTES: Final = 2048
+# Bytes that a character of a name takes at most.
+NAME_CHARACTER_BYTES: Final = 4
 
 # Seconds after audio was sent in which a reply counts as heard: a client that plays as it reads, at
 # 8,000 Hz, may take 5 s to make room for more.
@@ -99,9 +101,8 @@ class RequestQueue:
         reply = self.unanswered.popleft()
         self._is_heard = False
         self._unspoken -= reply.record.characters
-        size = REPLY_BYTES + CHARACTER_BYTES * reply.record.characters
-        self._memory.give_back(size)
-        self._taken -= size
+        self._memory.give_back(reply.charged_bytes)
+        self._taken -= reply.charged_bytes
 
     def clear(self) -> None:
         """Forget all of them: nobody will hear them."""
@@ -117,11 +118,13 @@ class RequestQueue:
             self._unheard_since = _now()
         # First, since whatever is wrong with it, this reply is then the one to be refused.
         self.unanswered.append(reply)
-        self._take(REPLY_BYTES)
+        self._take(reply, REPLY_BYTES)
         if len(self.unanswered) > MAX_WAITING + 1:
             raise EventError(f"more than {MAX_WAITING} replies are waiting")
         reply.voice, reply.ssml = voice_of(event), is_ssml(event)
         reply.fallback_of = fallback_origin(event)
+        names = (reply.voice.name, reply.voice.language, reply.voice.speaker, reply.fallback_of)
+        self._take(reply, NAME_CHARACTER_BYTES * sum(len(name or "") for name in names))
         # Behind the end of the others it is refused when they are spoken.
         self._waiting.put_nowait(reply)
         return reply
@@ -131,12 +134,13 @@ class RequestQueue:
         _LOGGER.debug("Text: %s", text)
         if self._unspoken + len(text) > self._max_text:
             raise EventError(f"more than {self._max_text} characters are not yet spoken")
-        self._take(CHARACTER_BYTES * len(text))
+        self._take(reply, CHARACTER_BYTES * len(text))
         self._unspoken += len(text)
         reply.add(text)
 
-    def _take(self, count: int) -> None:
+    def _take(self, reply: SynthesisRequest, count: int) -> None:
         self._memory.take(count)
+        reply.charged_bytes += count
         self._taken += count
 
 
