@@ -310,12 +310,16 @@ class Server:
                 task.cancel()
         rest = {*speaking, *self._connections, *self._refusals}
         await _wait(rest, min(_now() + STOP_LINGER_S, self._stop_by))
-        for task in rest:
+        self._cut_short(rest)
+        await _wait(rest, self._stop_by)
+
+    def _cut_short(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
+        for task in tasks:
             task.cancel()
-        # A task may still be closing its session, and a client that reads nothing would delay it.
+        # Its task may still be closing a session. After that, a client that reads nothing would
+        # keep it until the end.
         for client in self._connections.values():
             client.connection.abort()
-        await _wait(rest, self._stop_by)
 
 
 async def _wait(tasks: Iterable[asyncio.Task[Any]], until: float) -> None:
