@@ -8,7 +8,6 @@ import asyncio
 import os
 import re
 import sys
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
@@ -30,6 +29,7 @@ from wyoming.tts import (
 
 from ..printable import printable
 from ..wav import WavError, WavFile
+from .text_sources import from_argument, paced, read_standard_input
 
 __all__ = ["main"]
 
@@ -44,6 +44,10 @@ CONNECT_TIMEOUT_S: Final = 10.0
 NOTICE_AFTER_S: Final = 0.8
 # Seconds without any event once the server has the whole text: longer than any model thinks.
 SILENCE_TIMEOUT_S: Final = 60.0
+
+# What the wyoming package raises for an event whose fields make no sense.
+MALFORMED: Final = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
+NOT_WYOMING: Final = "The server sent what is no Wyoming event."
 
 
 class SayError(Exception):
@@ -103,7 +107,10 @@ class SpokenReply:
             event = None
         if event is None:
             raise SayError("What answers there is no Wyoming server.")
-        programs = [program for program in Info.from_event(event).tts if program.installed]
+        try:
+            programs = [program for program in Info.from_event(event).tts if program.installed]
+        except MALFORMED as error:
+            raise SayError(NOT_WYOMING) from error
         if not programs:
             raise SayError("The server does not offer text-to-speech.")
         # Home Assistant counts only the first one, too.
@@ -177,8 +184,8 @@ class SpokenReply:
             return await self._client.read_event()
         except (OSError, EOFError):
             return None
-        except (AttributeError, KeyError, TypeError, RecursionError) as error:
-            raise SayError("The server sent what is no Wyoming event.") from error
+        except MALFORMED as error:
+            raise SayError(NOT_WYOMING) from error
 
     async def _add(self, event: Event) -> None:
         try:
@@ -207,35 +214,6 @@ class SpokenReply:
     def _end_notice(self) -> None:
         if self._notice is not None:
             self._notice.cancel()
-
-
-async def read_standard_input() -> AsyncIterator[str]:
-    """Yield the lines of standard input as they come."""
-    loop = asyncio.get_running_loop()
-    lines: asyncio.Queue[str | None] = asyncio.Queue(maxsize=1)
-
-    def read() -> None:
-        for line in sys.stdin:
-            asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()
-        asyncio.run_coroutine_threadsafe(lines.put(None), loop).result()
-
-    # Nothing can interrupt a read of a terminal, so it must not hold up the end of the program.
-    threading.Thread(target=read, daemon=True).start()
-    while (line := await lines.get()) is not None:
-        yield line
-
-
-async def from_argument(text: str) -> AsyncIterator[str]:
-    """Yield the text, which is there at once."""
-    yield text
-
-
-async def paced(text: AsyncIterator[str], words_per_second: float) -> AsyncIterator[str]:
-    """Yield the words of the text, with the spaces before them, as a language model writes."""
-    async for piece in text:
-        for word in re.findall(r"\s*\S+|\s+", piece):
-            await asyncio.sleep(1 / words_per_second)
-            yield word
 
 
 async def say(arguments: argparse.Namespace) -> str:
@@ -298,20 +276,21 @@ def main() -> None:
         metavar="WORDS_PER_SECOND",
         help="send the text word by word, as a language model writes it",
     )
-    arguments = parser.parse_args()
+    arguments, unknown = parser.parse_known_args()
+    if unknown:
+        # Not repeated: next to a mistyped option there may be a key.
+        parser.error("there is an unknown argument. Put a text of several words in quotation marks")
     if arguments.output == "-" and sys.stdout.isatty():
         parser.error("--output - is for a player or a file, not for a terminal")
     asyncio.run(run(arguments))
 
 
 def _uri(value: str) -> str:
-    if not re.fullmatch(r"tcp://[^@]+|unix://.+", value):
-        raise argparse.ArgumentTypeError("it is tcp://HOST:PORT or unix://PATH")
-    try:
-        AsyncClient.from_uri(value)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    return value
+    with suppress(ValueError):
+        if re.fullmatch(r"tcp://[^@]+|unix://.+", value):
+            AsyncClient.from_uri(value)
+            return value
+    raise argparse.ArgumentTypeError("it is tcp://HOST:PORT or unix://PATH")
 
 
 def _pace(value: str) -> float:
