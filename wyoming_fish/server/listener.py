@@ -14,8 +14,9 @@ from .stream import WyomingStream
 
 __all__ = ["listen"]
 
-# Connections that the kernel holds until they are accepted.
-BACKLOG: Final = 128
+# Connections that the kernel holds until they are accepted. When it has no room for one, it tries
+# again after 1 s, so there is room for all that come within a tenth of a second of a flood.
+BACKLOG: Final = 1024
 
 # Connections that are accepted before those that make room for them have closed, which takes a few
 # turns of the loop. asyncio would accept as many as its backlog in each turn.
