@@ -1,6 +1,7 @@
 """The command `wyoming-fish-health`, which containers ask whether the server is well."""
 
 import asyncio
+import contextlib
 import re
 import socket
 import subprocess
@@ -72,7 +73,6 @@ def test_nothing_heavy(demo_server: str) -> None:
         ("tcp://127.0.0.1:1", "Connection refused"),
         ("unix:///no/such/socket", "No such file"),
         ("stdio://", "has only one client"),
-        ("http://127.0.0.1", "must be tcp://HOST:PORT"),
         ("tcp://no-such-host.invalid:10210", "not known|resolution|No address"),
     ],
 )
@@ -82,6 +82,37 @@ def test_not_there(uri: str, reason: str, capsys: pytest.CaptureFixture[str]) ->
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"Unhealthy: {uri}: ")
     assert re.search(reason, line)
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"), [("http://a", True), ("s3cret-passw0rd-0123", False), ("s3cret@b", False)]
+)
+def test_an_address_that_is_not_valid(
+    *, uri: str, shown: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is shown unless it may be a key or a password."""
+    assert main([uri], {}) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Unhealthy: the URI must be tcp://HOST:PORT")
+    assert (uri in line) == shown
+
+
+async def test_an_answer_that_drips(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte now and then does not give the server more time."""
+    monkeypatch.setattr("wyoming_fish.cli.health.TIMEOUT_S", 0.2)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+
+    async with listening(serve) as port, asyncio.timeout(5):
+        assert await asyncio.to_thread(main, [f"tcp://127.0.0.1:{port}"], {}) == 1
+    assert "no answer in time" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ READINGS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("first-audio", {"first_audio_by_latency": {"normal": 0.3}}, "balanced"),
     ("first-audio", {"first_audio_by_latency": {"normal": 0.3, "balanced": 0.2}}, "low"),
     ("rate", {"pace": 0.002}, "fast"),
-    ("rate", {"pace": 1.2, "code_samples": 20, "frame": 0.02}, "slow"),
+    ("rate", {"pace": 4.0, "code_samples": 20, "frame": 0.02}, "slow"),
     ("frames", {}, "even"),
     ("frames", {"odd_frames": True}, "odd"),
     ("first-frame", {}, "samples"),

@@ -6,20 +6,22 @@ ones. The server does not log it.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, Final
 
 from ..printable import printable
 from ..uri import DEFAULT_URI, URI_VARIABLE, WILDCARDS, ListenAddress, without_user
 
 __all__ = ["check", "main"]
 
-# Seconds to connect, and for each part of the answer. In total, this is less than the 5 seconds of
-# the Dockerfile's HEALTHCHECK, which is then killed without a message.
+# Seconds to connect, and again to read the answer. In total, this is less than the 5 seconds of the
+# Dockerfile's HEALTHCHECK, which is then killed without a message.
 TIMEOUT_S: Final = 2.0
 
 # Bytes of the answer: a server with a thousand voices sends about 300 kB.
@@ -36,9 +38,15 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         print(f"Usage: wyoming-fish-health [URI] (default: {URI_VARIABLE}, or {DEFAULT_URI})")
         return 0 if len(given) == 1 else 2
     uri = "".join(given) or environ.get(URI_VARIABLE, "").strip() or DEFAULT_URI
+    try:
+        address = ListenAddress.parse(uri)
+    except ValueError as error:
+        # It may be a key that was given by mistake: the error says whether it can be shown.
+        print(f"Unhealthy: the URI {printable(str(error))}", file=sys.stderr)
+        return 1
     shown = without_user(uri)
     try:
-        check(ListenAddress.parse(uri))
+        check(address)
     except OSError as error:
         reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or error
         print(f"Unhealthy: {shown}: {reason}", file=sys.stderr)
@@ -55,9 +63,9 @@ def check(address: ListenAddress) -> None:
 
     Raises OSError if it does not answer, ValueError if the answer is not that of a voice.
     """
-    with _connect(address) as connection, connection.makefile("rb") as answers:
+    with _connect(address) as connection:
         connection.sendall(b'{"type": "describe"}\n')
-        event_type, data = _read_event(answers)
+        event_type, data = _read_event(io.BufferedReader(_Answers(connection)))
     # A server at its limit of connections is healthy: a restart would end the replies in progress.
     busy = event_type == "error" and data.get("code") == "too-many-connections"
     if not busy and (event_type != "info" or not data.get("tts")):
@@ -80,7 +88,24 @@ def _connect(address: ListenAddress) -> socket.socket:
     return socket.create_connection((host, address.port), TIMEOUT_S)
 
 
-def _read_event(answers: BinaryIO) -> tuple[str, dict[str, Any]]:
+class _Answers(io.RawIOBase):
+    """The bytes that arrive at ``connection`` within TIMEOUT_S in total."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._until = time.monotonic() + TIMEOUT_S
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if (left_s := self._until - time.monotonic()) <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left_s)
+        return self._connection.recv_into(buffer)
+
+
+def _read_event(answers: IO[bytes]) -> tuple[str, dict[str, Any]]:
     """Read an event, and return its type and data. Raises ValueError if it is not valid."""
     try:
         header = json.loads(answers.readline(MAX_ANSWER_BYTES))

@@ -8,7 +8,6 @@ import asyncio
 import os
 import re
 import sys
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
@@ -30,6 +29,7 @@ from wyoming.tts import (
 
 from ..printable import printable
 from ..wav import WavError, WavFile
+from .text_sources import paced, read_text
 
 __all__ = ["main"]
 
@@ -45,6 +45,8 @@ NOTICE_AFTER_S: Final = 0.8
 # Seconds without an event after the whole text was sent: longer than any model needs.
 SILENCE_TIMEOUT_S: Final = 60.0
 
+# What the wyoming package raises for an event whose fields make no sense.
+MALFORMED: Final = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 
 NO_WYOMING: Final = "The server does not speak Wyoming. Check the host and the port."
 
@@ -105,7 +107,10 @@ class SpokenReply:
             event = None
         if event is None:
             raise SayError(NO_WYOMING)
-        programs = [program for program in Info.from_event(event).tts if program.installed]
+        try:
+            programs = [program for program in Info.from_event(event).tts if program.installed]
+        except MALFORMED as error:
+            raise SayError(NO_WYOMING) from error
         if not programs:
             raise SayError("The server has no text-to-speech voice. Check the host and the port.")
         # Home Assistant counts only the first one, too.
@@ -179,7 +184,7 @@ class SpokenReply:
             return await self._client.read_event()
         except (OSError, EOFError):
             return None
-        except (AttributeError, KeyError, TypeError, RecursionError) as error:
+        except MALFORMED as error:
             raise SayError(NO_WYOMING) from error
 
     async def _add(self, event: Event) -> None:
@@ -209,33 +214,6 @@ class SpokenReply:
     def _end_notice(self) -> None:
         if self._notice is not None:
             self._notice.cancel()
-
-
-async def read_text(argument: str | None) -> AsyncIterator[str]:
-    """Yield ``argument``; without one, the lines of standard input as they arrive."""
-    if argument:
-        yield argument
-        return
-    loop = asyncio.get_running_loop()
-    lines: asyncio.Queue[str | None] = asyncio.Queue(maxsize=1)
-
-    def read() -> None:
-        for line in sys.stdin:
-            asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()
-        asyncio.run_coroutine_threadsafe(lines.put(None), loop).result()
-
-    # A daemon thread: nothing can interrupt its read of a terminal at the end of the program.
-    threading.Thread(target=read, daemon=True).start()
-    while (line := await lines.get()) is not None:
-        yield line
-
-
-async def paced(text: AsyncIterator[str], words_per_second: float) -> AsyncIterator[str]:
-    """Yield the words of the text, with the spaces before them, as a language model writes."""
-    async for piece in text:
-        for word in re.findall(r"\s*\S+|\s+", piece):
-            await asyncio.sleep(1 / words_per_second)
-            yield word
 
 
 async def say(arguments: argparse.Namespace) -> str:
@@ -298,20 +276,21 @@ def main() -> None:
     )
     pace_help = "words to send in a second (default: all words immediately)"
     parser.add_argument("--pace", type=_pace, metavar="WORDS", help=pace_help)
-    arguments = parser.parse_args()
+    arguments, unknown = parser.parse_known_args()
+    if unknown:
+        # Not repeated: next to a mistyped option there may be a key.
+        parser.error("unknown argument. Put a text of several words in quotation marks.")
     if arguments.output == "-" and sys.stdout.isatty():
         parser.error("--output - cannot be a terminal. Redirect it to a file or a player.")
     asyncio.run(run(arguments))
 
 
 def _uri(value: str) -> str:
-    if not re.fullmatch(r"tcp://[^@]+|unix://.+", value):
-        raise argparse.ArgumentTypeError("must be tcp://HOST:PORT or unix://PATH")
-    try:
-        AsyncClient.from_uri(value)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    return value
+    with suppress(ValueError):
+        if re.fullmatch(r"tcp://[^@]+|unix://.+", value):
+            AsyncClient.from_uri(value)
+            return value
+    raise argparse.ArgumentTypeError("must be tcp://HOST:PORT or unix://PATH")
 
 
 def _pace(value: str) -> float:

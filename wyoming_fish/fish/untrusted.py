@@ -34,11 +34,13 @@ def one_line(text: str, max_chars: int) -> str:
 def hide(value: Any, secret: str) -> Any:
     """Return ``value``, a text or an answer with texts in it, without ``secret``.
 
-    A text can hold it in escapes, even twice: gateways quote the answers of others. Hide it before
-    the text is cut, or a part of it stays.
+    A text can hold it in escapes, even twice: gateways quote the answers of others. It can also
+    hold it in small letters, as aiohttp gives a content type. Hide it before the text is cut, or a
+    part of it stays.
     """
     if isinstance(value, str):
-        if secret and (secret in value or any(mark in value for mark in _ESCAPES)):
+        is_suspect = any(mark in value for mark in _ESCAPES)
+        if secret and (is_suspect or secret.lower() in value.lower()):
             return _forms(secret).sub(HIDDEN, value)
     elif isinstance(value, dict):
         return {hide(name, secret): hide(each, secret) for name, each in value.items()}
@@ -49,6 +51,12 @@ def hide(value: Any, secret: str) -> Any:
 
 @lru_cache(maxsize=8)
 def _forms(secret: str) -> re.Pattern[str]:
-    """Match ``secret``, each character as it is or escaped."""
-    forms = (rf"\\{{0,3}}(?:{re.escape(c)}|(?i:u{ord(c):04x}|%{ord(c):02x}))" for c in secret)
-    return re.compile("".join(forms))
+    """Match ``secret`` in any case, each character as it is or escaped."""
+    forms = (rf"\\{{0,3}}(?:{re.escape(c)}|{_escaped(c)})" for c in secret)
+    return re.compile("".join(forms), re.IGNORECASE)
+
+
+def _escaped(character: str) -> str:
+    """Match the escapes of an ASCII character and, for a letter, of its other case."""
+    cases = {ord(character.lower()), ord(character.upper())}
+    return "|".join(f"u{code:04x}|%{code:02x}" for code in sorted(cases))

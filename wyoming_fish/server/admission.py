@@ -48,8 +48,9 @@ def connections_to_close(
     """Return the ``clients`` to close for ``owner``; None: refuse the new connection.
 
     So a thousand silent or refused connections cannot lock out a client with a request. Idle
-    connections of an address or network that has more than the new client's own cannot either,
-    nor can requests without audio of the largest network.
+    connections of an address or network that has more than the new client's own cannot either, nor
+    can requests without audio of the largest network, or of the largest address in the client's own
+    network.
     """
     network = math.ceil(NETWORK_SHARE * per_address)
     to_close: list[Key] = []
@@ -69,7 +70,8 @@ def _least_useful(clients: Mapping[Key, Client[AConnection]], owner: Owner) -> K
     """Return the one of ``clients`` to close for ``owner``, if any.
 
     The order is: connections that are ending, silent ones, idle ones, then those that have waited
-    longest for audio. A request is ended only for a network that still has fewer afterwards.
+    longest for audio. A request is ended only if its network, or its address in the client's own
+    network, then still has no fewer than the client's.
     """
     for key, client in clients.items():
         if client.connection.ending:
@@ -80,23 +82,24 @@ def _least_useful(clients: Mapping[Key, Client[AConnection]], owner: Owner) -> K
     own_network, own_address = sizes.of(owner)
     largest_network, _ = max(sizes.of(client.owner) for client in clients.values())
 
-    def is_of_larger_owner(client: Client[AConnection]) -> bool:
+    def is_of_a_crowd(client: Client[AConnection], margin: int) -> bool:
         network, address = sizes.of(client.owner)
         if client.owner.network == owner.network:
-            return address > own_address
-        return network == largest_network > own_network
+            return address > own_address + margin
+        return network == largest_network > own_network + margin
 
     idle = [
-        k
-        for k, client in clients.items()
-        if is_of_larger_owner(client) and not client.connection.busy
-    ]
-    if idle or largest_network <= own_network + 1:
-        return max(idle, key=lambda key: sizes.of(clients[key].owner), default=None)
-    unheard = {
-        since: key
+        key
         for key, client in clients.items()
-        if sizes.of(client.owner)[0] == largest_network
-        and (since := client.connection.unheard_since) is not None
-    }
+        if not client.connection.busy and is_of_a_crowd(client, 0)
+    ]
+    if idle:
+        return max(idle, key=lambda key: sizes.of(clients[key].owner))
+    unheard: dict[tuple[int, int, float], Key] = {}
+    for key, client in clients.items():
+        since = client.connection.unheard_since
+        if since is not None and is_of_a_crowd(client, 1):
+            network, address = sizes.of(client.owner)
+            is_neighbor = client.owner.network == owner.network
+            unheard[-network, -address if is_neighbor else 0, since] = key
     return unheard[min(unheard)] if unheard else None

@@ -14,8 +14,9 @@ from .stream import WyomingStream
 
 __all__ = ["listen"]
 
-# Connections that the kernel queues until they are accepted.
-BACKLOG: Final = 128
+# Connections that the kernel queues until they are accepted. It drops more, and the client tries
+# again after 1 s: there is room for all that arrive in a tenth of a second of a flood.
+BACKLOG: Final = 1024
 
 # Connections that are accepted in one turn of the event loop. Connections that are closed for them
 # need a few turns. asyncio accepts as many as the backlog that it is given.

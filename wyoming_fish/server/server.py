@@ -204,6 +204,10 @@ class Server:
         return WyomingStream(self._connected, share, write_timeout_s=self._options.write_timeout_s)
 
     def _connected(self, stream: WyomingStream) -> None:
+        if stream.has_hung_up():
+            # It was reset before it was accepted. To serve it costs ten times as much.
+            stream.abort()
+            return
         stream.memory.owner = owner = owner_at(stream.host)
         if not self._admit(owner):
             self._request_log.refused["too-many-connections"] += 1
@@ -287,9 +291,16 @@ class Server:
                 task.cancel()
         rest = {*speaking, *self._connections, *self._refusals}
         await _wait(rest, min(_now() + STOP_LINGER_S, self._stop_by))
-        for task in rest:
-            task.cancel()
+        self._cut_short(rest)
         await _wait(rest, self._stop_by)
+
+    def _cut_short(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
+        for task in tasks:
+            task.cancel()
+        # Its task may still be closing a session. After that, a client that reads nothing would
+        # keep it until the end.
+        for client in self._connections.values():
+            client.connection.abort()
 
 
 async def _wait(tasks: Iterable[asyncio.Task[Any]], until: float) -> None:

@@ -180,7 +180,7 @@ async def test_an_empty_answer_is_an_error() -> None:
 
 
 async def test_marks_alone_are_no_request() -> None:
-    """What cannot be heard by itself is said with what follows."""
+    """What cannot be heard by itself is spoken with the text beside it."""
 
     async def text() -> AsyncIterator[str]:
         for part in ("\n", "— ", "Hello there. ", "… ", "Bye. ", "\n»"):
@@ -192,7 +192,7 @@ async def test_marks_alone_are_no_request() -> None:
             pass
         assert (
             "".join(s.texts[0] for s in emulator.sessions).split()
-            == "— Hello there. … Bye.".split()
+            == "— Hello there. … Bye. »".split()
         )
         assert all(any(map(str.isalnum, s.texts[0])) for s in emulator.sessions)
 

@@ -1,6 +1,5 @@
 """Written text as it comes, and what is spoken of it."""
 
-import random
 import sys
 import time
 import tracemalloc
@@ -340,17 +339,3 @@ def test_unknown_options(option: str) -> None:
     """An option that there is not is refused, by its name."""
     with pytest.raises(SettingsError, match="'loud' is not one of"):
         TextSettings(**{option: "loud"})  # type: ignore[arg-type]
-
-
-def test_random_pieces_of_all() -> None:
-    """All replies in one, in pieces of any length, are heard as at once."""
-    written = "\n\n".join(reply.written for reply in REPLIES)
-    whole = clean(_cleaner(), written)
-    chance = random.Random(6)  # noqa: S311 - to be the same each time
-    for _ in range(20):
-        cleaner, at, heard = _cleaner(), 0, ""
-        while at < len(written):
-            step = chance.randint(1, 40)
-            heard += cleaner.write(written[at : at + step])
-            at += step
-        assert heard + cleaner.end() == whole

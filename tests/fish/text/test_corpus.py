@@ -4,13 +4,18 @@ A case that is right today must stay right. One that is wrong is in known_failur
 comes out of it; after a change `script/bench text --update` writes that file.
 """
 
+import random
 from collections import Counter
 
 import pytest
 
+from wyoming_fish.fish.settings import Backend
+from wyoming_fish.fish.text import Cleaner, TextSettings
+
 from .corpus import (
     Reply,
     SentenceCase,
+    clean,
     escaped,
     known_failures,
     replies,
@@ -84,3 +89,21 @@ def test_sentence_cases_are_well_formed() -> None:
             assert sentence == sentence.lstrip(), case
         for sentence in case.sentences[:-1]:
             assert sentence[-1] in " \n" or sentence.rstrip("”」』）")[-1] in "。！？…．", case
+
+
+def _cleaner() -> Cleaner:
+    return Cleaner(Backend.S2_1_PRO, TextSettings())
+
+
+def test_random_pieces_of_all() -> None:
+    """All replies in one, in pieces of any length, are heard as in one piece."""
+    written = "\n\n".join(reply.written for reply in REPLIES)
+    whole = clean(_cleaner(), written)
+    chance = random.Random(6)  # noqa: S311 - to be the same each time
+    for _ in range(20):
+        cleaner, at, heard = _cleaner(), 0, ""
+        while at < len(written):
+            step = chance.randint(1, 40)
+            heard += cleaner.write(written[at : at + step])
+            at += step
+        assert heard + cleaner.end() == whole

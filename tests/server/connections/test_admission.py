@@ -76,12 +76,15 @@ def test_an_idle_one_makes_room_for_who_has_fewer(idle: str, given: list[int] | 
         # None that is heard.
         ("192.168.1.3: 192.168.1.3:9 192.168.1.3:8 192.168.1.3:", 2),
         ("192.168.1.3: 192.168.1.3: 192.168.1.3: fd00:2::1:5", None),
-        # None, if its network would then have fewer than the client's own; nor of the same network.
+        # In the client's own network, of the largest address.
+        ("fd00:1::3:1 fd00:1::4:9 fd00:1::4:8 192.168.1.4:1", 2),
+        ("fd00:1::3:9 fd00:1::3:8 fd00:1::3:7 192.168.1.4:1", 2),
+        # None, if its network or address would then have fewer than the client's own.
         ("192.168.1.3:1 192.168.1.3:1 fd00:1::3:1 192.168.1.4:1", None),
-        ("fd00:1::3:1 fd00:1::3:1 fd00:1::3:1 192.168.1.4:1", None),
+        ("fd00:1::3:1 fd00:1::3:1 fd00:1::2:1 192.168.1.4:1", None),
     ],
 )
-def test_a_request_that_is_not_heard_makes_room_for_a_smaller_network(
+def test_a_request_that_is_not_heard_makes_room_for_a_smaller_party(
     unheard: str, given: int | None
 ) -> None:
     """So requests whose texts never end keep out nobody, and those that are heard are not cut."""

@@ -16,6 +16,7 @@ import pytest
 from wyoming.client import AsyncClient, AsyncTcpClient
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart
 
+from tests.support import idle_clock
 from tests.support.processes import READY, ROOT, Program, server
 from wyoming_fish.cli.options import Options
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
@@ -176,3 +177,29 @@ async def test_a_request_while_stopping(serving: Serving, caplog: pytest.LogCapt
             await stopping
         assert reply.types == ["audio-chunk", "audio-stop", "error", "synthesize-stopped"]
         assert reply.error.code == "server-stopping"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_client_that_reads_nothing(
+    serving: Serving, caplog: pytest.LogCaptureFixture, *, is_streamed: bool
+) -> None:
+    """It takes no time from what is closed after the clients, such as the cache."""
+
+    async def stop() -> float:
+        async with contextlib.AsyncExitStack() as stack:
+            async with serving(EmulatorSettings(voice="code", pace=0.05)) as served:
+                client = stack.enter_context(socket.socket())
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                client.connect(("127.0.0.1", served.port))
+                event = {"type": "synthesize", "data": {"text": TEXT * 100}}
+                if is_streamed:
+                    client.sendall(b'{"type": "synthesize-start"}\n')
+                    event["type"] = "synthesize-chunk"
+                client.sendall(json.dumps(event).encode() + b"\n")
+                await served.emulator.wait_for(lambda e: e.sessions_open == 1)
+                await asyncio.sleep(2)
+                began = asyncio.get_running_loop().time()
+            return asyncio.get_running_loop().time() - began
+
+    assert idle_clock.run(stop()) < STOP_TIMEOUT_S - 1
+    assert "closed in time" not in caplog.text

@@ -23,6 +23,7 @@ from ..bounded_json import LIMIT_HEADER, concurrency_limit
 from ..error_mapping import MAX_REFUSAL_BYTES, error_from_os_error, says_fish
 from ..errors import FishConnectionError, FishError, NoWebsocketError, ProtocolError
 from ..settings import Backend, Endpoint
+from ..untrusted import hide
 from .frame_connection import MAX_SILENT_FRAMES, FrameConnection
 from .live_protocol import LiveSession, SessionState
 from .proxies import Proxy, proxy_for
@@ -283,7 +284,9 @@ def _refused(
         # TLS is spoken with the server, within the proxy's tunnel.
         is_proxys = not isinstance(error, ssl.SSLError)
         return error_from_os_error(error, proxy.name if proxy and is_proxys else endpoint.name)
-    return FishConnectionError(f"{endpoint.name} opened no websocket: {error}.")
+    # An error quotes the headers of an answer.
+    said = hide(str(error), endpoint.api_key)
+    return FishConnectionError(f"{endpoint.name} opened no websocket: {said}.")
 
 
 def _is_no_upgrade(status: int, body: bytes) -> bool:

@@ -12,6 +12,7 @@ from ..bounded_json import LIMIT_HEADER, concurrency_limit
 from ..connections.limiter import ConcurrencyLimiter
 from ..errors import ProtocolError, RequestRefusedError, VoiceNotFoundError
 from ..settings import Endpoint, SpeechSettings
+from ..untrusted import hide
 from . import self_hosted
 from .http import KEEPALIVE_S, HttpClient, read_body
 from .pcm import PcmAligner
@@ -141,9 +142,9 @@ class TtsClient:
         if response.status == 200:
             if response.content_type.startswith("text/") or response.content_type.endswith("json"):
                 # A login page, or another server: its bytes are not speech.
-                raise ProtocolError(
-                    f"{self._http.endpoint.name} answers with {response.content_type}, not audio."
-                )
+                endpoint = self._http.endpoint
+                content_type = hide(response.content_type, endpoint.api_key)
+                raise ProtocolError(f"{endpoint.name} answers with {content_type}, not audio.")
             return
         error = await self._http.refusal(response)
         if response.status in (404, 405) and isinstance(error, RequestRefusedError | ProtocolError):

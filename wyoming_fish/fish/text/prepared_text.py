@@ -24,6 +24,7 @@ from .cues import Cues
 from .request_prefix import RequestPrefix
 from .settings import TextSettings
 from .ssml.document import MAX_SSML_CHARS, SsmlPart, begins_ssml, ssml_steps
+from .text_buffer import TextBuffer
 
 __all__ = ["PreparedText", "in_steps", "plain", "plain_pieces", "runs"]
 
@@ -57,30 +58,27 @@ class PreparedText:
         One that is too long for that is a text with tags.
         """
         cleaner = Cleaner(self._backend, self._settings)
-        pieces: list[str] = []
-        """Those of what may be a document."""
-        length = 0
+        document = TextBuffer()
+        """What may be one."""
         # None while it is not known.
         is_ssml = False if self._settings.mode == "raw" else self._ssml or None
         async for piece in self._text:
             await cpu_turn()
-            pieces.append(piece)
-            length += len(piece)
+            document.write(piece)
             if is_ssml is None:
-                is_ssml = _is_ssml("".join(pieces))
-            if is_ssml and length > MAX_SSML_CHARS:
+                is_ssml = _is_ssml("".join(document.since(0)))
+            if is_ssml and document.length > MAX_SSML_CHARS:
                 is_ssml = False
             if is_ssml is False:
-                for step in steps("".join(pieces)):
+                for step in steps(document.take(document.length)):
                     await cpu_turn()
                     if text := cleaner.write(step):
                         yield text
-                pieces.clear()
+        whole = document.take(document.length)
         if is_ssml:
-            document = "".join(pieces)
-            for _ in ssml_steps(document, self._backend, self._settings, self.parts):
+            for _ in ssml_steps(whole, self._backend, self._settings, self.parts):
                 await cpu_turn()
-        elif rest := cleaner.write("".join(pieces)) + cleaner.end():
+        elif rest := cleaner.write(whole) + cleaner.end():
             yield rest
 
     def prefix(self, voice: VoiceIds) -> RequestPrefix:

@@ -15,6 +15,7 @@ import os
 import re
 import stat
 import tempfile
+import threading
 import time
 import zlib
 from collections.abc import AsyncGenerator, Callable
@@ -43,7 +44,14 @@ SLICE_BYTES: Final = 16 * 2**10
 # eighteen of five seconds. Other audio is not kept.
 MAX_COLLECTED_BYTES: Final = 8 * 2**20
 
-# Seconds to wait for the disk: Fish Audio needs the same time.
+# Files whose checksums are remembered, with 13 KB for each of the largest: to check one again costs
+# a look at its time, so that a client which asks for one again and again delays no other.
+MAX_REMEMBERED: Final = 64
+
+# Seconds after which it is noted again that a file is used.
+TOUCH_INTERVAL_S: Final = 5.0
+
+# Seconds without an answer to anybody after which the disk is not asked for one: Fish is as fast.
 READ_TIMEOUT_S: Final = 0.5
 
 # Seconds to wait for the next slice: a pause is better than an error, but listeners give up later.
@@ -78,6 +86,15 @@ class _File(NamedTuple):
     path: str
 
 
+class _Checked(NamedTuple):
+    """A file that was found to be whole."""
+
+    state: tuple[int, int, int]
+    """Another one if it is replaced or written to."""
+    checksums: list[bytes]
+    """Of its slices."""
+
+
 class Cache:
     """At most ``limit`` bytes of audio in ``folder``, which is created when it is needed.
 
@@ -95,8 +112,13 @@ class Cache:
         # Threads of its own: a disk that does not answer must not delay name lookups.
         self._threads = ThreadPoolExecutor(2, "cache")
         self._writing = asyncio.Lock()
+        self._lock = threading.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._collected_bytes = 0
+        self._checked: dict[str, _Checked] = {}
+        """In the order in which they were checked."""
+        self._answers = 0
+        """Of the disk, to anybody."""
         _warn_if_open(folder)
 
     def key(self, *parts: object) -> str:
@@ -182,15 +204,29 @@ class Cache:
             self._collected_bytes -= len(pcm)
 
     async def _access_disk(self, work: Callable[[], _T], timeout_s: float) -> _T:
-        """Run ``work`` in a thread. Raises OSError, also if the disk does not answer in time."""
+        """Raises OSError, also if the disk answers nobody for ``timeout_s``.
+
+        If it answers others, there is no more than a queue, which is waited for up to
+        SLICE_TIMEOUT_S.
+        """
+        asked = asyncio.ensure_future(self._in_thread(work))
+        give_up_at = asyncio.get_running_loop().time() + SLICE_TIMEOUT_S
         try:
-            async with asyncio.timeout(timeout_s):
-                return await self._in_thread(work)
-        except TimeoutError:
-            raise OSError(f"{self._folder} does not answer") from None
+            while True:
+                answers = self._answers
+                await asyncio.wait((asked,), timeout=timeout_s)
+                if asked.done():
+                    return asked.result()
+                is_late = asyncio.get_running_loop().time() >= give_up_at
+                if is_late or answers == self._answers:
+                    raise OSError(f"{self._folder} does not answer")
+        finally:
+            asked.cancel()
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        answer = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        self._answers += 1
+        return answer
 
     def _check(self, key: str) -> list[bytes]:
         """Return the checksums of the slices of ``key``; none if there is no file.
@@ -202,6 +238,9 @@ class Cache:
         crc = 0
         try:
             with path.open("rb") as file:
+                state = _state(os.fstat(file.fileno()))
+                if (checked := self._checked.get(key)) and checked.state == state:
+                    return checked.checksums
                 checksum = file.read(CHECKSUM_BYTES)
                 while pcm := file.read(SLICE_BYTES):
                     crc = zlib.crc32(pcm, crc)
@@ -210,17 +249,37 @@ class Cache:
             return []
         if not checksums or checksum != crc.to_bytes(CHECKSUM_BYTES, "big"):
             raise OSError(f"{path} is damaged and is created again")
+        self._remember(key, _Checked(state, checksums))
         return checksums
+
+    def _remember(self, key: str, checked: _Checked) -> None:
+        """Keep the checksums of ``key``, and not more than MAX_REMEMBERED."""
+        with self._lock:
+            self._checked.pop(key, None)
+            self._checked[key] = checked
+            if len(self._checked) > MAX_REMEMBERED:
+                del self._checked[next(iter(self._checked))]
 
     def _read(self, key: str, number: int) -> bytes:
         path = self._folder / key
         with path.open("rb") as file:
             file.seek(CHECKSUM_BYTES + number * SLICE_BYTES)
             pcm = file.read(SLICE_BYTES)
-        # Audio that is being played is not the least recently used.
-        with contextlib.suppress(OSError):
-            os.utime(path)
+            # What is being played is not deleted to make room.
+            with contextlib.suppress(OSError):
+                self._touch(key, file.fileno())
         return pcm
+
+    def _touch(self, key: str, file: int) -> None:
+        """Note that ``key`` is used."""
+        with self._lock:
+            status = os.fstat(file)
+            if abs(time.time() - status.st_mtime) < TOUCH_INTERVAL_S:
+                return
+            os.utime(file)
+            checked = self._checked.get(key)
+            if checked is not None and checked.state == _state(status):
+                self._checked[key] = checked._replace(state=_state(os.fstat(file)))
 
     def _write(self, key: str, pcm: bytearray) -> None:
         # Speech is private.
@@ -272,6 +331,11 @@ def _warn_if_open(folder: Path) -> None:
             "Run: chmod 700 %s",
             *(can, folder, mode, folder),
         )
+
+
+def _state(status: os.stat_result) -> tuple[int, int, int]:
+    """What changes if a file is replaced or written to."""
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _checksum(pcm: bytes | bytearray) -> bytes:

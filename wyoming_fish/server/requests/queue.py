@@ -23,6 +23,8 @@ MAX_WAITING_REQUESTS: Final = 100
 
 # Memory of a request without its text.
 REQUEST_BYTES: Final = 2048
+# Memory of a character of a name, at most.
+NAME_CHARACTER_BYTES: Final = 4
 
 # Seconds for which a reply counts as heard after audio was sent: a client that plays as it reads,
 # at 8,000 Hz, can need 5 s until it reads more.
@@ -99,9 +101,8 @@ class RequestQueue:
         reply = self.unanswered.popleft()
         self._is_heard = False
         self._unspoken -= reply.record.characters
-        size = REQUEST_BYTES + CHARACTER_BYTES * reply.record.characters
-        self._memory.give_back(size)
-        self._taken -= size
+        self._memory.give_back(reply.charged_bytes)
+        self._taken -= reply.charged_bytes
 
     def clear(self) -> None:
         """Remove all requests: they will not be spoken."""
@@ -117,11 +118,13 @@ class RequestQueue:
             self._unheard_since = _now()
         # Before any check: if one fails, this request is the one that gets the error.
         self.unanswered.append(reply)
-        self._take(REQUEST_BYTES)
+        self._take(reply, REQUEST_BYTES)
         if len(self.unanswered) > MAX_WAITING_REQUESTS + 1:
             raise EventError(f"more than {MAX_WAITING_REQUESTS} requests are waiting")
         reply.voice, reply.ssml = voice_of(event), is_ssml(event)
         reply.fallback_of = fallback_origin(event)
+        names = (reply.voice.name, reply.voice.language, reply.voice.speaker, reply.fallback_of)
+        self._take(reply, NAME_CHARACTER_BYTES * sum(len(name or "") for name in names))
         # After ``close``, it is refused when the requests before it are spoken.
         self._waiting.put_nowait(reply)
         return reply
@@ -131,12 +134,13 @@ class RequestQueue:
         _LOGGER.debug("Text: %s", text)
         if self._unspoken + len(text) > self._max_text:
             raise EventError(f"more than {self._max_text} characters are waiting")
-        self._take(CHARACTER_BYTES * len(text))
+        self._take(reply, CHARACTER_BYTES * len(text))
         self._unspoken += len(text)
         reply.add(text)
 
-    def _take(self, count: int) -> None:
+    def _take(self, reply: SynthesisRequest, count: int) -> None:
         self._memory.take(count)
+        reply.charged_bytes += count
         self._taken += count
 
 

@@ -30,6 +30,8 @@ class SynthesisRequest:
         self.ssml = ssml
         self.fallback_of: str | None = None
         """The ID of the server that asks, if this one is its fallback voice."""
+        self.charged_bytes = 0
+        """Bytes of the client's memory that are taken for it."""
         self.record = ReplyRecord()
         """What becomes of it."""
         self._limit = limit

@@ -1,0 +1,52 @@
+"""The command `wyoming-fish-say` with a key in the wrong place, and with servers that are none."""
+
+import asyncio
+import json
+
+import pytest
+
+from tests.support.listening import listening
+from wyoming_fish.cli.say import main
+
+from ..tools.saying import start_say
+
+KEY = "s3cret-passw0rd-0123456789"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [f"--api-key={KEY}", "Hi."],
+        ["--api-key", KEY, "Hi."],
+        ["Hi.", KEY],
+        ["Hi.", "--uri", KEY],
+        ["Hi.", "--uri", f"tcp://fish:{KEY}"],
+        ["Hi.", "--pace", KEY],
+    ],
+)
+def test_a_key_is_not_repeated(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever it is given to, the error names what is wrong without it."""
+    monkeypatch.setattr("sys.argv", ["wyoming-fish-say", *arguments])
+    with pytest.raises(SystemExit):
+        main()
+    said = "".join(capsys.readouterr())
+    assert "error: " in said
+    assert KEY not in said
+
+
+@pytest.mark.parametrize("info", [{"tts": 5}, {"tts": [None]}, {"tts": [{"name": 1}]}])
+async def test_a_server_that_does_not_say_what_it_is(info: dict[str, object]) -> None:
+    """It is an error in a sentence."""
+    event = json.dumps({"type": "info", "data": info}).encode() + b"\n"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(event)
+
+    async with listening(serve) as port:
+        process = await start_say("Hi.", "--uri", f"tcp://127.0.0.1:{port}")
+        _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert errors == b"The server does not speak Wyoming. Check the host and the port.\n"

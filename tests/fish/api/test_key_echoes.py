@@ -1,0 +1,73 @@
+"""Servers that repeat the key in an answer's headers: no part of it is in the error."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from tests.fish.replies import SETTINGS
+from wyoming_fish.fish import Backend, ConnectionPool, Endpoint
+from wyoming_fish.fish.api.live_connection import open_live_connection
+from wyoming_fish.fish.errors import MAX_HAPPENED_CHARS, FishError
+from wyoming_fish.fish.untrusted import hide
+
+KEY = "sk-0123456789ABCDEF9876543210FEDCBA"
+
+# Characters of the key that a text may have by chance.
+MIN_PART_CHARS = 6
+
+UPGRADE = (
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Accept: {}\r\n\r\n"
+)
+PAGE = "HTTP/1.1 200 OK\r\nContent-Type: text/{}\r\nContent-Length: 0\r\n\r\n"
+
+
+@contextlib.asynccontextmanager
+async def _server(answer: str) -> AsyncIterator[Endpoint]:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = (await reader.readuntil(b"\r\n\r\n")).split()[1]
+        writer.write(answer.encode() if path.startswith(b"/v1/tts") else b"HTTP/1.1 404 No\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(respond, "127.0.0.1", 0)
+    try:
+        yield Endpoint(KEY, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    finally:
+        server.close()
+
+
+async def _by_websocket(endpoint: Endpoint) -> None:
+    await open_live_connection(endpoint, Backend.S2_1_PRO)
+
+
+async def _by_rest(endpoint: Endpoint) -> None:
+    pool = ConnectionPool(endpoint)
+    try:
+        async with pool.acquire_rest() as rest:
+            await anext(rest.speak("Hello.", SETTINGS))
+    finally:
+        await pool.close()
+
+
+@pytest.mark.parametrize("before", [0, *range(MAX_HAPPENED_CHARS - 140, MAX_HAPPENED_CHARS, 14)])
+@pytest.mark.parametrize(("ask", "answer"), [(_by_websocket, UPGRADE), (_by_rest, PAGE)])
+async def test_the_key_in_a_header(
+    before: int, ask: Callable[[Endpoint], Awaitable[None]], answer: str
+) -> None:
+    """Also where the error is cut amid the key, and where aiohttp gives it in small letters."""
+    async with _server(answer.format("x" * before + KEY)) as endpoint:
+        with pytest.raises(FishError) as caught:
+            await ask(endpoint)
+    error = repr(caught.value).lower()
+    assert "invalid sec-websocket-accept" in error or "answers with text/" in error
+    parts = (KEY[at : at + MIN_PART_CHARS] for at in range(len(KEY) - MIN_PART_CHARS))
+    assert not [part for part in parts if part.lower() in error]
+
+
+def test_the_key_in_another_case() -> None:
+    """As it is, and in escapes."""
+    escaped = "".join(f"\\u{ord(c):04x}" for c in KEY.lower())
+    for text in (KEY.lower(), KEY.upper(), escaped, escaped.upper().replace("U", "u")):
+        assert hide(f"({text})", KEY) == "(***)"

@@ -1,0 +1,49 @@
+"""What a text that comes letter by letter takes while its end is awaited."""
+
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from wyoming_fish.fish.settings import Backend
+from wyoming_fish.fish.text import TextSettings
+from wyoming_fish.fish.text.prepared_text import PreparedText, plain
+
+LETTER = "\U0001f600"
+LETTERS = 20_000
+
+# Bytes of a letter: four in a string, twice while the string grows.
+LETTER_BYTES = 8
+
+
+async def _prepared(text: AsyncIterator[str]) -> None:
+    async for _ in PreparedText(text, Backend.S2_1_PRO, TextSettings()).text():
+        pass
+
+
+async def _plain(text: AsyncIterator[str]) -> None:
+    await plain(text, TextSettings(mode="raw"))
+
+
+@pytest.mark.parametrize("read", [_prepared, _plain])
+async def test_letters_take_no_more_than_a_text(
+    read: Callable[[AsyncIterator[str]], Awaitable[None]],
+) -> None:
+    """Of a document, and of a text for a voice that takes it whole."""
+    taken = 0
+
+    async def text() -> AsyncIterator[str]:
+        nonlocal taken
+        yield "<speak>"
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(LETTERS):
+            # A string of its own, as it comes out of an event.
+            yield LETTER.encode().decode()
+        taken = tracemalloc.get_traced_memory()[0] - before
+
+    tracemalloc.start()
+    try:
+        await read(text())
+    finally:
+        tracemalloc.stop()
+    assert 0 < taken <= LETTER_BYTES * LETTERS
