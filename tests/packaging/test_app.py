@@ -46,6 +46,7 @@ EXCEPTIONS = {
     "--client-idle-timeout": "its clients are Home Assistant and what the house lets in",
     "--write-timeout": "its clients are Home Assistant and what the house lets in",
     "--max-pending-characters": "its clients are Home Assistant and what the house lets in",
+    "--cues": "Assist writes no cues of its own",
     "--log-format": "the Supervisor shows the log as it is",
     "--demo": "the image has no voice of its own",
 }

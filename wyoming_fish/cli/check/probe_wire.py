@@ -62,7 +62,7 @@ _ORDINARY_HEADERS: Final = (
 MAX_VALUE_CHARS: Final = 120
 
 # IDs of accounts, voices, traces and requests, and e-mail addresses.
-_ID: Final = re.compile(r"[0-9a-fA-F-]{16,}|[^\s@]{1,64}@[^\s@]{1,255}")
+_ID: Final = re.compile(r"[0-9a-fA-F-]{16,}|(?<![^\s@])[^\s@]+@\S+")
 
 
 @dataclass(frozen=True)
