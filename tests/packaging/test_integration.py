@@ -36,7 +36,12 @@ def test_archive(project: Path) -> None:
     assert made[0] == made[1]
     with ZipFile(project / "dist" / "one.zip") as file:
         names = set(file.namelist())
-        assert {"manifest.json", "LICENSE", "brand/icon.png", "fish/text/sentences/ends.py"} <= names
+        assert {
+            "manifest.json",
+            "LICENSE",
+            "brand/icon.png",
+            "fish/text/sentences/ends.py",
+        } <= names
         assert not [name for name in names if "__pycache__" in name]
         for info in file.infolist():
             assert info.external_attr >> 16 == 0o100644

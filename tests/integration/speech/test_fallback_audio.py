@@ -110,3 +110,21 @@ async def test_fallback_voice_without_audio(  # noqa: PLR0917
     with pytest.raises(HomeAssistantError, match="credit"):
         await speak(hass, engine, TEXT)
     assert "The fallback voice tts.other could not speak: no audio" in caplog.text
+
+
+async def test_fallback_voice_breaks_off(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A streamed reply ends with what was heard, so that a satellite does not wait for more."""
+    monkeypatch.setattr(fallback, "AUDIO_TIMEOUT_S", 0.3)
+    entry = await add_entry()
+    voice = OtherVoice(b"\1\2" * 44100, ends=False)
+    await hass.data[DATA_COMPONENT].async_add_entities([voice])
+    engine = await select(hass, entry, "tts.other")
+    emulator.settings.faults.append(NO_CREDIT)
+    assert b"\1\2" * 1000 in await speak(hass, engine, ("The lamps ", "are on."))
+    assert "The fallback voice tts.other could not speak: no audio for 0 s" in caplog.text
