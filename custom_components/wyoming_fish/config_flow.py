@@ -15,7 +15,7 @@ from homeassistant.config_entries import (
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_API_KEY, CONF_NAME
-from homeassistant.core import callback
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.selector import TextSelector, TextSelectorConfig, TextSelectorType
@@ -33,8 +33,7 @@ from .const import (
 )
 from .coordinator import FishConfigEntry
 from .errors import account_errors, form_error
-from .fish import Endpoint, FishError
-from .fish.api.account import Account, Credit
+from .fish import Credit, Endpoint, FishClient, FishError
 from .fish.errors import UnsupportedError
 from .fish.settings import FISH_URL
 from .voice_form import VoiceForm
@@ -117,7 +116,9 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
     async def _search(self, values: dict[str, Any]) -> ConfigFlowResult:
-        self._form = VoiceForm(self._account(), values, known={}, own_server=self._own_server)
+        self._form = VoiceForm(
+            _client(self.hass, self._data), values, known={}, own_server=self._own_server
+        )
         return await self.async_step_search()
 
     async def async_step_search(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -201,11 +202,6 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
             description_placeholders=self._placeholders,
         )
 
-    def _account(self) -> Account:
-        """Return the account that the data are of."""
-        endpoint = Endpoint(self._data[CONF_API_KEY], self._data[CONF_BASE_URL])
-        return Account(endpoint, async_get_clientsession(self.hass))
-
     async def _check(self) -> tuple[Credit | None, dict[str, str]]:
         """Ask whose the key is, which becomes the flow's unique id.
 
@@ -215,7 +211,7 @@ class FishConfigFlow(ConfigFlow, domain=DOMAIN):
             return None, errors
         credit = None
         try:
-            credit = await self._account().credit()
+            credit = await _client(self.hass, self._data).credit()
             unique_id = credit.user_id
         except UnsupportedError:
             # A self-hosted server has no wallets: it is known by its address.
@@ -271,7 +267,7 @@ class VoiceSubentryFlow(ConfigSubentryFlow):
             return self.async_abort(reason="entry_not_loaded")
         data = entry.runtime_data
         self._form = VoiceForm(
-            data.account,
+            _client(self.hass, entry.data),
             {CONF_NAME: "", **values},
             known=data.voices.data,
             own_server=data.voices.own_server,
@@ -329,3 +325,9 @@ def _base_url(user_input: Mapping[str, Any]) -> str:
 
 def _is_address(unique_id: str | None) -> bool:
     return unique_id is not None and "://" in unique_id
+
+
+def _client(hass: HomeAssistant, data: Mapping[str, Any]) -> FishClient:
+    """Return a client of the account that the data are of."""
+    endpoint = Endpoint(data[CONF_API_KEY], data[CONF_BASE_URL])
+    return FishClient(endpoint, session=async_get_clientsession(hass))

@@ -15,8 +15,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from . import issues
 from .const import CONF_VOICE
 from .errors import translated
-from .fish import ConnectionPool, FishError
-from .fish.api.account import Account, Credit, Voice
+from .fish import Credit, FishClient, FishError, Voice
 from .fish.errors import KeyRefusedError, UnsupportedError, VoiceNotFoundError
 
 _LOGGER = logging.getLogger(__name__)
@@ -35,8 +34,7 @@ BOOKING_TIME = 60
 class FishData:
     """What a set up entry works with."""
 
-    account: Account
-    pool: ConnectionPool
+    fish: FishClient
     credit: "CreditCoordinator"
     voices: "VoicesCoordinator"
     first_audio: dict[str, float] = field(default_factory=dict)
@@ -52,8 +50,8 @@ class FishCoordinator[DataT](DataUpdateCoordinator[DataT]):
     config_entry: FishConfigEntry
     subject: str
 
-    def __init__(self, hass: HomeAssistant, entry: FishConfigEntry, account: Account) -> None:
-        """Take the account of ``entry``."""
+    def __init__(self, hass: HomeAssistant, entry: FishConfigEntry, fish: FishClient) -> None:
+        """Take the client of ``entry``."""
         super().__init__(
             hass,
             _LOGGER,
@@ -61,7 +59,7 @@ class FishCoordinator[DataT](DataUpdateCoordinator[DataT]):
             name=f"{entry.title} {self.subject}",
             update_interval=UPDATE_INTERVAL,
         )
-        self.account = account
+        self.fish = fish
 
     @override
     async def _async_update_data(self) -> DataT:
@@ -89,7 +87,7 @@ class CreditCoordinator(FishCoordinator[Credit | None]):
     @override
     async def _ask(self) -> Credit | None:
         try:
-            credit = await self.account.credit()
+            credit = await self.fish.credit()
         except UnsupportedError:
             return None
         issues.check_credit(self.hass, self.config_entry, credit.amount)
@@ -122,14 +120,14 @@ class VoicesCoordinator(FishCoordinator[dict[str, Voice]]):
 
     @override
     async def _ask(self) -> dict[str, Voice]:
-        voices = {voice.id: voice for voice in await self.account.voices()}
+        voices = {voice.id: voice for voice in await self.fish.voices()}
         if self.own_server and not voices:
             return voices
         for subentry in self.config_entry.subentries.values():
             voice_id = subentry.data[CONF_VOICE]
             if voice_id is not None and voice_id not in voices:
                 try:
-                    voices[voice_id] = await self.account.voice(voice_id)
+                    voices[voice_id] = await self.fish.voice(voice_id)
                 except VoiceNotFoundError:
                     issues.voice_is_gone(self.hass, self.config_entry, subentry)
                     continue

@@ -48,7 +48,7 @@ def _account(entry: FishConfigEntry) -> dict[str, Any]:
             "count": len(data.voices.data),
         },
         "last_first_audio": [data.first_audio.get(voice) for voice in entry.subentries],
-        "warm_sockets": data.pool.idle,
+        "warm_sockets": data.fish.status.idle,
     }
 
 

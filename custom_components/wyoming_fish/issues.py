@@ -18,7 +18,7 @@ from .const import (
     SUCCESSOR_BACKEND,
     VOICES_URL,
 )
-from .fish.api.account import LOW_CREDIT
+from .fish import LOW_CREDIT
 from .markdown import escaped
 
 VOICE_ISSUES = ("voice_gone", "voice_silent")

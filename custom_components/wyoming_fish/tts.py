@@ -1,6 +1,5 @@
 """Speech: a text-to-speech entity for each voice."""
 
-import contextlib
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, override
@@ -35,8 +34,7 @@ from .containers import AudioFile
 from .coordinator import FishConfigEntry
 from .entity import voice_device
 from .errors import OptionError, translated, translated_option
-from .fish import Backend, FishError, SpeechSettings, TextSettings, speak
-from .fish.client import KEEPALIVE_INTERVAL_S
+from .fish import KEEPALIVE_INTERVAL_S, Backend, FishError, SpeechSettings, TextSettings
 from .fish.errors import (
     KeyRefusedError,
     NoAudioError,
@@ -115,7 +113,7 @@ class FishTextToSpeech(TextToSpeechEntity):
     def _prewarm_if_it_speaks(self, engine: str) -> None:
         """Open a connection if ``engine`` is this voice."""
         if engine == self.entity_id:
-            self._data.pool.prewarm(self._backend)
+            self._data.fish.prewarm(self._backend)
 
     @callback
     @override
@@ -134,7 +132,7 @@ class FishTextToSpeech(TextToSpeechEntity):
         except OptionError as error:
             raise translated_option(error) from error
         # The first text may be a while yet; Home Assistant has to start ffmpeg first, too.
-        self._data.pool.prewarm(settings.backend)
+        self._data.fish.prewarm(settings.backend)
         ssml = options[ATTR_TEXT_FORMAT] == "ssml"
         speech = self._speech(request, settings, text, ssml=ssml)
         return TTSAudioResponse(file.extension, file.filled(speech))
@@ -182,19 +180,16 @@ class FishTextToSpeech(TextToSpeechEntity):
         metrics = ReplyMetrics()
         message = _Message(request.message_gen)
         try:
-            async with contextlib.aclosing(
-                speak(
-                    self._data.pool,
-                    message.pieces(),
-                    settings,
-                    text,
-                    ssml=ssml,
-                    voice=self._voice_id,
-                    bridge=KEEPALIVE_INTERVAL_S,
-                    metrics=metrics,
-                )
-            ) as speech:
-                async for pcm in speech:
+            async with self._data.fish.speak(
+                message.pieces(),
+                settings,
+                text,
+                ssml=ssml,
+                resolve_voice=self._voice_id,
+                keepalive_s=KEEPALIVE_INTERVAL_S,
+                metrics=metrics,
+            ) as reply:
+                async for pcm in reply:
                     yield pcm
         except FishError as error:
             self._failed(error, settings)

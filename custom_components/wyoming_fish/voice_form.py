@@ -32,8 +32,7 @@ from .const import (
     VOICES_URL,
 )
 from .errors import OptionError, form_error
-from .fish import Backend, FishError, Latency
-from .fish.api.account import Account, Voice
+from .fish import Backend, FishClient, FishError, Latency, Voice
 from .fish.errors import VoiceNotFoundError
 from .fish.settings import voice_id_in
 from .markdown import escaped
@@ -58,13 +57,13 @@ class VoiceForm:
 
     def __init__(
         self,
-        account: Account,
+        fish: FishClient,
         values: Mapping[str, Any],
         *,
         known: Mapping[str, Voice],
         own_server: bool,
     ) -> None:
-        """Take the account to search, and a voice's values so far.
+        """Take the client of the account to search, and a voice's values so far.
 
         ``known`` are the voices of which something is known already, by their ids. A name is asked
         for if CONF_NAME is among the values. A self-hosted server need not list its voices: there,
@@ -72,7 +71,7 @@ class VoiceForm:
         """
         self.placeholders = {"voices_url": VOICES_URL, "samples": "–"}
         """What the texts of both forms and their errors name."""
-        self._account = account
+        self._fish = fish
         self._own_server = own_server
         self._values: dict[str, Any] = {
             CONF_BACKEND: DEFAULT_BACKEND.value,
@@ -99,9 +98,9 @@ class VoiceForm:
         title = query.get(CONF_TITLE, "").strip()
         try:
             if voice_id := voice_id_in(title):
-                voices = [await self._account.voice(voice_id)]
+                voices = [await self._fish.voice(voice_id)]
             else:
-                voices = await self._account.search(
+                voices = await self._fish.search(
                     title,
                     language=fish_language(query.get(CONF_LANGUAGE, "")),
                     own=query[CONF_OWN],

@@ -8,12 +8,17 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from ..fish.api.proxies import proxy_for
-from ..fish.errors import FishError
-from ..fish.settings import VOICE_ID, Endpoint, SpeechSettings
+from ..fish import (
+    Endpoint,
+    FishError,
+    Pronunciation,
+    SpeechSettings,
+    TextSettings,
+    parse_pronunciations,
+    proxy_for,
+)
+from ..fish.settings import VOICE_ID
 from ..fish.text.cues import Cues
-from ..fish.text.pronunciations import Pronunciation, parse_pronunciations
-from ..fish.text.settings import TextSettings
 from ..uri import ListenAddress, got
 from .flags import FLAGS, read_flags
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
+from . import clock
 from .errors import (
     FishError,
     KeyRefusedError,
@@ -82,17 +82,17 @@ class ReplyMetrics:
     def write(self) -> None:
         """Some text has come."""
         if self.text_began is None:
-            self.text_began = _now()
+            self.text_began = clock.now()
 
     def complete(self) -> None:
         """There is no more text."""
         if self.text_ended is None:
-            self.text_ended = _now()
+            self.text_ended = clock.now()
 
     def send(self, text: str) -> None:
         """A piece of it was sent to Fish."""
         if self.sent is None:
-            self.sent = _now()
+            self.sent = clock.now()
         self.billed += size_of(text)
 
     def fail(self, error: FishError, size: int) -> bool:
@@ -108,7 +108,7 @@ class ReplyMetrics:
     def hear(self, seconds: float) -> None:
         """So many seconds of audio have come."""
         if self.heard is None:
-            self.heard = _now()
+            self.heard = clock.now()
         self.audio += seconds
 
 
@@ -121,7 +121,3 @@ def size_of(text: str) -> int:
     """Bytes of ``text``, by which Fish bills."""
     # What is no Unicode is refused where it is sent.
     return len(text.encode(errors="surrogatepass"))
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -15,10 +15,7 @@ from wyoming.error import Error
 
 from ..cli.demo import demo
 from ..cli.options import Options
-from ..fish.api.account import Account
-from ..fish.connections.pool import ConnectionPool
-from ..fish.owner import Owner, owner_at
-from ..fish.settings import Endpoint
+from ..fish import Endpoint, FishClient, Owner, clock, owner_at
 from ..uri import ListenAddress
 from .admission import Client, given_up
 from .connection import STOP_LINGER_S, Connection
@@ -95,8 +92,7 @@ class Server:
 
     def __init__(self, options: Options, endpoint: Endpoint) -> None:
         self._options = options
-        self._endpoint = endpoint
-        self._pool = ConnectionPool(
+        self._fish = FishClient(
             endpoint,
             concurrency=options.concurrency,
             warm=options.warm,
@@ -104,8 +100,7 @@ class Server:
             # Else it is for the backend to say.
             timestamps=options.resume or None,
         )
-        self._account = Account(endpoint)
-        self._catalog = VoiceCatalog(self._account, options.speech)
+        self._catalog = VoiceCatalog(self._fish, options.speech)
         self._request_log = RequestLog()
         self._cache = (
             Cache(options.cache, options.cache_size * 10**6, endpoint.base_url)
@@ -113,7 +108,7 @@ class Server:
             else None
         )
         self._synthesis = Synthesis(
-            self._pool, self._catalog, options, self._request_log, self._cache
+            self._fish, self._catalog, options, self._request_log, self._cache
         )
         self._connections: dict[asyncio.Task[None], Client[Connection]] = {}
         """In the order of their coming."""
@@ -131,7 +126,7 @@ class Server:
     def stop(self) -> None:
         """Begin to stop: from now on STOP_TIMEOUT_S runs."""
         if not self.stopping.is_set():
-            self._stop_by = asyncio.get_running_loop().time() + STOP_TIMEOUT_S
+            self._stop_by = clock.now() + STOP_TIMEOUT_S
             self.stopping.set()
 
     async def within_stop(self, closing: Awaitable[object]) -> None:
@@ -183,10 +178,9 @@ class Server:
             def at_the_end(close: Callable[[], Awaitable[object]]) -> None:
                 stack.push_async_callback(lambda: self.within_stop(close()))
 
-            at_the_end(self._account.close)
             if self._cache is not None:
                 at_the_end(self._cache.close)
-            at_the_end(self._pool.close)
+            at_the_end(self._fish.close)
             if self._options.http is not None:
                 self._status_server = self._new_status_server(self._options.http)
                 await self._status_server.__aenter__()
@@ -195,7 +189,7 @@ class Server:
             stack.push_async_callback(self._drain)
             refreshing = asyncio.create_task(self._catalog.refresh_periodically())
             at_the_end(partial(_cancelled, refreshing))
-            self._pool.prewarm(self._options.speech.backend)
+            self._fish.prewarm(self._options.speech.backend)
             self._resources = stack.pop_all()
         return self
 
@@ -213,9 +207,7 @@ class Server:
 
         context = ServerContext(
             self._options,
-            self._endpoint,
-            self._pool,
-            self._account,
+            self._fish,
             self._catalog,
             self._synthesis,
             self._request_log,
@@ -309,7 +301,7 @@ class Server:
             for task in speaking:
                 task.cancel()
         rest = {*speaking, *self._connections, *self._refusals}
-        await _wait(rest, min(_now() + STOP_LINGER_S, self._stop_by))
+        await _wait(rest, min(clock.now() + STOP_LINGER_S, self._stop_by))
         for task in rest:
             task.cancel()
         await _wait(rest, self._stop_by)
@@ -318,7 +310,7 @@ class Server:
 async def _wait(tasks: Iterable[asyncio.Task[Any]], until: float) -> None:
     """Wait for what is not done of the tasks, at most until the loop's time ``until``."""
     if left := [task for task in tasks if not task.done()]:
-        await asyncio.wait(left, timeout=max(0, until - _now()))
+        await asyncio.wait(left, timeout=max(0, until - clock.now()))
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
@@ -332,7 +324,3 @@ async def _logged(work: Background) -> None:
         await work
     except Exception:
         _LOGGER.exception("The server is not announced; please report this")
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -93,8 +93,7 @@ class _GaugeCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The metrics, made anew."""
-        pool, request_log = self._context.pool, self._context.request_log
-        limiter = pool.limiter
+        fish, request_log = self._context.fish.status, self._context.request_log
         yield InfoMetricFamily(
             "wyoming_fish", "The server.", {"version": __version__, "backend": self._backend}
         )
@@ -104,11 +103,11 @@ class _GaugeCollector(Collector):
         for reason, number in request_log.refused.items():
             refused.add_metric([reason], number)
         yield refused
-        yield _gauge("sessions", "Sessions with Fish Audio under way.", limiter.taken)
-        yield _gauge("sessions_limit", "Sessions that the account may have at once.", limiter.limit)
-        yield _gauge("queue", "Replies that wait for one.", limiter.waiting)
+        yield _gauge("sessions", "Sessions with Fish Audio under way.", fish.sessions)
+        yield _gauge("sessions_limit", "Sessions that the account may have at once.", fish.limit)
+        yield _gauge("queue", "Replies that wait for one.", fish.waiting)
         queue = _counter_family("queue_seconds", "Seconds that replies have waited for one.")
-        queue.add_metric([], limiter.waited)
+        queue.add_metric([], fish.waited_s)
         yield queue
         yield _gauge(
             "characters_sent",
@@ -120,13 +119,13 @@ class _GaugeCollector(Collector):
             "Characters that it may be sent in an hour; 0: no limit.",
             self._context.options.max_characters_per_hour,
         )
-        yield _gauge("sockets_idle", "Sockets open for the next replies.", pool.idle)
+        yield _gauge("sockets_idle", "Sockets open for the next replies.", fish.idle)
         opened = _counter_family("sockets_opened", "Sockets opened.")
-        opened.add_metric([], pool.opened)
+        opened.add_metric([], fish.opened)
         yield opened
         warm = _counter_family("warm", "Sessions, by whether a socket was open for them.", "result")
-        warm.add_metric(["hit"], pool.acquired_ready)
-        warm.add_metric(["miss"], pool.acquired - pool.acquired_ready)
+        warm.add_metric(["hit"], fish.acquired_ready)
+        warm.add_metric(["miss"], fish.acquired - fish.acquired_ready)
         yield warm
         if (credit := self._readiness.credit) is not None:
             yield _gauge("credit_dollars", "API credit, as of the last minute.", float(credit))

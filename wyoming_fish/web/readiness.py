@@ -7,6 +7,7 @@ import logging
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from ..fish import clock
 from ..fish.errors import FishError, UnsupportedError
 from ..fish.settings import Backend
 from .context import ServerContext
@@ -65,7 +66,7 @@ class Readiness:
             return ReadinessState(ready=False, says=trouble)
         if self.credit is None:
             # Without a wallet there is nothing that tells whether a key is good.
-            return ReadinessState(ready=True, says=f"{self._context.endpoint.name} answers.")
+            return ReadinessState(ready=True, says=f"{self._context.fish.endpoint.name} answers.")
         free = self._context.options.speech.backend is Backend.S2_1_PRO_FREE
         if self.credit <= 0 and not free:
             # It answers all the same, and says what is wrong.
@@ -75,21 +76,20 @@ class Readiness:
         return ReadinessState(ready=True, says="Fish Audio answers, and the key is good.")
 
     def _trouble(self) -> str:
+        fish = self._context.fish
         if self._known_until is None:
-            return f"{self._context.endpoint.name} has not answered yet."
+            return f"{fish.endpoint.name} has not answered yet."
         if self._failure:
             return self._failure
-        if not self._context.pool.ready:
+        if not fish.status.is_ready:
             # No client comes until it is ready, so that nothing else would try.
             self._context.synthesis.prewarm()
-            return (
-                f"{self._context.endpoint.name} answers, but no connection for speech is open yet."
-            )
+            return f"{fish.endpoint.name} answers, but no connection for speech is open yet."
         return ""
 
     async def _renew(self) -> None:
         """Ask Fish where what it said has grown old, but do not wait for long."""
-        if self._asking is None and (self._known_until is None or _now() >= self._known_until):
+        if self._asking is None and (self._known_until is None or clock.now() >= self._known_until):
             self._asking = asyncio.create_task(self._credit())
             self._asking.add_done_callback(self._note)
         if self._asking is not None:
@@ -108,16 +108,12 @@ class Readiness:
         else:
             _LOGGER.error("Checking the account failed; please report this", exc_info=error)
             self._failure = _INTERNAL
-        self._known_until = _now() + (FAILURE_TTL_S if self._failure else OK_TTL_S)
+        self._known_until = clock.now() + (FAILURE_TTL_S if self._failure else OK_TTL_S)
 
     async def _credit(self) -> Decimal | None:
         try:
-            return (await self._context.account.credit()).amount
+            return (await self._context.fish.credit()).amount
         except UnsupportedError:
             # A server without wallets asks for its key here, if it has one.
-            await self._context.account.voices()
+            await self._context.fish.voices()
             return None
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

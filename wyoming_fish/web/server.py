@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from .. import __version__
-from ..fish.api.account import Voice
+from ..fish import Voice
 from ..fish.cpu_turns import cpu_owner, cpu_turn
 from ..fish.owner import owner_at
 from ..server.requests.log import ReplyRecord
@@ -67,7 +67,7 @@ class StatusServer:
         self._listed: tuple[Voice, ...] = ()
         self._listing = _listing(self._listed)
         """These voices, encoded."""
-        policy = content_policy(context.endpoint.base_url)
+        policy = content_policy(context.fish.endpoint.base_url)
         self._headers = {
             "Content-Security-Policy": policy,
             "Referrer-Policy": "no-referrer",
@@ -166,8 +166,7 @@ class StatusServer:
 
     async def _state(self, request: web.Request) -> web.Response:
         state, credit = await self._readiness.look(), self._readiness.credit
-        context = self._context
-        limiter = context.pool.limiter
+        context, fish = self._context, self._context.fish.status
         return web.json_response(
             {
                 "version": __version__,
@@ -177,10 +176,10 @@ class StatusServer:
                 "backend": context.options.speech.backend,
                 "sample_rate": context.options.speech.sample_rate,
                 "clients": context.request_log.clients,
-                "sessions": limiter.taken,
-                "limit": limiter.limit,
-                "waiting": limiter.waiting,
-                "idle_sockets": context.pool.idle,
+                "sessions": fish.sessions,
+                "limit": fish.limit,
+                "waiting": fish.waiting,
+                "idle_sockets": fish.idle,
                 "voices": len(context.catalog.voices),
                 "replies": [
                     _record_to_json(record) for record in reversed(context.request_log.replies)

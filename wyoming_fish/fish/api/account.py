@@ -10,8 +10,7 @@ import re
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeGuard
+from typing import Any, Final, TypeGuard
 from urllib.parse import quote
 
 from ..errors import (
@@ -21,13 +20,10 @@ from ..errors import (
     UnsupportedError,
     VoiceNotFoundError,
 )
-from ..settings import Endpoint, is_voice_id
+from ..settings import is_voice_id
 from ..untrusted import one_line
 from . import self_hosted
 from .http import HttpClient
-
-if TYPE_CHECKING:
-    import aiohttp
 
 __all__ = ["LOW_CREDIT", "Account", "Credit", "Voice"]
 
@@ -92,30 +88,11 @@ class Voice:
 
 
 class Account:
-    """A Fish Audio account.
+    """A Fish Audio account. Every method raises FishError."""
 
-    Takes the aiohttp session handed in and leaves it open, or makes its own, which
-    ``async with`` or ``close()`` closes. Every method raises FishError.
-    """
-
-    def __init__(self, endpoint: Endpoint, session: aiohttp.ClientSession | None = None) -> None:
-        self._endpoint = endpoint
-        self._http = HttpClient(endpoint, session)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the session if it is its own."""
-        await self._http.close()
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+        self._endpoint = http.endpoint
 
     async def credit(self) -> Credit:
         """The API credit and whose it is; the cheapest way to see whether a key is good.
@@ -150,7 +127,8 @@ class Account:
         """Up to ``limit`` voices, most used first, of everyone's or only the account's own."""
         query = {"sort_by": "task_count"}
         if title:
-            query["title"] = title
+            # Half of a surrogate pair cannot be asked for.
+            query["title"] = title.encode(errors="replace").decode()
         if language:
             query["language"] = language
         if own:
@@ -171,6 +149,8 @@ class Account:
 
     async def voice(self, voice_id: str) -> Voice:
         """One voice. Raises VoiceNotFoundError where it is not, or is somebody's own."""
+        if not is_voice_id(voice_id):
+            raise VoiceNotFoundError(f"{voice_id} is not a voice ID.")
         try:
             voice = _voice(await self._get(f"/model/{quote(voice_id, safe='')}"))
         except FishError as error:

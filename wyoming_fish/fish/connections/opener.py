@@ -7,6 +7,7 @@ import logging
 import ssl
 from typing import Final
 
+from .. import clock
 from ..api.live_connection import LiveConnection, open_live_connection
 from ..errors import FishConnectionError, NoWebsocketError, UnavailableError
 from ..settings import Backend, Endpoint
@@ -62,19 +63,19 @@ class ConnectionOpener:
         """A connection has turned out to be good."""
         self.failures = 0
         self.retry_at = float("-inf")
-        self._breaker.opened()
+        self._breaker.record_open()
 
     def failed(self, *, slowly: bool = False) -> None:
         """No good connection came about; ``slowly`` where the time ran out."""
-        self._breaker.failed(slowly=slowly)
+        self._breaker.record_failure(slowly=slowly)
         delay = min(RETRY_DELAY_S * 2.0**self.failures, MAX_RETRY_DELAY_S)
         self.failures += 1
-        self.retry_at = asyncio.get_running_loop().time() + delay
+        self.retry_at = clock.now() + delay
 
     async def open(self, backend: Backend) -> LiveConnection:
         """Open a connection. Raises FishError."""
         if self.failures >= FREE_FAILURES:
-            now = asyncio.get_running_loop().time()
+            now = clock.now()
             at = max(self._next_open, now)
             self._next_open = at + MIN_OPEN_INTERVAL_S
             await asyncio.sleep(at - now)
@@ -84,7 +85,7 @@ class ConnectionOpener:
         try:
             connection = await self._open_either(backend)
         except NoWebsocketError:
-            self._breaker.refused()
+            self._breaker.mark_unsupported()
             raise
         except (FishConnectionError, UnavailableError) as error:
             error.hide(self._endpoint.api_key)

@@ -10,6 +10,7 @@ from typing import Final
 from wyoming.event import Event
 from wyoming.tts import SynthesizeVoice
 
+from ...fish import clock
 from ..events import EventError, fallback_origin, is_ssml, text_of, voice_of
 from ..memory_budget import CHARACTER_BYTES, MemoryShare
 from .request import SynthesisRequest
@@ -54,14 +55,16 @@ class RequestQueue:
     @property
     def unheard_since(self) -> float | None:
         """The loop's time since which a reply waits for audio; None if no reply does."""
-        if not self.unanswered or (self._is_heard and _now() < self._unheard_since + HEARD_FOR_S):
+        if not self.unanswered or (
+            self._is_heard and clock.now() < self._unheard_since + HEARD_FOR_S
+        ):
             return None
         return self._unheard_since
 
     def hear(self, pcm: bytes) -> None:
         """Note that audio of the first reply was sent. The silence in pauses does not count."""
         if pcm != bytes(len(pcm)):
-            self._unheard_since, self._is_heard = _now(), True
+            self._unheard_since, self._is_heard = clock.now(), True
 
     def add(self, event: Event) -> None:
         """Take a `synthesize` with all of its text. Raises as ``begin`` does."""
@@ -114,7 +117,7 @@ class RequestQueue:
         reply = SynthesisRequest(SynthesizeVoice(), self._max_text, streamed=streamed)
         reply.record.host = self._host
         if not self.unanswered:
-            self._unheard_since = _now()
+            self._unheard_since = clock.now()
         # First, since whatever is wrong with it, this reply is then the one to be refused.
         self.unanswered.append(reply)
         self._take(REPLY_BYTES)
@@ -138,7 +141,3 @@ class RequestQueue:
     def _take(self, count: int) -> None:
         self._memory.take(count)
         self._taken += count
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
