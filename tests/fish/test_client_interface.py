@@ -6,14 +6,17 @@ import re
 import textwrap
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from tests.fish.replies import SENTENCES, SETTINGS, TEXT, fish, words
+from tests.support.certificates import self_signed
 from wyoming_fish import fish as package
 from wyoming_fish.emulator import Emulator, EmulatorSettings, decode_code_voice
 from wyoming_fish.fish import (
     Backend,
+    CertificateError,
     ClosedError,
     Endpoint,
     FishClient,
@@ -208,3 +211,17 @@ async def test_a_websocket_can_be_checked_alone() -> None:
         assert check.limit == 9
         assert check.upgrade_s > 0
         await emulator.wait_for(lambda e: e.sockets_open == 0)
+
+
+async def test_a_certificate_is_checked_by_the_system_if_nothing_else_is_said(
+    tmp_path: Path,
+) -> None:
+    """Without trust of its own, the client refuses a server that this machine does not trust."""
+    serving = self_signed(tmp_path)
+    async with await asyncio.start_server(lambda *_: None, "localhost", 0, ssl=serving) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with FishClient(Endpoint("key", f"https://localhost:{port}")) as client:
+            with pytest.raises(CertificateError):
+                await client.check_websocket(Backend.S1)
+            with pytest.raises(CertificateError):
+                await client.credit()

@@ -6,7 +6,6 @@ import contextlib
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from dataclasses import replace
-from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from .api.account import Account, Credit, Voice
@@ -14,6 +13,7 @@ from .api.http import HttpClient
 from .api.live_connection import open_live_connection
 from .api.tts import TtsClient
 from .connections.limiter import ConcurrencyLimiter
+from .connections.opener import ConnectionOpener
 from .connections.pool import IDLE_TIMEOUT_S, ConnectionPool
 from .owner import NO_OWNER, Owner
 from .reply_metrics import ReplyMetrics
@@ -117,25 +117,16 @@ class FishClient:
         self._http = HttpClient(endpoint, session, ssl_context, idle_timeout_s)
         self._account = Account(self._http)
         limiter = ConcurrencyLimiter(concurrency)
+        opener = ConnectionOpener(endpoint, ssl_context, timestamps)
+        rest = TtsClient(self._http, limiter.set_limit)
         self._pool = ConnectionPool(
-            endpoint,
-            limiter,
-            TtsClient(self._http, limiter.set_limit),
-            warm=warm,
-            idle_timeout_s=idle_timeout_s,
-            ssl_context=ssl_context,
-            timestamps=timestamps,
+            endpoint, limiter, opener, rest, warm=warm, idle_timeout_s=idle_timeout_s
         )
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def close(self) -> None:
@@ -180,37 +171,32 @@ class FishClient:
         metrics: ReplyMetrics | None = None,
         owner: Owner = NO_OWNER,
     ) -> AsyncIterator[SpokenReply]:
-        """Speak ``text`` while it is being written: a string, or any pieces of text, cut anywhere.
+        """Speak ``text``, a string or pieces of text cut anywhere, while it is being written.
 
-        One reply is one session, so the voice stays the same throughout, unless the text pauses for
-        long. ``voice`` is a short form for that of ``settings``. Text without a letter or a number
-        gives nothing and costs nothing. With ``keepalive_s`` there is a little silence whenever so
-        many seconds have passed without audio, and where an encoder has to be flushed: see Silence.
+        It is cleaned by ``text_settings`` and spoken by ``settings``, in ``voice`` if that is set.
+        SSML (``ssml``, or a text that begins with `<speak`, unless it is to be raw) is read to its
+        end first, and has a session for each voice, speed and volume in it. ``resolve_voice`` gives
+        the ID of a voice that it names, or raises VoiceNotFoundError: then that of ``settings``
+        speaks. Any other reply is one session, unless the text pauses for long. Text without a
+        letter or a number gives nothing and costs nothing.
 
-        The text is cleaned by ``text_settings`` as it comes. With ``ssml``, or if it begins with
-        `<speak`, it is read to its end first (unless it is to be raw), and then has a session for
-        each voice, speed and volume in it. ``resolve_voice`` gives the id of a voice that it names,
-        or raises VoiceNotFoundError; what has no voice is spoken by that of ``settings``.
+        A dropped connection, a limit or an overload is tried again while nothing has been heard,
+        and later if it is certain what has been (SpokenTextTracker), which needs a websocket with
+        timestamps. Without a websocket, speech goes by REST, a sentence at a time.
 
-        What passes (a dropped connection, a limit, an overload) is tried again while nothing has
-        been heard, and after that if it is certain what has been: see SpokenTextTracker, which
-        needs a websocket with timestamps. If there is no websocket, speech goes by REST, a sentence
-        at a time.
+        ``keepalive_s`` is the seconds without audio after which a little silence is given: see
+        Silence. ``first_audio_timeout_s`` is for a caller that has another voice: the seconds from
+        the first words sent, and as many for a session, after which silence is an error. A
+        self-hosted server is given the time that it needs.
 
-        ``first_audio_timeout_s`` is for a caller that has another voice: the seconds after which it
-        is an error that nothing has been heard. They begin as the first words are sent; a wait for
-        one of the account's sessions has as many of its own. A self-hosted server is given the time
-        that it needs.
+        No more than about half a minute of speech is sent for before the listener has taken the
+        audio. ``spend`` is told the characters of each piece before it is sent, and 0 before a
+        session; less than 0 if Fish refused what was sent. It raises a FishError if there may be no
+        more: what was sent is spoken, and then the error is raised.
 
-        However long the text is, no more than some half a minute of it is sent before the listener
-        has taken the audio. ``spend`` is told the characters of each piece before it is sent, and 0
-        before a session; less than 0 if Fish refused what was sent. It raises a FishError if there
-        may be no more: what was sent is spoken, and then the error is raised.
-
-        ``metrics`` is what the reply has, a new one for each. ``owner`` is the party that the reply
-        is for. While replies wait for the account's sessions, owners have equal shares of them: a
-        session may then end early, and the text goes on in a later one. Replies without an owner
-        share one.
+        ``metrics`` is filled in, a new one for each reply. ``owner`` is the party that the reply is
+        for, by default one for all. While replies wait for a session, owners have equal shares: a
+        session may then end early, and the text goes on in a later one.
 
         Leaving closes all that the reply has opened. Fish has no other way to be interrupted.
         """
@@ -220,22 +206,12 @@ class FishClient:
         pieces = _whole(text) if isinstance(text, str) else text
         prepared = PreparedText(pieces, settings.backend, text_settings, ssml=ssml)
         synthesizer = Synthesizer(
-            self._pool,
-            self.read_aheads,
-            settings,
-            first_audio_timeout_s,
-            metrics,
-            spend,
-            owner,
+            self._pool, self.read_aheads, settings, first_audio_timeout_s, metrics, spend, owner
         )
         audio = synthesizer.audio(prepared, resolve_voice)
         if keepalive_s:
-            silence = Silence(
-                keepalive_s,
-                settings.sample_rate,
-                synthesizer.is_pending,
-                lambda: metrics.text_began,
-            )
+            is_pending, rate = synthesizer.is_pending, settings.sample_rate
+            silence = Silence(keepalive_s, rate, is_pending, lambda: metrics.text_began)
             audio = with_keepalive(audio, silence)
         async with contextlib.aclosing(audio):
             yield SpokenReply(audio, metrics)

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from wyoming.error import Error
@@ -184,7 +183,7 @@ class Server:
             if self._options.http is not None:
                 self._status_server = self._new_status_server(self._options.http)
                 await self._status_server.__aenter__()
-                at_the_end(partial(self._status_server.__aexit__, None, None, None))
+                at_the_end(self._status_server.__aexit__)
             self._listener = await listen(self._options.uri, self._new_stream)
             stack.push_async_callback(self._drain)
             refreshing = asyncio.create_task(self._catalog.refresh_periodically())
@@ -193,12 +192,7 @@ class Server:
             self._resources = stack.pop_all()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.stop()
         await self._resources.aclose()
 

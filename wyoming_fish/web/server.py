@@ -8,7 +8,6 @@ import logging
 from collections.abc import Iterable
 from functools import partial
 from importlib.resources import files
-from types import TracebackType
 from typing import Any, Final, Self
 
 from aiohttp import web
@@ -123,12 +122,7 @@ class StatusServer:
         _LOGGER.info("The page is at %s", " and, from other machines, at ".join(urls))
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._listener is not None:
             self._listener.close()
         await self._runner.cleanup()

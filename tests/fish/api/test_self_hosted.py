@@ -13,7 +13,7 @@ from tests.support.listening import listening
 from wyoming_fish.emulator import Emulator, EmulatorSettings, FishSpeechEmulator, decode_code_voice
 from wyoming_fish.emulator.voices.tone import speak_tones
 from wyoming_fish.fish import Endpoint, FishClient, Latency, SpeechSettings, TextSettings, Voice
-from wyoming_fish.fish.api.self_hosted import Resampler
+from wyoming_fish.fish.api.self_hosted import resampler
 from wyoming_fish.fish.errors import (
     FishConnectionError,
     FishError,
@@ -115,10 +115,10 @@ def _frequency(pcm: bytes, rate: int) -> float:
 def test_blocks_join_without_a_seam() -> None:
     """However the samples are cut into blocks, the same come out."""
     tone = array.array("h", (round(9000 * math.sin(at / 20)) for at in range(9000))).tobytes()
-    whole = Resampler(16000).feed(tone)
+    whole = resampler(16000)(tone)
     for size in (2, 662, 8820):
-        resampler = Resampler(16000)
-        cut = b"".join(resampler.feed(tone[at : at + size]) for at in range(0, len(tone), size))
+        resample = resampler(16000)
+        cut = b"".join(resample(tone[at : at + size]) for at in range(0, len(tone), size))
         assert cut == whole
 
 

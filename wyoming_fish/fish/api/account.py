@@ -88,17 +88,14 @@ class Voice:
 
 
 class Account:
-    """A Fish Audio account. Every method raises FishError."""
+    """A Fish Audio account: what ``FishClient`` tells of it. Every method raises FishError."""
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
         self._endpoint = http.endpoint
 
     async def credit(self) -> Credit:
-        """The API credit and whose it is; the cheapest way to see whether a key is good.
-
-        Raises UnsupportedError, with the status 404, for a server of one's own without wallets.
-        """
+        """The API credit. Raises UnsupportedError for a server without wallets."""
         try:
             answer = _mapping(await self._get("/wallet/self/api-credit"))
         except FishError as error:
@@ -127,8 +124,7 @@ class Account:
         """Up to ``limit`` voices, most used first, of everyone's or only the account's own."""
         query = {"sort_by": "task_count"}
         if title:
-            # Half of a surrogate pair cannot be asked for.
-            query["title"] = title.encode(errors="replace").decode()
+            query["title"] = title
         if language:
             query["language"] = language
         if own:
@@ -190,7 +186,11 @@ class Account:
                 return
 
     async def _get(self, path: str, query: dict[str, str] | None = None) -> object:
-        return await self._http.json(path, timeout_s=TIMEOUT_S, query=query)
+        # Half of a surrogate pair cannot be asked for.
+        fit = {
+            name: value.encode(errors="replace").decode() for name, value in (query or {}).items()
+        }
+        return await self._http.json(path, timeout_s=TIMEOUT_S, query=fit)
 
 
 def _voices(items: Iterable[object]) -> Iterable[Voice]:
@@ -209,27 +209,23 @@ def _voice(item: object) -> Voice | None:
         return None
     if item.get("type", "tts") != "tts" or item.get("state", "trained") != "trained":
         return None
-    author, samples = item.get("author"), item.get("samples")
-    recordings = (
-        [s.get("audio") for s in samples or () if isinstance(s, dict)]
-        if isinstance(samples, list)
-        else []
-    )
-    uses = item.get("task_count")
-    languages = item.get("languages")
+    author, uses = item.get("author"), item.get("task_count")
+    recordings = (s.get("audio") for s in _items(item, "samples") if isinstance(s, dict))
+    codes = _items(item, "languages")
+    codes = [code for code in codes if isinstance(code, str) and _LANGUAGE.fullmatch(code)]
     return Voice(
         id=voice_id,
         title=_title(item.get("title")) or _title(voice_id),
-        languages=tuple(
-            code for code in languages if isinstance(code, str) and _LANGUAGE.fullmatch(code)
-        )
-        if isinstance(languages, list) and len(languages) <= MAX_LANGUAGES
-        else (),
+        languages=tuple(codes) if len(_items(item, "languages")) <= MAX_LANGUAGES else (),
         description=_title(item.get("description")),
         author=_title(author.get("nickname")) if isinstance(author, dict) else "",
         uses=uses if type(uses) is int and 0 <= uses <= MAX_USES else 0,
         sample=next((r for r in recordings if _is_address(r)), None),
     )
+
+
+def _items(item: dict[str, Any], field: str) -> list[Any]:
+    return value if isinstance(value := item.get(field), list) else []
 
 
 def _amount(value: object) -> Decimal | None:

@@ -63,13 +63,13 @@ class TtsClient:
         ends without one, all of the text has been spoken.
         """
         await self._detect(read_timeout_s)
-        resampler = None
+        resample: Callable[[bytes], bytes] = bytes
         if self._is_fish_speech:
             # It sends nothing until it has made a whole piece, on a machine that may be slow.
             body, read_timeout_s = self_hosted.request(text, settings), SELF_HOSTED_READ_TIMEOUT_S
             await self._check_voice(settings.voice)
             if settings.sample_rate != self_hosted.CODEC_RATE_HZ:
-                resampler = self_hosted.Resampler(settings.sample_rate)
+                resample = self_hosted.resampler(settings.sample_rate)
         else:
             body = settings.request() | {"text": text}
             # aiohttp takes 0 for no limit.
@@ -81,18 +81,13 @@ class TtsClient:
             "POST", "/v1/tts", read_timeout_s=read_timeout_s, body=_json(body), headers=headers
         ) as response:
             await self._check(response)
-            while True:
+            has_more = True
+            while has_more:
                 async with watchdog.waiting():
-                    data = await response.content.readany()
-                if not data:
-                    break
-                samples = pcm.feed(data)
-                if samples := resampler.feed(samples) if resampler else samples:
+                    has_more = bool(data := await response.content.readany())
+                if samples := resample(pcm.feed(data) if has_more else pcm.end()):
                     watchdog.hear(len(samples) / 2 / settings.sample_rate)
                     yield samples
-            samples = pcm.end()
-            if samples := resampler.feed(samples) if resampler else samples:
-                yield samples
 
     async def _detect(self, read_timeout_s: float) -> None:
         """Ask whether the server is a fish-speech, unless that is known or was asked just now."""

@@ -36,17 +36,14 @@ class ConnectionOpener:
     """Opens websockets of one account, and backs off while they turn out to be of no use.
 
     A handshake alone proves nothing: a load balancer without a server behind it accepts and hangs
-    up. So the pool reports what becomes of each connection (``proved``, ``failed``). ``breaker``,
-    the circuit breaker between websocket and REST, is told the same.
+    up. So the pool reports what becomes of each connection (``proved``, ``failed``). The circuit
+    breaker between websocket and REST is told the same.
     """
 
     def __init__(
-        self,
-        endpoint: Endpoint,
-        breaker: CircuitBreaker,
-        ssl_context: ssl.SSLContext | None,
-        timestamps: bool | None,
+        self, endpoint: Endpoint, ssl_context: ssl.SSLContext | None, timestamps: bool | None
     ) -> None:
+        self.breaker = CircuitBreaker()
         self.opened = 0
         """How many connections have been opened."""
         self.failures = 0
@@ -54,7 +51,6 @@ class ConnectionOpener:
         self.retry_at = float("-inf")
         """When one may be opened in the background again, by the loop's clock."""
         self._endpoint = endpoint
-        self._breaker = breaker
         self._ssl_context = ssl_context
         self._timestamps = timestamps
         self._next_open = float("-inf")
@@ -63,11 +59,11 @@ class ConnectionOpener:
         """A connection has turned out to be good."""
         self.failures = 0
         self.retry_at = float("-inf")
-        self._breaker.record_open()
+        self.breaker.record_open()
 
     def failed(self, *, slowly: bool = False) -> None:
         """No good connection came about; ``slowly`` where the time ran out."""
-        self._breaker.record_failure(slowly=slowly)
+        self.breaker.record_failure(slowly=slowly)
         delay = min(RETRY_DELAY_S * 2.0**self.failures, MAX_RETRY_DELAY_S)
         self.failures += 1
         self.retry_at = clock.now() + delay
@@ -85,7 +81,7 @@ class ConnectionOpener:
         try:
             connection = await self._open_either(backend)
         except NoWebsocketError:
-            self._breaker.mark_unsupported()
+            self.breaker.mark_unsupported()
             raise
         except (FishConnectionError, UnavailableError) as error:
             error.hide(self._endpoint.api_key)

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Final
 
@@ -23,7 +22,6 @@ from ..settings import Backend, Endpoint
 from .connecting import PendingConnections
 from .limiter import ConcurrencyLimiter
 from .opener import ConnectionOpener
-from .transport import CircuitBreaker
 
 __all__ = ["ConnectionPool", "LiveConnection"]
 
@@ -47,20 +45,19 @@ class ConnectionPool:
     sessions: Fish may count idle ones. ``rest`` is lent to replies that go by REST.
     """
 
-    def __init__(  # noqa: PLR0913 - by name
+    def __init__(
         self,
         endpoint: Endpoint,
         limiter: ConcurrencyLimiter,
+        opener: ConnectionOpener,
         rest: TtsClient,
         *,
-        warm: int = 1,
-        idle_timeout_s: float = IDLE_TIMEOUT_S,
-        ssl_context: ssl.SSLContext | None = None,
-        timestamps: bool | None = None,
+        warm: int,
+        idle_timeout_s: float,
     ) -> None:
         self.endpoint = endpoint
         """The server."""
-        self.breaker = CircuitBreaker()
+        self.breaker = opener.breaker
         self.limiter = limiter
         self.acquired = 0
         """How many connections have been lent for a session."""
@@ -68,7 +65,7 @@ class ConnectionPool:
         """How many of these were open already."""
         self.pings_answered = False
         """Whether this server answers pings: only then does a missing answer mean anything."""
-        self._opener = ConnectionOpener(endpoint, self.breaker, ssl_context, timestamps)
+        self._opener = opener
         self._rest = rest
         self._warm = warm
         self._idle_timeout_s = idle_timeout_s
@@ -261,7 +258,7 @@ class ConnectionPool:
         """Close idle connections that nothing will need soon, or that exceed the limit."""
         idle = self._idle_of(backend)
         kept = max(self._warm + 1, self._expected[backend] + self._waiting[backend])
-        for connection in idle[: max(0, len(idle) - kept)]:
+        for connection in idle[:-kept]:
             self._discard(connection)
         self._make_room(0)
 
