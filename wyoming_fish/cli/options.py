@@ -8,16 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from ..fish import (
-    Endpoint,
-    FishError,
-    Pronunciation,
-    SpeechSettings,
-    TextSettings,
-    parse_pronunciations,
-    proxy_for,
-)
-from ..fish.settings import VOICE_ID
+from ..fish import FishError, Pronunciation, TextSettings, parse_pronunciations, proxy_for
+from ..fish.settings import VOICE_ID, Endpoint, SpeechSettings
 from ..fish.text.cues import Cues
 from ..uri import ListenAddress, got
 from .flags import FLAGS, read_flags

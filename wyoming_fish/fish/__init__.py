@@ -14,7 +14,7 @@ from .api.account import LOW_CREDIT, Credit, Voice
 from .api.proxies import Proxy, proxy_for
 from .client import KEEPALIVE_INTERVAL_S, ClientStatus, FishClient, SpokenReply, WebsocketCheck
 from .errors import *  # noqa: F403
-from .owner import NO_OWNER, Owner, owner_at
+from .owner import Owner, owner_at
 from .reply_metrics import ReplyMetrics
 from .settings import Backend, Endpoint, Latency, SpeechSettings, VoiceIds
 from .text import Pronunciation, TextSettings, parse_pronunciations
@@ -22,7 +22,6 @@ from .text import Pronunciation, TextSettings, parse_pronunciations
 __all__ = [
     "KEEPALIVE_INTERVAL_S",
     "LOW_CREDIT",
-    "NO_OWNER",
     "Backend",
     "ClientStatus",
     "Credit",

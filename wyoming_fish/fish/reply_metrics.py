@@ -1,4 +1,4 @@
-"""What happened to one reply, for who wants to know."""
+"""What happened to one reply, and when."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ReplyMetrics:
     """
 
     text_began: float | None = None
-    """When its first text came. Who has known the text for longer sets it before ``speak`` does."""
+    """When its first text came. A caller that has known the text for longer sets it before."""
     text_ended: float | None = None
     """When it was known that there is no more text; may be set before, likewise."""
     sent: float | None = None
@@ -61,23 +61,17 @@ class ReplyMetrics:
     @property
     def first_audio(self) -> float | None:
         """Seconds from the first text to the first audio."""
-        if self.heard is None or self.text_began is None:
-            return None
-        return self.heard - self.text_began
+        return _between(self.text_began, self.heard)
 
     @property
     def text_part(self) -> float | None:
         """Seconds of it until text was sent to Fish: for enough of it, and for a session."""
-        if self.sent is None or self.text_began is None:
-            return None
-        return self.sent - self.text_began
+        return _between(self.text_began, self.sent)
 
     @property
     def fish_part(self) -> float | None:
         """Seconds of it from there on."""
-        if self.heard is None or self.sent is None:
-            return None
-        return self.heard - self.sent
+        return _between(self.sent, self.heard)
 
     def write(self) -> None:
         """Some text has come."""
@@ -110,6 +104,10 @@ class ReplyMetrics:
         if self.heard is None:
             self.heard = clock.now()
         self.audio += seconds
+
+
+def _between(begin: float | None, end: float | None) -> float | None:
+    return None if begin is None or end is None else end - begin
 
 
 def max_audio_s(text_bytes: int) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeGuard
@@ -122,13 +122,8 @@ class Account:
         self, title: str = "", *, language: str = "", own: bool = False, limit: int = 50
     ) -> list[Voice]:
         """Up to ``limit`` voices, most used first, of everyone's or only the account's own."""
-        query = {"sort_by": "task_count"}
-        if title:
-            query["title"] = title
-        if language:
-            query["language"] = language
-        if own:
-            query["self"] = "true"
+        query = {"sort_by": "task_count", "title": title, "language": language}
+        query["self"] = "true" if own else ""
         found: list[Voice] = []
         try:
             async with contextlib.aclosing(self._pages(query)) as pages:
@@ -185,12 +180,10 @@ class Account:
             if len(items) < PAGE_SIZE:
                 return
 
-    async def _get(self, path: str, query: dict[str, str] | None = None) -> object:
-        # Half of a surrogate pair cannot be asked for.
-        fit = {
-            name: value.encode(errors="replace").decode() for name, value in (query or {}).items()
-        }
-        return await self._http.json(path, timeout_s=TIMEOUT_S, query=fit)
+    async def _get(self, path: str, query: Mapping[str, str] = {}) -> object:
+        # What is empty is not asked for, and half of a surrogate pair cannot be.
+        asked = {k: text.encode(errors="replace").decode() for k, text in query.items() if text}
+        return await self._http.json(path, timeout_s=TIMEOUT_S, query=asked)
 
 
 def _voices(items: Iterable[object]) -> Iterable[Voice]:

@@ -62,6 +62,8 @@ class TtsClient:
         and if the audio comes too slowly (see Watchdog). Raises FishError; where it
         ends without one, all of the text has been spoken.
         """
+        # aiohttp takes 0 for no limit.
+        read_timeout_s = min(READ_TIMEOUT_S, max(read_timeout_s, 0.01))
         await self._detect(read_timeout_s)
         resample: Callable[[bytes], bytes] = bytes
         if self._is_fish_speech:
@@ -72,8 +74,6 @@ class TtsClient:
                 resample = self_hosted.resampler(settings.sample_rate)
         else:
             body = settings.request() | {"text": text}
-            # aiohttp takes 0 for no limit.
-            read_timeout_s = min(READ_TIMEOUT_S, max(read_timeout_s, 0.01))
         headers = {"Content-Type": "application/json", "model": str(settings.backend)}
         pcm = PcmAligner()
         watchdog = Watchdog(SELF_HOSTED_READ_TIMEOUT_S if self._is_fish_speech else READ_TIMEOUT_S)
@@ -93,9 +93,8 @@ class TtsClient:
         """Ask whether the server is a fish-speech, unless that is known or was asked just now."""
         if self._is_fish_speech or clock.now() < self._ask_at:
             return
-        async with self._http.request(
-            "GET", self_hosted.HEALTH, read_timeout_s=min(READ_TIMEOUT_S, max(read_timeout_s, 0.01))
-        ) as response:
+        health = self._http.request("GET", self_hosted.HEALTH, read_timeout_s=read_timeout_s)
+        async with health as response:
             if response.status >= 500:
                 raise await self._http.refusal(response)
             body = await read_body(response, self_hosted.MAX_HEALTH_BYTES, HEALTH_TIMEOUT_S)

@@ -93,16 +93,15 @@ class ConnectionOpener:
     async def _open_either(self, backend: Backend) -> LiveConnection:
         """The socket with timestamps where it is wanted and there is one, else the plain one."""
         wanted = backend in TIMESTAMP_BACKENDS if self._timestamps is None else self._timestamps
+        trust = self._ssl_context
         if wanted:
             try:
                 return await open_live_connection(
-                    self._endpoint, backend, timestamps=True, ssl_context=self._ssl_context
+                    self._endpoint, backend, timestamps=True, ssl_context=trust
                 )
             except NoWebsocketError:
                 _LOGGER.debug("No websocket with timestamps")
-        connection = await open_live_connection(
-            self._endpoint, backend, ssl_context=self._ssl_context
-        )
+        connection = await open_live_connection(self._endpoint, backend, ssl_context=trust)
         if wanted:
             _LOGGER.info("The server has no websocket with timestamps: replies are not resumed")
             self._timestamps = False
