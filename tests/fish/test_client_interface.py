@@ -225,3 +225,10 @@ async def test_a_certificate_is_checked_by_the_system_if_nothing_else_is_said(
                 await client.check_websocket(Backend.S1)
             with pytest.raises(CertificateError):
                 await client.credit()
+
+
+@pytest.mark.parametrize("concurrency", [0, -1])
+def test_a_client_without_sessions_is_a_settings_error(concurrency: int) -> None:
+    """A limit under which every reply would wait in vain is refused when it is set."""
+    with pytest.raises(SettingsError, match="concurrency"):
+        FishClient(Endpoint("key"), concurrency=concurrency)

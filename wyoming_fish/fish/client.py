@@ -15,6 +15,7 @@ from .api.tts import TtsClient
 from .connections.limiter import ConcurrencyLimiter
 from .connections.opener import ConnectionOpener
 from .connections.pool import IDLE_TIMEOUT_S, ConnectionPool
+from .errors import SettingsError
 from .owner import NO_OWNER, Owner
 from .reply_metrics import ReplyMetrics
 from .settings import Backend, Endpoint, SpeechSettings, VoiceIds
@@ -110,6 +111,8 @@ class FishClient:
         timestamps: bool | None = None,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
+        if concurrency is not None and concurrency < 1:
+            raise SettingsError(f"The concurrency must be at least 1 (got {concurrency}).")
         self.endpoint = endpoint
         self.read_aheads = ReadAheads()
         """What all replies read ahead: another voice for the same listeners shares its bounds."""
