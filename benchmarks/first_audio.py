@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import fishaudio  # type: ignore[import-untyped]
 
-from wyoming_fish.fish import ConnectionPool, Endpoint
+from wyoming_fish.fish import Endpoint, FishClient
 
 from .player import Heard
 from .programs import Fish, Served, emulator, ours
@@ -133,11 +133,8 @@ async def _speaker(lane: Lane) -> AsyncIterator[Speaker]:
     if lane.server is not None:
         yield wyoming_server(lane.server.port)
     elif lane.speaker == ENGINE:
-        pool = ConnectionPool(Endpoint("key", lane.fish.url))
-        try:
-            yield engine(pool)
-        finally:
-            await pool.close()
+        async with FishClient(Endpoint("key", lane.fish.url)) as fish:
+            yield engine(fish)
     else:
         async with fishaudio.AsyncFishAudio(api_key="key", base_url=lane.fish.url) as client:
             yield official_sdk(client)

@@ -10,7 +10,7 @@ from wyoming.client import AsyncTcpClient
 from wyoming.error import Error
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
-from wyoming_fish.fish import ConnectionPool, SpeechSettings, speak
+from wyoming_fish.fish import FishClient, SpeechSettings
 
 from .player import RATE, Heard
 from .texts import written
@@ -50,12 +50,12 @@ async def _write(client: AsyncTcpClient, text: AsyncIterator[str]) -> None:
     await client.write_event(SynthesizeStop().event())
 
 
-def engine(pool: ConnectionPool) -> Speaker:
+def engine(fish: FishClient) -> Speaker:
     """Our engine alone."""
 
     async def speak_here(text: AsyncIterator[str]) -> AsyncGenerator[bytes]:
-        async with aclosing(speak(pool, text, SpeechSettings(sample_rate=RATE))) as audio:
-            async for pcm in audio:
+        async with fish.speak(text, SpeechSettings(sample_rate=RATE)) as reply:
+            async for pcm in reply:
                 yield pcm
 
     return speak_here

@@ -31,6 +31,16 @@ HACS_KEYS: Final = {"name", "filename", "hide_default_branch", "homeassistant", 
 # it is Home Assistant's `audioop-lts`.
 WITH_HOME_ASSISTANT: Final = {"aiohttp", "audioop"}
 
+# What the integration uses of the engine: its door, and what needs no connection. `text.cues` tells
+# which styles a model has, `untrusted` makes what others wrote fit to be shown.
+ENGINE: Final = {
+    *("fish", "fish.errors", "fish.reply_metrics", "fish.settings"),
+    *("fish.text.cues", "fish.untrusted"),
+    # The fallback voice's text is made plain, and its pauses are filled, like Fish Audio's.
+    *("fish.synthesis.keepalive", "fish.text.prepared_text"),
+}
+IMPORT_OF_ENGINE: Final = re.compile(r"^\s*from \.+(fish[\w.]*) import", re.MULTILINE)
+
 LANGUAGES: Final = {"de", "en", "es", "fr", "ja", "nb", "nl", "zh-Hans"}
 TRANSLATION_KEY: Final = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
 PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
@@ -47,6 +57,7 @@ def main() -> None:
     wrong = [
         *manifest(),
         *engine(),
+        *engine_use(),
         *translations(),
         *flow_texts(),
         *exceptions(),
@@ -109,6 +120,15 @@ def engine() -> Iterator[str]:
             for name in names:
                 if name.split(".")[0] not in allowed:
                     yield f"{path.name}: {name} is not among the manifest's requirements"
+
+
+def engine_use() -> Iterator[str]:
+    """The integration imports nothing of the engine that is below its door."""
+    for path in sorted(COMPONENT.rglob("*.py")):
+        if "fish" not in path.relative_to(COMPONENT).parts:
+            used = set(IMPORT_OF_ENGINE.findall(path.read_text()))
+            for module in sorted(used - ENGINE):
+                yield f"{path.name}: {module} is below the engine's door"
 
 
 def translations() -> Iterator[str]:

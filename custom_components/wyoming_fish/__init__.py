@@ -8,8 +8,7 @@ from homeassistant.util.ssl import get_default_context
 from . import repairs
 from .const import CONF_BASE_URL, CONF_FALLBACK_VOICE
 from .coordinator import CreditCoordinator, FishConfigEntry, FishData, VoicesCoordinator
-from .fish import ConnectionPool, Endpoint
-from .fish.api.account import Account
+from .fish import Endpoint, FishClient
 
 PLATFORMS = [Platform.EVENT, Platform.SENSOR, Platform.TTS]
 
@@ -19,20 +18,19 @@ async def async_setup_entry(hass: HomeAssistant, entry: FishConfigEntry) -> bool
     repairs.delete_outdated_issues(hass, entry)
     endpoint = Endpoint(entry.data[CONF_API_KEY], entry.data[CONF_BASE_URL])
     session = async_get_clientsession(hass)
-    account = Account(endpoint, session)
-    credit = CreditCoordinator(hass, entry, account)
+    fish = FishClient(endpoint, ssl_context=get_default_context(), session=session)
+    credit = CreditCoordinator(hass, entry, fish)
     await credit.async_config_entry_first_refresh()
-    voices = VoicesCoordinator(hass, entry, account)
+    voices = VoicesCoordinator(hass, entry, fish)
     voices.is_self_hosted = credit.data is None
     await voices.async_config_entry_first_refresh()
 
-    pool = ConnectionPool(endpoint, ssl_context=get_default_context(), session=session)
-    entry.runtime_data = FishData(account, pool, credit, voices)
+    entry.runtime_data = FishData(fish, credit, voices)
 
     async def stop(_event: Event) -> None:
-        await pool.close()
+        await fish.close()
 
-    entry.async_on_unload(pool.close)
+    entry.async_on_unload(fish.close)
     entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
     entry.async_on_unload(entry.add_update_listener(_reload))
     repairs.update_retiring_backend_issue(hass, entry)

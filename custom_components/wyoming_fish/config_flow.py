@@ -18,7 +18,7 @@ from homeassistant.config_entries import (
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_API_KEY, CONF_LANGUAGE
-from homeassistant.core import callback
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
@@ -37,8 +37,7 @@ from .const import (
 )
 from .coordinator import FishConfigEntry
 from .errors import account_form_errors, form_error_key
-from .fish import Endpoint, FishError
-from .fish.api.account import Account, Credit
+from .fish import Credit, Endpoint, FishClient, FishError
 from .fish.errors import UnsupportedError
 from .fish.settings import FISH_URL
 from .forms.schemas import (
@@ -125,7 +124,8 @@ class FishConfigFlow(
         )
 
     async def _start_search(self, values: dict[str, Any]) -> ConfigFlowResult:
-        self.start_voice(self._client(), values, {}, is_self_hosted=self._credit is None)
+        fish = _client(self.hass, self._data)
+        self.start_voice(fish, values, {}, is_self_hosted=self._credit is None)
         return await self.async_step_search()
 
     @override
@@ -191,16 +191,12 @@ class FishConfigFlow(
             description_placeholders=self._placeholders,
         )
 
-    def _client(self) -> Account:
-        endpoint = Endpoint(self._data[CONF_API_KEY], self._data[CONF_BASE_URL])
-        return Account(endpoint, async_get_clientsession(self.hass))
-
     async def _validate(self) -> dict[str, str]:
         """Read the account's credit and set the flow's unique id; return the errors."""
         if errors := account_form_errors(self._data[CONF_API_KEY], self._data[CONF_BASE_URL]):
             return errors
         try:
-            self._credit = await self._client().credit()
+            self._credit = await _client(self.hass, self._data).credit()
             unique_id = self._credit.user_id
         except UnsupportedError:
             # A self-hosted server has no API credit: its address is its id.
@@ -278,9 +274,10 @@ class VoiceSubentryFlow(
         entry: FishConfigEntry = self._get_entry()
         if entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="entry_not_loaded")
-        data = entry.runtime_data
-        voices = data.voices
-        self.start_voice(data.account, values, voices.data, is_self_hosted=voices.is_self_hosted)
+        voices = entry.runtime_data.voices
+        # The entry's own client is closed if the entry is reloaded before the form is sent.
+        fish = _client(self.hass, entry.data)
+        self.start_voice(fish, values, voices.data, is_self_hosted=voices.is_self_hosted)
         return None
 
     @override
@@ -340,3 +337,9 @@ def _base_url(user_input: Mapping[str, Any]) -> str:
 
 def _is_address(unique_id: str | None) -> bool:
     return unique_id is not None and "://" in unique_id
+
+
+def _client(hass: HomeAssistant, data: Mapping[str, Any]) -> FishClient:
+    """Return a client of the account that the data describe."""
+    endpoint = Endpoint(data[CONF_API_KEY], data[CONF_BASE_URL])
+    return FishClient(endpoint, session=async_get_clientsession(hass))

@@ -14,8 +14,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 
 from . import repairs
 from .errors import to_ha_exception
-from .fish import ConnectionPool, FishError
-from .fish.api.account import Account, Credit, Voice
+from .fish import Credit, FishClient, FishError, Voice
 from .fish.errors import KeyRefusedError, UnsupportedError, VoiceNotFoundError
 from .speech.voices import configured_voices
 
@@ -35,8 +34,7 @@ CREDIT_REFRESH_DELAY_S = 60
 class FishData:
     """Runtime data of a loaded entry."""
 
-    account: Account
-    pool: ConnectionPool
+    fish: FishClient
     credit: "CreditCoordinator"
     voices: "VoicesCoordinator"
     is_fallback_active: bool = False
@@ -54,8 +52,8 @@ class FishCoordinator[DataT](DataUpdateCoordinator[DataT]):
     config_entry: FishConfigEntry
     subject: str
 
-    def __init__(self, hass: HomeAssistant, entry: FishConfigEntry, account: Account) -> None:
-        """Take the account of ``entry``."""
+    def __init__(self, hass: HomeAssistant, entry: FishConfigEntry, fish: FishClient) -> None:
+        """Take the client of ``entry``."""
         super().__init__(
             hass,
             _LOGGER,
@@ -63,7 +61,7 @@ class FishCoordinator[DataT](DataUpdateCoordinator[DataT]):
             name=f"{entry.title} {self.subject}",
             update_interval=UPDATE_INTERVAL,
         )
-        self.account = account
+        self.fish = fish
 
     @override
     async def _async_update_data(self) -> DataT:
@@ -91,7 +89,7 @@ class CreditCoordinator(FishCoordinator[Credit | None]):
     @override
     async def _fetch(self) -> Credit | None:
         try:
-            credit = await self.account.credit()
+            credit = await self.fish.credit()
         except UnsupportedError:
             return None
         repairs.update_credit_issues(self.hass, self.config_entry, credit.amount)
@@ -126,7 +124,7 @@ class VoicesCoordinator(FishCoordinator[dict[str, Voice]]):
 
     @override
     async def _fetch(self) -> dict[str, Voice]:
-        voices = {voice.id: voice for voice in await self.account.voices()}
+        voices = {voice.id: voice for voice in await self.fish.voices()}
         if self.is_self_hosted and not voices:
             return voices
         for subentry in self.config_entry.subentries.values():
@@ -135,7 +133,7 @@ class VoicesCoordinator(FishCoordinator[dict[str, Voice]]):
                 if voice_id in voices:
                     continue
                 try:
-                    voices[voice_id] = await self.account.voice(voice_id)
+                    voices[voice_id] = await self.fish.voice(voice_id)
                 except VoiceNotFoundError:
                     missing = missing or voice_id
             if missing is None:

@@ -48,7 +48,7 @@ def _loaded_state(entry: FishConfigEntry) -> dict[str, Any]:
             "count": len(data.voices.data),
         },
         "last_first_audio": [data.first_audio.get(voice) for voice in entry.subentries],
-        "ready_connections": data.pool.idle,
+        "ready_connections": data.fish.status.idle,
     }
 
 

@@ -10,8 +10,7 @@ from homeassistant.const import CONF_API_KEY
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .const import DOMAIN
-from .fish import Endpoint, FishError
-from .fish.api.proxies import proxy_for
+from .fish import Endpoint, FishError, proxy_for
 from .fish.errors import KeyMissingError, KeyRefusedError, ProxyAddressError, SettingsError
 from .fish.untrusted import one_line
 

@@ -21,7 +21,7 @@ from .const import (
     SUCCESSOR_BACKEND,
     VOICES_URL,
 )
-from .fish.api.account import LOW_CREDIT
+from .fish import LOW_CREDIT
 from .forms.markdown import escaped
 from .speech.voices import configured_voices
 

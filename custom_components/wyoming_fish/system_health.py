@@ -22,5 +22,5 @@ async def _info(hass: HomeAssistant) -> dict[str, Any]:
     return {
         "can_reach_server": system_health.async_check_can_reach_url(hass, url),
         "voices": sum(len(entry.subentries) for entry in entries),
-        "ready_connections": sum(entry.runtime_data.pool.idle for entry in entries),
+        "ready_connections": sum(entry.runtime_data.fish.status.idle for entry in entries),
     }

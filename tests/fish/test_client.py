@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
+from tests.fish.replies import speak
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
-from wyoming_fish.fish import ConnectionPool, Endpoint, SpeechSettings, speak
+from wyoming_fish.fish import Endpoint, FishClient, SpeechSettings
 from wyoming_fish.fish.errors import (
     BrokenStreamError,
     FishConnectionError,
@@ -34,18 +35,18 @@ def _words(text: str) -> list[str]:
 @contextlib.asynccontextmanager
 async def _fish(
     settings: EmulatorSettings, *, concurrency: int = 5
-) -> AsyncIterator[tuple[Emulator, ConnectionPool]]:
+) -> AsyncIterator[tuple[Emulator, FishClient]]:
     async with Emulator(settings) as emulator:
-        pool = ConnectionPool(Endpoint("key", emulator.url), concurrency=concurrency, warm=0)
+        client = FishClient(Endpoint("key", emulator.url), concurrency=concurrency, warm=0)
         try:
-            yield emulator, pool
+            yield emulator, client
         finally:
-            await pool.close()
+            await client.close()
 
 
-async def _spoken(pool: ConnectionPool, pieces: Iterable[str]) -> bytes:
+async def _spoken(client: FishClient, pieces: Iterable[str]) -> bytes:
     out = []
-    async for pcm in speak(pool, _pieces(pieces), SETTINGS):
+    async for pcm in speak(client, _pieces(pieces), SETTINGS):
         assert pcm
         assert len(pcm) % 2 == 0
         out.append(pcm)
@@ -64,16 +65,16 @@ async def test_what_goes_in_comes_out(after_finish: str, riff: bool, odd_frames:
         odd_frames=odd_frames,
         after_finish=after_finish,  # type: ignore[arg-type]
     )
-    async with _fish(settings) as (emulator, pool):
+    async with _fish(settings) as (emulator, client):
         for pieces in ([TEXT], list(TEXT), _words(TEXT)):
-            assert decode_code_voice(await _spoken(pool, pieces)) == TEXT
+            assert decode_code_voice(await _spoken(client, pieces)) == TEXT
         assert emulator.sockets_opened == (1 if after_finish == "keep" else 3)
         assert {record.outcome for record in emulator.sessions} == {"finish"}
 
 
 async def test_request_carries_the_settings() -> None:
     """Key, backend and settings reach Fish as they were set, in one session for one reply."""
-    async with _fish(EmulatorSettings(voice="tone")) as (emulator, pool):
+    async with _fish(EmulatorSettings(voice="tone")) as (emulator, client):
         voice = emulator.settings.voices[0].id
         settings = SpeechSettings(
             backend="s1",  # type: ignore[arg-type]
@@ -82,7 +83,7 @@ async def test_request_carries_the_settings() -> None:
             sample_rate=16000,
             speed=1.5,
         )
-        async for _ in speak(pool, _pieces(["Hello."]), settings):
+        async for _ in speak(client, _pieces(["Hello."]), settings):
             pass
         (session,) = emulator.sessions
     assert session.backend == "s1"
@@ -93,8 +94,8 @@ async def test_request_carries_the_settings() -> None:
 @pytest.mark.parametrize("pieces", [[], [""], [" ", "\n", "\t\u3000"]])
 async def test_nothing_to_say(pieces: list[str]) -> None:
     """Blank text ends without audio, and Fish never hears of it."""
-    async with _fish(EmulatorSettings(voice="code")) as (emulator, pool):
-        assert await _spoken(pool, pieces) == b""
+    async with _fish(EmulatorSettings(voice="code")) as (emulator, client):
+        assert await _spoken(client, pieces) == b""
         assert emulator.sockets_opened == 0
 
 
@@ -108,9 +109,9 @@ async def test_audio_comes_while_text_is_written() -> None:
         await heard.wait()
         yield " then."
 
-    async with _fish(EmulatorSettings(voice="code", code_samples=4)) as (_, pool):
+    async with _fish(EmulatorSettings(voice="code", code_samples=4)) as (_, client):
         out = b""
-        async for pcm in speak(pool, text(), SETTINGS):
+        async for pcm in speak(client, text(), SETTINGS):
             out += pcm
             heard.set()
     assert decode_code_voice(out, 4) == "Once upon a time. And then."
@@ -120,8 +121,8 @@ async def test_twelve_at_once_under_a_limit_of_five() -> None:
     """Who comes too many waits in line; nobody is refused, and nothing is mixed up."""
     texts = [f"Reply number {number}. {TEXT}" for number in range(12)]
     settings = EmulatorSettings(voice="code", frame=0.05, odd_frames=True, concurrency=5)
-    async with _fish(settings) as (emulator, pool):
-        spoken = await asyncio.gather(*(_spoken(pool, _words(text)) for text in texts))
+    async with _fish(settings) as (emulator, client):
+        spoken = await asyncio.gather(*(_spoken(client, _words(text)) for text in texts))
         assert [decode_code_voice(pcm) for pcm in spoken] == texts
         assert emulator.errors == []
         assert emulator.sockets_opened == 5
@@ -130,12 +131,12 @@ async def test_twelve_at_once_under_a_limit_of_five() -> None:
 async def test_leaving_closes_the_socket() -> None:
     """Who leaves amid the audio frees the session: the rest must not be heard in the next one."""
     settings = EmulatorSettings(voice="code", frame=0.01, pace=0.01)
-    async with _fish(settings, concurrency=1) as (emulator, pool):
-        async with contextlib.aclosing(speak(pool, _pieces([TEXT * 5]), SETTINGS)) as audio:
+    async with _fish(settings, concurrency=1) as (emulator, client):
+        async with contextlib.aclosing(speak(client, _pieces([TEXT * 5]), SETTINGS)) as audio:
             await anext(audio)
         await emulator.wait_for(lambda e: e.sockets_open == 0 and e.sessions_open == 0)
         assert emulator.sessions[0].outcome == "left"
-        assert decode_code_voice(await _spoken(pool, [TEXT])) == TEXT
+        assert decode_code_voice(await _spoken(client, [TEXT])) == TEXT
 
 
 async def test_a_reply_that_is_over_is_forgotten() -> None:
@@ -145,9 +146,9 @@ async def test_a_reply_that_is_over_is_forgotten() -> None:
         gc.collect()
         return sum(type(each) is LiveAttempt for each in gc.get_objects())
 
-    async with _fish(EmulatorSettings(voice="code")) as (_, pool):
+    async with _fish(EmulatorSettings(voice="code")) as (_, client):
         before = replies()
-        await _spoken(pool, [TEXT])
+        await _spoken(client, [TEXT])
         assert replies() == before
 
 
@@ -161,10 +162,10 @@ async def test_cancelling_closes_the_socket() -> None:
         await asyncio.Event().wait()
 
     async def reply() -> None:
-        async for _ in speak(pool, text(), SETTINGS):
+        async for _ in speak(client, text(), SETTINGS):
             pass
 
-    async with _fish(EmulatorSettings(voice="code")) as (emulator, pool):
+    async with _fish(EmulatorSettings(voice="code")) as (emulator, client):
         task = asyncio.create_task(reply())
         await waiting.wait()
         await emulator.wait_for(lambda e: e.sessions_open == 1)
@@ -181,9 +182,9 @@ async def test_failing_text_fails_the_reply() -> None:
         yield "It begins well"
         raise LookupError("and ends badly")
 
-    async with _fish(EmulatorSettings(voice="code")) as (emulator, pool):
+    async with _fish(EmulatorSettings(voice="code")) as (emulator, client):
         with pytest.raises(LookupError, match="badly"):
-            async for _ in speak(pool, text(), SETTINGS):
+            async for _ in speak(client, text(), SETTINGS):
                 pass
         await emulator.wait_for(lambda e: e.sockets_open == 0)
 
@@ -191,19 +192,19 @@ async def test_failing_text_fails_the_reply() -> None:
 async def test_idle_socket_that_died() -> None:
     """A kept socket that Fish has dropped meanwhile costs the reply nothing."""
     settings = EmulatorSettings(voice="code")
-    async with _fish(settings) as (emulator, pool):
-        await _spoken(pool, ["First."])
+    async with _fish(settings) as (emulator, client):
+        await _spoken(client, ["First."])
         # It looks alive until it is used: Fish drops it as the next session starts.
         emulator.settings.faults.append(Fault("start", "drop"))
-        assert decode_code_voice(await _spoken(pool, [TEXT])) == TEXT
+        assert decode_code_voice(await _spoken(client, [TEXT])) == TEXT
         assert emulator.sockets_opened == 2
 
 
 async def test_unknown_voice() -> None:
     """A voice that is not there is named as the cause."""
-    async with _fish(EmulatorSettings(voice="code")) as (_, pool):
+    async with _fish(EmulatorSettings(voice="code")) as (_, client):
         with pytest.raises(VoiceNotFoundError):
-            async for _ in speak(pool, _pieces([TEXT]), SpeechSettings(voice="0" * 32)):
+            async for _ in speak(client, _pieces([TEXT]), SpeechSettings(voice="0" * 32)):
                 pass
 
 
@@ -213,7 +214,7 @@ async def test_fish_that_cannot_be_reached() -> None:
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
         url = emulator.url
     with pytest.raises(FishConnectionError, match="network"):
-        await _spoken(ConnectionPool(Endpoint("key", url), warm=0), [TEXT])
+        await _spoken(FishClient(Endpoint("key", url), warm=0), [TEXT])
 
 
 @pytest.mark.usefixtures("impatient")
@@ -222,9 +223,9 @@ async def test_silence_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.WATCHDOG_INTERVAL_S", 0.01)
     monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.SILENCE_TIMEOUT_S", 0.05)
     settings = EmulatorSettings(voice="code", frame=0.05, faults=[Fault("audio", "stall", at=2)])
-    async with _fish(settings) as (_, pool):
+    async with _fish(settings) as (_, client):
         with pytest.raises(BrokenStreamError, match="silent"):
-            await _spoken(pool, [TEXT])
+            await _spoken(client, [TEXT])
 
 
 async def test_pauses_are_bridged() -> None:
@@ -238,9 +239,9 @@ async def test_pauses_are_bridged() -> None:
         yield " is five."
 
     silences = 0
-    async with _fish(EmulatorSettings(voice="code")) as (_, pool):
+    async with _fish(EmulatorSettings(voice="code")) as (_, client):
         out = b""
-        async for pcm in speak(pool, text(), SETTINGS, bridge=0.05):
+        async for pcm in speak(client, text(), SETTINGS, keepalive_s=0.05):
             out += pcm
             silences += not any(pcm)
             if silences == 3:
@@ -258,8 +259,8 @@ async def test_no_silence_before_the_first_word() -> None:
         yield " is five."
 
     async with (
-        _fish(EmulatorSettings(voice="code", first_audio=0.05)) as (_, pool),
-        contextlib.aclosing(speak(pool, text(), SETTINGS, bridge=0.01)) as audio,
+        _fish(EmulatorSettings(voice="code", first_audio=0.05)) as (_, client),
+        contextlib.aclosing(speak(client, text(), SETTINGS, keepalive_s=0.01)) as audio,
     ):
         assert any(await anext(audio))
 
@@ -274,9 +275,9 @@ async def test_the_text_pauses_after_a_sentence() -> None:
         await heard.wait()
         yield " *It* is five."
 
-    async with _fish(EmulatorSettings(voice="code")) as (_, pool):
+    async with _fish(EmulatorSettings(voice="code")) as (_, client):
         out = b""
-        async for pcm in speak(pool, text(), SETTINGS):
+        async for pcm in speak(client, text(), SETTINGS):
             out += pcm
             heard.set()
     assert decode_code_voice(out) == "One moment, please. It is five."
@@ -286,8 +287,8 @@ async def test_the_first_sentence_is_flushed() -> None:
     """Fish is told to speak the first sentence when it is there, and the rest as one."""
     pieces = _words("Good morning to you all. It is five. It is late. Sleep well.")
     # All of the text is there before the first audio, from which on the audio's clock counts.
-    async with _fish(EmulatorSettings(voice="code", first_audio=0.1)) as (emulator, pool):
-        await _spoken(pool, pieces)
+    async with _fish(EmulatorSettings(voice="code", first_audio=0.1)) as (emulator, client):
+        await _spoken(client, pieces)
         (session,) = emulator.sessions
     assert session.texts == ["Good morning to you all. ", "It is five. It is late. Sleep well."]
     assert session.events[:3] == ["start", "text", "flush"]

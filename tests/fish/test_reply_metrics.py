@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.fish.replies import speak
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
-from wyoming_fish.fish import ConnectionPool, Endpoint, FishError, SpeechSettings, speak
+from wyoming_fish.fish import Endpoint, FishClient, FishError, SpeechSettings
 from wyoming_fish.fish.reply_metrics import ReplyMetrics
 
 RATE = 24000
@@ -22,15 +23,15 @@ async def _tell(emulator: Emulator, *pieces: str) -> ReplyMetrics:
             yield piece
 
     metrics = ReplyMetrics()
-    pool = ConnectionPool(Endpoint("key", emulator.url), warm=0)
+    client = FishClient(Endpoint("key", emulator.url), warm=0)
     size = 0
     try:
-        async for pcm in speak(pool, text(), SpeechSettings(sample_rate=RATE), metrics=metrics):
+        async for pcm in speak(client, text(), SpeechSettings(sample_rate=RATE), metrics=metrics):
             size += len(pcm)
     except FishError:
         pass
     finally:
-        await pool.close()
+        await client.close()
     assert metrics.audio == pytest.approx(size / 2 / RATE)
     return metrics
 
@@ -99,15 +100,15 @@ async def test_text_that_only_was_refused_is_not_billed() -> None:
     """A reply whose every session is refused costs nothing."""
     async with Emulator(EmulatorSettings(faults=[Fault("text", "error", times=None)])) as emulator:
         metrics = ReplyMetrics()
-        pool = ConnectionPool(Endpoint("key", emulator.url), warm=0)
+        client = FishClient(Endpoint("key", emulator.url), warm=0)
 
         async def text() -> AsyncIterator[str]:
             yield "Good night."
 
-        speech = speak(pool, text(), SpeechSettings(), first_audio_timeout_s=0.1, metrics=metrics)
+        speech = speak(client, text(), SpeechSettings(), first_audio_timeout_s=0.1, metrics=metrics)
         with pytest.raises(FishError):
             await anext(speech)
-        await pool.close()
+        await client.close()
         assert len(emulator.sessions) > 1
     assert (metrics.heard, metrics.billed) == (None, 0)
 

@@ -3,8 +3,8 @@
 import pytest
 
 from wyoming_fish.emulator import EmulatedVoice, Emulator, EmulatorSettings
-from wyoming_fish.fish import Endpoint, FishError
-from wyoming_fish.fish.api.account import MAX_TITLE_CHARS, Account
+from wyoming_fish.fish import Endpoint, FishClient, FishError
+from wyoming_fish.fish.api.account import MAX_TITLE_CHARS
 from wyoming_fish.fish.errors import MAX_HAPPENED_CHARS
 from wyoming_fish.fish.untrusted import one_line
 
@@ -48,7 +48,7 @@ def test_an_error_is_one_short_line() -> None:
 async def test_a_voices_title_is_one_short_line(title: str) -> None:
     """A voice that cannot be called by its title is called by its id."""
     settings = EmulatorSettings(voices=(EmulatedVoice(VOICE, title, ("en", "x\n" * 9, "zh-CN")),))
-    async with Emulator(settings) as emulator, Account(Endpoint("key", emulator.url)) as account:
+    async with Emulator(settings) as emulator, FishClient(Endpoint("key", emulator.url)) as account:
         (voice,) = await account.search()
     assert voice.title == (one_line(title, MAX_TITLE_CHARS) or VOICE)
     assert voice.title.isprintable()
@@ -59,5 +59,5 @@ async def test_a_voices_title_is_one_short_line(title: str) -> None:
 async def test_a_voice_that_cannot_be_named_is_not_listed(voice_id: str) -> None:
     """Nobody could ask for it."""
     settings = EmulatorSettings(voices=(EmulatedVoice(voice_id, "Kelp", ("en",)),))
-    async with Emulator(settings) as emulator, Account(Endpoint("key", emulator.url)) as account:
+    async with Emulator(settings) as emulator, FishClient(Endpoint("key", emulator.url)) as account:
         assert await account.search() == []

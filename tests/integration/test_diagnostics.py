@@ -72,9 +72,9 @@ async def test_system_health(hass: HomeAssistant, add_entry: AddEntry, emulator:
     """It tells whether Fish can be reached and how many sockets are open."""
     assert await async_setup_component(hass, "system_health", {})
     entry = await add_entry()
-    entry.runtime_data.pool.prewarm(Backend.S2_1_PRO)
+    entry.runtime_data.fish.prewarm(Backend.S2_1_PRO)
     # The emulator may know of it first.
-    while not entry.runtime_data.pool.idle:  # noqa: ASYNC110
+    while not entry.runtime_data.fish.status.idle:  # noqa: ASYNC110
         await asyncio.sleep(0)
     info = await get_system_health_info(hass, DOMAIN)
     assert await info.pop("can_reach_server") == "ok"

@@ -86,6 +86,7 @@ def test_nothing_is_wrong(project: Path) -> None:
         (_replace("manifest.json", "websockets>=", "websockets>=1"), "pyproject.toml"),
         (_replace("manifest.json", '"ormsgpack>=1.10,<2", ', ""), "ormsgpack is not among"),
         (_replace("manifest.json", ",<18", ""), "has no upper bound"),
+        (_replace("speech/voices.py", "..fish import", "..fish.client import"), "below the"),
         (_replace("translations/de.json", "{line}", "{zeile}"), "has other placeholders"),
         (_replace("translations/ja.json", '"no_credit": {', '"no_money": {'), "only there"),
         (_replace("translations/en.json", '"wrong_account"', '"wrong_person"'), "wrong_account"),

@@ -8,7 +8,7 @@ from wyoming.event import Event
 from wyoming.info import Info
 
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
-from wyoming_fish.fish.api.account import Account, Voice
+from wyoming_fish.fish import FishClient, Voice
 from wyoming_fish.fish.errors import UnavailableError, VoiceNotFoundError
 from wyoming_fish.fish.settings import Endpoint, SpeechSettings
 from wyoming_fish.server.voice_catalog import VoiceCatalog
@@ -21,7 +21,7 @@ def _info(catalog: VoiceCatalog) -> Info:
 
 async def test_own_voices_are_listed() -> None:
     """The configured voice comes first, then the account's own; names and labels are distinct."""
-    async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
+    async with Emulator() as emulator, FishClient(Endpoint("key", emulator.url)) as account:
         configured = next(v for v in emulator.settings.voices if not v.mine)
         own = [v for v in emulator.settings.voices if v.mine]
         catalog = VoiceCatalog(account, SpeechSettings(voice=configured.id))
@@ -43,7 +43,7 @@ async def test_languages() -> None:
 
     Each comes with its regional tags.
     """
-    async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
+    async with Emulator() as emulator, FishClient(Endpoint("key", emulator.url)) as account:
         voices = {v.id: v for v in emulator.settings.voices}
         catalog = VoiceCatalog(account, SpeechSettings())
         await catalog.refresh()
@@ -60,7 +60,7 @@ async def test_languages() -> None:
 
 async def test_the_answer_is_stable() -> None:
     """The same voices are the same bytes, in whatever order the account lists them."""
-    async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
+    async with Emulator() as emulator, FishClient(Endpoint("key", emulator.url)) as account:
         catalog = VoiceCatalog(account, SpeechSettings())
         await catalog.refresh()
         before = catalog.info
@@ -72,7 +72,7 @@ async def test_the_answer_is_stable() -> None:
 async def test_there_is_an_answer_without_fish() -> None:
     """Before Fish has answered, and when it does not, the voices known so far are on offer."""
     settings = EmulatorSettings(faults=[Fault("rest", 503, times=None)])
-    async with Emulator(settings) as emulator, Account(Endpoint("key", emulator.url)) as account:
+    async with Emulator(settings) as emulator, FishClient(Endpoint("key", emulator.url)) as account:
         catalog = VoiceCatalog(account, SpeechSettings())
         assert [voice.name for voice in _info(catalog).tts[0].voices] == ["default"]
         with pytest.raises(UnavailableError):
@@ -88,7 +88,7 @@ async def test_there_is_an_answer_without_fish() -> None:
 
 async def test_names_are_resolved() -> None:
     """A name is an id, listed or not, or a title; what is none of them is not found."""
-    async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
+    async with Emulator() as emulator, FishClient(Endpoint("key", emulator.url)) as account:
         own = next(v for v in emulator.settings.voices if v.mine)
         catalog = VoiceCatalog(account, SpeechSettings())
         await catalog.refresh()
@@ -106,7 +106,7 @@ async def test_no_failure_ends_the_looking(
 ) -> None:
     """Whatever a look at the account fails with, it is logged, and the next one is made."""
     monkeypatch.setattr("wyoming_fish.server.voice_catalog.RETRY_DELAY_S", 0.01)
-    async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
+    async with Emulator() as emulator, FishClient(Endpoint("key", emulator.url)) as account:
         catalog = VoiceCatalog(account, SpeechSettings())
         failures = [RecursionError("a bug"), UnavailableError("Fish Audio is away.")]
         listed = account.voices

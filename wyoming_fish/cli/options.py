@@ -8,12 +8,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from ..fish.api.proxies import proxy_for
-from ..fish.errors import FishError
+from ..fish import FishError, Pronunciation, TextSettings, parse_pronunciations, proxy_for
 from ..fish.settings import VOICE_ID, Endpoint, SpeechSettings
 from ..fish.text.cues import Cues
-from ..fish.text.pronunciations import Pronunciation, parse_pronunciations
-from ..fish.text.settings import TextSettings
 from ..uri import ListenAddress, got
 from .command_line import read_flags
 from .flags import FLAGS

@@ -1,25 +1,45 @@
 """A Fish Audio client: text in as it is written, s16le mono PCM out as it is spoken.
 
-pool = ConnectionPool(Endpoint(api_key))
-async for pcm in speak(pool, text, SpeechSettings(voice=…), TextSettings()):
-    …
-await pool.close()
+async with FishClient(Endpoint(api_key)) as fish:
+    async with fish.speak("Good night.") as reply:
+        async for pcm in reply:
+            play(pcm)
+    print(reply.metrics.first_audio)
+
+All errors are importable from here: `errors` shows their tree.
 """
 
-from .client import speak
-from .connections.pool import ConnectionPool
-from .errors import FishError
-from .settings import Backend, Endpoint, Latency, SpeechSettings
-from .text import TextSettings, parse_pronunciations
+from . import errors
+from .api.account import LOW_CREDIT, Credit, Voice
+from .api.proxies import Proxy, proxy_for
+from .client import KEEPALIVE_INTERVAL_S, ClientStatus, FishClient, SpokenReply, WebsocketCheck
+from .errors import *  # noqa: F403
+from .owner import Owner, owner_at
+from .reply_metrics import ReplyMetrics
+from .settings import Backend, Endpoint, Latency, SpeechSettings, VoiceIds
+from .text import Pronunciation, TextSettings, parse_pronunciations
 
 __all__ = [
+    "KEEPALIVE_INTERVAL_S",
+    "LOW_CREDIT",
     "Backend",
-    "ConnectionPool",
+    "ClientStatus",
+    "Credit",
     "Endpoint",
-    "FishError",
+    "FishClient",
     "Latency",
+    "Owner",
+    "Pronunciation",
+    "Proxy",
+    "ReplyMetrics",
     "SpeechSettings",
+    "SpokenReply",
     "TextSettings",
+    "Voice",
+    "VoiceIds",
+    "WebsocketCheck",
+    "owner_at",
     "parse_pronunciations",
-    "speak",
+    "proxy_for",
 ]
+__all__ += errors.__all__

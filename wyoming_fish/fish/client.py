@@ -1,23 +1,37 @@
-"""Text in, as it is written; speech out, as it is spoken."""
+"""Fish Audio client: text in, as it is written; speech out, as it is spoken."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
-from typing import Final
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from .connections.pool import ConnectionPool
+from .api.account import Account, Credit, Voice
+from .api.http import HttpClient
+from .api.live_connection import open_live_connection
+from .api.tts import TtsClient
+from .connections.limiter import ConcurrencyLimiter
+from .connections.opener import ConnectionOpener
+from .connections.pool import IDLE_TIMEOUT_S, ConnectionPool
+from .errors import SettingsError
 from .owner import NO_OWNER, Owner
 from .reply_metrics import ReplyMetrics
-from .settings import SpeechSettings, VoiceIds
+from .settings import Backend, Endpoint, SpeechSettings, VoiceIds
 from .synthesis.keepalive import Silence, with_keepalive
+from .synthesis.read_ahead import ReadAheads
 from .synthesis.synthesizer import Synthesizer
 from .synthesis.text_chunks import without_limit
 from .text.prepared_text import PreparedText
 from .text.settings import TextSettings
 
-__all__ = ["KEEPALIVE_INTERVAL_S", "speak"]
+if TYPE_CHECKING:
+    import aiohttp
 
+__all__ = ["KEEPALIVE_INTERVAL_S", "ClientStatus", "FishClient", "SpokenReply", "WebsocketCheck"]
+
+SPEECH: Final = SpeechSettings()
 CLEAN: Final = TextSettings()
 
 # Seconds without audio after which a little silence is given in its place: satellites give up
@@ -25,68 +39,215 @@ CLEAN: Final = TextSettings()
 KEEPALIVE_INTERVAL_S: Final = 2.5
 
 
-async def speak(  # noqa: PLR0913 - by name
-    pool: ConnectionPool,
-    text: AsyncIterable[str],
-    settings: SpeechSettings,
-    text_settings: TextSettings = CLEAN,
-    *,
-    ssml: bool = False,
-    voice: Callable[[str], VoiceIds] = str,
-    bridge: float | None = None,
-    first_audio_timeout_s: float | None = None,
-    spend: Callable[[int], None] = without_limit,
-    metrics: ReplyMetrics | None = None,
-    owner: Owner = NO_OWNER,
-) -> AsyncGenerator[bytes]:
-    """Speak ``text`` while it is being written.
+class ClientStatus(NamedTuple):
+    """What a client is doing, and what it has done so far."""
 
-    Takes any pieces of text, cut anywhere; gives s16le mono PCM of ``settings.sample_rate`` in
-    whole samples, as it comes. One reply is one session, so the voice stays the same throughout,
-    unless the text pauses for long. Text without a letter or a number gives nothing and costs
-    nothing. With ``bridge`` there is a little silence every ``bridge`` seconds in which nothing
-    came, and where an encoder has to be flushed: see Silence.
+    is_ready: bool
+    """Whether a reply will find a way to Fish, as far as is known."""
+    uses_rest: bool
+    """Whether the next reply goes by REST, since the websocket cannot be had."""
+    sessions: int
+    """Sessions in use."""
+    limit: int
+    """Sessions that the account may have at the same time."""
+    waiting: int
+    """Replies that wait for a session."""
+    waited_s: float
+    """Seconds that replies have waited for one, in total."""
+    idle: int
+    """Connections that are open and wait for a reply."""
+    opened: int
+    """Connections that have been opened."""
+    acquired: int
+    """Sessions that got a connection."""
+    acquired_ready: int
+    """Those of them that got one that was open already."""
 
-    The text is cleaned by ``text_settings`` as it comes. With ``ssml``, or where it begins with
-    `<speak`, it is read to its end first (unless it is to be raw), and then has a session for each
-    voice, speed and volume in it. ``voice`` gives the id of a voice that it names, and raises
-    VoiceNotFoundError where there is none; what has no voice is spoken by that of ``settings``.
 
-    What passes (a dropped connection, a limit, an overload) is tried again while nothing has been
-    heard, and after that where it is certain what has been: see SpokenTextTracker,
-    which needs a socket with timestamps. If there is no websocket, speech goes by REST, a sentence
-    at a time.
+class WebsocketCheck(NamedTuple):
+    """What opening a websocket has shown."""
 
-    ``first_audio_timeout_s`` is for a caller that has another voice: the seconds after which it is
-    an error that nothing has been heard. They begin as the first words are sent; a wait for one of
-    the account's sessions has as many of its own.
-    A server of one's own is given the time that it needs.
+    upgrade_s: float
+    """Seconds that the upgrade took, once the connection, TLS included, was there."""
+    limit: int | None
+    """Sessions that the account may have at the same time, if Fish told."""
 
-    However long the text is, no more than some half a minute of it is sent before the listener has
-    taken the audio. ``spend`` is told the characters of each piece before it is sent, and 0 before
-    a session; less than 0 if Fish refused what was sent. It raises a FishError if there may be no
-    more: what was sent is spoken, and then the error is raised.
 
-    What happens is put down in ``metrics``, a new one for each reply.
+class SpokenReply:
+    """One reply, to be iterated: s16le mono PCM of its sample rate in whole samples, as it comes.
 
-    ``owner`` is the party that the reply is for. While replies wait for the account's sessions,
-    owners have equal shares of them: a session may then end early, and the text goes on in a later
-    one. Replies without an owner share one.
-
-    Leaving the iterator closes the session's socket: Fish has no other way to be interrupted.
-    Close it with ``contextlib.aclosing`` to know when that has happened.
-
-    Raises FishError where not all of the text was spoken, and whatever ``text`` raises.
+    What happens is in ``metrics``. Raises FishError if not all of the text was spoken, and whatever
+    the text raises.
     """
-    prepared = PreparedText(text, settings.backend, text_settings, ssml=ssml)
-    metrics = metrics or ReplyMetrics()
-    synthesizer = Synthesizer(pool, settings, first_audio_timeout_s, metrics, spend, owner)
-    speech = synthesizer.audio(prepared, voice)
-    if bridge:
-        silence = Silence(
-            bridge, settings.sample_rate, synthesizer.is_pending, lambda: metrics.text_began
+
+    def __init__(self, audio: AsyncGenerator[bytes], metrics: ReplyMetrics) -> None:
+        self.metrics = metrics
+        self._audio = audio
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._audio
+
+
+class FishClient:
+    """One Fish Audio account, or one self-hosted server. Every method raises FishError.
+
+    ``concurrency`` is the most sessions to hold at the same time; without it, what Fish says that
+    the account may have. ``warm`` is the number of connections of each backend that are kept open,
+    those in use included; ``idle_timeout_s`` the seconds without use after which they are closed.
+    ``ssl_context`` is used for wss and https; the default is the system's trust store. With
+    ``timestamps`` the audio tells its words, so that a reply that breaks off can be resumed, if the
+    server has such a websocket; None leaves it to the backend. ``session`` is used for REST, and
+    left open. Nothing is opened before it is needed.
+    """
+
+    def __init__(  # noqa: PLR0913 - by name
+        self,
+        endpoint: Endpoint,
+        *,
+        concurrency: int | None = None,
+        warm: int = 1,
+        idle_timeout_s: float = IDLE_TIMEOUT_S,
+        ssl_context: ssl.SSLContext | None = None,
+        timestamps: bool | None = None,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        if concurrency is not None and concurrency < 1:
+            raise SettingsError(f"The concurrency must be at least 1 (got {concurrency}).")
+        self.endpoint = endpoint
+        self.read_aheads = ReadAheads()
+        """What all replies read ahead: another voice for the same listeners shares its bounds."""
+        self._ssl_context = ssl_context
+        self._http = HttpClient(endpoint, session, ssl_context, idle_timeout_s)
+        self._account = Account(self._http)
+        limiter = ConcurrencyLimiter(concurrency)
+        opener = ConnectionOpener(endpoint, ssl_context, timestamps)
+        rest = TtsClient(self._http, limiter.set_limit)
+        self._pool = ConnectionPool(
+            endpoint, limiter, opener, rest, warm=warm, idle_timeout_s=idle_timeout_s
         )
-        speech = with_keepalive(speech, silence)
-    async with contextlib.aclosing(speech):
-        async for pcm in speech:
-            yield pcm
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close what is idle, and refuse what is new. A reply by websocket is spoken to its end."""
+        await self._http.close()
+        await self._pool.close()
+
+    @property
+    def status(self) -> ClientStatus:
+        """What it is doing at this moment."""
+        pool, limiter = self._pool, self._pool.limiter
+        return ClientStatus(
+            is_ready=pool.is_ready,
+            uses_rest=pool.breaker.use_rest,
+            sessions=limiter.in_use,
+            limit=limiter.limit,
+            waiting=limiter.waiting,
+            waited_s=limiter.waited_s,
+            idle=pool.idle,
+            opened=pool.opened,
+            acquired=pool.acquired,
+            acquired_ready=pool.acquired_ready,
+        )
+
+    def prewarm(self, backend: Backend) -> None:
+        """Have a connection ready, since a reply is to be expected. Returns immediately."""
+        self._pool.prewarm(backend)
+
+    @contextlib.asynccontextmanager
+    async def speak(  # noqa: PLR0913 - by name
+        self,
+        text: str | AsyncIterable[str],
+        settings: SpeechSettings = SPEECH,
+        text_settings: TextSettings = CLEAN,
+        *,
+        voice: VoiceIds = None,
+        ssml: bool = False,
+        resolve_voice: Callable[[str], VoiceIds] = str,
+        keepalive_s: float | None = None,
+        first_audio_timeout_s: float | None = None,
+        spend: Callable[[int], None] = without_limit,
+        metrics: ReplyMetrics | None = None,
+        owner: Owner = NO_OWNER,
+    ) -> AsyncIterator[SpokenReply]:
+        """Speak ``text``, a string or pieces of text cut anywhere, while it is being written.
+
+        It is cleaned by ``text_settings`` and spoken by ``settings``, in ``voice`` if that is set.
+        SSML (``ssml``, or a text that begins with `<speak`, unless it is to be raw) is read to its
+        end first, and has a session for each voice, speed and volume in it. ``resolve_voice`` gives
+        the ID of a voice that it names, or raises VoiceNotFoundError: then that of ``settings``
+        speaks. Any other reply is one session, unless the text pauses for long. Text without a
+        letter or a number gives nothing and costs nothing.
+
+        A dropped connection, a limit or an overload is tried again while nothing has been heard,
+        and later if it is certain what has been (SpokenTextTracker), which needs a websocket with
+        timestamps. Without a websocket, speech goes by REST, a sentence at a time.
+
+        ``keepalive_s`` is the seconds without audio after which a little silence is given: see
+        Silence. ``first_audio_timeout_s`` is for a caller that has another voice: the seconds from
+        the first words sent, and as many for a session, after which silence is an error. A
+        self-hosted server is given the time that it needs.
+
+        No more than about half a minute of speech is sent for before the listener has taken the
+        audio. ``spend`` is told the characters of each piece before it is sent, and 0 before a
+        session; less than 0 if Fish refused what was sent. It raises a FishError if there may be no
+        more: what was sent is spoken, and then the error is raised.
+
+        ``metrics`` is filled in, a new one for each reply. ``owner`` is the party that the reply is
+        for, by default one for all. While replies wait for a session, owners have equal shares: a
+        session may then end early, and the text goes on in a later one.
+
+        Leaving closes all that the reply has opened. Fish has no other way to be interrupted.
+        """
+        if voice is not None:
+            settings = replace(settings, voice=voice)
+        metrics = metrics or ReplyMetrics()
+        pieces = _whole(text) if isinstance(text, str) else text
+        prepared = PreparedText(pieces, settings.backend, text_settings, ssml=ssml)
+        synthesizer = Synthesizer(
+            self._pool, self.read_aheads, settings, first_audio_timeout_s, metrics, spend, owner
+        )
+        audio = synthesizer.audio(prepared, resolve_voice)
+        if keepalive_s:
+            is_pending, rate = synthesizer.is_pending, settings.sample_rate
+            silence = Silence(keepalive_s, rate, is_pending, lambda: metrics.text_began)
+            audio = with_keepalive(audio, silence)
+        async with contextlib.aclosing(audio):
+            yield SpokenReply(audio, metrics)
+
+    async def voices(self) -> list[Voice]:
+        """The account's own voices, all of them, ready to speak."""
+        return await self._account.voices()
+
+    async def search(
+        self, title: str = "", *, language: str = "", own: bool = False, limit: int = 50
+    ) -> list[Voice]:
+        """Up to ``limit`` voices, most used first, of everyone's or only the account's own."""
+        return await self._account.search(title, language=language, own=own, limit=limit)
+
+    async def voice(self, voice_id: str) -> Voice:
+        """One voice. Raises VoiceNotFoundError if it does not exist, or is private to another."""
+        return await self._account.voice(voice_id)
+
+    async def credit(self) -> Credit:
+        """The API credit and whose it is; the cheapest way to see whether a key is good.
+
+        Raises UnsupportedError, with the status 404, for a self-hosted server without wallets.
+        """
+        return await self._account.credit()
+
+    async def check_websocket(self, backend: Backend) -> WebsocketCheck:
+        """Open a websocket and close it. Raises NoWebsocketError if there is none."""
+        connection = await open_live_connection(
+            self.endpoint, backend, ssl_context=self._ssl_context
+        )
+        await connection.close()
+        return WebsocketCheck(connection.upgrade_time, connection.limit)
+
+
+async def _whole(text: str) -> AsyncIterator[str]:
+    yield text

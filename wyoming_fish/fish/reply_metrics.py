@@ -1,11 +1,11 @@
-"""What happened to one reply, for who wants to know."""
+"""What happened to one reply, and when."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
+from . import clock
 from .errors import (
     FishError,
     KeyRefusedError,
@@ -43,7 +43,7 @@ class ReplyMetrics:
     """
 
     text_began: float | None = None
-    """When its first text came. Who has known the text for longer sets it before ``speak`` does."""
+    """When its first text came. A caller that has known the text for longer sets it before."""
     text_ended: float | None = None
     """When it was known that there is no more text; may be set before, likewise."""
     sent: float | None = None
@@ -61,38 +61,32 @@ class ReplyMetrics:
     @property
     def first_audio(self) -> float | None:
         """Seconds from the first text to the first audio."""
-        if self.heard is None or self.text_began is None:
-            return None
-        return self.heard - self.text_began
+        return _between(self.text_began, self.heard)
 
     @property
     def text_part(self) -> float | None:
         """Seconds of it until text was sent to Fish: for enough of it, and for a session."""
-        if self.sent is None or self.text_began is None:
-            return None
-        return self.sent - self.text_began
+        return _between(self.text_began, self.sent)
 
     @property
     def fish_part(self) -> float | None:
         """Seconds of it from there on."""
-        if self.heard is None or self.sent is None:
-            return None
-        return self.heard - self.sent
+        return _between(self.sent, self.heard)
 
     def write(self) -> None:
         """Some text has come."""
         if self.text_began is None:
-            self.text_began = _now()
+            self.text_began = clock.now()
 
     def complete(self) -> None:
         """There is no more text."""
         if self.text_ended is None:
-            self.text_ended = _now()
+            self.text_ended = clock.now()
 
     def send(self, text: str) -> None:
         """A piece of it was sent to Fish."""
         if self.sent is None:
-            self.sent = _now()
+            self.sent = clock.now()
         self.billed += size_of(text)
 
     def fail(self, error: FishError, size: int) -> bool:
@@ -108,8 +102,12 @@ class ReplyMetrics:
     def hear(self, seconds: float) -> None:
         """So many seconds of audio have come."""
         if self.heard is None:
-            self.heard = _now()
+            self.heard = clock.now()
         self.audio += seconds
+
+
+def _between(begin: float | None, end: float | None) -> float | None:
+    return None if begin is None or end is None else end - begin
 
 
 def max_audio_s(text_bytes: int) -> float:
@@ -121,7 +119,3 @@ def size_of(text: str) -> int:
     """Bytes of ``text``, by which Fish bills."""
     # What is no Unicode is refused where it is sent.
     return len(text.encode(errors="surrogatepass"))
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

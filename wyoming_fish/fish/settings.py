@@ -322,11 +322,10 @@ def _choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
 
 def _check_voice(voice: str | tuple[str, ...], backend: Backend) -> None:
     ids = (voice,) if isinstance(voice, str) else voice
-    if not ids or any(
-        not voice_id.strip() or len(voice_id) > MAX_VOICE_ID_CHARS for voice_id in ids
-    ):
+    if not ids or not all(map(is_voice_id, ids)):
         raise SettingsError(
-            f"The voice's id is blank or longer than {MAX_VOICE_ID_CHARS} characters."
+            f"The voice's id is blank, longer than {MAX_VOICE_ID_CHARS} characters, or cannot be "
+            "printed."
         )
     if isinstance(voice, tuple) and backend is Backend.S1:
         # Fish answers 400 to a list, whatever is in it.

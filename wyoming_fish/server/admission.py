@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from ..fish.connections.shares import Shares
-from ..fish.owner import NETWORK_SHARE, Owner
+from ..fish.owner import NETWORK_SHARE, Owner, Shares
 
 __all__ = ["Client", "connections_to_close"]
 

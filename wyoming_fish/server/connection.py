@@ -22,6 +22,7 @@ from wyoming.ping import Pong
 from wyoming.tts import SynthesizeStopped
 
 from ..cli.options import Options
+from ..fish import clock
 from ..fish.cpu_turns import cpu_owner, cpu_turn
 from ..fish.errors import FishError
 from ..fish.owner import owner_at
@@ -269,7 +270,7 @@ class Connection:
         if not idle:
             self._idle_timeout.reschedule(None)
             return
-        when, before = _now() + idle, self._idle_timeout.when()
+        when, before = clock.now() + idle, self._idle_timeout.when()
         # Not for each word: a new timer has a cost, and a hundredth of the time does not matter.
         if before is None or not 0 <= when - before < idle / 100:
             self._idle_timeout.reschedule(when)
@@ -344,7 +345,3 @@ class Connection:
             events.append(SynthesizeStopped().event())
         for event in events:
             self._stream.write_last(encode(event))
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

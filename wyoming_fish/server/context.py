@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..cli.options import Options
-from ..fish.api.account import Account
-from ..fish.connections.pool import ConnectionPool
-from ..fish.settings import Endpoint
+from ..fish import FishClient
 from .requests.log import RequestLog
 from .requests.synthesis import Synthesis
 from .voice_catalog import VoiceCatalog
@@ -19,9 +17,7 @@ class ServerContext(NamedTuple):
     """The parts of a server."""
 
     options: Options
-    endpoint: Endpoint
-    pool: ConnectionPool
-    account: Account
+    fish: FishClient
     catalog: VoiceCatalog
     synthesis: Synthesis
     request_log: RequestLog

@@ -14,10 +14,7 @@ from typing import Any, Final, Protocol, Self
 from wyoming.error import Error
 
 from ..cli.options import Options
-from ..fish.api.account import Account
-from ..fish.connections.pool import ConnectionPool
-from ..fish.owner import Owner, owner_at
-from ..fish.settings import Endpoint
+from ..fish import Endpoint, FishClient, Owner, clock, owner_at
 from .admission import Client, connections_to_close
 from .connection import STOP_LINGER_S, Connection
 from .context import ServerContext
@@ -73,8 +70,7 @@ class Server:
 
     def __init__(self, options: Options, endpoint: Endpoint) -> None:
         self._options = options
-        self._endpoint = endpoint
-        self._pool = ConnectionPool(
+        self._fish = FishClient(
             endpoint,
             concurrency=options.concurrency,
             warm=options.ready_connections,
@@ -82,8 +78,7 @@ class Server:
             # Without --resume, the backend decides.
             timestamps=options.resume or None,
         )
-        self._account = Account(endpoint)
-        self._catalog = VoiceCatalog(self._account, options.speech)
+        self._catalog = VoiceCatalog(self._fish, options.speech)
         self._request_log = RequestLog()
         self._cache = (
             Cache(options.cache_dir, options.cache_size_mb * 10**6, endpoint.base_url)
@@ -91,7 +86,7 @@ class Server:
             else None
         )
         self._synthesis = Synthesis(
-            self._pool, self._catalog, options, self._request_log, self._cache
+            self._fish, self._catalog, options, self._request_log, self._cache
         )
         self._connections: dict[asyncio.Task[None], Client[Connection]] = {}
         """The oldest first."""
@@ -111,9 +106,7 @@ class Server:
         """The server's parts, for other front ends."""
         return ServerContext(
             self._options,
-            self._endpoint,
-            self._pool,
-            self._account,
+            self._fish,
             self._catalog,
             self._synthesis,
             self._request_log,
@@ -126,7 +119,7 @@ class Server:
     def stop(self) -> None:
         """Start to stop: everything must be closed within STOP_TIMEOUT_S."""
         if not self.stopping.is_set():
-            self._stop_by = asyncio.get_running_loop().time() + STOP_TIMEOUT_S
+            self._stop_by = clock.now() + STOP_TIMEOUT_S
             self.stopping.set()
 
     async def within_stop(self, closing: Awaitable[object]) -> None:
@@ -175,10 +168,9 @@ class Server:
             def close_later(close: Callable[[], Awaitable[object]]) -> None:
                 stack.push_async_callback(lambda: self.within_stop(close()))
 
-            close_later(self._account.close)
             if self._cache is not None:
                 close_later(self._cache.close)
-            close_later(self._pool.close)
+            close_later(self._fish.close)
             for front_end in self._front_ends:
                 await front_end.__aenter__()
                 close_later(partial(front_end.__aexit__, None, None, None))
@@ -186,16 +178,11 @@ class Server:
             stack.push_async_callback(self._drain)
             refreshing = asyncio.create_task(self._catalog.refresh_periodically())
             close_later(partial(_cancel, refreshing))
-            self._pool.prewarm(self._options.speech.backend)
+            self._fish.prewarm(self._options.speech.backend)
             self._resources = stack.pop_all()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.stop()
         await self._resources.aclose()
 
@@ -290,7 +277,7 @@ class Server:
             for task in speaking:
                 task.cancel()
         rest = {*speaking, *self._connections, *self._refusals}
-        await _wait(rest, min(_now() + STOP_LINGER_S, self._stop_by))
+        await _wait(rest, min(clock.now() + STOP_LINGER_S, self._stop_by))
         self._cut_short(rest)
         await _wait(rest, self._stop_by)
 
@@ -306,13 +293,9 @@ class Server:
 async def _wait(tasks: Iterable[asyncio.Task[Any]], until: float) -> None:
     """Wait for the tasks, at most until the event loop's time ``until``."""
     if left := [task for task in tasks if not task.done()]:
-        await asyncio.wait(left, timeout=max(0, until - _now()))
+        await asyncio.wait(left, timeout=max(0, until - clock.now()))
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait((task,))
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -16,7 +16,7 @@ from typing import Final
 from wyoming.info import Attribution, Info, TtsProgram, TtsVoice, TtsVoiceSpeaker
 
 from .. import __version__
-from ..fish.api.account import Account, Voice
+from ..fish import FishClient, Voice
 from ..fish.errors import FishError, VoiceNotFoundError
 from ..fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, VOICE_ID, SpeechSettings, VoiceIds
 from .events import encode
@@ -59,8 +59,8 @@ _ATTRIBUTION: Final = Attribution(name="Fish Audio", url="https://fish.audio")
 class VoiceCatalog:
     """The configured voices and the voices of the account."""
 
-    def __init__(self, account: Account, speech: SpeechSettings) -> None:
-        self._account = account
+    def __init__(self, fish: FishClient, speech: SpeechSettings) -> None:
+        self._fish = fish
         self._speech = speech
         voice = speech.voice
         self._configured = voice if isinstance(voice, tuple) else () if voice is None else (voice,)
@@ -106,13 +106,13 @@ class VoiceCatalog:
 
     async def refresh(self) -> None:
         """Refresh the voices of the account now. Raises FishError."""
-        voices = await self._account.voices()
+        voices = await self._fish.voices()
         known = {voice.id for voice in voices}
         for voice_id in self._configured:
             if voice_id in known:
                 continue
             try:
-                voices.append(await self._account.voice(voice_id))
+                voices.append(await self._fish.voice(voice_id))
             except VoiceNotFoundError as error:
                 _LOGGER.warning("Cannot find the configured voice: %s", error)
         if (listed := tuple(voices)) != self.voices:

@@ -15,8 +15,7 @@ from typing import Any, Final
 
 from aiohttp import StreamReader, web
 
-from ..fish.connections.shares import Shares
-from ..fish.owner import NETWORK_SHARE, NO_OWNER, owner_at
+from ..fish.owner import NETWORK_SHARE, NO_OWNER, Shares, owner_at
 from ..server.stream import SEND_BUFFER_BYTES, STALL_CHECKS
 
 __all__ = ["ACCEPT_BATCH", "MAX_OPEN_CONNECTIONS", "Connections", "cut_off"]

@@ -94,8 +94,7 @@ class _GaugeCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Return the current metrics."""
-        pool, request_log = self._context.pool, self._context.request_log
-        limiter = pool.limiter
+        fish, request_log = self._context.fish.status, self._context.request_log
         yield InfoMetricFamily(
             "wyoming_fish", "The server.", {"version": __version__, "backend": self._backend}
         )
@@ -105,13 +104,13 @@ class _GaugeCollector(Collector):
         for reason, number in request_log.refused.items():
             refused.add_metric([reason], number)
         yield refused
-        yield _gauge("sessions", "Sessions with Fish Audio in use.", limiter.taken)
-        yield _gauge("sessions_limit", "Sessions that the account may use.", limiter.limit)
-        yield _gauge("replies_waiting", "Replies that wait for a session.", limiter.waiting)
+        yield _gauge("sessions", "Sessions with Fish Audio in use.", fish.sessions)
+        yield _gauge("sessions_limit", "Sessions that the account may use.", fish.limit)
+        yield _gauge("replies_waiting", "Replies that wait for a session.", fish.waiting)
         wait = _counter_family(
             "session_wait_seconds", "Seconds that replies have waited for a session."
         )
-        wait.add_metric([], limiter.waited)
+        wait.add_metric([], fish.waited_s)
         yield wait
         yield _gauge(
             "quota_used_characters",
@@ -123,17 +122,17 @@ class _GaugeCollector(Collector):
             "Maximum of quota_used_characters; 0: no limit.",
             self._context.options.max_characters_per_hour,
         )
-        yield _gauge("connections_idle", "Ready connections to Fish Audio.", pool.idle)
+        yield _gauge("connections_idle", "Ready connections to Fish Audio.", fish.idle)
         opened = _counter_family("connections_opened", "Opened connections to Fish Audio.")
-        opened.add_metric([], pool.opened)
+        opened.add_metric([], fish.opened)
         yield opened
         acquired = _counter_family(
             "connections_acquired",
             "Sessions, by their connection to Fish Audio: ready or new.",
             "connection",
         )
-        acquired.add_metric(["ready"], pool.acquired_ready)
-        acquired.add_metric(["new"], pool.acquired - pool.acquired_ready)
+        acquired.add_metric(["ready"], fish.acquired_ready)
+        acquired.add_metric(["new"], fish.acquired - fish.acquired_ready)
         yield acquired
         if (credit := self._readiness.credit) is not None:
             yield _gauge("credit_dollars", "API credit in US dollars.", float(credit))

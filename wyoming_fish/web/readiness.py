@@ -7,6 +7,7 @@ import logging
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from ..fish import clock
 from ..fish.errors import FishError, UnsupportedError
 from ..fish.settings import Backend
 from ..server.context import ServerContext
@@ -65,7 +66,9 @@ class Readiness:
             return ReadinessState(ready=False, message=problem)
         if self.credit is None:
             # A server without credit does not report whether a key is valid.
-            return ReadinessState(ready=True, message=f"{self._context.endpoint.name} answers.")
+            return ReadinessState(
+                ready=True, message=f"{self._context.fish.endpoint.name} answers."
+            )
         free = self._context.options.speech.backend is Backend.S2_1_PRO_FREE
         if self.credit <= 0 and not free:
             # A reply then fails with an error that says so.
@@ -78,22 +81,21 @@ class Readiness:
 
     def _problem(self) -> str:
         """The reason why a reply would not be spoken; empty if there is none."""
+        fish = self._context.fish
         if self._known_until is None:
-            return f"{self._context.endpoint.name} has not answered yet."
+            return f"{fish.endpoint.name} has not answered yet."
         if self._failure:
             return self._failure
-        if not self._context.pool.ready:
+        if not fish.status.is_ready:
             # Until the server is ready, no client causes a new connection.
             self._context.synthesis.prewarm()
-            return (
-                f"{self._context.endpoint.name} answers, but no connection for speech is open yet."
-            )
+            return f"{fish.endpoint.name} answers, but no connection for speech is open yet."
         return ""
 
     async def _refresh(self) -> None:
         """Check the account again if the last answer has expired; wait for MAX_WAIT_S at most."""
         if self._credit_check is None and (
-            self._known_until is None or _now() >= self._known_until
+            self._known_until is None or clock.now() >= self._known_until
         ):
             self._credit_check = asyncio.create_task(self._credit())
             self._credit_check.add_done_callback(self._on_checked)
@@ -113,16 +115,12 @@ class Readiness:
         else:
             _LOGGER.error("Cannot check the account. Report this error.", exc_info=error)
             self._failure = str(InternalError())
-        self._known_until = _now() + (FAILURE_TTL_S if self._failure else OK_TTL_S)
+        self._known_until = clock.now() + (FAILURE_TTL_S if self._failure else OK_TTL_S)
 
     async def _credit(self) -> Decimal | None:
         try:
-            return (await self._context.account.credit()).amount
+            return (await self._context.fish.credit()).amount
         except UnsupportedError:
             # A server without credit checks its key here, if it has one.
-            await self._context.account.voices()
+            await self._context.fish.voices()
             return None
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Iterable
 from functools import partial
 from importlib.resources import files
-from types import TracebackType
 from typing import Any, Final, Self
 
 from aiohttp import web
@@ -16,7 +15,7 @@ from aiohttp.typedefs import Handler
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from .. import __version__
-from ..fish.api.account import Voice
+from ..fish import Voice
 from ..fish.cpu_turns import cpu_owner, cpu_turn
 from ..fish.owner import owner_at
 from ..server.context import ServerContext
@@ -67,7 +66,7 @@ class StatusServer:
         self._listed: tuple[Voice, ...] = ()
         self._listing = _listing(self._listed)
         """These voices as JSON."""
-        policy = content_policy(context.endpoint.base_url)
+        policy = content_policy(context.fish.endpoint.base_url)
         self._headers = {
             "Content-Security-Policy": policy,
             "Referrer-Policy": "no-referrer",
@@ -123,12 +122,7 @@ class StatusServer:
         _LOGGER.info("Serving the page at %s", " and, from other machines, at ".join(urls))
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._listener is not None:
             self._listener.close()
         await self._runner.cleanup()
@@ -166,8 +160,7 @@ class StatusServer:
 
     async def _state(self, request: web.Request) -> web.Response:
         state, credit = await self._readiness.check(), self._readiness.credit
-        context = self._context
-        limiter = context.pool.limiter
+        context, fish = self._context, self._context.fish.status
         return web.json_response(
             {
                 "version": __version__,
@@ -177,10 +170,10 @@ class StatusServer:
                 "backend": context.options.speech.backend,
                 "sample_rate_hz": context.options.speech.sample_rate,
                 "clients": context.request_log.clients,
-                "sessions": limiter.taken,
-                "sessions_limit": limiter.limit,
-                "replies_waiting": limiter.waiting,
-                "connections_idle": context.pool.idle,
+                "sessions": fish.sessions,
+                "sessions_limit": fish.limit,
+                "replies_waiting": fish.waiting,
+                "connections_idle": fish.idle,
                 "voices": len(context.catalog.voices),
                 "replies": [
                     _record_to_json(record) for record in reversed(context.request_log.replies)

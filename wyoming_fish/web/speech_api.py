@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 from aiohttp import web
 from wyoming.event import Event
 
-from ..fish.connections.shares import Shares
+from ..fish import clock
 from ..fish.errors import FishError
-from ..fish.owner import Owner, owner_at
+from ..fish.owner import Owner, Shares, owner_at
 from ..server.context import ServerContext
 from ..server.events import EventError, is_ssml, json_object, text_of, voice_of
 from ..server.requests.request import SynthesisRequest
@@ -139,7 +139,7 @@ class _Speech(NamedTuple):
     def end_now(self) -> None:
         """End it by its timeout."""
         if not self.time_limit.expired():
-            self.time_limit.reschedule(asyncio.get_running_loop().time())
+            self.time_limit.reschedule(clock.now())
 
 
 def _reply(body: bytes) -> SynthesisRequest:

@@ -20,8 +20,7 @@ from ..const import (
     VOICES_URL,
 )
 from ..errors import OptionError, form_error_key
-from ..fish import Backend, FishError
-from ..fish.api.account import Account, Voice
+from ..fish import Backend, FishClient, FishError, Voice
 from ..fish.errors import VoiceNotFoundError
 from ..fish.settings import voice_id_in
 from ..speech.text_options import DEFAULTS, text_options, text_settings
@@ -40,7 +39,7 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
 ):
     """Two steps: search for voices, then select one and its settings."""
 
-    _account: Account
+    _fish: FishClient
     is_self_hosted: bool
     _values: dict[str, Any]
     _known: dict[str, Voice]
@@ -50,14 +49,14 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
 
     def start_voice(
         self,
-        account: Account,
+        fish: FishClient,
         values: Mapping[str, Any],
         known: Mapping[str, Voice],
         *,
         is_self_hosted: bool,
     ) -> None:
-        """Prepare the steps with the account and with the voice's present values."""
-        self._account = account
+        """Prepare the steps with a client of the account and with the voice's present values."""
+        self._fish = fish
         self.is_self_hosted = is_self_hosted
         self._known = dict(known)
         self.found = {}
@@ -89,9 +88,9 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
         name = query.get(CONF_NAME_FILTER, "").strip()
         try:
             if voice_id := voice_id_in(name):
-                voices = [await self._account.voice(voice_id)]
+                voices = [await self._fish.voice(voice_id)]
             else:
-                voices = await self._account.search(
+                voices = await self._fish.search(
                     name,
                     language=fish_language(query.get(CONF_LANGUAGE, "")),
                     own=query[CONF_SELF_ONLY],

@@ -11,7 +11,7 @@ from homeassistant.components.tts.const import DATA_COMPONENT
 from homeassistant.core import HomeAssistant
 from homeassistant.util import language as language_util
 
-from ..fish.client import KEEPALIVE_INTERVAL_S
+from ..fish import KEEPALIVE_INTERVAL_S
 from ..fish.synthesis.keepalive import Silence, with_keepalive
 
 # Seconds for Fish Audio's first audio if another voice can speak. Satellites give up after 5 s

@@ -25,8 +25,14 @@ from ..const import (
 )
 from ..coordinator import FishConfigEntry
 from ..errors import error_key, to_ha_exception
-from ..fish import Backend, FishError, SpeechSettings, TextSettings, speak
-from ..fish.client import KEEPALIVE_INTERVAL_S
+from ..fish import (
+    KEEPALIVE_INTERVAL_S,
+    Backend,
+    FishError,
+    ReplyMetrics,
+    SpeechSettings,
+    TextSettings,
+)
 from ..fish.errors import (
     KeyRefusedError,
     NoAudioError,
@@ -34,7 +40,6 @@ from ..fish.errors import (
     TextTimeoutError,
     VoiceNotFoundError,
 )
-from ..fish.reply_metrics import ReplyMetrics
 from ..fish.text.prepared_text import plain_pieces
 from .fallback import FIRST_AUDIO_TIMEOUT_S, FallbackError, FallbackVoice
 from .message import Message
@@ -83,7 +88,7 @@ class Speaker:
     def prewarm(self, backend: Backend) -> None:
         """Open a connection before it is needed, unless the account's options forbid it."""
         if self._can_prewarm:
-            self._data.pool.prewarm(backend)
+            self._data.fish.prewarm(backend)
 
     async def speak(self, reply: Reply) -> AsyncGenerator[bytes]:
         """Speak a reply with Fish Audio. If that fails before its first audio, use the fallback."""
@@ -93,18 +98,15 @@ class Speaker:
             if not self._can_prewarm:
                 await message.wait_for_text()
             try:
-                async with contextlib.aclosing(
-                    speak(
-                        self._data.pool,
-                        message.pieces(),
-                        settings,
-                        reply.text,
-                        ssml=reply.is_ssml,
-                        voice=reply.find_voice,
-                        bridge=KEEPALIVE_INTERVAL_S,
-                        first_audio_timeout_s=FIRST_AUDIO_TIMEOUT_S if self._fallback else None,
-                        metrics=metrics,
-                    )
+                async with self._data.fish.speak(
+                    message.pieces(),
+                    settings,
+                    reply.text,
+                    ssml=reply.is_ssml,
+                    resolve_voice=reply.find_voice,
+                    keepalive_s=KEEPALIVE_INTERVAL_S,
+                    first_audio_timeout_s=FIRST_AUDIO_TIMEOUT_S if self._fallback else None,
+                    metrics=metrics,
                 ) as speech:
                     async for pcm in speech:
                         yield pcm

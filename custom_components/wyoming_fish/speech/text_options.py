@@ -15,10 +15,9 @@ from ..const import (
     CONF_URLS,
 )
 from ..errors import OptionError
-from ..fish import Backend, TextSettings, parse_pronunciations
+from ..fish import Backend, Pronunciation, TextSettings, parse_pronunciations
 from ..fish.errors import SettingsError
 from ..fish.text.cues import Cues
-from ..fish.text.pronunciations import Pronunciation
 
 DEFAULTS = {
     CONF_TEXT: "clean",

@@ -9,7 +9,7 @@ from homeassistant.components import tts
 from homeassistant.config_entries import ConfigSubentry
 
 from ..const import CONF_LANGUAGE_VOICES, CONF_VOICE
-from ..fish.api.account import Voice
+from ..fish import Voice
 from ..fish.errors import VoiceNotFoundError
 from ..fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, VOICE_ID, Backend
 

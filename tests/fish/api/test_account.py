@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
-from wyoming_fish.fish.api.account import Account, Voice
+from wyoming_fish.fish import FishClient, Voice
 from wyoming_fish.fish.errors import (
     FishConnectionError,
     FishError,
@@ -22,14 +22,14 @@ from wyoming_fish.fish.settings import Endpoint
 async def test_credit() -> None:
     """The credit is exact to the cent, and says whose it is."""
     settings = EmulatorSettings(credit=Decimal("12.34"), user_id="me")
-    async with Emulator(settings) as emulator, Account(Endpoint("key", emulator.url)) as account:
+    async with Emulator(settings) as emulator, FishClient(Endpoint("key", emulator.url)) as account:
         credit = await account.credit()
     assert (credit.user_id, credit.amount) == ("me", Decimal("12.34"))
 
 
 async def test_own_voices() -> None:
     """The account's own voices are listed, and nobody else's."""
-    async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
+    async with Emulator() as emulator, FishClient(Endpoint("key", emulator.url)) as account:
         voices = await account.voices()
         own = [voice for voice in emulator.settings.voices if voice.mine]
     assert {voice.id for voice in voices} == {voice.id for voice in own}
@@ -38,7 +38,7 @@ async def test_own_voices() -> None:
 
 async def test_search_and_one_voice() -> None:
     """Voices are found by their title among everyone's, and by their id."""
-    async with Emulator() as emulator, Account(Endpoint("key", emulator.url)) as account:
+    async with Emulator() as emulator, FishClient(Endpoint("key", emulator.url)) as account:
         wanted = next(voice for voice in emulator.settings.voices if not voice.mine)
         found = await account.search(wanted.title)
         assert wanted.id in {voice.id for voice in found}
@@ -59,7 +59,7 @@ async def test_search_and_one_voice() -> None:
 async def test_failures(fault: Fault, error: type[FishError]) -> None:
     """Each failure is its own kind of error."""
     settings = EmulatorSettings(faults=[fault])
-    async with Emulator(settings) as emulator, Account(Endpoint("key", emulator.url)) as account:
+    async with Emulator(settings) as emulator, FishClient(Endpoint("key", emulator.url)) as account:
         with pytest.raises(error):
             await account.credit()
 
@@ -67,7 +67,7 @@ async def test_failures(fault: Fault, error: type[FishError]) -> None:
 async def test_session_handed_in_stays_open() -> None:
     """A session of somebody else's is used and left as it is."""
     async with Emulator() as emulator, aiohttp.ClientSession() as session:
-        async with Account(Endpoint("key", emulator.url), session) as account:
+        async with FishClient(Endpoint("key", emulator.url), session=session) as account:
             await account.credit()
         assert not session.closed
 
@@ -91,7 +91,7 @@ async def _ask(
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with Account(
+        async with FishClient(
             Endpoint("key", f"http://127.0.0.1:{runner.addresses[0][1]}")
         ) as account:
             try:
@@ -199,7 +199,7 @@ async def test_answers_without_bounds(answer: bytes, said: str) -> None:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        async with Account(Endpoint("key", url)) as account:
+        async with FishClient(Endpoint("key", url)) as account:
             for asked in (account.credit(), account.voices()):
                 with pytest.raises(ProtocolError, match=said):
                     await asked

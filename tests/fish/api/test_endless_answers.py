@@ -9,11 +9,11 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from tests.fish.replies import SETTINGS
+from tests.fish.replies import SETTINGS, speak
 from tests.support.hostile_servers import HostileFish, Send, fish
 from tests.support.idle_clock import run
-from wyoming_fish.fish import ConnectionPool, Endpoint, FishError, speak
-from wyoming_fish.fish.api.account import Account
+from wyoming_fish.fish import Endpoint, FishClient, FishError
+from wyoming_fish.fish.api.http import HttpClient
 from wyoming_fish.fish.api.tts import TtsClient
 from wyoming_fish.fish.connections.limiter import ConcurrencyLimiter
 from wyoming_fish.fish.errors import TooMuchAudioError
@@ -29,7 +29,7 @@ async def _text() -> AsyncIterator[str]:
 @contextlib.asynccontextmanager
 async def _scripted(
     answer: Callable[[ServerConnection], Awaitable[None]],
-) -> AsyncIterator[ConnectionPool]:
+) -> AsyncIterator[FishClient]:
     async def handle(connection: ServerConnection) -> None:
         async for frame in connection:
             assert isinstance(frame, bytes)
@@ -38,11 +38,11 @@ async def _scripted(
 
     async with serve(handle, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        pool = ConnectionPool(Endpoint("key", f"http://127.0.0.1:{port}"))
+        client = FishClient(Endpoint("key", f"http://127.0.0.1:{port}"))
         try:
-            yield pool
+            yield client
         finally:
-            await pool.close()
+            await client.close()
 
 
 async def _heard(audio: AsyncGenerator[bytes]) -> bytes:
@@ -51,11 +51,11 @@ async def _heard(audio: AsyncGenerator[bytes]) -> bytes:
         return b"".join([pcm async for pcm in audio])
 
 
-async def _hear(pool: ConnectionPool) -> float:
+async def _hear(client: FishClient) -> float:
     """Seconds until the reply has failed."""
     began = asyncio.get_running_loop().time()
     with pytest.raises(FishError):
-        await _heard(speak(pool, _text(), SETTINGS))
+        await _heard(speak(client, _text(), SETTINGS))
     return asyncio.get_running_loop().time() - began
 
 
@@ -84,8 +84,8 @@ def test_a_server_that_drips(name: str) -> None:
             await asyncio.sleep(3)
 
     async def check() -> None:
-        async with _scripted(drip) as pool:
-            assert await _hear(pool) < 30
+        async with _scripted(drip) as client:
+            assert await _hear(client) < 30
 
     run(check())
 
@@ -101,9 +101,9 @@ def test_a_slow_listener_is_not_a_silent_server() -> None:
         await connection.send(ormsgpack.packb({"event": "finish", "reason": "stop"}))
 
     async def check() -> None:
-        async with _scripted(answer) as pool:
+        async with _scripted(answer) as client:
             size = 0
-            async for pcm in speak(pool, _text(), SETTINGS):
+            async for pcm in speak(client, _text(), SETTINGS):
                 size += len(pcm)
                 if size < 16_000:
                     await asyncio.sleep(60)
@@ -128,8 +128,8 @@ async def test_an_idle_connection_that_talks_without_end() -> None:
         else:
             given_up.set_result(False)
 
-    async with _scripted(talk) as pool:
-        async for _ in speak(pool, _text(), SETTINGS):
+    async with _scripted(talk) as client:
+        async for _ in speak(client, _text(), SETTINGS):
             pass
         async with asyncio.timeout(30):
             assert await given_up
@@ -162,13 +162,14 @@ def test_an_answer_that_drips(begin: bytes, part: bytes) -> None:
 
     async def check() -> None:
         async with fish(HostileFish(answer=_dripping(begin, part))) as hostile:
-            rest = TtsClient(Endpoint("key", hostile.url), ConcurrencyLimiter())
+            http = HttpClient(Endpoint("key", hostile.url))
+            rest = TtsClient(http, on_limit=ConcurrencyLimiter().set_limit)
             began = asyncio.get_running_loop().time()
             async with asyncio.timeout(300):
                 with pytest.raises(FishError, match="in time"):
                     await _heard(rest.speak(TEXT, SETTINGS))
             assert asyncio.get_running_loop().time() - began < 60
-            await rest.close()
+            await http.close()
 
     run(check())
 
@@ -179,7 +180,7 @@ def test_an_answer_about_the_account_that_drips() -> None:
     async def check() -> None:
         async with (
             fish(HostileFish(answer=_dripping(HEAD, b"x"))) as hostile,
-            Account(Endpoint("key", hostile.url)) as account,
+            FishClient(Endpoint("key", hostile.url)) as account,
         ):
             began = asyncio.get_running_loop().time()
             with pytest.raises(FishError, match="in time"):
@@ -200,8 +201,8 @@ async def test_more_audio_than_the_text_can_become() -> None:
             await connection.send(ormsgpack.packb({"event": "audio", "audio": bytes(44_100)}))
 
     metrics = ReplyMetrics()
-    async with _scripted(speak_on) as pool:
+    async with _scripted(speak_on) as client:
         with pytest.raises(TooMuchAudioError, match="far more than the text can become"):
-            await _heard(speak(pool, _text(), SETTINGS, metrics=metrics))
+            await _heard(speak(client, _text(), SETTINGS, metrics=metrics))
     assert 60 < metrics.audio < 200
     assert sessions == 1

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.hostile_servers import HostileFish, Send, audio, fish, http
-from wyoming_fish.fish import Backend, Endpoint, FishError
-from wyoming_fish.fish.api.account import Account, Credit, Voice
+from wyoming_fish.fish import Backend, Credit, Endpoint, FishClient, FishError, Voice
 from wyoming_fish.fish.api.live_connection import open_live_connection
 from wyoming_fish.fish.api.live_protocol import Audio, LiveSession
 from wyoming_fish.fish.bounded_json import MAX_FRAME_VALUES, concurrency_limit, unpack
@@ -74,11 +73,11 @@ def _with_any(message: dict[str, Any], values: st.SearchStrategy[Any]) -> st.Sea
 
 
 @contextlib.contextmanager
-def _serving(loop: asyncio.AbstractEventLoop) -> Iterator[tuple[HostileFish, Account]]:
-    async def start() -> tuple[HostileFish, Account, contextlib.AsyncExitStack]:
+def _serving(loop: asyncio.AbstractEventLoop) -> Iterator[tuple[HostileFish, FishClient]]:
+    async def start() -> tuple[HostileFish, FishClient, contextlib.AsyncExitStack]:
         stack = contextlib.AsyncExitStack()
         hostile = await stack.enter_async_context(fish(HostileFish()))
-        account = await stack.enter_async_context(Account(Endpoint("key", hostile.url)))
+        account = await stack.enter_async_context(FishClient(Endpoint("key", hostile.url)))
         return hostile, account, stack
 
     hostile, account, stack = loop.run_until_complete(start())
@@ -138,7 +137,7 @@ async def test_an_amount_that_is_not_one(credit: object) -> None:
 
     async with (
         fish(HostileFish(answer=answer)) as hostile,
-        Account(Endpoint("key", hostile.url)) as account,
+        FishClient(Endpoint("key", hostile.url)) as account,
     ):
         with pytest.raises(ProtocolError, match="about the credit"):
             await account.credit()
@@ -153,7 +152,7 @@ async def test_an_amount(credit: object) -> None:
 
     async with (
         fish(HostileFish(answer=answer)) as hostile,
-        Account(Endpoint("key", hostile.url)) as account,
+        FishClient(Endpoint("key", hostile.url)) as account,
     ):
         assert (await account.credit()).amount == Decimal(str(credit))
 

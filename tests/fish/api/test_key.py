@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from tests.fish.replies import SETTINGS
+from tests.fish.replies import SETTINGS, pool_of
 from tests.support.certificates import self_signed
 from wyoming_fish.emulator import Emulator, EmulatorSettings
-from wyoming_fish.fish import Backend, ConnectionPool, Endpoint
-from wyoming_fish.fish.api.account import Account
+from wyoming_fish.fish import Backend, Endpoint, FishClient
 from wyoming_fish.fish.api.live_connection import open_live_connection
 from wyoming_fish.fish.errors import FishConnectionError, FishError
 
@@ -25,19 +24,19 @@ async def _by_websocket(endpoint: Endpoint) -> None:
 
 
 async def _by_rest(endpoint: Endpoint) -> None:
-    pool = ConnectionPool(endpoint, ssl_context=_context())
+    client = FishClient(endpoint, ssl_context=_context())
     try:
         async with (
-            pool.acquire_rest() as rest,
+            pool_of(client).acquire_rest() as rest,
             contextlib.aclosing(rest.speak("Hello.", SETTINGS)) as speech,
         ):
             await anext(speech)
     finally:
-        await pool.close()
+        await client.close()
 
 
 async def _by_account(endpoint: Endpoint) -> None:
-    async with Account(endpoint) as account:
+    async with FishClient(endpoint) as account:
         await account.credit()
 
 
@@ -148,6 +147,6 @@ async def test_a_short_key_is_no_reason_to_change_names() -> None:
     """A self-hosted server's key may be a part of its voices' names, which stay as they are."""
     async with (
         Emulator(EmulatorSettings(voice="tone")) as emulator,
-        Account(Endpoint("Coral", emulator.url)) as account,
+        FishClient(Endpoint("Coral", emulator.url)) as account,
     ):
         assert "Coral" in [voice.title for voice in await account.search()]

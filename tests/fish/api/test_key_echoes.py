@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from tests.fish.replies import SETTINGS
-from wyoming_fish.fish import Backend, ConnectionPool, Endpoint
+from tests.fish.replies import SETTINGS, pool_of
+from wyoming_fish.fish import Backend, Endpoint, FishClient
 from wyoming_fish.fish.api.live_connection import open_live_connection
 from wyoming_fish.fish.errors import MAX_HAPPENED_CHARS, FishError
 from wyoming_fish.fish.untrusted import hide
@@ -43,12 +43,8 @@ async def _by_websocket(endpoint: Endpoint) -> None:
 
 
 async def _by_rest(endpoint: Endpoint) -> None:
-    pool = ConnectionPool(endpoint)
-    try:
-        async with pool.acquire_rest() as rest:
-            await anext(rest.speak("Hello.", SETTINGS))
-    finally:
-        await pool.close()
+    async with FishClient(endpoint) as client, pool_of(client).acquire_rest() as rest:
+        await anext(rest.speak("Hello.", SETTINGS))
 
 
 @pytest.mark.parametrize("before", [0, *range(MAX_HAPPENED_CHARS - 140, MAX_HAPPENED_CHARS, 14)])

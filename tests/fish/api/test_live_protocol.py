@@ -23,6 +23,7 @@ from wyoming_fish.fish.errors import (
     NoCreditError,
     ProtocolError,
     RequestRefusedError,
+    SettingsError,
     UnavailableError,
     VoiceNotFoundError,
 )
@@ -63,9 +64,9 @@ def test_frames_are_messagepack_maps() -> None:
 
 
 def test_half_a_character_is_refused() -> None:
-    """A lone surrogate is a ValueError, and the session can go on."""
+    """A lone surrogate is a SettingsError, and the session can go on."""
     session = _opened()
-    with pytest.raises(ValueError, match="half"):
+    with pytest.raises(SettingsError, match="half"):
         session.text("\ud83d")
     assert session.text("still there")
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import pytest
 
-from tests.fish.replies import TEXT, fish, speech
+from tests.fish.replies import TEXT, fish, pool_of, speech
 from tests.support.certificates import self_signed
 from tests.support.gateways import (
     ForwardProxy,
@@ -20,8 +20,7 @@ from tests.support.gateways import (
     without_upgrade,
 )
 from wyoming_fish.emulator import Fault
-from wyoming_fish.fish import ConnectionPool, Endpoint
-from wyoming_fish.fish.api.account import Account
+from wyoming_fish.fish import Endpoint, FishClient
 from wyoming_fish.fish.api.proxies import proxy_for
 from wyoming_fish.fish.errors import (
     CertificateError,
@@ -46,19 +45,19 @@ def _no_exceptions(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextlib.asynccontextmanager
 async def _speaking(
     endpoint: Endpoint, ssl_context: ssl.SSLContext | None = None
-) -> AsyncIterator[ConnectionPool]:
-    pool = ConnectionPool(endpoint, ssl_context=ssl_context)
+) -> AsyncIterator[FishClient]:
+    client = FishClient(endpoint, ssl_context=ssl_context)
     try:
-        yield pool
+        yield client
     finally:
-        await pool.close()
+        await client.close()
 
 
 async def _told(endpoint: Endpoint) -> list[FishError]:
     """What a reply and the account say of an endpoint that cannot be used, without a retry."""
     errors = []
-    async with _speaking(endpoint) as pool, Account(endpoint) as account:
-        for attempt in (speech(pool), account.credit()):
+    async with _speaking(endpoint) as client, FishClient(endpoint) as account:
+        for attempt in (speech(client), account.credit()):
             with pytest.raises(FishError) as caught:
                 # A retry waits longer than that.
                 async with asyncio.timeout(5):
@@ -76,17 +75,17 @@ async def test_a_reverse_proxy_without_upgrade_headers(
     async with fish() as (emulator, _):
         async with (
             without_upgrade(emulator.url, http, refusal) as url,
-            _speaking(Endpoint("key", url)) as pool,
+            _speaking(Endpoint("key", url)) as client,
         ):
-            assert await speech(pool) == TEXT
+            assert await speech(client) == TEXT
         assert emulator.sockets_opened == 0
 
 
 async def test_the_servers_own_400_is_a_refusal() -> None:
     """A 400 in Fish Audio's form is about the request: REST would be answered the same."""
-    async with fish(Fault("upgrade", 400, times=None)) as (emulator, pool):
+    async with fish(Fault("upgrade", 400, times=None)) as (emulator, client):
         with pytest.raises(RequestRefusedError):
-            await speech(pool)
+            await speech(client)
         assert emulator.requests == []
 
 
@@ -124,11 +123,11 @@ async def test_a_proxy_that_wants_a_password_gets_it(monkeypatch: pytest.MonkeyP
     ):
         monkeypatch.setenv("http_proxy", f"http://user:p%40ss%23%2F%25@127.0.0.1:{proxy.port}")
         endpoint = Endpoint("key", f"http://{SOMEWHERE}")
-        async with _speaking(endpoint) as pool, Account(endpoint) as account:
-            assert await speech(pool) == TEXT
+        async with _speaking(endpoint) as client, FishClient(endpoint) as account:
+            assert await speech(client) == TEXT
             assert (await account.credit()).amount == 10
-            pool.breaker.refused()
-            assert await speech(pool) == TEXT
+            pool_of(client).breaker.mark_unsupported()
+            assert await speech(client) == TEXT
 
 
 async def test_a_proxy_without_tunnels_lets_rest_through(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,8 +137,8 @@ async def test_a_proxy_without_tunnels_lets_rest_through(monkeypatch: pytest.Mon
         forward_proxy(emulator.port, ForwardProxy(tunnels=403)) as proxy,
     ):
         monkeypatch.setenv("http_proxy", f"127.0.0.1:{proxy.port}")
-        async with _speaking(Endpoint("key", f"http://{SOMEWHERE}")) as pool:
-            assert await speech(pool) == TEXT
+        async with _speaking(Endpoint("key", f"http://{SOMEWHERE}")) as client:
+            assert await speech(client) == TEXT
 
 
 async def test_a_proxy_that_cannot_get_through_is_tried_again(

@@ -9,12 +9,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.fish.replies import RAW, SENTENCES, SETTINGS, TEXT, fish, speech, words
+from tests.fish.replies import RAW, SENTENCES, SETTINGS, TEXT, fish, pool_of, speak, speech, words
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import Fault, decode_code_voice
 from wyoming_fish.emulator.settings import FaultKind
 from wyoming_fish.emulator.voices.code import encode_code_voice
-from wyoming_fish.fish import Backend, ConnectionPool, Endpoint, FishError, SpeechSettings, speak
+from wyoming_fish.fish import Backend, Endpoint, FishClient, FishError, SpeechSettings
 from wyoming_fish.fish.errors import (
     BrokenStreamError,
     FishConnectionError,
@@ -22,6 +22,7 @@ from wyoming_fish.fish.errors import (
     NoAudioError,
     NoCreditError,
     ProtocolError,
+    SettingsError,
     VoiceNotFoundError,
 )
 
@@ -34,14 +35,14 @@ MISSING = Fault("upgrade", 404, times=None)
 async def test_the_request_carries_the_settings() -> None:
     """By REST too, key, backend and settings reach Fish as they were set."""
     async with fish(MISSING, key="very") as (emulator, _):
-        pool = ConnectionPool(Endpoint("very", emulator.url))
+        client = FishClient(Endpoint("very", emulator.url))
         voice = emulator.settings.voices[0].id
         settings = SpeechSettings(
             backend=Backend.S1, voice=voice, sample_rate=16000, speed=1.5, temperature=0.5
         )
-        async for _ in speak(pool, words(), settings):
+        async for _ in speak(client, words(), settings):
             pass
-        await pool.close()
+        await client.close()
         first = emulator.sessions[0]
     assert first.backend == "s1"
     assert first.request == settings.request() | {"text": SENTENCES[0]}
@@ -63,8 +64,8 @@ def test_each_sentence_is_streamed_as_it_is_written(riff: bool) -> None:
                 heard.clear()
                 await heard.wait()
 
-        async with fish(MISSING, riff=riff) as (emulator, pool):
-            async for pcm in speak(pool, text(), SETTINGS, RAW):
+        async with fish(MISSING, riff=riff) as (emulator, client):
+            async for pcm in speak(client, text(), SETTINGS, RAW):
                 out += pcm
                 if out in [encode_code_voice("".join(SENTENCES[:n])) for n in range(1, 5)]:
                     heard.set()
@@ -90,8 +91,8 @@ def test_a_sentence_is_asked_for_when_the_audio_runs_out(monkeypatch: pytest.Mon
             yield SENTENCES[2]
             await asyncio.Event().wait()
 
-        async with fish(MISSING) as (_, pool):
-            speech = speak(pool, text(), SETTINGS, RAW)
+        async with fish(MISSING) as (_, client):
+            speech = speak(client, text(), SETTINGS, RAW)
             async with contextlib.aclosing(speech) as audio:
                 async for _ in audio:
                     if reply_text:
@@ -112,8 +113,8 @@ async def test_pauses_are_bridged() -> None:
         await paused.wait()
         yield SENTENCES[1]
 
-    async with fish(MISSING) as (_, pool):
-        async for pcm in speak(pool, text(), SETTINGS, RAW, bridge=0.02):
+    async with fish(MISSING) as (_, client):
+        async for pcm in speak(client, text(), SETTINGS, RAW, keepalive_s=0.02):
             out += pcm
             silences += not any(pcm)
             if silences == 3:
@@ -127,18 +128,18 @@ async def test_pauses_are_bridged() -> None:
 )
 async def test_what_lasts_is_told(kind: int, error: type[FishError]) -> None:
     """What asking again does not mend is told at once, by REST too."""
-    async with fish(MISSING, Fault("rest", kind, times=None)) as (emulator, pool):
+    async with fish(MISSING, Fault("rest", kind, times=None)) as (emulator, client):
         with pytest.raises(error) as caught:
-            await speech(pool)
+            await speech(client)
         assert caught.value.status == kind
         assert [request.path for request in emulator.requests] == ["/v1/tts"]
 
 
 async def test_an_unknown_voice_is_told() -> None:
     """Fish's own words tell a voice that it does not know from a path that is not there."""
-    async with fish(MISSING) as (_, pool):
+    async with fish(MISSING) as (_, client):
         with pytest.raises(VoiceNotFoundError):
-            await speech(pool, SpeechSettings(voice="0" * 32))
+            await speech(client, SpeechSettings(voice="0" * 32))
 
 
 @pytest.mark.parametrize("kind", [503, "drop"])
@@ -152,9 +153,9 @@ async def test_a_sentence_that_has_not_begun_is_tried_again(kind: FaultKind | in
         await heard.wait()
         yield SENTENCES[1]
 
-    async with fish(MISSING) as (emulator, pool):
+    async with fish(MISSING) as (emulator, client):
         out = b""
-        async for pcm in speak(pool, text(), SETTINGS, RAW):
+        async for pcm in speak(client, text(), SETTINGS, RAW):
             out += pcm
             if not heard.is_set():
                 emulator.settings.faults.append(fault)
@@ -165,17 +166,17 @@ async def test_a_sentence_that_has_not_begun_is_tried_again(kind: FaultKind | in
 
 async def test_a_break_within_a_sentence_is_an_error() -> None:
     """What was heard in part is neither left at that nor said again."""
-    async with fish(MISSING, Fault("audio", "drop", at=3)) as (emulator, pool):
+    async with fish(MISSING, Fault("audio", "drop", at=3)) as (emulator, client):
         with pytest.raises(BrokenStreamError, match="broke off"):
-            await speech(pool)
+            await speech(client)
         assert len(emulator.sessions) == 1
 
 
 async def test_an_empty_answer_is_an_error() -> None:
     """An answer without audio is tried once more, and then told."""
-    async with fish(MISSING, Fault("audio", "silent", times=None)) as (emulator, pool):
+    async with fish(MISSING, Fault("audio", "silent", times=None)) as (emulator, client):
         with pytest.raises(NoAudioError):
-            await speech(pool)
+            await speech(client)
         assert len(emulator.sessions) == 2
 
 
@@ -187,8 +188,8 @@ async def test_marks_alone_are_no_request() -> None:
             yield part
             await asyncio.sleep(0.03)
 
-    async with fish(MISSING) as (emulator, pool):
-        async for _ in speak(pool, text(), SETTINGS, RAW):
+    async with fish(MISSING) as (emulator, client):
+        async for _ in speak(client, text(), SETTINGS, RAW):
             pass
         assert (
             "".join(s.texts[0] for s in emulator.sessions).split()
@@ -199,21 +200,21 @@ async def test_marks_alone_are_no_request() -> None:
 
 async def test_twelve_at_once_under_a_limit_of_five() -> None:
     """By REST too, who comes too many waits in line, and nobody is refused."""
-    async with fish(MISSING, concurrency=5) as (emulator, pool):
-        assert await asyncio.gather(*(speech(pool) for _ in range(12))) == [TEXT] * 12
+    async with fish(MISSING, concurrency=5) as (emulator, client):
+        assert await asyncio.gather(*(speech(client) for _ in range(12))) == [TEXT] * 12
         assert {session.outcome for session in emulator.sessions} == {"finish"}
 
 
 async def test_concurrency_is_learnt() -> None:
     """An account that may have one session at a time is served one reply at a time."""
-    async with fish(MISSING, concurrency=1) as (_, pool):
-        assert await asyncio.gather(*(speech(pool) for _ in range(4))) == [TEXT] * 4
+    async with fish(MISSING, concurrency=1) as (_, client):
+        assert await asyncio.gather(*(speech(client) for _ in range(4))) == [TEXT] * 4
 
 
 async def test_leaving_ends_the_request() -> None:
     """Who leaves amid the audio frees the session."""
-    async with fish(MISSING, frame=0.01, pace=1.0, odd_frames=False) as (emulator, pool):
-        async with contextlib.aclosing(speak(pool, words(), SETTINGS)) as audio:
+    async with fish(MISSING, frame=0.01, pace=1.0, odd_frames=False) as (emulator, client):
+        async with contextlib.aclosing(speak(client, words(), SETTINGS)) as audio:
             await anext(audio)
         await emulator.wait_for(lambda e: e.sessions_open == 0)
         assert emulator.sessions[0].outcome == "left"
@@ -222,9 +223,9 @@ async def test_leaving_ends_the_request() -> None:
 async def test_a_session_that_is_handed_in_is_left_open() -> None:
     """The caller's aiohttp session is used, and not closed."""
     async with fish(MISSING) as (emulator, _), aiohttp.ClientSession() as session:
-        pool = ConnectionPool(Endpoint("key", emulator.url), session=session)
-        assert await speech(pool) == TEXT
-        await pool.close()
+        client = FishClient(Endpoint("key", emulator.url), session=session)
+        assert await speech(client) == TEXT
+        await client.close()
         assert not session.closed
         async with session.get(emulator.url + "/model") as response:
             assert response.status == 401
@@ -237,28 +238,28 @@ async def test_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
     async with fish(MISSING) as (emulator, _):
         monkeypatch.setenv("http_proxy", emulator.url)
         monkeypatch.setenv("no_proxy", "")
-        pool = ConnectionPool(Endpoint("key", "http://fish.invalid"))
+        client = FishClient(Endpoint("key", "http://fish.invalid"))
         # As a proxy of HTTP is asked, and as the emulator does not mind to be.
-        pool.breaker.refused()
-        assert await speech(pool) == TEXT
-        await pool.close()
+        pool_of(client).breaker.mark_unsupported()
+        assert await speech(client) == TEXT
+        await client.close()
         assert emulator.sessions[0].headers["host"] == "fish.invalid"
 
 
 async def test_after_closing_nothing_is_opened() -> None:
     """A reply that is asked for after the end is an error, and leaves nothing open."""
-    async with fish(MISSING) as (_, pool):
-        assert await speech(pool) == TEXT
-        await pool.close()
+    async with fish(MISSING) as (_, client):
+        assert await speech(client) == TEXT
+        await client.close()
         with pytest.raises(FishConnectionError, match="closed"):
-            async with pool.acquire_rest() as rest:
+            async with pool_of(client).acquire_rest() as rest:
                 await anext(rest.speak("Hello.", SETTINGS))
 
 
 async def test_half_a_character_is_refused() -> None:
-    """A lone surrogate is a ValueError that does not quote the text."""
-    async with fish(MISSING) as (_, pool), pool.acquire_rest() as rest:
-        with pytest.raises(ValueError, match="half of one"):
+    """A lone surrogate is a SettingsError that does not quote the text."""
+    async with fish(MISSING) as (_, client), pool_of(client).acquire_rest() as rest:
+        with pytest.raises(SettingsError, match="half of one"):
             await anext(rest.speak("It is \ud83d.", SETTINGS))
 
 
@@ -275,10 +276,10 @@ async def test_a_page_is_not_played(kind: str) -> None:
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        pool = ConnectionPool(Endpoint("key", f"http://127.0.0.1:{runner.addresses[0][1]}"))
+        client = FishClient(Endpoint("key", f"http://127.0.0.1:{runner.addresses[0][1]}"))
         with pytest.raises(ProtocolError, match=kind):
-            async for _ in speak(pool, words(), SETTINGS):
+            async for _ in speak(client, words(), SETTINGS):
                 pass
-        await pool.close()
+        await client.close()
     finally:
         await runner.cleanup()

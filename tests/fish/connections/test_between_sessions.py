@@ -9,8 +9,8 @@ import ormsgpack
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from tests.fish.replies import SETTINGS
-from wyoming_fish.fish import ConnectionPool, Endpoint, speak
+from tests.fish.replies import SETTINGS, speak
+from wyoming_fish.fish import Endpoint, FishClient
 
 TEXT: Final = "Good night. The doors are locked."
 
@@ -48,12 +48,12 @@ async def test_events_between_sessions_are_passed_over() -> None:
 
     sessions: list[ServerConnection] = []
     async with _scripted(answer) as url:
-        pool = ConnectionPool(Endpoint("key", url))
+        client = FishClient(Endpoint("key", url))
         for _ in range(5):
-            assert b"".join([pcm async for pcm in speak(pool, _text(), SETTINGS)]) == bytes(4800)
-        assert pool.opened == 1
+            assert b"".join([pcm async for pcm in speak(client, _text(), SETTINGS)]) == bytes(4800)
+        assert client.status.opened == 1
         assert len(sessions) == 5
-        await pool.close()
+        await client.close()
 
 
 @pytest.mark.parametrize("event", ["audio", "finish", "error"])
@@ -72,10 +72,10 @@ async def test_a_connection_that_speaks_out_of_turn_is_replaced(event: str) -> N
     opened = [asyncio.Event() for _ in range(5)]
     connections = iter(opened)
     async with _scripted(answer) as url:
-        pool = ConnectionPool(Endpoint("key", url))
+        client = FishClient(Endpoint("key", url))
         for number in range(3):
-            heard = b"".join([pcm async for pcm in speak(pool, _text(), SETTINGS)])
+            heard = b"".join([pcm async for pcm in speak(client, _text(), SETTINGS)])
             assert heard == b"\1\0" * 240
             async with asyncio.timeout(5):
                 await opened[number + 1].wait()
-        await pool.close()
+        await client.close()

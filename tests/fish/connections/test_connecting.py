@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.fish.replies import speak
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
-from wyoming_fish.fish import Backend, ConnectionPool, Endpoint, SpeechSettings, speak
+from wyoming_fish.fish import Backend, Endpoint, FishClient, SpeechSettings
 from wyoming_fish.fish.api.live_connection import LiveConnection, open_live_connection
 from wyoming_fish.fish.connections.connecting import PendingConnections
 from wyoming_fish.fish.connections.opener import MAX_RETRY_DELAY_S
@@ -17,8 +18,8 @@ async def _text() -> AsyncIterator[str]:
     yield "Hello."
 
 
-async def _speak(pool: ConnectionPool) -> None:
-    async for _ in speak(pool, _text(), SpeechSettings()):
+async def _speak(client: FishClient) -> None:
+    async for _ in speak(client, _text(), SpeechSettings()):
         pass
 
 
@@ -27,12 +28,12 @@ def test_an_opening_outlives_its_reply() -> None:
 
     async def opened() -> int:
         async with Emulator(EmulatorSettings(voice="tone", handshake=1.0)) as emulator:
-            pool = ConnectionPool(Endpoint("key", emulator.url), warm=0)
+            client = FishClient(Endpoint("key", emulator.url), warm=0)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.5):
-                    await _speak(pool)
-            await _speak(pool)
-            await pool.close()
+                    await _speak(client)
+            await _speak(client)
+            await client.close()
             await emulator.wait_for(lambda e: e.sockets_open == 0)
             return emulator.sockets_opened
 
@@ -66,32 +67,32 @@ def test_a_server_that_is_back_is_found(away: float) -> None:
     async def idle() -> list[int]:
         faults = [Fault("upgrade", 503, times=None)]
         async with Emulator(EmulatorSettings(voice="tone", faults=faults)) as emulator:
-            pool = ConnectionPool(Endpoint("key", emulator.url), idle_timeout_s=2 * away + 600.0)
-            pool.prewarm(Backend.S2_1_PRO)
+            client = FishClient(Endpoint("key", emulator.url), idle_timeout_s=2 * away + 600.0)
+            client.prewarm(Backend.S2_1_PRO)
             await asyncio.sleep(away)
-            seen = [pool.idle]
+            seen = [client.status.idle]
             emulator.settings.faults.clear()
             await asyncio.sleep(MAX_RETRY_DELAY_S + 1.0)
-            seen.append(pool.idle)
-            await pool.close()
+            seen.append(client.status.idle)
+            await client.close()
             return seen
 
     assert run(idle()) == [0, 1]
 
 
 def test_a_reply_proves_its_connection() -> None:
-    """After failures, the first reply that is spoken makes the pool ready again."""
+    """After failures, the first reply that is spoken makes the client ready again."""
 
     async def ready() -> list[bool]:
         faults = [Fault("upgrade", 503, times=2)]
         async with Emulator(EmulatorSettings(voice="tone", faults=faults)) as emulator:
-            pool = ConnectionPool(Endpoint("key", emulator.url))
-            pool.prewarm(Backend.S2_1_PRO)
+            client = FishClient(Endpoint("key", emulator.url))
+            client.prewarm(Backend.S2_1_PRO)
             await emulator.wait_for(lambda e: len(e.struck) == 1)
-            seen = [pool.ready]
-            await _speak(pool)
-            seen.append(pool.ready)
-            await pool.close()
+            seen = [client.status.is_ready]
+            await _speak(client)
+            seen.append(client.status.is_ready)
+            await client.close()
             return seen
 
     assert run(ready()) == [False, True]

@@ -8,10 +8,10 @@ from typing import Any, Final
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from tests.fish.replies import RAW, SETTINGS
+from tests.fish.replies import RAW, SETTINGS, speak
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
-from wyoming_fish.fish import Backend, ConnectionPool, Endpoint, FishError, speak
+from wyoming_fish.fish import Backend, Endpoint, FishClient, FishError
 from wyoming_fish.fish.errors import BrokenStreamError
 from wyoming_fish.fish.synthesis.live_attempt import PONG_TIMEOUT_S
 
@@ -57,27 +57,27 @@ class Router:
 
 
 @contextlib.asynccontextmanager
-async def _behind_a_router(**more: Any) -> AsyncIterator[tuple[Emulator, Router, ConnectionPool]]:
+async def _behind_a_router(**more: Any) -> AsyncIterator[tuple[Emulator, Router, FishClient]]:
     settings = EmulatorSettings(voice="code", first_audio=MODEL, **more)
     async with contextlib.AsyncExitStack() as stack:
         emulator = await stack.enter_async_context(Emulator(settings))
         router = Router(int(emulator.url.rpartition(":")[2]))
         await stack.enter_async_context(router.listening())
-        pool = ConnectionPool(Endpoint("key", router.url))
-        stack.push_async_callback(pool.close)
-        yield emulator, router, pool
+        client = FishClient(Endpoint("key", router.url))
+        stack.push_async_callback(client.close)
+        yield emulator, router, client
 
 
 async def _text() -> AsyncIterator[str]:
     yield TEXT
 
 
-async def _first_audio(pool: ConnectionPool, first_audio_timeout_s: float | None = None) -> float:
+async def _first_audio(client: FishClient, first_audio_timeout_s: float | None = None) -> float:
     """Seconds to the first audio of a reply that is heard whole."""
     loop = asyncio.get_running_loop()
     began, first, size = loop.time(), 0.0, 0
     async for pcm in speak(
-        pool, _text(), SETTINGS, RAW, first_audio_timeout_s=first_audio_timeout_s
+        client, _text(), SETTINGS, RAW, first_audio_timeout_s=first_audio_timeout_s
     ):
         first = first or loop.time() - began
         size += len(pcm)
@@ -93,14 +93,14 @@ def test_a_connection_that_died_unseen_costs_a_second(
     """A reply is heard soon after, and the next ones as ever, however many had died."""
 
     async def cost() -> list[float]:
-        async with _behind_a_router() as (_, router, pool):
-            await asyncio.gather(*(_first_audio(pool) for _ in range(burst)))
-            assert pool.idle
+        async with _behind_a_router() as (_, router, client):
+            await asyncio.gather(*(_first_audio(client) for _ in range(burst)))
+            assert client.status.idle
             router.forgotten += 1
             late = await asyncio.gather(
-                *(_first_audio(pool, first_audio_timeout_s) for _ in range(burst))
+                *(_first_audio(client, first_audio_timeout_s) for _ in range(burst))
             )
-            assert await _first_audio(pool) == pytest.approx(MODEL, abs=0.01)
+            assert await _first_audio(client) == pytest.approx(MODEL, abs=0.01)
             return late
 
     # Not a moment more: nothing waits until the dead one is closed.
@@ -111,10 +111,10 @@ def test_a_slow_answer_is_not_a_dead_connection() -> None:
     """A connection that answers pings is not doubted while the model thinks."""
 
     async def sessions() -> int:
-        async with _behind_a_router() as (emulator, _, pool):
-            await _first_audio(pool)
+        async with _behind_a_router() as (emulator, _, client):
+            await _first_audio(client)
             emulator.settings.first_audio = 2.5
-            await _first_audio(pool)
+            await _first_audio(client)
             return len(emulator.sessions)
 
     assert run(sessions()) == 2
@@ -124,11 +124,11 @@ def test_a_server_that_answers_no_pings_is_not_doubted() -> None:
     """Where pings were never answered, a missing answer does not make an answer late."""
 
     async def sessions() -> int:
-        async with _behind_a_router() as (emulator, router, pool):
+        async with _behind_a_router() as (emulator, router, client):
             router.drops_pongs = True
-            await _first_audio(pool)
+            await _first_audio(client)
             emulator.settings.first_audio = 2.5
-            await _first_audio(pool)
+            await _first_audio(client)
             return len(emulator.sessions)
 
     assert run(sessions()) == 2
@@ -138,11 +138,11 @@ def test_a_connection_that_speaks_is_not_dead() -> None:
     """Where audio comes and no pong, the idle connections are not given up."""
 
     async def idle() -> int:
-        async with _behind_a_router(pace=5.0, frame=0.02) as (_, router, pool):
-            await asyncio.gather(*(_first_audio(pool) for _ in range(2)))
+        async with _behind_a_router(pace=5.0, frame=0.02) as (_, router, client):
+            await asyncio.gather(*(_first_audio(client) for _ in range(2)))
             router.drops_pongs = True
-            await _first_audio(pool)
-            return pool.idle
+            await _first_audio(client)
+            return client.status.idle
 
     assert run(idle()) == 2
 
@@ -155,9 +155,9 @@ def test_a_stall_before_the_first_audio(times: int) -> None:
         async with _behind_a_router(faults=[Fault("start", "stall", times=times)]) as (
             emulator,
             _,
-            pool,
+            client,
         ):
-            first = await _first_audio(pool)
+            first = await _first_audio(client)
             await emulator.wait_for(lambda e: e.sessions_open == 0)
             return first - MODEL
 
@@ -171,9 +171,9 @@ def test_a_late_answer_is_heard_once() -> None:
     """If the first attempt answers after all, it is heard, and the second is dropped."""
 
     async def sessions() -> list[str | None]:
-        async with _behind_a_router() as (emulator, _, pool):
+        async with _behind_a_router() as (emulator, _, client):
             emulator.settings.first_audio = 3.2
-            await _first_audio(pool)
+            await _first_audio(client)
             await emulator.wait_for(lambda e: e.sessions_open == 0)
             return [session.outcome for session in emulator.sessions]
 
@@ -186,8 +186,8 @@ def test_a_handshake_that_is_not_answered() -> None:
     """A connection that does not come about is late, too: another one is opened beside it."""
 
     async def cost() -> float:
-        async with _behind_a_router(faults=[Fault("upgrade", "stall")]) as (_, _, pool):
-            return await _first_audio(pool) - MODEL
+        async with _behind_a_router(faults=[Fault("upgrade", "stall")]) as (_, _, client):
+            return await _first_audio(client) - MODEL
 
     assert run(cost()) <= 3.5
 
@@ -211,11 +211,11 @@ def test_a_server_that_hangs_up_is_left_alone() -> None:
 
     async def watch() -> None:
         async with _scripted(hang_up) as url:
-            pool = ConnectionPool(Endpoint("key", url))
-            pool.prewarm(Backend.S2_1_PRO)
+            client = FishClient(Endpoint("key", url))
+            client.prewarm(Backend.S2_1_PRO)
             await asyncio.sleep(60.0)
-            assert not pool.ready
-            await pool.close()
+            assert not client.status.is_ready
+            await client.close()
 
     handshakes: list[ServerConnection] = []
     _in_virtual_time(watch())
@@ -231,11 +231,11 @@ def test_replies_do_not_storm_a_server_that_hangs_up() -> None:
 
     async def ask() -> None:
         async with _scripted(hang_up) as url:
-            pool = ConnectionPool(Endpoint("key", url))
+            client = FishClient(Endpoint("key", url))
             for _ in range(5):
                 with contextlib.suppress(FishError):
-                    await asyncio.gather(*(_first_audio(pool) for _ in range(5)))
-            await pool.close()
+                    await asyncio.gather(*(_first_audio(client) for _ in range(5)))
+            await client.close()
 
     at: list[float] = []
     _in_virtual_time(ask())
@@ -247,7 +247,7 @@ def test_replies_do_not_storm_a_server_that_hangs_up() -> None:
 
 
 def test_it_is_ready_again_when_the_server_is() -> None:
-    """After a while without a reply, a good connection is found by the pool itself."""
+    """After a while without a reply, a good connection is found by the client itself."""
 
     async def answer(connection: ServerConnection) -> None:
         if asyncio.get_running_loop().time() < 10.0:
@@ -257,15 +257,15 @@ def test_it_is_ready_again_when_the_server_is() -> None:
 
     async def watch() -> None:
         async with _scripted(answer) as url:
-            pool = ConnectionPool(Endpoint("key", url))
-            pool.prewarm(Backend.S2_1_PRO)
+            client = FishClient(Endpoint("key", url))
+            client.prewarm(Backend.S2_1_PRO)
             await asyncio.sleep(9.0)
-            seen = [pool.ready]
+            seen = [client.status.is_ready]
             await asyncio.sleep(21.0)
-            seen.append(pool.ready)
+            seen.append(client.status.is_ready)
             assert seen == [False, True]
-            assert pool.idle == 1
-            await pool.close()
+            assert client.status.idle == 1
+            await client.close()
 
     _in_virtual_time(watch())
 
@@ -278,14 +278,14 @@ def test_a_slow_listener_keeps_a_healthy_connection() -> None:
 
     async def listen() -> int:
         async with Emulator(EmulatorSettings(voice="tone")) as emulator:
-            pool = ConnectionPool(Endpoint("key", emulator.url))
+            client = FishClient(Endpoint("key", emulator.url))
             size = 0
-            async for pcm in speak(pool, text(), SETTINGS):
+            async for pcm in speak(client, text(), SETTINGS):
                 if not size:
                     await asyncio.sleep(200.0)
                 size += len(pcm)
                 await asyncio.sleep(len(pcm) / 2 / SETTINGS.sample_rate)
-            await pool.close()
+            await client.close()
             return size // 2 // SETTINGS.sample_rate
 
     assert run(listen()) > 200
@@ -294,14 +294,14 @@ def test_a_slow_listener_keeps_a_healthy_connection() -> None:
 def test_an_error_after_a_break_names_it() -> None:
     """A connection that dies within the audio is an error that says so, and comes in time."""
 
-    async def listen(router: Router, pool: ConnectionPool) -> None:
-        async for _ in speak(pool, _text(), SETTINGS):
+    async def listen(router: Router, client: FishClient) -> None:
+        async for _ in speak(client, _text(), SETTINGS):
             router.forgotten += 1
 
     async def end() -> float:
-        async with _behind_a_router(pace=0.5) as (_, router, pool):
+        async with _behind_a_router(pace=0.5) as (_, router, client):
             with pytest.raises(BrokenStreamError):
-                await listen(router, pool)
+                await listen(router, client)
             return asyncio.get_running_loop().time()
 
     assert run(end()) <= 12.0

@@ -31,7 +31,7 @@ def test_first_come_first_served() -> None:
     async def ask() -> tuple[list[int], float]:
         limiter, order = ConcurrencyLimiter(2), list[int]()
         await asyncio.gather(*(_hold(limiter, SlotRequest(), order, number) for number in range(6)))
-        assert (limiter.taken, limiter.waiting) == (0, 0)
+        assert (limiter.in_use, limiter.waiting) == (0, 0)
         return order, asyncio.get_running_loop().time()
 
     order, seconds = run(ask())
@@ -68,9 +68,9 @@ async def test_leaving_the_line(granted: bool) -> None:
             await asyncio.wait((waiting,))
     waiting.cancel()
     await asyncio.wait((waiting,))
-    assert (limiter.taken, limiter.waiting) == (0, 0)
+    assert (limiter.in_use, limiter.waiting) == (0, 0)
     async with limiter.acquire(SlotRequest()):
-        assert limiter.taken == 1
+        assert limiter.in_use == 1
 
 
 def test_the_wait_has_an_end() -> None:
@@ -80,7 +80,7 @@ def test_the_wait_has_an_end() -> None:
         limiter = ConcurrencyLimiter(1)
         async with limiter.acquire(SlotRequest()):
             loop, request = asyncio.get_running_loop(), SlotRequest()
-            request.waited = 10.0
+            request.waited_s = 10.0
             began = loop.time()
             with pytest.raises(QueueTimeoutError, match="may have 1 at a time"):
                 async with limiter.acquire(request):
@@ -157,7 +157,7 @@ def test_the_waits_of_all_tries_count() -> None:
             async with limiter.acquire(request):
                 pass
         await asyncio.wait(holding)
-        return request.waited
+        return request.waited_s
 
     assert run(wait()) == pytest.approx(QUEUE_TIMEOUT_S)
 
@@ -299,7 +299,7 @@ def test_refusals_back_off_while_another_reply_speaks() -> None:
                         async with limiter.acquire(request):
                             tries += 1
                             raise LimitError("Too many.")
-                    if request.waited >= QUEUE_TIMEOUT_S:
+                    if request.waited_s >= QUEUE_TIMEOUT_S:
                         break
 
         await asyncio.gather(_hold(limiter, SlotRequest(), [], 0), refused())
@@ -319,7 +319,7 @@ def test_of_two_sessions_none_is_kept() -> None:
             for number in (1, 2)
         ]
         await asyncio.sleep(0.5)
-        taken = limiter.taken
+        taken = limiter.in_use
         await asyncio.wait(both)
         return taken
 

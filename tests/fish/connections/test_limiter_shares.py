@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.idle_clock import run
 from wyoming_fish.fish.connections.limiter import MIN_SHARE_S, ConcurrencyLimiter, SlotRequest
-from wyoming_fish.fish.connections.shares import EXPECTED_FOR_S
+from wyoming_fish.fish.connections.turns import EXPECTED_FOR_S
 from wyoming_fish.fish.errors import LimitError, QueueFullError
 from wyoming_fish.fish.owner import Owner, owner_at
 
@@ -106,7 +106,7 @@ def test_the_last_session_is_kept_for_an_owner_that_was_seen(
             for number, address in enumerate((crowd * 4)[:4], 1)
         ]
         await asyncio.sleep(0.5)
-        taken = limiter.taken
+        taken = limiter.in_use
         if taken < limiter.limit:
             await _hold(limiter, SlotRequest(owner_at(seen)), order, 9)
         await asyncio.wait(many)
@@ -141,7 +141,7 @@ def test_addresses_without_end_make_no_other_network_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A session is kept for another one that was seen, beside the one for those addresses."""
-    monkeypatch.setattr("wyoming_fish.fish.connections.shares.MAX_KNOWN_PARTIES", 4)
+    monkeypatch.setattr("wyoming_fish.fish.connections.turns.MAX_KNOWN_PARTIES", 4)
 
     async def ask() -> int:
         limiter = ConcurrencyLimiter(3)
@@ -149,7 +149,7 @@ def test_addresses_without_end_make_no_other_network_forgotten(
         for number in range(5):
             await _hold(limiter, SlotRequest(owner_at(f"fd00:2::{number}")), [], 0)
         async with _in_line(limiter, *[owner_at("fd00:2::9")] * 4):
-            return limiter.taken
+            return limiter.in_use
 
     assert run(ask()) == 1
 
@@ -221,7 +221,7 @@ async def test_the_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
         for each in (one, *many):
             each.cancel()
         await asyncio.wait((one, *many))
-    assert (limiter.taken, limiter.waiting, order) == (0, 0, [])
+    assert (limiter.in_use, limiter.waiting, order) == (0, 0, [])
 
 
 async def test_the_end_of_the_line_is_of_the_network_with_the_most(

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import pytest
 
-from tests.fish.replies import RAW, SETTINGS
+from tests.fish.replies import RAW, SETTINGS, pool_of, speak
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
-from wyoming_fish.fish import ConnectionPool, Endpoint, speak
+from wyoming_fish.fish import Endpoint, FishClient
 from wyoming_fish.fish.connections.limiter import SlotRequest
 from wyoming_fish.fish.errors import BrokenStreamError, TextTimeoutError
 from wyoming_fish.fish.synthesis.live_attempt import PARK_AFTER_S
@@ -52,7 +52,7 @@ def _speak(
     async def listen() -> tuple[str, Emulator, float]:
         settings.after_finish = "close" if after_finish == "close" else "keep"
         async with Emulator(settings) as emulator:
-            pool = ConnectionPool(Endpoint("key", emulator.url), timestamps=timestamps)
+            pool = FishClient(Endpoint("key", emulator.url), timestamps=timestamps)
             heard = b""
             try:
                 speech = speak(
@@ -60,7 +60,7 @@ def _speak(
                     text(),
                     spoken_as,
                     RAW,
-                    bridge=bridge,
+                    keepalive_s=bridge,
                     first_audio_timeout_s=first_audio_timeout_s,
                 )
                 async for pcm in speech:
@@ -173,11 +173,11 @@ def test_what_goes_on_waits_in_line(pause: float, faults: list[Fault]) -> None:
 
     async def listen() -> str:
         async with Emulator(EmulatorSettings(voice="code", faults=faults)) as emulator:
-            pool = ConnectionPool(Endpoint("key", emulator.url), concurrency=1, timestamps=True)
+            pool = FishClient(Endpoint("key", emulator.url), concurrency=1, timestamps=True)
 
             async def others() -> None:
                 await asyncio.sleep(pause - 10.0)
-                async with pool.limiter.acquire(SlotRequest()):
+                async with pool_of(pool).limiter.acquire(SlotRequest()):
                     await asyncio.sleep(20.0)
 
             holding = asyncio.create_task(others())
@@ -211,8 +211,8 @@ def test_a_listener_that_is_cancelled_as_it_leaves_leaves_nothing_open(
         yield "Let me look. "
         await asyncio.Event().wait()
 
-    async def listen(pool: ConnectionPool) -> None:
-        async with aclosing(speak(pool, text(), SETTINGS, RAW, bridge=bridge)) as audio:
+    async def listen(pool: FishClient) -> None:
+        async with aclosing(speak(pool, text(), SETTINGS, RAW, keepalive_s=bridge)) as audio:
             await anext(audio)
             task = asyncio.current_task()
             assert task is not None
@@ -221,7 +221,7 @@ def test_a_listener_that_is_cancelled_as_it_leaves_leaves_nothing_open(
 
     async def leave() -> float:
         async with Emulator(EmulatorSettings(voice="code", first_audio=0.3)) as emulator:
-            pool = ConnectionPool(Endpoint("key", emulator.url))
+            pool = FishClient(Endpoint("key", emulator.url))
             left = [asyncio.create_task(listen(pool)) for _ in range(3)]
             await asyncio.wait(left)
             began = asyncio.get_running_loop().time()
@@ -229,7 +229,7 @@ def test_a_listener_that_is_cancelled_as_it_leaves_leaves_nothing_open(
             spent = asyncio.get_running_loop().time() - began
             # What closes them may still be on its way to the limiter.
             await asyncio.sleep(1.0)
-            assert pool.limiter.taken == 0
+            assert pool.status.sessions == 0
             await pool.close()
             return spent
 
@@ -247,21 +247,21 @@ def test_abandoned_replies_do_not_silence_the_others(faults: tuple[Fault, ...]) 
     async def text() -> AsyncIterator[str]:
         yield "The alarm is on."
 
-    async def reply(pool: ConnectionPool, pieces: AsyncIterator[str]) -> None:
-        async for _ in speak(pool, pieces, SETTINGS, bridge=2.5):
+    async def reply(pool: FishClient, pieces: AsyncIterator[str]) -> None:
+        async for _ in speak(pool, pieces, SETTINGS, keepalive_s=2.5):
             pass
 
     async def ask() -> float:
         settings = EmulatorSettings(voice="tone", first_audio=0.3, faults=list(faults))
         async with Emulator(settings) as emulator:
-            pool = ConnectionPool(Endpoint("key", emulator.url))
+            pool = FishClient(Endpoint("key", emulator.url))
             left = [asyncio.create_task(reply(pool, abandoned())) for _ in range(10)]
             began = asyncio.get_running_loop().time()
             await reply(pool, text())
             spent = asyncio.get_running_loop().time() - began
             await asyncio.sleep(2 * PARK_AFTER_S)
             await emulator.wait_for(lambda e: e.sessions_open == 0)
-            assert pool.limiter.taken == 0
+            assert pool.status.sessions == 0
             for each in left:
                 each.cancel()
             await asyncio.wait(left)

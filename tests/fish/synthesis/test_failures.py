@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.fish.replies import pool_of, speak
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
-from wyoming_fish.fish import Backend, ConnectionPool, Endpoint, SpeechSettings, speak
+from wyoming_fish.fish import Backend, Endpoint, FishClient, SpeechSettings
 from wyoming_fish.fish.connections.limiter import SlotRequest
 from wyoming_fish.fish.errors import BrokenStreamError, LimitError
 from wyoming_fish.fish.synthesis.live_attempt import ANSWER_TIMEOUT_S, SILENCE_TIMEOUT_S
@@ -35,10 +36,10 @@ async def _text() -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def _fish(*faults: Fault) -> AsyncIterator[tuple[Emulator, ConnectionPool]]:
+async def _fish(*faults: Fault) -> AsyncIterator[tuple[Emulator, FishClient]]:
     settings = EmulatorSettings(voice="code", frame=0.05, odd_frames=True, faults=list(faults))
     async with Emulator(settings) as emulator:
-        pool = ConnectionPool(Endpoint("key", emulator.url))
+        pool = FishClient(Endpoint("key", emulator.url))
         try:
             yield emulator, pool
         finally:
@@ -47,7 +48,7 @@ async def _fish(*faults: Fault) -> AsyncIterator[tuple[Emulator, ConnectionPool]
             await emulator.wait_for(lambda e: e.sockets_open == 0 and e.sessions_open == 0)
 
 
-async def _speak(pool: ConnectionPool) -> str:
+async def _speak(pool: FishClient) -> str:
     speech = speak(pool, _text(), SpeechSettings(sample_rate=24000))
     return decode_code_voice(b"".join([pcm async for pcm in speech]))
 
@@ -128,8 +129,8 @@ async def test_waiting_in_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("wyoming_fish.fish.connections.limiter.QUEUE_TIMEOUT_S", 0.02)
     monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", 0.05)
     async with Emulator(EmulatorSettings(voice="code")) as emulator:
-        pool = ConnectionPool(Endpoint("key", emulator.url), concurrency=1)
-        async with pool.limiter.acquire(SlotRequest()):
+        pool = FishClient(Endpoint("key", emulator.url), concurrency=1)
+        async with pool_of(pool).limiter.acquire(SlotRequest()):
             with pytest.raises(LimitError, match="may have 1 at a time"):
                 await _speak(pool)
         assert await _speak(pool) == TEXT

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import pytest
 
-from tests.fish.replies import RAW, SETTINGS
+from tests.fish.replies import RAW, SETTINGS, speak
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
-from wyoming_fish.fish import ConnectionPool, Endpoint, speak
+from wyoming_fish.fish import Endpoint, FishClient
 from wyoming_fish.fish.connections.limiter import MAX_IDLE_S, QUEUE_TIMEOUT_S
 from wyoming_fish.fish.errors import SlowListenerError
 from wyoming_fish.fish.owner import owner_at
@@ -29,7 +29,7 @@ SPOKEN_AS: Final = replace(SETTINGS, sample_rate=8000)
 @contextlib.asynccontextmanager
 async def _fish(
     *faults: Fault, pace: float = 0.25, sessions: int | None = None, **more: Any
-) -> AsyncIterator[tuple[Emulator, ConnectionPool]]:
+) -> AsyncIterator[tuple[Emulator, FishClient]]:
     """An emulated Fish Audio that is four times as fast as speech, and an account's sockets."""
     settings = EmulatorSettings(
         voice="code",
@@ -40,20 +40,20 @@ async def _fish(
         **more,
     )
     async with Emulator(settings) as emulator:
-        pool = ConnectionPool(Endpoint("key", emulator.url), concurrency=sessions)
+        pool = FishClient(Endpoint("key", emulator.url), concurrency=sessions)
         try:
             yield emulator, pool
         finally:
             await pool.close()
         await emulator.wait_for(lambda e: e.sessions_open == 0)
-        assert (pool.limiter.taken, pool.limiter.waiting) == (0, 0)
+        assert (pool.status.sessions, pool.status.waiting) == (0, 0)
         assert not pool.read_aheads.buffers
 
 
 class _Reply:
     """A reply that is spoken while its text is written, by pieces and pauses in seconds."""
 
-    def __init__(self, pool: ConnectionPool, owner: str, *steps: str | float) -> None:
+    def __init__(self, pool: FishClient, owner: str, *steps: str | float) -> None:
         self.first_audio: float | None = None
         """Seconds from its beginning."""
         self.metrics = ReplyMetrics()
@@ -116,7 +116,7 @@ def test_texts_that_pause_give_their_sessions_to_those_who_wait(
             then = _letters(rest, 0.7) if is_typed else [20.0, rest]
             paused = [_Reply(pool, "one", "Let me look. ", *then) for _ in range(5)]
             await asyncio.sleep(1.8)
-            assert pool.limiter.taken == 5
+            assert pool.status.sessions == 5
             reply = _Reply(pool, owner, "The alarm is on.")
             await reply.listening
             assert reply.heard == "The alarm is on."
@@ -201,7 +201,7 @@ class _Slow:
 
     def __init__(
         self,
-        pool: ConnectionPool,
+        pool: FishClient,
         owner: str,
         *,
         plays: bool = False,

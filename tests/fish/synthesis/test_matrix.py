@@ -11,12 +11,12 @@ from typing import Final, Literal, get_args
 
 import pytest
 
-from tests.fish.replies import RAW, SETTINGS
+from tests.fish.replies import RAW, SETTINGS, speak
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
 from wyoming_fish.emulator.settings import FaultKind, FaultPoint
 from wyoming_fish.emulator.voices.code import encode_code_voice
-from wyoming_fish.fish import ConnectionPool, Endpoint, FishError, speak
+from wyoming_fish.fish import Endpoint, FishClient, FishError
 from wyoming_fish.fish.connections.opener import FREE_FAILURES
 from wyoming_fish.fish.errors import (
     BrokenStreamError,
@@ -97,7 +97,7 @@ async def _speak(way: Way, fault: Fault) -> Heard:
     )
     pcm, error = b"", None
     async with Emulator(settings) as emulator:
-        pool = ConnectionPool(Endpoint("key", emulator.url), warm=0, timestamps=way == "timestamps")
+        pool = FishClient(Endpoint("key", emulator.url), warm=0, timestamps=way == "timestamps")
         try:
             async for samples in speak(pool, _text(), SETTINGS, RAW):
                 pcm += samples
@@ -112,7 +112,7 @@ async def _speak(way: Way, fault: Fault) -> Heard:
 async def _events(way: Way) -> int:
     """How many audio events a reply has; by REST, the longest of its answers."""
     async with Emulator(EmulatorSettings(voice="code", frame=0.05, odd_frames=True)) as emulator:
-        pool = ConnectionPool(Endpoint("key", emulator.url), warm=0, timestamps=way == "timestamps")
+        pool = FishClient(Endpoint("key", emulator.url), warm=0, timestamps=way == "timestamps")
         if way == "rest":
             emulator.settings.faults.append(Fault("upgrade", 404, times=None))
         async for _ in speak(pool, _text(), SETTINGS, RAW):

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.fish.replies import speak
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
-from wyoming_fish.fish import ConnectionPool, Endpoint, SpeechSettings, TextSettings, speak
+from wyoming_fish.fish import Endpoint, FishClient, SpeechSettings, TextSettings
 from wyoming_fish.fish.errors import FishError
 from wyoming_fish.fish.reply_metrics import ReplyMetrics
 from wyoming_fish.fish.synthesis.flush_scheduler import MAX_AHEAD_S, MAX_CHUNK_S, S_PER_CHAR
@@ -29,10 +30,10 @@ WITHOUT_WEBSOCKET = (Fault("upgrade", 404, times=None),)
 
 
 @contextlib.asynccontextmanager
-async def _fish(**settings: Any) -> AsyncIterator[tuple[Emulator, ConnectionPool]]:
+async def _fish(**settings: Any) -> AsyncIterator[tuple[Emulator, FishClient]]:
     usual: dict[str, Any] = {"voice": "code", "code_samples": SAMPLES, "frame": 0.2}
     async with Emulator(EmulatorSettings(**usual | settings)) as emulator:
-        pool = ConnectionPool(Endpoint("key", emulator.url), warm=0)
+        pool = FishClient(Endpoint("key", emulator.url), warm=0)
         try:
             yield emulator, pool
         finally:
@@ -118,7 +119,7 @@ async def test_a_limit_within_a_reply(way: tuple[Fault, ...]) -> None:
     """What was sent is heard to its end, then the error is raised; no session is opened for it."""
     limit, heard = _Limit(1000), bytearray()
 
-    async def listen(pool: ConnectionPool) -> None:
+    async def listen(pool: FishClient) -> None:
         async for pcm in speak(pool, _whole(), SETTINGS, RAW, spend=limit.spend):
             heard.extend(pcm)
 

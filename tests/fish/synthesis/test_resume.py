@@ -7,10 +7,10 @@ from functools import partial
 
 import pytest
 
-from tests.fish.replies import RAW, SENTENCES, SETTINGS, TEXT, fish
+from tests.fish.replies import RAW, SENTENCES, SETTINGS, TEXT, fish, speak
 from wyoming_fish.emulator import Fault, decode_code_voice
 from wyoming_fish.emulator.settings import FaultKind, FaultPoint, Reading
-from wyoming_fish.fish import Backend, ConnectionPool, SpeechSettings, speak
+from wyoming_fish.fish import Backend, FishClient, SpeechSettings
 from wyoming_fish.fish.errors import BrokenStreamError, NoCreditError
 
 pytestmark = pytest.mark.usefixtures("brisk")
@@ -43,12 +43,12 @@ class _Listener:
 
     async def listen(
         self,
-        pool: ConnectionPool,
+        pool: FishClient,
         backend: Backend = Backend.S2_1_PRO,
         bridge: float | None = None,
     ) -> str:
         settings = SpeechSettings(backend=backend, sample_rate=24000)
-        async for pcm in speak(pool, self.text(), settings, RAW, bridge=bridge):
+        async for pcm in speak(pool, self.text(), settings, RAW, keepalive_s=bridge):
             self.audio += pcm if any(pcm) else b""
             self._changed.set()
         return self.heard
@@ -157,7 +157,7 @@ async def test_the_break_is_bridged() -> None:
     async with timed(Fault("text", "drop", at=1)) as (_, pool):
         out = b""
         settings = SETTINGS
-        async for pcm in speak(pool, text(), settings, RAW, bridge=0.02):
+        async for pcm in speak(pool, text(), settings, RAW, keepalive_s=0.02):
             out += pcm
             silences += not any(pcm)
             if silences == 3:

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
-from tests.fish.replies import SETTINGS, fish
+from tests.fish.replies import SETTINGS, fish, speak
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import VOICES, Fault, decode_code_voice
-from wyoming_fish.fish import ConnectionPool, SpeechSettings, TextSettings, speak
+from wyoming_fish.fish import FishClient, SpeechSettings, TextSettings
 from wyoming_fish.fish.errors import BrokenStreamError, VoiceNotFoundError
 from wyoming_fish.fish.settings import Backend, VoiceIds
 from wyoming_fish.fish.synthesis.flush_scheduler import FlushScheduler
@@ -41,8 +41,8 @@ def _voice(name: str) -> VoiceIds:
     return CORAL
 
 
-async def _heard(sockets: ConnectionPool, text: str, settings: SpeechSettings = SETTINGS) -> str:
-    speech = speak(sockets, _pieces(text), settings, voice=_voice)
+async def _heard(sockets: FishClient, text: str, settings: SpeechSettings = SETTINGS) -> str:
+    speech = speak(sockets, _pieces(text), settings, resolve_voice=_voice)
     return decode_code_voice(b"".join([pcm async for pcm in speech]))
 
 
@@ -91,7 +91,7 @@ async def test_a_part_that_fails_fails_the_reply() -> None:
 
     async def listen() -> None:
         nonlocal heard
-        async for pcm in speak(sockets, _pieces([text]), SETTINGS, voice=_voice):
+        async for pcm in speak(sockets, _pieces([text]), SETTINGS, resolve_voice=_voice):
             heard += pcm
             emulator.settings.faults = [Fault("start", "drop", times=None)]
 
@@ -138,7 +138,7 @@ def test_a_part_has_as_long_as_what_was_heard() -> None:
             faults, emulator.settings.faults = emulator.settings.faults, []
             audio = b""
             async for pcm in speak(
-                sockets, _pieces([text]), SETTINGS, voice=_voice, first_audio_timeout_s=4.0
+                sockets, _pieces([text]), SETTINGS, resolve_voice=_voice, first_audio_timeout_s=4.0
             ):
                 audio += pcm
                 emulator.settings.faults = faults

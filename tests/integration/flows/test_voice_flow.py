@@ -70,6 +70,20 @@ async def test_errors_are_told_and_mended(
     await hass.async_block_till_done()
 
 
+async def test_a_flow_goes_on_while_its_account_is_set_up_again(
+    hass: HomeAssistant, add_entry: AddEntry
+) -> None:
+    """Another change may reload the account while a person fills in the form."""
+    entry = await add_entry()
+    flow = await begin(hass, entry)
+    await hass.config_entries.async_reload(entry.entry_id)
+    flow = await submit(hass, flow, title="Coral", own=True)
+    assert flow["step_id"] == "voice"
+    flow = await submit(hass, flow, voice=CORAL, **SETTINGS)
+    assert flow["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+
+
 async def test_change_of_settings(hass: HomeAssistant, add_entry: AddEntry) -> None:
     """The settings of a voice are changed without a search; its name stays."""
     entry = await add_entry(voice_subentry(backend="s1", speed=0.9))

@@ -25,7 +25,7 @@ SELECT = "select.kitchen_assistant"
 async def opened(entry: MockConfigEntry, emulator: Emulator) -> int:
     """Return how many connections have been opened, with all that are on their way."""
     for _ in range(ROUND_TRIPS):
-        await entry.runtime_data.account.credit()
+        await entry.runtime_data.fish.credit()
     return emulator.sockets_opened
 
 
@@ -94,10 +94,13 @@ async def test_voice_of_the_pipeline(
     prefer(hass, await add_pipeline(hass, "Fish", "tts.coral_speech"))
     satellite.wake(LISTENING)
     # The emulator may know of it first.
-    while not entry.runtime_data.pool.idle:  # noqa: ASYNC110
+    while not entry.runtime_data.fish.status.idle:  # noqa: ASYNC110
         await asyncio.sleep(0)
     await speak(hass, "tts.coral_speech", TEXT)
-    assert (emulator.sessions[0].backend, entry.runtime_data.pool.acquired_ready) == ("s1", 1)
+    assert (emulator.sessions[0].backend, entry.runtime_data.fish.status.acquired_ready) == (
+        "s1",
+        1,
+    )
 
 
 async def test_satellite_of_another_kind(

@@ -201,7 +201,7 @@ async def test_a_bug(
     bug: object,
 ) -> None:
     """What nobody has foreseen is told to the client, and once to the log with its traceback."""
-    monkeypatch.setattr("wyoming_fish.server.requests.synthesis.speak", bug)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.synthesizer.Synthesizer.audio", bug)
     async with serving(EmulatorSettings()) as served, served.client() as client:
         await client.write_event(SynthesizeStart().event())
         reply = await receive(client, "no such event")

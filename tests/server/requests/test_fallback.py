@@ -218,7 +218,7 @@ async def test_a_bug_in_the_engine(
             yield piece
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("wyoming_fish.server.requests.synthesis.speak", bug)
+    monkeypatch.setattr("wyoming_fish.fish.synthesis.synthesizer.Synthesizer.audio", bug)
     async with (
         _other(lambda _: _spoken(44100)) as (uri, asked),
         serving(EmulatorSettings(), f"--fallback-uri={uri}") as served,

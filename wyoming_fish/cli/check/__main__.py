@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from ... import __version__
-from ...fish.api.proxies import proxy_for
+from ...fish import proxy_for
 from ...fish.errors import FishError, SettingsError
 from ...fish.settings import Backend, Endpoint, SpeechSettings
 from ...logs import set_up_logging

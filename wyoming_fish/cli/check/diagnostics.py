@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import Final, NamedTuple
 
-from ...fish.api.account import LOW_CREDIT, Account, Credit
-from ...fish.api.live_connection import open_live_connection
-from ...fish.client import speak
-from ...fish.connections.pool import ConnectionPool
+from ...fish import LOW_CREDIT, Credit, FishClient, clock
 from ...fish.errors import (
     FishConnectionError,
     FishError,
@@ -75,7 +70,7 @@ class Diagnostics:
     """Examines one Fish Audio server as ``wyoming-fish`` would use it.
 
     ``keyless`` says why ``endpoint`` has no key that could be used: then only the way to the server
-    is looked at. ``ssl_context`` is for wss and https, ``timestamps`` is what ConnectionPool takes.
+    is looked at. ``ssl_context`` is for wss and https, ``timestamps`` is what FishClient takes.
     """
 
     def __init__(
@@ -91,8 +86,7 @@ class Diagnostics:
         self._ssl = ssl_context
         self._keyless = keyless
         self._way = NetworkProbe(endpoint)
-        self._account = Account(endpoint)
-        self._pool = ConnectionPool(endpoint, ssl_context=ssl_context, timestamps=timestamps)
+        self._fish = FishClient(endpoint, ssl_context=ssl_context, timestamps=timestamps)
         self._credit: Credit | None = None
         self._own = False
         """Whether it is a server of one's own, without wallets."""
@@ -131,13 +125,12 @@ class Diagnostics:
                 if hopeless and name not in _INDEPENDENT_STEPS:
                     return
         finally:
-            await self._account.close()
-            await self._pool.close()
+            await self._fish.close()
 
     async def _look_up(self) -> _StepResult:
-        began = _now()
+        began = clock.now()
         addresses = await self._way.look_up()
-        return _StepResult(f"{self._way.name} is at {', '.join(addresses)}.", _now() - began)
+        return _StepResult(f"{self._way.name} is at {', '.join(addresses)}.", clock.now() - began)
 
     async def _connect(self) -> _StepResult:
         tried = await self._way.connect()
@@ -161,19 +154,19 @@ class Diagnostics:
         return _StepResult(f"{version}, with a certificate that is trusted here.", seconds)
 
     async def _ask(self) -> _StepResult:
-        began = _now()
+        began = clock.now()
         try:
-            self._credit = await self._account.credit()
+            self._credit = await self._fish.credit()
         except UnsupportedError:
             self._own = True
             # A server without wallets asks for its key here, if it has one.
-            await self._account.voices()
+            await self._fish.voices()
         if not self._endpoint.api_key:
             said = "None is set, and none is needed."
         else:
             # Not every server of one's own asks for its key here.
             said = "It is not refused." if self._own else "It is accepted."
-        return _StepResult(said, _now() - began)
+        return _StepResult(said, clock.now() - began)
 
     async def _look_at_credit(self) -> _StepResult | None:
         if self._credit is None:
@@ -207,14 +200,12 @@ class Diagnostics:
         if chosen is None:
             return _StepResult("None is chosen: the server's default voice speaks.")
         ids = (chosen,) if isinstance(chosen, str) else chosen
-        titles = [f"«{(await self._account.voice(voice)).title}»" for voice in ids]
+        titles = [f"«{(await self._fish.voice(voice)).title}»" for voice in ids]
         return _StepResult(f"{', '.join(titles)} is there and can speak.")
 
     async def _open(self) -> _StepResult:
         try:
-            connection = await open_live_connection(
-                self._endpoint, self._speech.backend, ssl_context=self._ssl
-            )
+            opened = await self._fish.check_websocket(self._speech.backend)
         except NoWebsocketError as error:
             if self._own:
                 return _StepResult(f"{error.reason} A fish-speech has none: it speaks by REST.")
@@ -222,26 +213,21 @@ class Diagnostics:
                 f"{error} Until then, it speaks by REST, one sentence at a time.",
                 state=CheckStatus.WARNING,
             )
-        await connection.close()
-        limit = (
-            f" The account may have {connection.limit} sessions at once."
-            if connection.limit
-            else ""
-        )
-        return _StepResult(f"It opens.{limit}", connection.upgrade_time)
+        limit = f" The account may have {opened.limit} sessions at once." if opened.limit else ""
+        return _StepResult(f"It opens.{limit}", opened.upgrade_s)
 
     async def _speak(self, *, warm: bool = False) -> _StepResult:
-        began = _now()
+        began = clock.now()
         first_audio = 0.0
         size = 0
-        async with contextlib.aclosing(speak(self._pool, _sentence(), self._speech)) as audio:
-            async for pcm in audio:
-                first_audio = first_audio or _now() - began
+        async with self._fish.speak(SENTENCE, self._speech) as reply:
+            async for pcm in reply:
+                first_audio = first_audio or clock.now() - began
                 size += len(pcm)
-        took = _now() - began
+        took = clock.now() - began
         seconds = size / 2 / self._speech.sample_rate
         text = f"First audio; all {seconds:.1f} s of it are there after {took:.1f} s."
-        if self._pool.breaker.taken:
+        if self._fish.status.uses_rest:
             text = f"By REST. {text}"
         # A server of one's own gives nothing until all of a sentence is made.
         if took - (0 if self._own else first_audio) > seconds:
@@ -256,11 +242,3 @@ class Diagnostics:
 
 def _wrong(name: str, error: FishError) -> CheckResult:
     return CheckResult(name, CheckStatus.WRONG, str(error), code=error.code)
-
-
-async def _sentence() -> AsyncIterator[str]:
-    yield SENTENCE
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

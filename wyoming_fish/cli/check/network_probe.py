@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
-from ...fish.api.proxies import proxy_for
+from ...fish import proxy_for
 from ...fish.error_mapping import error_from_os_error
 from ...fish.errors import FishConnectionError
 from ...fish.settings import Endpoint

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeGuard
+from typing import Any, Final, TypeGuard
 from urllib.parse import quote
 
 from ..errors import (
@@ -21,13 +20,10 @@ from ..errors import (
     UnsupportedError,
     VoiceNotFoundError,
 )
-from ..settings import Endpoint, is_voice_id
+from ..settings import is_voice_id
 from ..untrusted import one_line
 from . import self_hosted
 from .http import HttpClient
-
-if TYPE_CHECKING:
-    import aiohttp
 
 __all__ = ["LOW_CREDIT", "Account", "Credit", "Voice"]
 
@@ -92,36 +88,14 @@ class Voice:
 
 
 class Account:
-    """A Fish Audio account.
+    """A Fish Audio account: what ``FishClient`` tells of it. Every method raises FishError."""
 
-    Takes the aiohttp session handed in and leaves it open, or makes its own, which
-    ``async with`` or ``close()`` closes. Every method raises FishError.
-    """
-
-    def __init__(self, endpoint: Endpoint, session: aiohttp.ClientSession | None = None) -> None:
-        self._endpoint = endpoint
-        self._http = HttpClient(endpoint, session)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the session if it is its own."""
-        await self._http.close()
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+        self._endpoint = http.endpoint
 
     async def credit(self) -> Credit:
-        """The API credit and whose it is; the cheapest way to see whether a key is good.
-
-        Raises UnsupportedError, with the status 404, for a server of one's own without wallets.
-        """
+        """The API credit. Raises UnsupportedError for a server without wallets."""
         try:
             answer = _mapping(await self._get("/wallet/self/api-credit"))
         except FishError as error:
@@ -148,13 +122,8 @@ class Account:
         self, title: str = "", *, language: str = "", own: bool = False, limit: int = 50
     ) -> list[Voice]:
         """Up to ``limit`` voices, most used first, of everyone's or only the account's own."""
-        query = {"sort_by": "task_count"}
-        if title:
-            query["title"] = title
-        if language:
-            query["language"] = language
-        if own:
-            query["self"] = "true"
+        query = {"sort_by": "task_count", "title": title, "language": language}
+        query["self"] = "true" if own else ""
         found: list[Voice] = []
         try:
             async with contextlib.aclosing(self._pages(query)) as pages:
@@ -171,6 +140,8 @@ class Account:
 
     async def voice(self, voice_id: str) -> Voice:
         """One voice. Raises VoiceNotFoundError where it is not, or is somebody's own."""
+        if not is_voice_id(voice_id):
+            raise VoiceNotFoundError(f"{voice_id} is not a voice ID.")
         try:
             voice = _voice(await self._get(f"/model/{quote(voice_id, safe='')}"))
         except FishError as error:
@@ -209,8 +180,10 @@ class Account:
             if len(items) < PAGE_SIZE:
                 return
 
-    async def _get(self, path: str, query: dict[str, str] | None = None) -> object:
-        return await self._http.json(path, timeout_s=TIMEOUT_S, query=query)
+    async def _get(self, path: str, query: Mapping[str, str] = {}) -> object:
+        # What is empty is not asked for, and half of a surrogate pair cannot be.
+        asked = {k: text.encode(errors="replace").decode() for k, text in query.items() if text}
+        return await self._http.json(path, timeout_s=TIMEOUT_S, query=asked)
 
 
 def _voices(items: Iterable[object]) -> Iterable[Voice]:
@@ -229,27 +202,23 @@ def _voice(item: object) -> Voice | None:
         return None
     if item.get("type", "tts") != "tts" or item.get("state", "trained") != "trained":
         return None
-    author, samples = item.get("author"), item.get("samples")
-    recordings = (
-        [s.get("audio") for s in samples or () if isinstance(s, dict)]
-        if isinstance(samples, list)
-        else []
-    )
-    uses = item.get("task_count")
-    languages = item.get("languages")
+    author, uses = item.get("author"), item.get("task_count")
+    recordings = (s.get("audio") for s in _items(item, "samples") if isinstance(s, dict))
+    codes = _items(item, "languages")
+    codes = [code for code in codes if isinstance(code, str) and _LANGUAGE.fullmatch(code)]
     return Voice(
         id=voice_id,
         title=_title(item.get("title")) or _title(voice_id),
-        languages=tuple(
-            code for code in languages if isinstance(code, str) and _LANGUAGE.fullmatch(code)
-        )
-        if isinstance(languages, list) and len(languages) <= MAX_LANGUAGES
-        else (),
+        languages=tuple(codes) if len(_items(item, "languages")) <= MAX_LANGUAGES else (),
         description=_title(item.get("description")),
         author=_title(author.get("nickname")) if isinstance(author, dict) else "",
         uses=uses if type(uses) is int and 0 <= uses <= MAX_USES else 0,
         sample=next((r for r in recordings if _is_address(r)), None),
     )
+
+
+def _items(item: dict[str, Any], field: str) -> list[Any]:
+    return value if isinstance(value := item.get(field), list) else []
 
 
 def _amount(value: object) -> Decimal | None:

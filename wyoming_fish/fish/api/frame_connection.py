@@ -10,6 +10,7 @@ import asyncio
 from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection
+from websockets.frames import CloseCode
 
 from ..cpu_turns import cpu_turn
 from .watchdog import PartLimit
@@ -28,6 +29,13 @@ FRAMES_AT_ONCE: Final = 64
 # 50 ms to half a second of audio; the shortest known are 20 ms.
 MAX_SILENT_FRAMES: Final = 2000
 
+# Bytes that a server may leave unread. It is sent a piece of text at a time; an endless row of
+# pings would be answered without end.
+MAX_UNREAD_BYTES: Final = 2**20
+
+# What websockets itself closes a connection with, because of what it was sent.
+_BROKEN: Final = (CloseCode.PROTOCOL_ERROR, CloseCode.INVALID_DATA, CloseCode.MESSAGE_TOO_BIG)
+
 
 class FrameConnection(ClientConnection):
     """A connection whose server can neither hold up the event loop nor fill the memory.
@@ -40,6 +48,8 @@ class FrameConnection(ClientConnection):
         super().__init__(*arguments, **more)
         self.limit = PartLimit(MAX_SILENT_FRAMES)
         """What the server may still send without audio."""
+        self.upgrade_time = 0.0
+        """Seconds that the upgrade took."""
         self._unparsed = bytearray()
         self._parsing: asyncio.Task[None] | None = None
         """Parses the rest of the data."""
@@ -48,6 +58,18 @@ class FrameConnection(ClientConnection):
         self._has_room.set()
         self._has_ended = False
         """Whether the server has ended its direction while there was data to parse."""
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the server has sent a message that cannot be read."""
+        sent = self.protocol.close_sent
+        return sent is not None and sent.code in _BROKEN
+
+    async def handshake(self, *arguments: Any, **more: Any) -> None:
+        """Upgrade the connection, which is there by now, TLS included."""
+        began = self.loop.time()
+        await super().handshake(*arguments, **more)
+        self.upgrade_time = self.loop.time() - began
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -106,7 +128,8 @@ class FrameConnection(ClientConnection):
         step = bytes(self._unparsed[:length])
         del self._unparsed[:length]
         super().data_received(step)
-        if self.limit.is_exceeded:
+        is_unread = self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES
+        if self.limit.is_exceeded or self.is_broken or is_unread:
             self._unparsed.clear()
             self.transport.abort()
 

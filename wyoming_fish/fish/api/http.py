@@ -53,17 +53,16 @@ class HttpClient:
     ) -> None:
         self.endpoint = endpoint
         self._session = session
+        self._is_own = session is None
         self._ssl: ssl.SSLContext | bool = ssl_context or True
         self._keepalive_s = min(keepalive_s, KEEPALIVE_S)
-        self._own: aiohttp.ClientSession | None = None
         self._closed = False
 
     async def close(self) -> None:
         """Close the session if it is its own. Every later request fails."""
         self._closed = True
-        if self._own is not None:
-            await self._own.close()
-            self._own = None
+        if self._is_own and self._session is not None:
+            await self._session.close()
 
     @contextlib.asynccontextmanager
     async def request(
@@ -86,15 +85,14 @@ class HttpClient:
 
         if self._closed:
             raise ClosedError("The connections to the server are closed.")
-        session = self._session or self._own
-        if session is None:
-            session = self._own = aiohttp.ClientSession(
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(keepalive_timeout=self._keepalive_s),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         proxy = proxy_for(self.endpoint.base_url)
         connect_timeout_s = min(CONNECT_TIMEOUT_S, read_timeout_s)
-        request = session.request(
+        request = self._session.request(
             method,
             self.endpoint.url(path),
             params=query,
@@ -135,18 +133,11 @@ class HttpClient:
         self, path: str, *, timeout_s: float, query: Mapping[str, str] | None = None
     ) -> object:
         """The JSON at ``path``, which has to be there whole in ``timeout_s``. Raises FishError."""
+        # A fish-speech server answers MessagePack if JSON is not asked for.
+        headers = {"Accept": "application/json"}
+        answer = self.request("GET", path, read_timeout_s=timeout_s, query=query, headers=headers)
         try:
-            async with (
-                asyncio.timeout(timeout_s),
-                self.request(
-                    "GET",
-                    path,
-                    read_timeout_s=timeout_s,
-                    query=query,
-                    # A fish-speech server answers MessagePack if JSON is not asked for.
-                    headers={"Accept": "application/json"},
-                ) as response,
-            ):
+            async with asyncio.timeout(timeout_s), answer as response:
                 if response.status != 200:
                     raise await self.refusal(response)
                 body = await read_body(response, MAX_ANSWER_BYTES + 1)

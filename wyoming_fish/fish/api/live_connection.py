@@ -16,7 +16,6 @@ from websockets.exceptions import (
     InvalidStatus,
     InvalidUpgrade,
 )
-from websockets.frames import CloseCode
 from websockets.protocol import State as ConnectionState
 
 from ..bounded_json import LIMIT_HEADER, concurrency_limit
@@ -57,10 +56,6 @@ MAX_QUEUED_FRAMES: Final = 4
 # most.
 MAX_MESSAGE_BYTES: Final = 2**18
 
-# Bytes that a server may leave unread. It is sent a piece of text at a time; an endless row of
-# pings would be answered without end.
-MAX_UNREAD_BYTES: Final = 2**20
-
 # Frames on a connection that is not in use. Fish Audio asks clients to ignore unknown events, but
 # sends none.
 MAX_IDLE_FRAMES: Final = 100
@@ -70,18 +65,13 @@ MAX_IDLE_FRAMES: Final = 100
 # that lets none through. Fish answers 403 to a key that may not speak: REST will tell the same.
 _NO_WEBSOCKET: Final = frozenset((403, 404, 405, 407, 426, 501))
 
-# What websockets itself closes a connection with, because of what it was sent.
-_BROKEN_MESSAGE: Final = frozenset(
-    (CloseCode.PROTOCOL_ERROR, CloseCode.INVALID_DATA, CloseCode.MESSAGE_TOO_BIG)
-)
-
 
 class LiveConnection:
     """One open websocket of one backend, carrying one session after another."""
 
     def __init__(
         self,
-        connection: _Connection,
+        connection: FrameConnection,
         backend: Backend,
         *,
         timestamps: bool = False,
@@ -148,10 +138,9 @@ class LiveConnection:
                 raise ProtocolError(
                     f"The server sent more than {MAX_SILENT_FRAMES} messages with hardly any audio."
                 ) from error
-            sent = error.sent
-            if error.rcvd is None and sent is not None and sent.code in _BROKEN_MESSAGE:
+            if error.rcvd is None and error.sent is not None and self._connection.is_broken:
                 raise ProtocolError(
-                    f"The server sent a message that cannot be read: {sent.reason}."
+                    f"The server sent a message that cannot be read: {error.sent.reason}."
                 ) from error
             raise _closed(error) from error
         self.answered = True
@@ -205,7 +194,7 @@ async def open_live_connection(
     """
     more: dict[str, Any] = {}
     if endpoint.live_url.startswith("wss:"):
-        more["ssl"] = ssl_context
+        more["ssl"] = ssl_context or True
     # uvloop, under which somebody may run this, knows nothing of it.
     if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
         more["happy_eyeballs_delay"] = HAPPY_EYEBALLS_DELAY_S
@@ -215,7 +204,7 @@ async def open_live_connection(
             endpoint.live_url + ("/with-timestamp" if timestamps else ""),
             additional_headers={**endpoint.headers, "model": str(backend)},
             user_agent_header="wyoming-fish",
-            create_connection=_Connection,
+            create_connection=FrameConnection,
             proxy=proxy.url if proxy else None,
             compression=None,  # audio hardly shrinks, and Fish offers none
             open_timeout=OPEN_TIMEOUT_S,
@@ -233,28 +222,8 @@ async def open_live_connection(
         ) from error
     except (OSError, InvalidHandshake) as error:
         raise _refused(error, endpoint, proxy) from error
-    assert isinstance(connection, _Connection)  # noqa: S101 - as it was asked for
+    assert isinstance(connection, FrameConnection)  # noqa: S101 - as it was asked for
     return LiveConnection(connection, backend, timestamps=timestamps, is_cloud=endpoint.is_cloud)
-
-
-class _Connection(FrameConnection):
-    """A connection that knows how long its upgrade took."""
-
-    upgrade_time = 0.0
-
-    async def handshake(self, *arguments: Any, **more: Any) -> None:
-        """Upgrade the connection, which is there by now, TLS included."""
-        began = self.loop.time()
-        await super().handshake(*arguments, **more)
-        self.upgrade_time = self.loop.time() - began
-
-    def data_received(self, data: bytes) -> None:
-        """Take data; give up a server that breaks the protocol, or reads none of the answers."""
-        super().data_received(data)
-        sent = self.protocol.close_sent
-        is_broken = sent is not None and sent.code in _BROKEN_MESSAGE
-        if is_broken or self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
-            self.transport.abort()
 
 
 class _Connect(connect):

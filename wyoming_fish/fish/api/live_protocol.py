@@ -24,6 +24,7 @@ from ..errors import (
     FishError,
     ProtocolError,
     RequestRefusedError,
+    SettingsError,
     UnavailableError,
 )
 from ..untrusted import hide
@@ -126,13 +127,13 @@ class LiveSession:
     def text(self, text: str) -> bytes:
         """The frame that adds ``text`` to what is to be spoken.
 
-        Raises ValueError for text that is not Unicode (a lone surrogate).
+        Raises SettingsError for text that is not Unicode (a lone surrogate).
         """
         self._expect(SessionState.OPEN)
         try:
             return ormsgpack.packb({"event": "text", "text": text})
         except ormsgpack.MsgpackEncodeError as error:
-            raise ValueError("The text has a character that is half of one.") from error
+            raise SettingsError("The text has a character that is half of one.") from error
 
     def flush(self) -> bytes:
         """The frame that has all of the text so far spoken at once."""

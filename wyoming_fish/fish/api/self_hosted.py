@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from ..bounded_json import from_json
@@ -19,10 +20,10 @@ __all__ = [
     "CODEC_RATE_HZ",
     "HEALTH",
     "MAX_HEALTH_BYTES",
-    "Resampler",
     "is_healthy",
     "references",
     "request",
+    "resampler",
 ]
 
 _LOGGER = logging.getLogger(__name__)
@@ -112,19 +113,20 @@ def request(text: str, settings: SpeechSettings) -> dict[str, Any]:
     return body
 
 
-class Resampler:
-    """s16le mono PCM of the codec's rate → the same at ``rate``, block by block."""
+def resampler(rate: int) -> Callable[[bytes], bytes]:
+    """Return what turns s16le mono PCM of the codec's rate, block by block, into that of ``rate``.
 
-    def __init__(self, rate: int) -> None:
-        # Only few need it, and importing it warns on Python 3.11 and 3.12. From 3.13 on it is the
-        # package audioop-lts.
-        import audioop  # noqa: PLC0415
+    Each block has whole samples.
+    """
+    # Only few need it, and importing it warns on Python 3.11 and 3.12. From 3.13 on it is the
+    # package audioop-lts.
+    import audioop  # noqa: PLC0415
 
-        self._convert = audioop.ratecv
-        self._rate = rate
-        self._state: Any = None
+    state: Any = None
 
-    def feed(self, pcm: bytes) -> bytes:
-        """The samples that the whole samples of ``pcm`` become."""
-        converted, self._state = self._convert(pcm, 2, 1, CODEC_RATE_HZ, self._rate, self._state)
+    def resample(pcm: bytes) -> bytes:
+        nonlocal state
+        converted, state = audioop.ratecv(pcm, 2, 1, CODEC_RATE_HZ, rate, state)
         return converted
+
+    return resample

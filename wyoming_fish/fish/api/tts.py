@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from .. import clock
 from ..bounded_json import LIMIT_HEADER, concurrency_limit
-from ..connections.limiter import ConcurrencyLimiter
-from ..errors import ProtocolError, RequestRefusedError, VoiceNotFoundError
-from ..settings import Endpoint, SpeechSettings
+from ..errors import ProtocolError, RequestRefusedError, SettingsError, VoiceNotFoundError
+from ..settings import SpeechSettings
 from ..untrusted import hide
 from . import self_hosted
-from .http import KEEPALIVE_S, HttpClient, read_body
+from .http import HttpClient, read_body
 from .pcm import PcmAligner
 from .watchdog import Watchdog
 
@@ -42,32 +40,19 @@ MAX_NAMED_VOICES: Final = 20
 
 
 class TtsClient:
-    """The requests of one account.
+    """The speech requests of one account.
 
-    Uses the aiohttp session handed in and leaves it open, or makes its own, which ``close()``
-    closes. ``limiter`` is told what the account may have. A connection of its own is kept for the
-    next sentence, for ``idle_timeout_s`` at the most.
+    ``on_limit`` is told how many sessions the account may have, when the server tells it.
     """
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        limiter: ConcurrencyLimiter,
-        ssl_context: ssl.SSLContext | None = None,
-        session: aiohttp.ClientSession | None = None,
-        idle_timeout_s: float = KEEPALIVE_S,
-    ) -> None:
-        self._http = HttpClient(endpoint, session, ssl_context, idle_timeout_s)
-        self._limiter = limiter
+    def __init__(self, http: HttpClient, on_limit: Callable[[int], None]) -> None:
+        self._http = http
+        self._on_limit = on_limit
         self._is_fish_speech = False
         """Only a yes is remembered."""
-        self._ask_at = float("inf") if endpoint.is_cloud else float("-inf")
+        self._ask_at = float("inf") if http.endpoint.is_cloud else float("-inf")
         self._references: tuple[str, ...] | None = ()
         """The voices of a fish-speech, as far as they are known; None if it does not list them."""
-
-    async def close(self) -> None:
-        """Close the session if it is its own."""
-        await self._http.close()
 
     async def speak(
         self, text: str, settings: SpeechSettings, read_timeout_s: float = READ_TIMEOUT_S
@@ -78,18 +63,18 @@ class TtsClient:
         and if the audio comes too slowly (see Watchdog). Raises FishError; where it
         ends without one, all of the text has been spoken.
         """
+        # aiohttp takes 0 for no limit.
+        read_timeout_s = min(READ_TIMEOUT_S, max(read_timeout_s, 0.01))
         await self._detect(read_timeout_s)
-        resampler = None
+        resample: Callable[[bytes], bytes] = bytes
         if self._is_fish_speech:
             # It sends nothing until it has made a whole piece, on a machine that may be slow.
             body, read_timeout_s = self_hosted.request(text, settings), SELF_HOSTED_READ_TIMEOUT_S
             await self._check_voice(settings.voice)
             if settings.sample_rate != self_hosted.CODEC_RATE_HZ:
-                resampler = self_hosted.Resampler(settings.sample_rate)
+                resample = self_hosted.resampler(settings.sample_rate)
         else:
             body = settings.request() | {"text": text}
-            # aiohttp takes 0 for no limit.
-            read_timeout_s = min(READ_TIMEOUT_S, max(read_timeout_s, 0.01))
         headers = {"Content-Type": "application/json", "model": str(settings.backend)}
         pcm = PcmAligner()
         watchdog = Watchdog(SELF_HOSTED_READ_TIMEOUT_S if self._is_fish_speech else READ_TIMEOUT_S)
@@ -97,31 +82,25 @@ class TtsClient:
             "POST", "/v1/tts", read_timeout_s=read_timeout_s, body=_json(body), headers=headers
         ) as response:
             await self._check(response)
-            while True:
+            has_more = True
+            while has_more:
                 async with watchdog.waiting():
-                    data = await response.content.readany()
-                if not data:
-                    break
-                samples = pcm.feed(data)
-                if samples := resampler.feed(samples) if resampler else samples:
+                    has_more = bool(data := await response.content.readany())
+                if samples := resample(pcm.feed(data) if has_more else pcm.end()):
                     watchdog.hear(len(samples) / 2 / settings.sample_rate)
                     yield samples
-            samples = pcm.end()
-            if samples := resampler.feed(samples) if resampler else samples:
-                yield samples
 
     async def _detect(self, read_timeout_s: float) -> None:
         """Ask whether the server is a fish-speech, unless that is known or was asked just now."""
-        if self._is_fish_speech or _now() < self._ask_at:
+        if self._is_fish_speech or clock.now() < self._ask_at:
             return
-        async with self._http.request(
-            "GET", self_hosted.HEALTH, read_timeout_s=min(READ_TIMEOUT_S, max(read_timeout_s, 0.01))
-        ) as response:
+        health = self._http.request("GET", self_hosted.HEALTH, read_timeout_s=read_timeout_s)
+        async with health as response:
             if response.status >= 500:
                 raise await self._http.refusal(response)
             body = await read_body(response, self_hosted.MAX_HEALTH_BYTES, HEALTH_TIMEOUT_S)
             self._is_fish_speech = response.status == 200 and self_hosted.is_healthy(body)
-        self._ask_at = _now() + DETECT_INTERVAL_S
+        self._ask_at = clock.now() + DETECT_INTERVAL_S
 
     async def _check_voice(self, voice: object) -> None:
         """Refuse what is not a reference of the fish-speech: it would speak in a random voice."""
@@ -138,7 +117,7 @@ class TtsClient:
         """Learn the account's limit, and raise what the server refuses."""
         limit = concurrency_limit(response.headers.get(LIMIT_HEADER))
         if limit is not None:
-            self._limiter.set_limit(limit)
+            self._on_limit(limit)
         if response.status == 200:
             if response.content_type.startswith("text/") or response.content_type.endswith("json"):
                 # A login page, or another server: its bytes are not speech.
@@ -156,13 +135,9 @@ class TtsClient:
         raise error
 
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
 def _json(body: dict[str, Any]) -> bytes:
     try:
         return json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         # Without the error's own words, which quote the text.
-        raise ValueError("The text has a character that is half of one.") from None
+        raise SettingsError("The text has a character that is half of one.") from None

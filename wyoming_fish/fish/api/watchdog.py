@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from .. import clock
+
 __all__ = ["PartLimit", "Watchdog"]
 
 
@@ -24,10 +26,10 @@ class Watchdog:
     @contextlib.asynccontextmanager
     async def waiting(self) -> AsyncIterator[None]:
         """Wait within. Raises TimeoutError."""
-        began = asyncio.get_running_loop().time()
+        began = clock.now()
         async with asyncio.timeout(max(0.0, self._left_s)):
             yield
-        self._left_s -= asyncio.get_running_loop().time() - began
+        self._left_s -= clock.now() - began
 
     def hear(self, seconds: float) -> None:
         """So many seconds of audio have come. The first may take long."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias, cast
+import contextlib
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 from ..api.live_connection import LiveConnection
 from ..errors import ClosedError, FishError
@@ -15,25 +17,24 @@ __all__ = ["PendingConnections"]
 # Seconds that ``close()`` gives to what is just being opened.
 CLOSE_TIMEOUT_S: Final = 0.5
 
-_PendingConnection: TypeAlias = "asyncio.Task[LiveConnection | FishError]"
+_PendingConnection: TypeAlias = asyncio.Task[LiveConnection]
 
 
 class PendingConnections:
     """Opens connections that go on being opened when the reply that waits for one is given up.
 
-    ``open_one`` opens a connection, or raises FishError. ``keep`` gets each that nothing waits for.
+    ``open_one`` opens a connection, or raises FishError. ``store`` gets each that nothing waits
+    for.
     """
 
     def __init__(
         self,
-        open_one: Callable[[Backend], Awaitable[LiveConnection]],
+        open_one: Callable[[Backend], Coroutine[Any, Any, LiveConnection]],
         store: Callable[[LiveConnection], None],
     ) -> None:
         self._open_one = open_one
         self._store = store
-        self._unclaimed: dict[Backend, list[_PendingConnection]] = {
-            backend: [] for backend in Backend
-        }
+        self._unclaimed = {backend: list[_PendingConnection]() for backend in Backend}
         self._all: set[_PendingConnection] = set()
 
     def __len__(self) -> int:
@@ -45,31 +46,27 @@ class PendingConnections:
 
     def start(self, backend: Backend) -> None:
         """Open a connection in the background."""
-        pending = asyncio.create_task(self._open(backend))
+        pending = asyncio.create_task(self._open_one(backend))
         self._unclaimed[backend].append(pending)
         self._all.add(pending)
-        pending.add_done_callback(self._all.discard)
+        pending.add_done_callback(partial(self._on_done, self._unclaimed[backend]))
 
     async def take(self, backend: Backend) -> LiveConnection:
         """Wait for the one that will be there first. Raises FishError."""
-        if not self._unclaimed[backend]:
+        unclaimed = self._unclaimed[backend]
+        if not unclaimed:
             self.start(backend)
-        pending = self._unclaimed[backend].pop(0)
+        pending = unclaimed.pop(0)
         try:
             await asyncio.wait((pending,))
         except asyncio.CancelledError:
-            if not pending.done():
-                self._unclaimed[backend].append(pending)
-            elif not pending.cancelled() and isinstance(
-                connection := pending.result(), LiveConnection
-            ):
-                self._store(connection)
+            unclaimed.append(pending)
+            if pending.done():
+                self._on_done(unclaimed, pending)
             raise
         if pending.cancelled():
             raise ClosedError("The connections to the server are closed.")
-        if isinstance(opened := pending.result(), FishError):
-            raise opened
-        return opened
+        return pending.result()
 
     async def close(self) -> None:
         """End them all."""
@@ -81,17 +78,10 @@ class PendingConnections:
         if self._all:
             await asyncio.wait(self._all)
 
-    async def _open(self, backend: Backend) -> LiveConnection | FishError:
-        current = cast("_PendingConnection", asyncio.current_task())
-        opened: LiveConnection | FishError | None = None
-        try:
-            opened = await self._open_one(backend)
-        except FishError as error:
-            opened = error
-        finally:
-            self._all.discard(current)
-            if current in self._unclaimed[backend]:
-                self._unclaimed[backend].remove(current)
-                if isinstance(opened, LiveConnection):
-                    self._store(opened)
-        return opened
+    def _on_done(self, unclaimed: list[_PendingConnection], pending: _PendingConnection) -> None:
+        self._all.discard(pending)
+        if pending in unclaimed:
+            unclaimed.remove(pending)
+            if not pending.cancelled():
+                with contextlib.suppress(FishError):
+                    self._store(pending.result())

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from typing import Final, NamedTuple
 
+from .. import clock
 from ..errors import LimitError, QueueFullError, QueueTimeoutError
-from ..owner import NO_OWNER, Owner
-from .shares import Shares, Turns
+from ..owner import NO_OWNER, Owner, Shares
+from .turns import Turns
 
 __all__ = ["ConcurrencyLimiter", "SlotRequest"]
 
@@ -65,7 +66,7 @@ class SlotRequest:
         """Seconds that it may wait in total."""
         self.number: int | None = None
         """Set as it first waits. Of one owner, lower numbers are served first."""
-        self.waited = 0.0
+        self.waited_s = 0.0
         """Seconds in line, over all tries."""
         self.is_ending = False
         """Whether its session will be free soon: no more text will be sent in it."""
@@ -81,7 +82,7 @@ class SlotRequest:
 
         If it was idle, it comes behind the replies that wait by now.
         """
-        self.timeout_s, self.waited = RESUME_TIMEOUT_S, 0.0
+        self.timeout_s, self.waited_s = RESUME_TIMEOUT_S, 0.0
         if not self.is_preempted:
             self.number = None
 
@@ -115,8 +116,8 @@ class ConcurrencyLimiter:
     def __init__(self, most: int | None = None) -> None:
         self._most = most
         self.limit = most or DEFAULT_LIMIT
-        self.taken = 0
-        self.waited = 0.0
+        self.in_use = 0
+        self.waited_s = 0.0
         """Seconds that have been waited in line, in total."""
         self._numbers = count(1)
         self._lines: dict[Owner, list[_Waiter]] = {}
@@ -176,19 +177,19 @@ class ConcurrencyLimiter:
                     return False
         if is_spare:
             return True
-        has_had_its_share = _now() - request.session_began >= MIN_SHARE_S
+        has_had_its_share = clock.now() - request.session_began >= MIN_SHARE_S
         return held.owes(request.owner, wanted, gap=1 if has_had_its_share else 2)
 
     @contextlib.contextmanager
     def try_acquire(self) -> Iterator[bool]:
         """Hold one slot more, if one is free that nothing waits for; tell whether it is held."""
-        is_free = self.taken < self.limit and not self._refusals and not self._lines
-        self.taken += is_free
+        is_free = self.in_use < self.limit and not self._refusals and not self._lines
+        self.in_use += is_free
         try:
             yield is_free
         finally:
             if is_free:
-                self.taken -= 1
+                self.in_use -= 1
                 self._go_on()
 
     @contextlib.asynccontextmanager
@@ -198,7 +199,7 @@ class ConcurrencyLimiter:
         Raises QueueTimeoutError when ``request`` has waited as long as it may, and
         QueueFullError.
         """
-        await self._turn(request)
+        await self._wait_for_turn(request)
         refused = False
         try:
             yield
@@ -207,11 +208,11 @@ class ConcurrencyLimiter:
             self._refused(error)
             raise
         finally:
-            self._give_back(request, refused=refused)
+            self._release(request, refused=refused)
 
-    async def _turn(self, request: SlotRequest) -> None:
+    async def _wait_for_turn(self, request: SlotRequest) -> None:
         """Wait in line."""
-        began = _now()
+        began = clock.now()
         request.is_ending = request.is_preempted = False
         tie = next(self._numbers)
         if request.number is None:
@@ -222,25 +223,25 @@ class ConcurrencyLimiter:
         self._serve()
         self._shorten()
         try:
-            async with asyncio.timeout_at(began + request.timeout_s - request.waited):
+            async with asyncio.timeout_at(began + request.timeout_s - request.waited_s):
                 await turn
         except BaseException as error:
             if request in self._holders:
                 # Cancelled as its turn came.
-                self._give_back(request)
+                self._release(request)
             else:
                 self._leave(waiting)
             if isinstance(error, TimeoutError):
                 raise QueueTimeoutError(self._why_late(request)) from error
             raise
         finally:
-            request.waited += _now() - began
-            self.waited += _now() - began
+            request.waited_s += clock.now() - began
+            self.waited_s += clock.now() - began
 
     def _why_late(self, request: SlotRequest) -> str:
         """Why ``request`` has waited as long as it may."""
         waited = f"for {request.timeout_s:.0f} s"
-        if self._last_refusal and self._last_refusal[0] >= _now() - request.timeout_s:
+        if self._last_refusal and self._last_refusal[0] >= clock.now() - request.timeout_s:
             happened = self._last_refusal[1].reason
             return f"{happened} No session was free {waited}: others may use the account too."
         return f"No session was free {waited}. The account may have {self.limit} at a time."
@@ -267,18 +268,18 @@ class ConcurrencyLimiter:
             if not line:
                 del self._lines[waiting.request.owner]
 
-    def _give_back(self, request: SlotRequest, *, refused: bool = False) -> None:
-        self.taken -= 1
+    def _release(self, request: SlotRequest, *, refused: bool = False) -> None:
+        self.in_use -= 1
         self._holders.discard(request)
         if request is self._trial:
             self._trial = None
         if not refused:
-            self._turns.ended(request.owner, (_now(), next(self._numbers)))
+            self._turns.ended(request.owner, (clock.now(), next(self._numbers)))
             # Fish may have room now.
             self._go_on()
 
     def _refused(self, error: LimitError) -> None:
-        self._last_refusal = (_now(), error)
+        self._last_refusal = (clock.now(), error)
         delay = min(FIRST_REFUSAL_DELAY_S * 2.0**self._refusals, MAX_REFUSAL_DELAY_S)
         self._refusals += 1
         if self._timer is not None:
@@ -297,7 +298,7 @@ class ConcurrencyLimiter:
     def _serve(self) -> None:
         while (
             self._lines
-            and self.taken < self.limit
+            and self.in_use < self.limit
             and self._timer is None
             and not (self._refusals and self._trial)
         ):
@@ -307,9 +308,9 @@ class ConcurrencyLimiter:
             self._leave(first)
             # A reply that is being cancelled leaves the line only when its task has its turn.
             if not first.turn.cancelled():
-                self.taken += 1
+                self.in_use += 1
                 self._holders.add(first.request)
-                first.request.session_began = _now()
+                first.request.session_began = clock.now()
                 if self._refusals:
                     self._trial = first.request
                 first.turn.set_result(None)
@@ -319,11 +320,7 @@ class ConcurrencyLimiter:
         firsts = {owner: line[0] for owner, line in self._lines.items()}
         waiting = {owner: (each.request.asked_at, each.number) for owner, each in firsts.items()}
         held = Shares(holder.owner for holder in self._holders)
-        owner, kept = self._turns.first(waiting, held, _now())
+        owner, kept = self._turns.first(waiting, held, clock.now())
         if self.limit < MIN_LIMIT_TO_KEEP:
             kept = 0
-        return firsts[owner] if self.limit - self.taken > kept else None
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+        return firsts[owner] if self.limit - self.in_use > kept else None

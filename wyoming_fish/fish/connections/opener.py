@@ -7,6 +7,7 @@ import logging
 import ssl
 from typing import Final
 
+from .. import clock
 from ..api.live_connection import LiveConnection, open_live_connection
 from ..errors import FishConnectionError, NoWebsocketError, UnavailableError
 from ..settings import Backend, Endpoint
@@ -35,17 +36,14 @@ class ConnectionOpener:
     """Opens websockets of one account, and backs off while they turn out to be of no use.
 
     A handshake alone proves nothing: a load balancer without a server behind it accepts and hangs
-    up. So the pool reports what becomes of each connection (``proved``, ``failed``). ``breaker``,
-    the circuit breaker between websocket and REST, is told the same.
+    up. So the pool reports what becomes of each connection (``proved``, ``failed``). The circuit
+    breaker between websocket and REST is told the same.
     """
 
     def __init__(
-        self,
-        endpoint: Endpoint,
-        breaker: CircuitBreaker,
-        ssl_context: ssl.SSLContext | None,
-        timestamps: bool | None,
+        self, endpoint: Endpoint, ssl_context: ssl.SSLContext | None, timestamps: bool | None
     ) -> None:
+        self.breaker = CircuitBreaker()
         self.opened = 0
         """How many connections have been opened."""
         self.failures = 0
@@ -53,7 +51,6 @@ class ConnectionOpener:
         self.retry_at = float("-inf")
         """When one may be opened in the background again, by the loop's clock."""
         self._endpoint = endpoint
-        self._breaker = breaker
         self._ssl_context = ssl_context
         self._timestamps = timestamps
         self._next_open = float("-inf")
@@ -62,19 +59,19 @@ class ConnectionOpener:
         """A connection has turned out to be good."""
         self.failures = 0
         self.retry_at = float("-inf")
-        self._breaker.opened()
+        self.breaker.record_open()
 
     def failed(self, *, slowly: bool = False) -> None:
         """No good connection came about; ``slowly`` where the time ran out."""
-        self._breaker.failed(slowly=slowly)
+        self.breaker.record_failure(slowly=slowly)
         delay = min(RETRY_DELAY_S * 2.0**self.failures, MAX_RETRY_DELAY_S)
         self.failures += 1
-        self.retry_at = asyncio.get_running_loop().time() + delay
+        self.retry_at = clock.now() + delay
 
     async def open(self, backend: Backend) -> LiveConnection:
         """Open a connection. Raises FishError."""
         if self.failures >= FREE_FAILURES:
-            now = asyncio.get_running_loop().time()
+            now = clock.now()
             at = max(self._next_open, now)
             self._next_open = at + MIN_OPEN_INTERVAL_S
             await asyncio.sleep(at - now)
@@ -84,7 +81,7 @@ class ConnectionOpener:
         try:
             connection = await self._open_either(backend)
         except NoWebsocketError:
-            self._breaker.refused()
+            self.breaker.mark_unsupported()
             raise
         except (FishConnectionError, UnavailableError) as error:
             error.hide(self._endpoint.api_key)
@@ -96,16 +93,15 @@ class ConnectionOpener:
     async def _open_either(self, backend: Backend) -> LiveConnection:
         """The socket with timestamps where it is wanted and there is one, else the plain one."""
         wanted = backend in TIMESTAMP_BACKENDS if self._timestamps is None else self._timestamps
+        trust = self._ssl_context
         if wanted:
             try:
                 return await open_live_connection(
-                    self._endpoint, backend, timestamps=True, ssl_context=self._ssl_context
+                    self._endpoint, backend, timestamps=True, ssl_context=trust
                 )
             except NoWebsocketError:
                 _LOGGER.debug("No websocket with timestamps")
-        connection = await open_live_connection(
-            self._endpoint, backend, ssl_context=self._ssl_context
-        )
+        connection = await open_live_connection(self._endpoint, backend, ssl_context=trust)
         if wanted:
             _LOGGER.info("The server has no websocket with timestamps: replies are not resumed")
             self._timestamps = False

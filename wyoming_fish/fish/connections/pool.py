@@ -11,22 +11,17 @@ import asyncio
 import contextlib
 import logging
 import math
-import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from .. import clock
 from ..api.live_connection import LiveConnection
 from ..api.tts import TtsClient
 from ..errors import ClosedError, FishConnectionError, FishError, LimitError
 from ..settings import Backend, Endpoint
-from ..synthesis.read_ahead import ReadAheads
 from .connecting import PendingConnections
 from .limiter import ConcurrencyLimiter
 from .opener import ConnectionOpener
-from .transport import CircuitBreaker
-
-if TYPE_CHECKING:
-    import aiohttp
 
 __all__ = ["ConnectionPool", "LiveConnection"]
 
@@ -43,42 +38,35 @@ PROVEN_AFTER_S: Final = 5.0
 
 
 class ConnectionPool:
-    """All websockets of one account, and the limiter of its sessions (``limiter``).
+    """All websockets of one account, whose sessions ``limiter`` counts.
 
-    ``concurrency`` is the most sessions to hold at the same time; without it, what Fish says that
-    the account may have. ``warm`` is the number of connections of each backend that are kept open,
-    those in use included; ``idle_timeout_s`` the seconds without use after which they are closed.
-    At most ``warm`` + 1 of a backend are idle, or one for each reply that is expected. All together
-    are never more than there may be sessions: Fish may count idle ones. ``ssl_context`` is used for
-    wss and https; the default is the system's trust store. With ``timestamps`` the audio tells its
-    words, so that a reply that breaks off can be resumed, if the server has such a socket; None
-    leaves it to the backend. ``session`` is used for REST, and left open. ``close()`` ends it all.
+    ``FishClient`` documents the other arguments. At most ``warm`` + 1 connections of a backend are
+    idle, or one for each reply that is expected. All together are never more than there may be
+    sessions: Fish may count idle ones. ``rest`` is lent to replies that go by REST.
     """
 
-    def __init__(  # noqa: PLR0913 - by name
+    def __init__(
         self,
         endpoint: Endpoint,
+        limiter: ConcurrencyLimiter,
+        opener: ConnectionOpener,
+        rest: TtsClient,
         *,
-        concurrency: int | None = None,
-        warm: int = 1,
-        idle_timeout_s: float = IDLE_TIMEOUT_S,
-        ssl_context: ssl.SSLContext | None = None,
-        timestamps: bool | None = None,
-        session: aiohttp.ClientSession | None = None,
+        warm: int,
+        idle_timeout_s: float,
     ) -> None:
         self.endpoint = endpoint
         """The server."""
-        self.breaker = CircuitBreaker()
-        self.limiter = ConcurrencyLimiter(concurrency)
-        self.read_aheads = ReadAheads()
+        self.breaker = opener.breaker
+        self.limiter = limiter
         self.acquired = 0
         """How many connections have been lent for a session."""
         self.acquired_ready = 0
         """How many of these were open already."""
         self.pings_answered = False
         """Whether this server answers pings: only then does a missing answer mean anything."""
-        self._connector = ConnectionOpener(endpoint, self.breaker, ssl_context, timestamps)
-        self._rest = TtsClient(endpoint, self.limiter, ssl_context, session, idle_timeout_s)
+        self._opener = opener
+        self._rest = rest
         self._warm = warm
         self._idle_timeout_s = idle_timeout_s
         self._idle: dict[LiveConnection, asyncio.Task[None]] = {}
@@ -98,7 +86,7 @@ class ConnectionPool:
     @property
     def opened(self) -> int:
         """How many connections have been opened."""
-        return self._connector.opened
+        return self._opener.opened
 
     @property
     def idle(self) -> int:
@@ -106,14 +94,14 @@ class ConnectionPool:
         return len(self._idle)
 
     @property
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether a reply will find a way to Fish, as far as the pool knows."""
-        is_known = self.opened > 0 and not self._connector.failures
-        return is_known or self.breaker.settled or not self._warm
+        is_known = self.opened > 0 and not self._opener.failures
+        return is_known or self.breaker.is_open or not self._warm
 
     def prewarm(self, backend: Backend) -> None:
         """Have a connection ready, since a reply is to be expected. Returns immediately."""
-        self._last_use[backend] = _now()
+        self._last_use[backend] = clock.now()
         self._replenish(backend)
 
     @contextlib.contextmanager
@@ -125,7 +113,7 @@ class ConnectionPool:
             yield
         finally:
             self._expected[backend] -= 1
-            self._call_at(_now() + TRIM_AFTER_S, self._trim, backend)
+            self._call_at(clock.now() + TRIM_AFTER_S, self._trim, backend)
 
     @contextlib.asynccontextmanager
     async def acquire(
@@ -163,7 +151,7 @@ class ConnectionPool:
         try:
             yield self._rest
         except FishError as error:
-            self.breaker.failed_too()
+            self.breaker.record_rest_failure()
             if isinstance(error, LimitError):
                 self.evict()
             raise
@@ -176,7 +164,6 @@ class ConnectionPool:
     async def close(self) -> None:
         """Close the connections that are kept; those that are lent close when they come back."""
         self._closed = True
-        await self._rest.close()
         self.limiter.close()
         for timer in self._timers.values():
             timer.cancel()
@@ -200,7 +187,7 @@ class ConnectionPool:
                     self._make_room()
                 return await self._pending.take(backend)
         except TimeoutError as error:
-            self.breaker.failed()
+            self.breaker.record_failure()
             raise FishConnectionError(f"{self.endpoint.name} did not answer in time.") from error
         finally:
             self._waiting[backend] -= 1
@@ -226,9 +213,9 @@ class ConnectionPool:
     async def _release(self, connection: LiveConnection) -> None:
         """Keep a connection whose session has finished, close any other."""
         backend = connection.backend
-        self._last_use[backend] = _now()
+        self._last_use[backend] = clock.now()
         if connection.answered:
-            self._connector.proved()
+            self._opener.proved()
         if connection.alive and not self._closed:
             self._store(connection)
             self._trim(backend)
@@ -252,8 +239,8 @@ class ConnectionPool:
         while (
             len(self._idle_of(backend)) + self._pending.unclaimed(backend) < wanted
             and self._open_or_opening < self.limiter.limit
-            and _now() >= self._connector.retry_at
-            and not self.breaker.missing
+            and clock.now() >= self._opener.retry_at
+            and not self.breaker.websocket_unsupported
             and not self._closed
         ):
             self._pending.start(backend)
@@ -271,7 +258,7 @@ class ConnectionPool:
         """Close idle connections that nothing will need soon, or that exceed the limit."""
         idle = self._idle_of(backend)
         kept = max(self._warm + 1, self._expected[backend] + self._waiting[backend])
-        for connection in idle[: max(0, len(idle) - kept)]:
+        for connection in idle[:-kept]:
             self._discard(connection)
         self._make_room(0)
 
@@ -281,29 +268,29 @@ class ConnectionPool:
 
     async def _watch(self, connection: LiveConnection) -> None:
         """Replace an idle connection that dies or grows old; close it when the house is quiet."""
-        backend, kept_at = connection.backend, _now()
+        backend, kept_at = connection.backend, clock.now()
         proven_at = kept_at if connection.answered else kept_at + PROVEN_AFTER_S
         closed = False
         while (
             not closed
-            and (until := min(kept_at + MAX_IDLE_AGE_S, self._idle_until(backend))) > _now()
+            and (until := min(kept_at + MAX_IDLE_AGE_S, self._idle_until(backend))) > clock.now()
         ):
-            is_proven = _now() >= proven_at
+            is_proven = clock.now() >= proven_at
             closed = await connection.closes(until if is_proven else min(until, proven_at))
             if closed and not is_proven:
                 self._failed(backend)
-            elif not is_proven and _now() >= proven_at:
-                self._connector.proved()
+            elif not is_proven and clock.now() >= proven_at:
+                self._opener.proved()
         del self._idle[connection]
         self._replenish_if_used(backend)
         await connection.close()
 
     def _replenish_if_used(self, backend: Backend) -> None:
-        if self._idle_until(backend) <= _now():
+        if self._idle_until(backend) <= clock.now():
             return
         self._replenish(backend)
-        if _now() < self._connector.retry_at:
-            self._call_at(self._connector.retry_at, self._replenish_if_used, backend)
+        if clock.now() < self._opener.retry_at:
+            self._call_at(self._opener.retry_at, self._replenish_if_used, backend)
 
     def _idle_until(self, backend: Backend) -> float:
         return self._last_use[backend] + self._idle_timeout_s
@@ -316,8 +303,8 @@ class ConnectionPool:
         return task
 
     def _failed(self, backend: Backend) -> None:
-        self._connector.failed()
-        self._call_at(self._connector.retry_at, self._replenish_if_used, backend)
+        self._opener.failed()
+        self._call_at(self._opener.retry_at, self._replenish_if_used, backend)
 
     def _call_at(self, at: float, call: Callable[[Backend], None], backend: Backend) -> None:
         """Call it at the loop's time ``at``, and not at a time that was set before."""
@@ -329,11 +316,11 @@ class ConnectionPool:
 
     async def _open(self, backend: Backend) -> LiveConnection:
         try:
-            connection = await self._connector.open(backend)
+            connection = await self._opener.open(backend)
         except FishError as error:
             _LOGGER.debug("No connection: %s", error)
-            if self._connector.failures:
-                self._call_at(self._connector.retry_at, self._replenish_if_used, backend)
+            if self._opener.failures:
+                self._call_at(self._opener.retry_at, self._replenish_if_used, backend)
             raise
         if connection.limit is not None:
             self.limiter.set_limit(connection.limit)
@@ -344,7 +331,3 @@ class ConnectionPool:
         with contextlib.suppress(FishConnectionError):
             await connection.ping()
             self.pings_answered = True
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

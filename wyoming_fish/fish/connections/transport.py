@@ -1,9 +1,10 @@
-"""Whether speech goes by REST for a while, since the websocket cannot be had."""
+"""Transport: whether replies go by websocket or by REST."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
+
+from .. import clock
 
 __all__ = ["CircuitBreaker"]
 
@@ -11,60 +12,55 @@ __all__ = ["CircuitBreaker"]
 # should not have to restart what speaks; and a handshake in vain takes a reply 0.3 s.
 OPEN_S: Final = 300.0
 
-# Attempts in a row to open a websocket that may fail until REST is tried: a restart of Fish's
-# costs one or two, and REST hears of each sentence only when it is written.
+# Failures in a row to open a websocket after which REST is tried: a restart of Fish's costs one or
+# two, and REST hears of each sentence only when it is written.
 FAILURE_THRESHOLD: Final = 3
 
 
 class CircuitBreaker:
-    """What is known of the way by websocket. No I/O: it is told what happened."""
+    """Circuit breaker: chooses websocket or REST. No I/O: it is told what happened."""
 
     def __init__(self) -> None:
-        self._missing_until = float("-inf")
-        self._failing_until = float("-inf")
+        self._unsupported_until = self._open_until = float("-inf")
         self._failures = 0
 
     @property
-    def missing(self) -> bool:
+    def websocket_unsupported(self) -> bool:
         """Whether there is no websocket, as the server itself has said."""
-        return _now() < self._missing_until
+        return clock.now() < self._unsupported_until
 
     @property
-    def settled(self) -> bool:
-        """Whether speech goes by REST for good reason, until the websocket is tried again.
+    def is_open(self) -> bool:
+        """Whether REST is known to be the better way, until the websocket is tried again.
 
         The server has no websocket, or REST has spoken where the websocket had failed.
         """
-        return self.missing or _now() < self._failing_until
+        return self.websocket_unsupported or clock.now() < self._open_until
 
     @property
-    def taken(self) -> bool:
+    def use_rest(self) -> bool:
         """Whether the next reply, or the next try of one, goes by REST."""
-        return self.settled or self._failures >= FAILURE_THRESHOLD
+        return self.is_open or self._failures >= FAILURE_THRESHOLD
 
-    def refused(self) -> None:
+    def mark_unsupported(self) -> None:
         """There is no websocket where it should be."""
-        self._missing_until = _now() + OPEN_S
+        self._unsupported_until = clock.now() + OPEN_S
 
-    def failed(self, *, slowly: bool = False) -> None:
-        """No websocket came about; one that failed ``slowly`` is not waited for again."""
+    def record_failure(self, *, slowly: bool = False) -> None:
+        """No websocket could be opened; one that failed ``slowly`` is not waited for again."""
         self._failures += FAILURE_THRESHOLD if slowly else 1
 
-    def opened(self) -> None:
-        """A websocket has been opened."""
-        self._missing_until = self._failing_until = float("-inf")
+    def record_open(self) -> None:
+        """A websocket has been opened, and is good."""
+        self._unsupported_until = self._open_until = float("-inf")
         self._failures = 0
 
-    def spoke(self) -> None:
+    def record_rest_success(self) -> None:
         """REST has spoken: where the websocket had failed, that was not the network's fault."""
         if self._failures >= FAILURE_THRESHOLD:
-            self._failing_until = _now() + OPEN_S
+            self._open_until = clock.now() + OPEN_S
             self._failures = 0
 
-    def failed_too(self) -> None:
-        """REST has failed: where the websocket had too, that is as good a way."""
+    def record_rest_failure(self) -> None:
+        """REST has failed: if the websocket had failed too, it is as good a way."""
         self._failures = 0
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

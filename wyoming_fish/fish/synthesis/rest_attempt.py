@@ -112,7 +112,7 @@ class RestAttempt:
         ) as speech:
             async for pcm in speech:
                 if not self.heard:
-                    self._pool.breaker.spoke()
+                    self._pool.breaker.record_rest_success()
                 self.heard = self._within = True
                 seconds = len(pcm) / 2 / self._settings.sample_rate
                 self._scheduler.heard(seconds, _now())

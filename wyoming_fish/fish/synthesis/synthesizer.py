@@ -24,7 +24,7 @@ from ..text.prepared_text import PreparedText, in_steps, runs
 from ..text.request_prefix import RequestPrefix
 from .hedged_attempt import HedgedAttempt
 from .preemption import preemptible
-from .read_ahead import ReadAhead
+from .read_ahead import ReadAhead, ReadAheads
 from .rest_attempt import RestAttempt
 from .retry_policy import RetryPolicy
 from .text_chunks import ReplyText
@@ -37,9 +37,10 @@ _LOGGER = logging.getLogger(__name__)
 class Synthesizer:
     """Speaks one reply by ``settings``. ``speak`` tells what the other arguments are."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - only `FishClient.speak` makes one
         self,
         pool: ConnectionPool,
+        read_aheads: ReadAheads,
         settings: SpeechSettings,
         first_audio_timeout_s: float | None,
         metrics: ReplyMetrics,
@@ -47,6 +48,7 @@ class Synthesizer:
         owner: Owner,
     ) -> None:
         self._pool = pool
+        self._read_aheads = read_aheads
         self._settings = settings
         self._first_audio_timeout_s = first_audio_timeout_s
         self._metrics = metrics
@@ -94,7 +96,7 @@ class Synthesizer:
     ) -> AsyncGenerator[bytes]:
         """The speech of one text. While replies wait in line, it is read ahead of the listener."""
         limiter = self._pool.limiter
-        audio = ReadAhead(self._pool.read_aheads, settings.sample_rate, lambda: limiter.waiting > 0)
+        audio = ReadAhead(self._read_aheads, settings.sample_rate, lambda: limiter.waiting > 0)
         speaking = asyncio.create_task(self._speak(audio, reply_text, settings))
         speaking.add_done_callback(lambda _: audio.end())
         try:
@@ -121,7 +123,7 @@ class Synthesizer:
         self._pool.prewarm(settings.backend)
         try:
             while await reply_text.begins():
-                attempt_class = RestAttempt if self._pool.breaker.taken else HedgedAttempt
+                attempt_class = RestAttempt if self._pool.breaker.use_rest else HedgedAttempt
                 attempt = self._attempt = attempt_class(self._pool, reply_text, settings)
                 try:
                     await self._session(audio, attempt, settings.backend, retries, request)

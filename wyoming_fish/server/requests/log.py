@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from ...fish import clock
 from ...fish.errors import FishError
 from ...fish.reply_metrics import ReplyMetrics
 
@@ -65,7 +65,7 @@ class RequestLog:
             record.outcome = error.code
             raise
         finally:
-            record.ended = asyncio.get_running_loop().time()
+            record.ended = clock.now()
             self.replies.append(record)
             for listener in self.listeners:
                 listener(record)

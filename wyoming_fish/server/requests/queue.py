@@ -10,6 +10,7 @@ from typing import Final
 from wyoming.event import Event
 from wyoming.tts import SynthesizeVoice
 
+from ...fish import clock
 from ..events import EventError, fallback_origin, is_ssml, text_of, voice_of
 from ..memory_budget import CHARACTER_BYTES, MemoryShare
 from .request import SynthesisRequest
@@ -56,14 +57,16 @@ class RequestQueue:
     @property
     def unheard_since(self) -> float | None:
         """The event loop's time at which the wait for audio began; None if there is no wait."""
-        if not self.unanswered or (self._is_heard and _now() < self._unheard_since + HEARD_FOR_S):
+        if not self.unanswered or (
+            self._is_heard and clock.now() < self._unheard_since + HEARD_FOR_S
+        ):
             return None
         return self._unheard_since
 
     def hear(self, pcm: bytes) -> None:
         """Record that audio of the first request was sent. Silence does not count."""
         if pcm != bytes(len(pcm)):
-            self._unheard_since, self._is_heard = _now(), True
+            self._unheard_since, self._is_heard = clock.now(), True
 
     def add(self, event: Event) -> None:
         """Add a `synthesize` with its whole text. Raises as ``begin`` does."""
@@ -115,7 +118,7 @@ class RequestQueue:
         reply = SynthesisRequest(SynthesizeVoice(), self._max_text, streamed=streamed)
         reply.record.host = self._host
         if not self.unanswered:
-            self._unheard_since = _now()
+            self._unheard_since = clock.now()
         # Before any check: if one fails, this request is the one that gets the error.
         self.unanswered.append(reply)
         self._take(reply, REQUEST_BYTES)
@@ -142,7 +145,3 @@ class RequestQueue:
         self._memory.take(count)
         reply.charged_bytes += count
         self._taken += count
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -5,11 +5,11 @@ The addresses of one network together have NETWORK_SHARE times the limit of an a
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections import Counter, deque
 from typing import ClassVar, Final
 
+from ...fish import clock
 from ...fish.errors import FishError
 from ...fish.owner import NETWORK_SHARE, Owner, Party
 
@@ -116,16 +116,12 @@ class Quota:
         for step, sent in self._steps:
             left -= sent[party]
             if left < limit:
-                wait_s = (step + STEPS) * STEP_S - _now()
+                wait_s = (step + STEPS) * STEP_S - clock.now()
                 raise QuotaError(limit, party, wait_s)
 
     def _drop_old_steps(self) -> float:
         """Drop the steps that are more than an hour old. Returns the event loop's time."""
-        now = _now()
+        now = clock.now()
         while self._steps and self._steps[0][0] + STEPS <= now // STEP_S:
             self._sent -= self._steps.popleft()[1]
         return now
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator
@@ -11,13 +10,9 @@ from functools import partial
 from typing import ClassVar
 
 from ...cli.options import Options
-from ...fish.client import speak
-from ...fish.connections.pool import ConnectionPool
+from ...fish import FishClient, SpeechSettings, TextSettings, clock, owner_at
 from ...fish.errors import FishError, SettingsError, VoiceNotFoundError
-from ...fish.owner import owner_at
-from ...fish.settings import SpeechSettings
 from ...fish.synthesis.keepalive import LEAD_S, Silence, with_keepalive
-from ...fish.text.settings import TextSettings
 from ..voice_catalog import VoiceCatalog
 from .cache import Cache
 from .fallback import FALLBACK_AFTER_S, FallbackError
@@ -46,13 +41,13 @@ class Synthesis:
 
     def __init__(
         self,
-        pool: ConnectionPool,
+        fish: FishClient,
         catalog: VoiceCatalog,
         options: Options,
         request_log: RequestLog,
         cache: Cache | None,
     ) -> None:
-        self._pool = pool
+        self._fish = fish
         self._catalog = catalog
         self._options = options
         self._request_log = request_log
@@ -61,7 +56,7 @@ class Synthesis:
             options.fallback_uri,
             options.text_settings,
             options.speech.sample_rate,
-            pool.read_aheads,
+            fish.read_aheads,
         )
         self.quota = Quota(
             options.max_characters_per_hour, options.max_characters_per_hour_per_address
@@ -69,7 +64,7 @@ class Synthesis:
 
     def prewarm(self) -> None:
         """A reply is to be expected."""
-        self._pool.prewarm(self._options.speech.backend)
+        self._fish.prewarm(self._options.speech.backend)
 
     async def speak(self, reply: SynthesisRequest) -> AsyncGenerator[bytes]:
         """Give s16le mono PCM of the options' sample rate, as it comes. Raises FishError.
@@ -78,7 +73,7 @@ class Synthesis:
         error is the one that is told.
         """
         fallback, record = self._fallback, reply.record
-        asked_at = _now()
+        asked_at = clock.now()
         with self._request_log.track(record):
             if fallback and reply.fallback_of == fallback.server_id:
                 raise SettingsError(
@@ -131,7 +126,7 @@ class Synthesis:
         )
         lead_s = LEAD_S
         if record.text_began is not None:
-            lead_s += min(0.0, max(record.text_began, asked_at) - _now())
+            lead_s += min(0.0, max(record.text_began, asked_at) - clock.now())
         return with_keepalive(speech, silence, lead_s)
 
     def _speak_by_fish(self, reply: SynthesisRequest) -> AsyncGenerator[bytes]:
@@ -145,27 +140,31 @@ class Synthesis:
         settings = replace(self._options.speech, voice=voice)
         name = ",".join(voice) if isinstance(voice, tuple) else voice or "default"
         reply.record.spoken_by = f"voice {name}, backend {settings.backend}"
-        # A plain reply is there whole: it has no pauses, and is kept and played again.
-        bridge = self._options.keepalive_interval_s if reply.streamed else None
-        first_audio_timeout_s = FALLBACK_AFTER_S if self._options.fallback_uri else None
-        owner = owner_at(reply.record.host)
         text_settings = replace(self._options.text_settings, language=reply.voice.language or "")
-        speech = speak(
-            self._pool,
+        speech = self._speech(reply, settings, text_settings)
+        if self._cache is None or reply.streamed:
+            return speech
+        return self._speak_again(self._cache, reply, settings, text_settings, speech)
+
+    async def _speech(
+        self, reply: SynthesisRequest, settings: SpeechSettings, text_settings: TextSettings
+    ) -> AsyncGenerator[bytes]:
+        owner = owner_at(reply.record.host)
+        async with self._fish.speak(
             reply.text(),
             settings,
             text_settings,
             ssml=reply.ssml,
-            voice=self._catalog.resolve,
-            bridge=bridge,
-            first_audio_timeout_s=first_audio_timeout_s,
+            resolve_voice=self._catalog.resolve,
+            # A plain reply is there whole: it has no pauses, and is kept and played again.
+            keepalive_s=self._options.keepalive_interval_s if reply.streamed else None,
+            first_audio_timeout_s=FALLBACK_AFTER_S if self._options.fallback_uri else None,
             spend=partial(self.quota.spend, owner),
             metrics=reply.record,
             owner=owner,
-        )
-        if self._cache is None or reply.streamed:
-            return speech
-        return self._speak_again(self._cache, reply, settings, text_settings, speech)
+        ) as speech:
+            async for pcm in speech:
+                yield pcm
 
     async def _speak_again(
         self,
@@ -192,7 +191,3 @@ class Synthesis:
             async for pcm in audio:
                 reply.record.hear(len(pcm) / 2 / settings.sample_rate)
                 yield pcm
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
