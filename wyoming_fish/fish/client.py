@@ -10,11 +10,10 @@ from .connections.pool import ConnectionPool
 from .owner import NO_OWNER, Owner
 from .reply_metrics import ReplyMetrics
 from .settings import SpeechSettings, VoiceIds
-from .synthesis.keepalive import Silence, with_keepalive
 from .synthesis.synthesizer import Synthesizer
 from .synthesis.text_chunks import without_limit
-from .text.prepared_text import PreparedText
 from .text.settings import TextSettings
+from .text.text_buffer import TextBuffer
 
 __all__ = ["KEEPALIVE_INTERVAL_S", "speak"]
 
@@ -27,7 +26,7 @@ KEEPALIVE_INTERVAL_S: Final = 2.5
 
 async def speak(  # noqa: PLR0913 - by name
     pool: ConnectionPool,
-    text: AsyncIterable[str],
+    text: AsyncIterable[str] | TextBuffer,
     settings: SpeechSettings,
     text_settings: TextSettings = CLEAN,
     *,
@@ -45,7 +44,7 @@ async def speak(  # noqa: PLR0913 - by name
     whole samples, as it comes. One reply is one session, so the voice stays the same throughout,
     unless the text pauses for long. Text without a letter or a number gives nothing and costs
     nothing. With ``bridge`` there is a little silence every ``bridge`` seconds in which nothing
-    came, and where an encoder has to be flushed: see Silence.
+    came, and where an encoder has to be flushed: see KeepAlive.
 
     The text is cleaned by ``text_settings`` as it comes. With ``ssml``, or where it begins with
     `<speak`, it is read to its end first (unless it is to be raw), and then has a session for each
@@ -78,15 +77,16 @@ async def speak(  # noqa: PLR0913 - by name
 
     Raises FishError where not all of the text was spoken, and whatever ``text`` raises.
     """
-    prepared = PreparedText(text, settings.backend, text_settings, ssml=ssml)
-    metrics = metrics or ReplyMetrics()
-    synthesizer = Synthesizer(pool, settings, first_audio_timeout_s, metrics, spend, owner)
-    speech = synthesizer.audio(prepared, voice)
-    if bridge:
-        silence = Silence(
-            bridge, settings.sample_rate, synthesizer.is_pending, lambda: metrics.text_began
-        )
-        speech = with_keepalive(speech, silence)
+    synthesizer = Synthesizer(
+        pool,
+        pool.read_aheads,
+        settings,
+        first_audio_timeout_s,
+        metrics or ReplyMetrics(),
+        spend,
+        owner,
+    )
+    speech = synthesizer.audio(text, text_settings, voice, ssml=ssml, keepalive_s=bridge)
     async with contextlib.aclosing(speech):
         async for pcm in speech:
             yield pcm

@@ -1,11 +1,10 @@
-"""Two attempts where one is late: the first to answer speaks, the other is dropped."""
+"""Hedged attempt: a second one beside the first if that is late; the first to answer speaks."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import Any
 
 from ..connections.pool import ConnectionPool
 from ..errors import FishError
@@ -23,123 +22,149 @@ class HedgedAttempt:
         self, pool: ConnectionPool, reply_text: ReplyText, settings: SpeechSettings
     ) -> None:
         self._arguments = (pool, reply_text, settings)
-        self._reply = LiveAttempt(*self._arguments)
+        self._limiter = pool.limiter
+        self._attempt = LiveAttempt(*self._arguments)
         """The one that is heard; the first one until then."""
+        self._second: _Second | None = None
+        self._until: float | None = None
+        self._slot = contextlib.ExitStack()
+        """The second attempt's, while both wait for an answer."""
+        self._waiting: asyncio.Timeout | None = None
+        """Ends the wait for the first attempt."""
 
     @property
     def heard(self) -> bool:
         """Whether there has been any audio."""
-        return self._reply.heard
+        return self._attempt.heard
 
     @property
     def sent(self) -> int:
         """Characters of the text that were sent."""
-        return self._reply.sent
+        return self._attempt.sent
 
     @property
     def pending(self) -> bool:
-        """Whether Fish has been sent words that it has not spoken yet, as far as can be known."""
-        return self._reply.pending
+        """Whether words were sent that have not been spoken yet, as far as can be known."""
+        return self._attempt.pending
 
     @property
     def idle_since(self) -> float | None:
-        """Since when Fish has had nothing to speak; None while it has, or takes its time."""
-        return self._reply.idle_since
+        """The loop's time since which there has been nothing to speak; None while there is."""
+        return self._attempt.idle_since
 
     @property
     def is_ending(self) -> bool:
         """Whether no more text will be sent."""
-        return self._reply.is_ending
+        return self._attempt.is_ending
 
     def stop(self) -> None:
         """Send no more text. ``audio`` ends when what was sent is spoken."""
-        self._reply.stop()
+        self._attempt.stop()
 
     async def due(self) -> bool:
         """Wait until there is something to send; false if the text ends without it."""
-        return await self._reply.due()
+        return await self._attempt.due()
 
     def close(self) -> None:
         """Wait for no more text."""
-        self._reply.close()
+        self._attempt.close()
 
     def spoken(self) -> int | None:
         """How many characters were spoken, with nothing heard of the others; None: not known."""
-        return self._reply.spoken()
+        return self._attempt.spoken()
 
     async def audio(self, until: float | None) -> AsyncGenerator[bytes]:
         """Give the audio of the attempt that answers first, as ``LiveAttempt.audio`` does.
 
         Raises the error of the first attempt when both fail.
         """
-        attempts = [_Attempt(self._reply, until)]
+        self._until = until
+        first = self._attempt
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(first.close)
+            stack.push_async_callback(self._end_second)
+            audio = await stack.enter_async_context(contextlib.aclosing(first.audio(until)))
+            pcm = await self._first_audio(audio)
+            if pcm is None and self._second is not None:
+                audio, pcm = self._second.audio, await self._second.first_audio
+                self._attempt = self._second.attempt
+            elif self._second is not None:
+                # It takes a moment, which nobody should wait for.
+                self._second.close()
+            self._slot.close()
+            if pcm:
+                yield pcm
+            async for pcm in audio:
+                yield pcm
+
+    async def _first_audio(self, audio: AsyncGenerator[bytes]) -> bytes | None:
+        """Wait for the first attempt; None if the second one has answered before it."""
+        self._attempt.on_late = self._start_second
         try:
-            winner = await self._first_to_answer(attempts, until)
-            self._reply = winner.reply
-            for attempt in attempts:
-                if attempt is not winner:
-                    # It takes a moment, which nobody should wait for.
-                    attempt.close()
-            if pcm := winner.first_audio.result():
-                yield pcm
-            async for pcm in winner.audio:
-                yield pcm
+            async with asyncio.timeout(None) as self._waiting:
+                return await anext(audio, b"")
+        except TimeoutError:
+            return None
+        except FishError:
+            if self._second is None or not await self._second.answers():
+                raise
+            return None
         finally:
-            await asyncio.wait([attempt.close() for attempt in attempts])
+            self._waiting = self._attempt.on_late = None
 
-    async def _first_to_answer(self, attempts: list[_Attempt], until: float | None) -> _Attempt:
-        """Wait for the first attempt, and from when it is late on for a second one as well.
+    def _start_second(self) -> None:
+        """Start the second attempt, as the first one is late.
 
-        The second one needs a slot of its own, unless the first one's connection is dead.
+        It needs a slot of its own, unless the first one's connection is dead.
         """
-        first, late = attempts[0], self._reply.late
-        waiting: list[asyncio.Future[Any]] = [first.first_audio, late]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if first.first_audio.done():
-            first.first_audio.result()
-            return first
-        pool = self._arguments[0]
-        with pool.limiter.try_acquire() as is_spare:
-            if is_spare or self._reply.is_dead:
-                attempts.append(_Attempt(LiveAttempt(*self._arguments), until))
-            while running := [each.first_audio for each in attempts if not each.failed]:
-                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                if winner := next((each for each in attempts if each.answered), None):
-                    return winner
-        first.first_audio.result()
-        raise AssertionError("unreachable: a failed attempt has an error")
+        if self._slot.enter_context(self._limiter.try_acquire()) or self._attempt.is_dead:
+            attempt = LiveAttempt(*self._arguments)
+            self._second = _Second(attempt, self._until)
+            self._second.first_audio.add_done_callback(self._on_answer)
+
+    def _on_answer(self, first_audio: asyncio.Future[bytes]) -> None:
+        """Give the first attempt up for the second one, if that has answered."""
+        if self._waiting is not None and _succeeded(first_audio):
+            self._waiting.reschedule(asyncio.get_running_loop().time())
+            # A closing handshake would take a moment, which nobody should wait for.
+            self._attempt.abort()
+
+    async def _end_second(self) -> None:
+        self._slot.close()
+        if self._second is not None:
+            await asyncio.wait((self._second.close(),))
 
 
-class _Attempt:
-    """One attempt, and the task that waits for its first audio."""
+class _Second:
+    """The second attempt, and the task that waits for its first audio."""
 
-    def __init__(self, reply: LiveAttempt, until: float | None) -> None:
-        self.reply = reply
-        self.audio = reply.audio(until)
+    def __init__(self, attempt: LiveAttempt, until: float | None) -> None:
+        self.attempt = attempt
+        self.audio = attempt.audio(until)
         self.first_audio = asyncio.create_task(self._first())
         self._closing: asyncio.Task[None] | None = None
 
-    async def _first(self) -> bytes:
-        return await anext(self.audio, b"")
-
-    @property
-    def answered(self) -> bool:
-        """Whether its first audio, or its end, has come."""
-        return self.first_audio.done() and self.first_audio.exception() is None
-
-    @property
-    def failed(self) -> bool:
-        """Whether it has failed before its first audio."""
-        return self.first_audio.done() and self.first_audio.exception() is not None
+    async def answers(self) -> bool:
+        """Wait for its first audio, or its end; false if it fails before."""
+        await asyncio.wait((self.first_audio,))
+        return _succeeded(self.first_audio)
 
     def close(self) -> asyncio.Task[None]:
         """End it, wherever it is: in a task, since whatever waits for that may be cancelled."""
         self._closing = self._closing or asyncio.create_task(self._close())
         return self._closing
 
+    async def _first(self) -> bytes:
+        return await anext(self.audio, b"")
+
     async def _close(self) -> None:
         self.first_audio.cancel()
         await asyncio.wait((self.first_audio,))
+        _succeeded(self.first_audio)
         with contextlib.suppress(FishError):
             await self.audio.aclose()
-        self.reply.close()
+        self.attempt.close()
+
+
+def _succeeded(task: asyncio.Future[bytes]) -> bool:
+    return not task.cancelled() and task.exception() is None

@@ -5,34 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import Final
 
 from ..connections.limiter import MAX_IDLE_S, ConcurrencyLimiter, SlotRequest
+from .attempt import Attempt
 from .read_ahead import ENOUGH_IN_HAND_S, ReadAhead
 
 __all__ = ["preemptible"]
 
 # Seconds between two checks whether a session is wanted.
 CHECK_S: Final = 0.25
-
-
-class Attempt(Protocol):
-    """What speaks in the session."""
-
-    @property
-    def sent(self) -> int:
-        """Characters of the text that were sent."""
-
-    @property
-    def idle_since(self) -> float | None:
-        """Since when there has been nothing to speak, by the loop's clock; None while there is."""
-
-    @property
-    def is_ending(self) -> bool:
-        """Whether no more text will be sent in this session."""
-
-    def stop(self) -> None:
-        """Send no more text. The session ends when what was sent is spoken."""
 
 
 @contextlib.contextmanager

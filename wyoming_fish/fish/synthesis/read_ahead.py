@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, Final
 
 from ..errors import SlowListenerError
+from .keepalive import KeepAlive
 from .text_chunks import wait
 
-__all__ = ["ReadAhead", "ReadAheads"]
+__all__ = ["ReadAhead", "ReadAheads", "read_ahead"]
 
 # Seconds of audio that a listener can have in hand before its session serves another reply; the
 # session then speaks what it was sent, 30 s (`MAX_AHEAD_S`) and a piece of 18 s
@@ -87,10 +88,10 @@ class ReadAhead:
         """Seconds of audio in it."""
         return self.size / self._bytes_per_s
 
-    async def write(self, pcm: bytes, *, ends: bool) -> None:
+    async def write(self, pcm: bytes, *, is_ending: bool) -> None:
         """Add audio, and wait for room for more. Raises SlowListenerError.
 
-        ``ends`` is whether its session has only to speak what it was sent.
+        ``is_ending`` is whether its session has only to speak what it was sent.
         """
         self._check()
         self._audio.append(pcm)
@@ -99,7 +100,7 @@ class ReadAhead:
         self.late_s()
         self._written_s += len(pcm) / self._bytes_per_s
         self._written.set()
-        max_s = MAX_IN_HAND_S if ends else ENOUGH_IN_HAND_S
+        max_s = MAX_IN_HAND_S if is_ending else ENOUGH_IN_HAND_S
         while len(self._audio) > 1:
             if self._is_hurried():
                 if self.in_hand_s <= max_s and not self._all.are_full:
@@ -121,11 +122,16 @@ class ReadAhead:
         self._is_over = True
         self._written.set()
 
-    async def read(self) -> bytes:
-        """The next audio; nothing at the end. Raises SlowListenerError."""
+    async def read(self, until: float | None = None) -> bytes | None:
+        """The next audio; empty at the end, None if there is none by the loop's time ``until``.
+
+        Raises SlowListenerError.
+        """
         while not self._audio and not self._is_over and not self._overflowed:
+            if until is not None and _now() >= until:
+                return None
             self._written.clear()
-            await self._written.wait()
+            await wait(self._written, until)
         self._check()
         pcm = self._audio.popleft() if self._audio else b""
         self.size -= len(pcm)
@@ -150,6 +156,40 @@ class ReadAhead:
     def close(self) -> None:
         """Take it out of the account's buffers."""
         self._all.buffers.discard(self)
+
+
+async def read_ahead(
+    read_aheads: ReadAheads,
+    rate: int,
+    is_hurried: Callable[[], bool],
+    write: Callable[[ReadAhead], Coroutine[Any, Any, None]],
+    keepalive: KeepAlive | None = None,
+) -> AsyncGenerator[bytes]:
+    """Give the audio that a task writes by ``write``, with the silence of ``keepalive``.
+
+    Raises what ``write`` raises, after the audio before it. Leaving cancels the task, and waits for
+    it.
+    """
+    audio = ReadAhead(read_aheads, rate, is_hurried)
+    writing = asyncio.create_task(write(audio))
+    writing.add_done_callback(lambda _: audio.end())
+    try:
+        while (pcm := await audio.read(keepalive.deadline() if keepalive else None)) != b"":
+            is_speech = pcm is not None
+            if pcm is None and keepalive:
+                pcm = keepalive.silence()
+            if pcm:
+                yield pcm
+                if keepalive:
+                    keepalive.on_given(pcm, is_speech=is_speech)
+        writing.result()
+    finally:
+        audio.close()
+        writing.cancel()
+        await asyncio.wait((writing,))
+        if not writing.cancelled():
+            # It has been raised above, unless nobody listens any more.
+            writing.exception()
 
 
 def _now() -> float:

@@ -1,4 +1,4 @@
-"""An attempt by REST: a request for each piece of the text, one after the other."""
+"""An attempt by REST: a request for each chunk of the text, one after the other."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ __all__ = ["RestAttempt"]
 class RestAttempt:
     """Speaks what is written and not yet skipped.
 
-    An answer that comes to its end has said all of its piece, so it is always known what was
-    spoken, except within a piece.
+    An answer that comes to its end has said all of its chunk, so it is always known what was
+    spoken, except within a chunk.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class RestAttempt:
         self._settings = settings
         self._scheduler = FlushScheduler(settings.speed)
         self._chunks = TextChunks(reply_text, self._scheduler)
-        self._within = False
-        """Whether a piece has been heard in part."""
+        self._is_within_chunk = False
+        """Whether a chunk has been heard in part."""
 
     def stop(self) -> None:
         """Send no more text. ``audio`` ends when what was sent is spoken."""
@@ -68,12 +68,12 @@ class RestAttempt:
         """
         text = ""
         async with self._pool.acquire_rest() as rest:
-            while piece := await self._next():
+            while chunk := await self._next():
                 # What cannot be heard by itself is said with what follows.
-                text += piece
-                if not has_words(piece):
+                text += chunk
+                if not has_words(chunk):
                     continue
-                request = self._reply_text.prefix.open(text)
+                request = self._reply_text.first_request(text)
                 if not self._reply_text.may_send(request, begun=self.heard):
                     return
                 try:
@@ -81,24 +81,24 @@ class RestAttempt:
                         async for pcm in speech:
                             yield pcm
                 except FishError as error:
-                    if not self._within:
+                    if not self._is_within_chunk:
                         self._reply_text.fail(error, request)
                     raise
                 self.sent += len(text)
-                self._reply_text.prefix.spoke(text)
+                self._reply_text.on_spoken(text)
                 text = ""
         if self.sent and not self.heard:
             raise NoAudioError(f"{self._pool.endpoint.name} said nothing.")
 
     def spoken(self) -> int | None:
         """How many characters were spoken, with nothing heard of the others; None: not known."""
-        return None if self._within else self.sent
+        return None if self._is_within_chunk else self.sent
 
     async def _next(self) -> str:
         self.idle_since = asyncio.get_running_loop().time()
-        piece = await self._chunks.next(PARK_AFTER_S)
+        chunk = await self._chunks.next(PARK_AFTER_S)
         self.idle_since = None
-        return piece
+        return chunk
 
     async def _speak(
         self, rest: TtsClient, text: str, until: float | None
@@ -113,15 +113,13 @@ class RestAttempt:
             async for pcm in speech:
                 if not self.heard:
                     self._pool.breaker.spoke()
-                self.heard = self._within = True
-                seconds = len(pcm) / 2 / self._settings.sample_rate
-                self._scheduler.heard(seconds, _now())
-                self._reply_text.metrics.hear(seconds)
+                self.heard = self._is_within_chunk = True
+                self._scheduler.on_audio(len(pcm) / 2 / self._settings.sample_rate, _now())
                 yield pcm
-                self._scheduler.taken(_now())
-        if not self._within and words(text):
+                self._scheduler.on_consumed(_now())
+        if not self._is_within_chunk and words(text):
             raise NoAudioError(f"{self._pool.endpoint.name} said nothing.")
-        self._within = self.pending = False
+        self._is_within_chunk = self.pending = False
 
 
 def _now() -> float:

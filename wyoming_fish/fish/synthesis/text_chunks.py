@@ -1,9 +1,9 @@
-"""The text of one reply, while it is being written."""
+"""The text of one reply while it is being written, and the chunks in which it is sent."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from ..cpu_turns import cpu_turn
@@ -13,88 +13,96 @@ from ..text.request_prefix import RequestPrefix
 from ..text.text_buffer import TextBuffer
 from .flush_scheduler import FlushScheduler
 
-__all__ = ["ReplyText", "TextChunks", "without_limit"]
+__all__ = ["ReplyText", "TextChunks", "has_words", "wait", "without_limit"]
 
 # Seconds without new text, and with nothing left to say, after which a reply ends. An agent may use
 # its tools for minutes; Home Assistant never ends the text of a pipeline that it cancels.
 TEXT_TIMEOUT_S: Final = 300.0
-
-
-def without_limit(characters: int) -> None:
-    """Let any number of ``characters`` be sent: what ``speak`` has for ``spend`` by default."""
-
 
 # Seconds that a wait for a time lasts at least: a loop that waits until a time which rounding keeps
 # just ahead of the clock would not end.
 MIN_WAIT_S: Final = 0.001
 
 
-class ReplyText:
-    """What has been written so far and not been skipped; it can be read as often as needed.
+def without_limit(characters: int) -> None:
+    """Let any number of ``characters`` be sent: what ``speak`` has for ``spend`` by default."""
 
-    ``metrics`` is told of it, and ``prefix`` of what was spoken. ``spend`` is what ``speak`` has.
+
+class ReplyText:
+    """What is to be said of ``source``, as far as it is written, and how much of that was said.
+
+    ``steps`` prepare the text, one step at a time, in the task that waits for it: they give what is
+    to be said, and None when the source has nothing more yet. ``metrics`` is told of the text,
+    ``prefix`` of what was spoken; ``spend`` is what ``speak`` has.
     """
 
     def __init__(
         self,
-        text: AsyncIterable[str],
+        source: TextBuffer,
+        steps: Iterator[str | None],
         metrics: ReplyMetrics,
         prefix: RequestPrefix | None = None,
         spend: Callable[[int], None] = without_limit,
     ) -> None:
-        self.metrics = metrics
-        self.prefix = prefix or RequestPrefix()
-        self._spend = spend
-        self.text = TextBuffer()
+        self.text = TextBuffer(source.readers)
+        """What has been prepared; its readers are those of the source."""
+        self.skipped = 0
+        """Characters of it that have been spoken."""
         self.last_text = _now()
         """When the last of it came, or reading began."""
-        self.readers: set[asyncio.Event] = set()
-        """Set when more of it comes, and at the end."""
-        self._reading = asyncio.create_task(self._read(text))
-        self._reading.add_done_callback(lambda _: self._wake_readers())
+        self._source = source
+        self._steps = steps
+        self._metrics = metrics
+        self._prefix = prefix or RequestPrefix()
+        self._spend = spend
 
-    async def _read(self, text: AsyncIterable[str]) -> None:
-        async for part in text:
-            if part:
-                self.metrics.write()
-                self.text.write(part)
-                self.last_text = _now()
-                self._wake_readers()
-        self.metrics.complete()
-
-    def _wake_readers(self) -> None:
-        for reader in self.readers:
-            reader.set()
+    async def prepare(self) -> bool:
+        """Prepare one step, in this task's turn to compute; tell whether there may be another."""
+        await cpu_turn()
+        if self.text.is_complete:
+            return False
+        try:
+            text = next(self._steps)
+        except StopIteration:
+            self._metrics.complete()
+            self.text.end(self._source.error)
+            return False
+        if text:
+            self._metrics.write()
+            self.last_text = _now()
+            self.text.write(text)
+        return text is not None
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether there is no more to come. Raises what the text itself raised."""
-        if self._reading.done():
-            self._reading.result()
-            return True
-        return False
+        if self.text.error is not None:
+            raise self.text.error
+        return self.text.is_complete
 
     async def begins(self) -> bool:
         """Whether there is anything left to say; returns as soon as that is known.
 
         Raises TextTimeoutError.
         """
-        seen, began = 0, _now()
+        seen, began = self.skipped, _now()
         changed = asyncio.Event()
-        self.readers.add(changed)
+        self.text.readers.add(changed)
         try:
             while True:
+                has_more = await self.prepare()
                 changed.clear()
-                complete = self.complete
+                is_complete = self.is_complete
                 if any(map(has_words, self.text.since(seen))):
                     return True
-                if complete:
+                if is_complete:
                     return False
                 seen = self.text.length
-                self.check_timeout(began)
-                await wait(changed, self.times_out(began))
+                if not has_more:
+                    self.check_timeout(began)
+                    await wait(changed, self.times_out(began))
         finally:
-            self.readers.discard(changed)
+            self.text.readers.discard(changed)
 
     def times_out(self, since: float) -> float:
         """When the reply ends if no text comes; nothing was left to say ``since`` that time."""
@@ -106,6 +114,10 @@ class ReplyText:
             raise TextTimeoutError(
                 f"The text of the reply did not go on for {TEXT_TIMEOUT_S:.0f} s."
             )
+
+    def first_request(self, text: str) -> str:
+        """``text`` as the beginning of a request, with its style and speaker."""
+        return self._prefix.open(text)
 
     def may_send(self, text: str, *, begun: bool) -> bool:
         """Whether ``text`` may be sent now; it then counts as sent.
@@ -119,29 +131,27 @@ class ReplyText:
             if begun:
                 return False
             raise
-        self.metrics.send(text)
+        self._metrics.send(text)
         return True
 
     def fail(self, error: FishError, sent: str) -> None:
         """A session in which ``sent`` was sent has ended before its first audio."""
-        if self.metrics.fail(error, size_of(sent)):
+        if self._metrics.fail(error, size_of(sent)):
             self._spend(-len(sent))
 
-    def skip(self, characters: int) -> None:
-        """Forget the first ``characters``: they have been spoken."""
-        self.prefix.spoke(self.text.take(characters))
+    def on_spoken(self, text: str) -> None:
+        """``text`` has been spoken: its last speaker goes on in the next request."""
+        self._prefix.spoke(text)
 
-    async def close(self) -> None:
-        """Read no further."""
-        self._reading.cancel()
-        await asyncio.wait([self._reading])
-        if not self._reading.cancelled():
-            # It has been raised where it was met, if it was.
-            self._reading.exception()
+    def skip(self, characters: int) -> None:
+        """Forget the next ``characters``: they have been spoken."""
+        self.on_spoken("".join(self.text.since(self.skipped))[:characters])
+        self.skipped += characters
+        self.text.drop(self.skipped)
 
 
 class TextChunks:
-    """The written text in the pieces in which it is to be spoken, each when its time has come.
+    """The text in the chunks in which it is to be spoken, each when its time has come.
 
     One attempt reads them, from the first part that is not skipped. Call ``close()`` in the end.
     """
@@ -149,70 +159,75 @@ class TextChunks:
     def __init__(self, reply_text: ReplyText, scheduler: FlushScheduler) -> None:
         self._reply_text = reply_text
         self._scheduler = scheduler
-        self._scheduled = 0
+        self._scheduled = reply_text.skipped
         self._stopped = False
         self._changed = asyncio.Event()
-        reply_text.readers.add(self._changed)
+        reply_text.text.readers.add(self._changed)
 
     def close(self) -> None:
         """Wait for no more text."""
-        self._reply_text.readers.discard(self._changed)
+        self._reply_text.text.readers.discard(self._changed)
 
     def wake(self) -> None:
-        """Look again whether it is time for a piece, since audio has come."""
+        """Check again whether a chunk is due, since audio has come."""
         self._changed.set()
 
     def stop(self) -> None:
-        """Give no more pieces."""
+        """Give no more chunks."""
         self._stopped = True
         self._changed.set()
 
     async def due(self) -> bool:
-        """Wait until it is time for a piece; false if the text ends without one.
+        """Wait until a chunk is due; false if the text ends without one.
 
         Raises TextTimeoutError, and what the text raised.
         """
         began = _now()
         while True:
-            self._changed.clear()
+            has_more = await self._take_in()
             now = _now()
-            complete = self._take_in(now)
-            if self._scheduler.due(now):
+            if self._scheduler.is_due(now):
                 return True
-            if complete:
+            if self._reply_text.is_complete:
                 return False
-            self._reply_text.check_timeout(began)
-            times_out = self._reply_text.times_out(began)
-            await wait(self._changed, min(self._scheduler.wake(now) or times_out, times_out))
+            if not has_more:
+                self._reply_text.check_timeout(began)
+                times_out = self._reply_text.times_out(began)
+                deadline = self._scheduler.next_deadline(now) or times_out
+                await wait(self._changed, min(deadline, times_out))
 
     async def next(self, pause_s: float | None = None) -> str:
-        """The next piece; empty at the end of the text, after ``stop``, or a pause of ``pause_s``.
+        """The next chunk; empty at the end of the text, after ``stop``, or a pause of ``pause_s``.
 
         Raises what the text raised.
         """
         pause_at = None if pause_s is None else _now() + pause_s
-        while not self._stopped:
-            await cpu_turn()
-            self._changed.clear()
+        while True:
+            has_more = await self._take_in()
+            if self._stopped:
+                break
             now = _now()
-            self._take_in(now)
-            if (piece := self._scheduler.take(now)) or self._scheduler.is_done:
-                return piece
+            if (chunk := self._scheduler.next_chunk(now)) or self._scheduler.is_done:
+                return chunk
+            if has_more:
+                continue
             if pause_at is not None and now >= pause_at:
                 break
-            times = [time for time in (self._scheduler.wake(now), pause_at) if time is not None]
+            times = [t for t in (self._scheduler.next_deadline(now), pause_at) if t is not None]
             await wait(self._changed, min(times, default=None))
         return ""
 
-    def _take_in(self, now: float) -> bool:
-        """Hand new text to the schedule; tell whether there is no more to come."""
-        complete = self._reply_text.complete
+    async def _take_in(self) -> bool:
+        """Hand one step of new text to the scheduler; tell whether there may be another."""
+        has_more = await self._reply_text.prepare()
+        self._changed.clear()
+        is_complete = self._reply_text.is_complete
         if new := "".join(self._reply_text.text.since(self._scheduled)):
-            self._scheduler.write(new, now)
+            self._scheduler.write(new, _now())
         self._scheduled = self._reply_text.text.length
-        if complete:
+        if is_complete:
             self._scheduler.complete()
-        return complete
+        return has_more
 
 
 async def wait(changed: asyncio.Event, until: float | None) -> None:
