@@ -121,8 +121,8 @@ async def test_text_is_cleaned_in_steps(mode: str) -> None:
     reply_text = _prepared("a, " * (LONG // 3), settings)
     lengths = [0]
     while await reply_text.prepare():
-        lengths.append(reply_text.text.length - sum(lengths))
-    assert reply_text.text.length >= LONG - 3
+        lengths.append(reply_text.buffer.length - sum(lengths))
+    assert reply_text.buffer.length >= LONG - 3
     assert max(lengths) <= STEP_CHARS + 2
 
 

@@ -13,7 +13,7 @@ from .settings import SpeechSettings, VoiceIds
 from .synthesis.synthesizer import Synthesizer
 from .synthesis.text_chunks import without_limit
 from .text.settings import TextSettings
-from .text.text_buffer import TextBuffer
+from .text.text_buffer import TextBuffer, buffered
 
 __all__ = ["KEEPALIVE_INTERVAL_S", "speak"]
 
@@ -86,7 +86,8 @@ async def speak(  # noqa: PLR0913 - by name
         spend,
         owner,
     )
-    speech = synthesizer.audio(text, text_settings, voice, ssml=ssml, keepalive_s=bridge)
-    async with contextlib.aclosing(speech):
-        async for pcm in speech:
-            yield pcm
+    async with buffered(text) as source:
+        speech = synthesizer.audio(source, text_settings, voice, ssml=ssml, keepalive_s=bridge)
+        async with contextlib.aclosing(speech):
+            async for pcm in speech:
+                yield pcm

@@ -115,7 +115,7 @@ async def test_what_was_not_spoken_changes_no_speaker() -> None:
         ("and more. <|speaker:1|>Two. ", "<|speaker:1|>Three."),
     ):
         reply_text.skip(len(spoken))
-        rest = "".join(reply_text.text.since(reply_text.skipped))
+        rest = "".join(reply_text.buffer.since(reply_text.skipped))
         assert reply_text.first_request(rest) == left
 
 
@@ -149,7 +149,7 @@ async def test_many_small_parts() -> None:
     assert await TextChunks(reply_text, FlushScheduler()).next()
     reply_text.skip(149_995)
     assert time.process_time() - started < 0.25
-    assert "".join(reply_text.text.since(reply_text.skipped)) == "One. "
+    assert "".join(reply_text.buffer.since(reply_text.skipped)) == "One. "
 
 
 async def test_a_text_is_prepared_by_those_who_wait_for_it() -> None:
@@ -173,4 +173,4 @@ async def test_a_long_text_begins_before_all_of_it_is_prepared() -> None:
     source.end()
     assert await reply_text.begins()
     assert await TextChunks(reply_text, FlushScheduler()).next() == "One. "
-    assert reply_text.text.length < 10_000
+    assert reply_text.buffer.length < 10_000

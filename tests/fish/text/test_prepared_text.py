@@ -173,8 +173,8 @@ async def test_a_resumed_reply_goes_on_in_its_style_and_voice() -> None:
 )
 def test_openings(text: str, opened: str) -> None:
     """Nothing is said twice at the start of a request."""
-    assert RequestPrefix("[calm]", "<|speaker:0|>").open(text) == opened
-    assert RequestPrefix().open(text) == text
+    assert RequestPrefix("[calm]", "<|speaker:0|>").apply(text) == opened
+    assert RequestPrefix().apply(text) == text
 
 
 @pytest.mark.parametrize(

@@ -150,8 +150,23 @@ class FlushScheduler:
         To be asked until it gives nothing, after ``write`` and ``complete``, when ``on_audio`` says
         so, and at ``next_deadline``.
         """
-        at = self._due(now)
-        return self._send(at, now) if at else ""
+        if not (at := self._due(now)):
+            return ""
+        if now >= self._settled(now):
+            self._expected = self._audio
+        if now >= self._idle_at(now):
+            if self._is_far_ahead:
+                # The voice is faster than expected: Fish must not fall idle again.
+                self._pace = max(MIN_PACE, self._pace * self._audio / self._paced)
+            self._paced = self._audio
+        chunk = self._sentences.take(at)
+        seconds = sum(map(_seconds, chunk)) / self._speed
+        self._expected += seconds
+        self._paced += seconds * self._pace
+        if self._first_sent is None:
+            self._first_sent = now
+        self._last_sent = now
+        return chunk
 
     def _due(self, now: float) -> int:
         """How many characters are to be sent now."""
@@ -253,23 +268,6 @@ class FlushScheduler:
             return float("inf")
         coming = self._expected if now < self._settled(now) else 0.0
         return max(self._audio, coming) - (now - self._first_audio)
-
-    def _send(self, at: int, now: float) -> str:
-        if now >= self._settled(now):
-            self._expected = self._audio
-        if now >= self._idle_at(now):
-            if self._is_far_ahead:
-                # The voice is faster than expected: Fish must not fall idle again.
-                self._pace = max(MIN_PACE, self._pace * self._audio / self._paced)
-            self._paced = self._audio
-        chunk = self._sentences.take(at)
-        seconds = sum(map(_seconds, chunk)) / self._speed
-        self._expected += seconds
-        self._paced += seconds * self._pace
-        if self._first_sent is None:
-            self._first_sent = now
-        self._last_sent = now
-        return chunk
 
     def _first_chunk(self, now: float) -> int:
         """The end of the first chunk; it depends on the text alone, but for pauses in it."""

@@ -13,7 +13,7 @@ from .read_ahead import ENOUGH_IN_HAND_S, ReadAhead
 
 __all__ = ["preemptible"]
 
-# Seconds between two checks whether a session is wanted.
+# Seconds between two checks whether another reply needs the slot.
 CHECK_S: Final = 0.25
 
 
@@ -21,7 +21,7 @@ CHECK_S: Final = 0.25
 def preemptible(
     limiter: ConcurrencyLimiter, request: SlotRequest, attempt: Attempt, audio: ReadAhead
 ) -> Iterator[None]:
-    """End the session of ``request`` when the limiter wants it back.
+    """End the session of ``request`` when the limiter wants its slot back.
 
     ``attempt`` speaks in it, into ``audio``.
     """
@@ -37,7 +37,7 @@ def preemptible(
         idle_s = 0.0 if attempt.idle_since is None else loop.time() - attempt.idle_since
         is_idle = idle_s >= MAX_IDLE_S
         has_enough = audio.in_hand_s >= ENOUGH_IN_HAND_S
-        # A session that is not idle speaks at least one piece.
+        # A session that is not idle speaks at least one chunk.
         if (is_idle or attempt.sent) and limiter.is_wanted(request, is_spare=is_idle or has_enough):
             request.is_ending, request.is_preempted = True, not is_idle
             attempt.stop()

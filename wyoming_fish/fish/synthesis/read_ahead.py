@@ -14,7 +14,7 @@ from .text_chunks import wait
 __all__ = ["ReadAhead", "ReadAheads", "read_ahead"]
 
 # Seconds of audio that a listener can have in hand before its session serves another reply; the
-# session then speaks what it was sent, 30 s (`MAX_AHEAD_S`) and a piece of 18 s
+# session then speaks what it was sent, 30 s (`MAX_AHEAD_S`) and a chunk of 18 s
 # (`MAX_CHUNK_S`) at most, as expected.
 ENOUGH_IN_HAND_S: Final = 15.0
 MAX_IN_HAND_S: Final = ENOUGH_IN_HAND_S + 60.0

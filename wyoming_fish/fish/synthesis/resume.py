@@ -1,4 +1,4 @@
-"""What of a session's text has certainly been spoken, as the socket with timestamps tells it."""
+"""Spoken-text tracker: what of a session's text was certainly spoken, by its timestamps."""
 
 from __future__ import annotations
 

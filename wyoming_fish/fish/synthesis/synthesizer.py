@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
+from functools import partial
 
 from ..connections.limiter import RESUME_TIMEOUT_S, SlotRequest
 from ..connections.pool import ConnectionPool
@@ -22,7 +23,7 @@ from ..reply_metrics import ReplyMetrics, max_audio_s
 from ..settings import Backend, SpeechSettings, VoiceIds
 from ..text.prepared_text import PreparedText, runs
 from ..text.settings import TextSettings
-from ..text.text_buffer import TextBuffer, buffered
+from ..text.text_buffer import TextBuffer
 from .attempt import Attempt
 from .hedged_attempt import HedgedAttempt
 from .keepalive import KeepAlive
@@ -57,14 +58,12 @@ class Synthesizer:
         self._metrics = metrics
         self._spend = spend
         self._owner = owner
-        self._source = TextBuffer()
-        """What is written of the text."""
         self._attempt: Attempt | None = None
         """The one that is under way."""
 
     def audio(
         self,
-        text: AsyncIterable[str] | TextBuffer,
+        text: TextBuffer,
         text_settings: TextSettings,
         voice: Callable[[str], VoiceIds],
         *,
@@ -77,32 +76,31 @@ class Synthesizer:
         """
         limiter, rate = self._pool.limiter, self._settings.sample_rate
 
-        async def write(audio: ReadAhead) -> None:
-            async with buffered(text) as self._source:
-                await self._speak_all(audio, text_settings, voice, ssml=ssml)
+        def is_pending() -> bool:
+            # After the end of the text, nothing waits for what an encoder holds.
+            return text.is_complete or (self._attempt is not None and self._attempt.pending)
 
-        keepalive = None
-        if keepalive_s:
-            keepalive = KeepAlive(keepalive_s, rate, self._is_pending, self._metrics)
-        return read_ahead(self._read_aheads, rate, lambda: limiter.waiting > 0, write, keepalive)
-
-    def _is_pending(self) -> bool:
-        """Whether audio is on its way, or nothing more will come."""
-        attempt = self._attempt
-        return self._source.is_complete or (attempt is not None and attempt.pending)
+        keepalive = KeepAlive(keepalive_s, rate, is_pending, self._metrics) if keepalive_s else None
+        return read_ahead(
+            self._read_aheads,
+            rate,
+            lambda: limiter.waiting > 0,
+            partial(self._speak_all, text, text_settings, voice, ssml),
+            keepalive,
+        )
 
     async def _speak_all(
         self,
-        audio: ReadAhead,
+        source: TextBuffer,
         text_settings: TextSettings,
         voice: Callable[[str], VoiceIds],
-        *,
         ssml: bool,
+        audio: ReadAhead,
     ) -> None:
         settings = self._settings
-        prepared = PreparedText(self._source, settings.backend, text_settings, ssml=ssml)
+        prepared = PreparedText(source, settings.backend, text_settings, ssml=ssml)
         prefix = prepared.prefix(settings.voice)
-        reply_text = ReplyText(self._source, prepared.steps(), self._metrics, prefix, self._spend)
+        reply_text = ReplyText(source, prepared.steps(), self._metrics, prefix, self._spend)
         await self._speak(audio, reply_text, settings)
         for chosen, text in runs(prepared.parts, settings, voice):
             before_s = self._metrics.audio

@@ -44,7 +44,7 @@ class ReplyText:
         prefix: RequestPrefix | None = None,
         spend: Callable[[int], None] = without_limit,
     ) -> None:
-        self.text = TextBuffer(source.readers)
+        self.buffer = TextBuffer(source.readers)
         """What has been prepared; its readers are those of the source."""
         self.skipped = 0
         """Characters of it that have been spoken."""
@@ -52,33 +52,37 @@ class ReplyText:
         """When the last of it came, or reading began."""
         self._source = source
         self._steps = steps
+        self._ahead: str | None = None
+        """The step that follows, once there is one."""
         self._metrics = metrics
         self._prefix = prefix or RequestPrefix()
         self._spend = spend
 
     async def prepare(self) -> bool:
-        """Prepare one step, in this task's turn to compute; tell whether there may be another."""
+        """Prepare one step, in this task's turn to compute; tell whether there is another."""
         await cpu_turn()
-        if self.text.is_complete:
+        if self.buffer.is_complete:
             return False
         try:
-            text = next(self._steps)
+            text = next(self._steps) if self._ahead is None else self._ahead
+            if text:
+                self._metrics.write()
+                self.last_text = _now()
+                self.buffer.write(text)
+            # It is one step ahead, so that each word wakes its reader only once.
+            self._ahead = None if text is None else next(self._steps)
         except StopIteration:
             self._metrics.complete()
-            self.text.end(self._source.error)
+            self.buffer.end(self._source.error)
             return False
-        if text:
-            self._metrics.write()
-            self.last_text = _now()
-            self.text.write(text)
-        return text is not None
+        return self._ahead is not None
 
     @property
     def is_complete(self) -> bool:
         """Whether there is no more to come. Raises what the text itself raised."""
-        if self.text.error is not None:
-            raise self.text.error
-        return self.text.is_complete
+        if self.buffer.error is not None:
+            raise self.buffer.error
+        return self.buffer.is_complete
 
     async def begins(self) -> bool:
         """Whether there is anything left to say; returns as soon as that is known.
@@ -87,22 +91,22 @@ class ReplyText:
         """
         seen, began = self.skipped, _now()
         changed = asyncio.Event()
-        self.text.readers.add(changed)
+        self.buffer.readers.add(changed)
         try:
             while True:
                 has_more = await self.prepare()
                 changed.clear()
                 is_complete = self.is_complete
-                if any(map(has_words, self.text.since(seen))):
+                if any(map(has_words, self.buffer.since(seen))):
                     return True
                 if is_complete:
                     return False
-                seen = self.text.length
+                seen = self.buffer.length
                 if not has_more:
                     self.check_timeout(began)
                     await wait(changed, self.times_out(began))
         finally:
-            self.text.readers.discard(changed)
+            self.buffer.readers.discard(changed)
 
     def times_out(self, since: float) -> float:
         """When the reply ends if no text comes; nothing was left to say ``since`` that time."""
@@ -117,7 +121,7 @@ class ReplyText:
 
     def first_request(self, text: str) -> str:
         """``text`` as the beginning of a request, with its style and speaker."""
-        return self._prefix.open(text)
+        return self._prefix.apply(text)
 
     def may_send(self, text: str, *, begun: bool) -> bool:
         """Whether ``text`` may be sent now; it then counts as sent.
@@ -141,13 +145,13 @@ class ReplyText:
 
     def on_spoken(self, text: str) -> None:
         """``text`` has been spoken: its last speaker goes on in the next request."""
-        self._prefix.spoke(text)
+        self._prefix.on_spoken(text)
 
     def skip(self, characters: int) -> None:
         """Forget the next ``characters``: they have been spoken."""
-        self.on_spoken("".join(self.text.since(self.skipped))[:characters])
+        self.on_spoken("".join(self.buffer.since(self.skipped))[:characters])
         self.skipped += characters
-        self.text.drop(self.skipped)
+        self.buffer.drop(self.skipped)
 
 
 class TextChunks:
@@ -162,11 +166,11 @@ class TextChunks:
         self._scheduled = reply_text.skipped
         self._stopped = False
         self._changed = asyncio.Event()
-        reply_text.text.readers.add(self._changed)
+        reply_text.buffer.readers.add(self._changed)
 
     def close(self) -> None:
         """Wait for no more text."""
-        self._reply_text.text.readers.discard(self._changed)
+        self._reply_text.buffer.readers.discard(self._changed)
 
     def wake(self) -> None:
         """Check again whether a chunk is due, since audio has come."""
@@ -222,9 +226,9 @@ class TextChunks:
         has_more = await self._reply_text.prepare()
         self._changed.clear()
         is_complete = self._reply_text.is_complete
-        if new := "".join(self._reply_text.text.since(self._scheduled)):
+        if new := "".join(self._reply_text.buffer.since(self._scheduled)):
             self._scheduler.write(new, _now())
-        self._scheduled = self._reply_text.text.length
+        self._scheduled = self._reply_text.buffer.length
         if is_complete:
             self._scheduler.complete()
         return has_more

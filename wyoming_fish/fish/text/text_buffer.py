@@ -117,8 +117,10 @@ async def _read(text: AsyncIterable[str], buffer: TextBuffer) -> None:
     async for part in text:
         await cpu_turn()
         buffer.write(part)
+    buffer.end()
 
 
 def _end(buffer: TextBuffer, reading: asyncio.Task[None]) -> None:
-    """End the buffer as the text has ended; its error is raised where the buffer is read."""
-    buffer.end(asyncio.CancelledError() if reading.cancelled() else reading.exception())
+    """What ended the text before its end is raised where the buffer is read."""
+    if not buffer.is_complete:
+        buffer.end(asyncio.CancelledError() if reading.cancelled() else reading.exception())
