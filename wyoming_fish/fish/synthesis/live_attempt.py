@@ -317,8 +317,8 @@ class LiveAttempt:
             await connection.send(session.start(self._settings.request()))
             while chunk := await self._chunks.next():
                 is_first = not self.sent
-                text = self._reply_text.first_request(chunk) if is_first else chunk
-                if not self._reply_text.may_send(text, begun=not is_first):
+                text = self._reply_text.request(chunk, opens=is_first, begun=not is_first)
+                if text is None:
                     break
                 self._tracker.on_sent(chunk)
                 self.sent += len(chunk)

@@ -73,8 +73,8 @@ class RestAttempt:
                 text += chunk
                 if not has_words(chunk):
                     continue
-                request = self._reply_text.first_request(text)
-                if not self._reply_text.may_send(request, begun=self.heard):
+                request = self._reply_text.request(text, opens=True, begun=self.heard)
+                if request is None:
                     return
                 try:
                     async with contextlib.aclosing(self._speak(rest, request, until)) as speech:

@@ -119,24 +119,22 @@ class ReplyText:
                 f"The text of the reply did not go on for {TEXT_TIMEOUT_S:.0f} s."
             )
 
-    def first_request(self, text: str) -> str:
-        """``text`` as the beginning of a request, with its style and speaker."""
-        return self._prefix.apply(text)
+    def request(self, text: str, *, opens: bool, begun: bool) -> str | None:
+        """``text`` as it may be sent now, and then counts as sent; None if its session is to end.
 
-    def may_send(self, text: str, *, begun: bool) -> bool:
-        """Whether ``text`` may be sent now; it then counts as sent.
-
-        Raises FishError if it may not be and its session has not ``begun``. One that has is to
-        speak what it was sent.
+        If it ``opens`` a request, it is told the style and the speaker. Raises FishError if it may
+        not be sent and the session has not ``begun``: one that has speaks what it was sent.
         """
+        if opens:
+            text = self._prefix.apply(text)
         try:
             self._spend(len(text))
         except FishError:
             if begun:
-                return False
+                return None
             raise
         self._metrics.send(text)
-        return True
+        return text
 
     def fail(self, error: FishError, sent: str) -> None:
         """A session in which ``sent`` was sent has ended before its first audio."""
