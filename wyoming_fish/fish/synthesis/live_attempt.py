@@ -14,9 +14,9 @@ from ..cpu_turns import cpu_turn
 from ..errors import BrokenStreamError, FishConnectionError, FishError, NoAudioError
 from ..settings import SpeechSettings
 from ..text.alignment import words
-from .flush_scheduler import FlushScheduler
+from .attempt import Attempt
 from .resume import SpokenTextTracker
-from .text_chunks import ReplyText, TextChunks
+from .text_chunks import ReplyText
 
 __all__ = ["LiveAttempt"]
 
@@ -52,27 +52,19 @@ PARK_TIMEOUT_S: Final = 5.0
 WATCHDOG_INTERVAL_S: Final = 0.25
 
 
-class LiveAttempt:
-    """Speaks the text that is written and not yet skipped, in one session."""
+class LiveAttempt(Attempt):
+    """One session on a websocket."""
 
     def __init__(
         self, pool: ConnectionPool, reply_text: ReplyText, settings: SpeechSettings
     ) -> None:
+        super().__init__(pool, reply_text, settings)
         self.on_late: Callable[[], None] | None = None
         """Is called, once, when it has not been heard in time: another attempt may be sooner."""
-        self.heard = False
-        """Whether there has been any audio."""
         self.is_dead = False
         """Whether its connection does not even answer a ping."""
-        self.sent = 0
-        """Characters of the text that were sent."""
         self._unheard = ""
         """What was sent before the first audio."""
-        self._pool = pool
-        self._reply_text = reply_text
-        self._settings = settings
-        self._scheduler = FlushScheduler(settings.speed)
-        self._chunks = TextChunks(reply_text, self._scheduler)
         self._tracker = SpokenTextTracker(settings.sample_rate)
         self._sent_since_audio = False
         """Whether words were sent after the last audio that came."""
@@ -85,8 +77,6 @@ class LiveAttempt:
         self._watchdog_error: BrokenStreamError | None = None
         self._parked = False
         """Whether the session is finished since the text does not go on."""
-        self._stopped = False
-        """Whether no more text is sent, though there may be more."""
         self._session: LiveSession | None = None
         self._connection: LiveConnection | None = None
         self._began_at = self._last_frame = self._last_audio = float("-inf")
@@ -112,32 +102,26 @@ class LiveAttempt:
     def is_ending(self) -> bool:
         """Whether no more text will be sent."""
         is_sent = self._session is not None and self._session.state is SessionState.STOPPED
-        return self._stopped or is_sent
+        return self._is_stopped or is_sent
 
     def stop(self) -> None:
         """Send no more text. ``audio`` ends when what was sent is spoken."""
-        self._stopped = True
-        self._chunks.stop()
+        super().stop()
         if not self.sent:
             # It is not known how Fish answers a session without text.
             self.abort()
+
+    def another(self) -> LiveAttempt:
+        """Another attempt at the same text."""
+        return LiveAttempt(self._pool, self._reply_text, self._settings)
 
     def abort(self) -> None:
         """Cut the connection, if there is one: ``audio`` ends with an error."""
         if self._connection is not None:
             self._connection.abort()
 
-    async def due(self) -> bool:
-        """Wait until there is something to send; false if the text ends without it."""
-        return await self._chunks.due()
-
     async def audio(self, until: float | None) -> AsyncGenerator[bytes]:
-        """Send the text and give the audio, both as they come.
-
-        It ends when all of the text is spoken, or what was sent of it after ``stop``, or all that
-        there is of one that pauses for PARK_AFTER_S. Raises FishError, also when it is not heard by
-        the loop's time ``until``.
-        """
+        """Send the text and give the audio, both as they come."""
         # A connection that is not there in time is late, too.
         self._late_timer = asyncio.get_running_loop().call_later(LATE_S, self._mark_late)
         async with contextlib.AsyncExitStack() as stack:
@@ -165,7 +149,7 @@ class LiveAttempt:
                 if not self.heard:
                     self._reply_text.fail(error, self._unheard)
                 is_spoken = self._parked and not self._sent_since_audio and not self._is_cut_off()
-                if not is_spoken and not (self._stopped and not self.sent):
+                if not is_spoken and not (self._is_stopped and not self.sent):
                     raise
                 # All that was sent had been spoken long before.
                 _LOGGER.debug("A session that was over did not finish: %s", error)
@@ -177,10 +161,6 @@ class LiveAttempt:
                 if not sending.cancelled():
                     # It has been raised above, if it was the reason.
                     sending.exception()
-
-    def close(self) -> None:
-        """Wait for no more text."""
-        self._chunks.close()
 
     def spoken(self) -> int | None:
         """How many characters were spoken, with nothing heard of the others; None: not known."""

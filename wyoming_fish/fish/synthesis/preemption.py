@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from ..connections.limiter import MAX_IDLE_S, ConcurrencyLimiter, SlotRequest
@@ -19,11 +19,14 @@ CHECK_S: Final = 0.25
 
 @contextlib.contextmanager
 def preemptible(
-    limiter: ConcurrencyLimiter, request: SlotRequest, attempt: Attempt, audio: ReadAhead
+    limiter: ConcurrencyLimiter,
+    request: SlotRequest,
+    current: Callable[[], Attempt],
+    audio: ReadAhead,
 ) -> Iterator[None]:
     """End the session of ``request`` when the limiter wants its slot back.
 
-    ``attempt`` speaks in it, into ``audio``.
+    ``current`` gives the attempt that speaks in it, into ``audio``.
     """
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle
@@ -31,6 +34,7 @@ def preemptible(
     def check() -> None:
         nonlocal timer
         timer = loop.call_later(CHECK_S, check)
+        attempt = current()
         request.is_ending = attempt.is_ending
         if request.is_ending:
             return

@@ -1,4 +1,4 @@
-"""An attempt by REST: a request for each chunk of the text, one after the other."""
+"""REST attempt: a request for each chunk of the text, one after the other."""
 
 from __future__ import annotations
 
@@ -11,61 +11,41 @@ from ..connections.pool import ConnectionPool
 from ..errors import FishError, NoAudioError
 from ..settings import SpeechSettings
 from ..text.alignment import words
-from .flush_scheduler import FlushScheduler
+from .attempt import Attempt
 from .live_attempt import PARK_AFTER_S
-from .text_chunks import ReplyText, TextChunks, has_words
+from .text_chunks import ReplyText, has_words
 
 __all__ = ["RestAttempt"]
 
 
-class RestAttempt:
-    """Speaks what is written and not yet skipped.
+class RestAttempt(Attempt):
+    """A request for each chunk of the text.
 
     An answer that comes to its end has said all of its chunk, so it is always known what was
-    spoken, except within a chunk.
+    spoken, except within a chunk. A server of one's own is given the time that it needs.
     """
 
     def __init__(
         self, pool: ConnectionPool, reply_text: ReplyText, settings: SpeechSettings
     ) -> None:
-        self.heard = False
-        """Whether there has been any audio."""
-        self.sent = 0
-        """Characters of the text that were sent, and spoken."""
-        self.pending = False
-        """Whether words have been sent that are not spoken yet."""
-        self.idle_since: float | None = None
-        """Since when there has been nothing to speak, by the loop's clock; None while there is."""
-        self.is_ending = False
-        """Whether no more text will be sent."""
-        self._pool = pool
-        self._reply_text = reply_text
-        self._settings = settings
-        self._scheduler = FlushScheduler(settings.speed)
-        self._chunks = TextChunks(reply_text, self._scheduler)
+        super().__init__(pool, reply_text, settings)
+        self._is_pending = False
         self._is_within_chunk = False
         """Whether a chunk has been heard in part."""
+        self._idle_since: float | None = None
 
-    def stop(self) -> None:
-        """Send no more text. ``audio`` ends when what was sent is spoken."""
-        self.is_ending = True
-        self._chunks.stop()
+    @property
+    def pending(self) -> bool:
+        """Whether words have been sent that are not spoken yet."""
+        return self._is_pending
 
-    async def due(self) -> bool:
-        """Wait until there is something to send; false if the text ends without it."""
-        return await self._chunks.due()
-
-    def close(self) -> None:
-        """Wait for no more text."""
-        self._chunks.close()
+    @property
+    def idle_since(self) -> float | None:
+        """The loop's time since which there has been nothing to speak; None while there is."""
+        return self._idle_since
 
     async def audio(self, until: float | None) -> AsyncGenerator[bytes]:
-        """Send the text and give the audio, both as they come.
-
-        It ends when all of the text is spoken, or what was sent of it after ``stop``, or all that
-        there is of one that pauses for PARK_AFTER_S. Raises FishError, also when it is not heard by
-        the loop's time ``until``; a server of one's own is given the time that it needs.
-        """
+        """Send the text and give the audio, both as they come."""
         text = ""
         async with self._pool.acquire_rest() as rest:
             while chunk := await self._next():
@@ -95,15 +75,15 @@ class RestAttempt:
         return None if self._is_within_chunk else self.sent
 
     async def _next(self) -> str:
-        self.idle_since = asyncio.get_running_loop().time()
+        self._idle_since = _now()
         chunk = await self._chunks.next(PARK_AFTER_S)
-        self.idle_since = None
+        self._idle_since = None
         return chunk
 
     async def _speak(
         self, rest: TtsClient, text: str, until: float | None
     ) -> AsyncGenerator[bytes]:
-        self.pending = True
+        self._is_pending = True
         first_audio_timeout_s = READ_TIMEOUT_S
         if until is not None and not self.heard:
             first_audio_timeout_s = until - _now()
@@ -119,7 +99,7 @@ class RestAttempt:
                 self._scheduler.on_consumed(_now())
         if not self._is_within_chunk and words(text):
             raise NoAudioError(f"{self._pool.endpoint.name} said nothing.")
-        self._is_within_chunk = self.pending = False
+        self._is_within_chunk = self._is_pending = False
 
 
 def _now() -> float:

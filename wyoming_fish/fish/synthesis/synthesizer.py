@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
 from ..connections.limiter import RESUME_TIMEOUT_S, SlotRequest
 from ..connections.pool import ConnectionPool
+from ..cpu_turns import steps
 from ..errors import (
     BrokenStreamError,
     FishConnectionError,
@@ -25,8 +26,9 @@ from ..text.prepared_text import PreparedText, runs
 from ..text.settings import TextSettings
 from ..text.text_buffer import TextBuffer
 from .attempt import Attempt
-from .hedged_attempt import HedgedAttempt
+from .hedging import hedged
 from .keepalive import KeepAlive
+from .live_attempt import LiveAttempt
 from .preemption import preemptible
 from .read_ahead import ReadAhead, ReadAheads, read_ahead
 from .rest_attempt import RestAttempt
@@ -99,20 +101,18 @@ class Synthesizer:
     ) -> None:
         settings = self._settings
         prepared = PreparedText(source, settings.backend, text_settings, ssml=ssml)
-        prefix = prepared.prefix(settings.voice)
-        reply_text = ReplyText(source, prepared.steps(), self._metrics, prefix, self._spend)
-        await self._speak(audio, reply_text, settings)
+
+        def reply_text(text: Iterator[str | None], voice: VoiceIds) -> ReplyText:
+            return ReplyText(source, text, self._metrics, prepared.prefix(voice), self._spend)
+
+        await self._speak(audio, reply_text(prepared.steps(), settings.voice), settings)
         for chosen, text in runs(prepared.parts, settings, voice):
             before_s = self._metrics.audio
             # A voice that Fish does not know loses nothing of the text.
             for voice_ids in (chosen.voice, settings.voice):
-                run = TextBuffer()
-                run.write(text)
-                run.end()
-                prefix = prepared.prefix(voice_ids)
-                reply_text = ReplyText(run, run.read(), self._metrics, prefix, self._spend)
+                run = replace(chosen, voice=voice_ids)
                 try:
-                    await self._speak(audio, reply_text, replace(chosen, voice=voice_ids))
+                    await self._speak(audio, reply_text(iter(steps(text)), voice_ids), run)
                     break
                 except VoiceNotFoundError as error:
                     if self._metrics.audio > before_s or voice_ids == settings.voice:
@@ -130,27 +130,27 @@ class Synthesizer:
         request = SlotRequest(self._owner, RESUME_TIMEOUT_S if heard else first_audio_timeout_s)
         self._pool.prewarm(settings.backend)
         while await reply_text.begins():
-            attempt_class = RestAttempt if self._pool.breaker.taken else HedgedAttempt
-            attempt = self._attempt = attempt_class(self._pool, reply_text, settings)
+            attempt_class = RestAttempt if self._pool.breaker.taken else LiveAttempt
+            self._attempt = attempt_class(self._pool, reply_text, settings)
             try:
-                await self._session(audio, attempt, settings.backend, retries, request)
-                reply_text.skip(attempt.sent)
-                if attempt.heard:
+                await self._session(audio, self._attempt, settings.backend, retries, request)
+                reply_text.skip(self._attempt.sent)
+                if self._attempt.heard:
                     heard = True
                     retries.on_audio()
                     request.renew()
                 # Until then others need a slot more.
                 await audio.runs_low()
             except FishError as error:
-                heard = heard or attempt.heard
+                heard = heard or self._attempt.heard
                 error.is_cloud = self._pool.endpoint.is_cloud
                 error.hide(self._pool.endpoint.api_key)
                 failure = _broken(error) if heard else error
-                spoken = attempt.spoken()
+                spoken = self._attempt.spoken()
                 if spoken is None:
                     raise failure from error
                 reply_text.skip(spoken)
-                if attempt.heard:
+                if self._attempt.heard:
                     retries.on_interruption(failure)
                     request = SlotRequest(self._owner, RESUME_TIMEOUT_S)
                 delay = retries.next_delay(failure)
@@ -160,24 +160,32 @@ class Synthesizer:
     async def _session(
         self,
         audio: ReadAhead,
-        attempt: Attempt,
+        first: Attempt,
         backend: Backend,
         retries: RetryPolicy,
         request: SlotRequest,
     ) -> None:
         """Speak one attempt into ``audio``, from the moment there is something to send."""
-        limiter = self._pool.limiter
+        limiter, attempt = self._pool.limiter, first
+
+        def use(second: Attempt) -> None:
+            nonlocal attempt
+            self._attempt = attempt = second
+
         async with contextlib.AsyncExitStack() as stack:
-            stack.callback(attempt.close)
+            stack.callback(first.close)
             with self._pool.expect(backend):
-                if not await attempt.due():
+                if not await first.due():
                     return
                 self._spend(0)
                 await stack.enter_async_context(limiter.acquire(request))
-            stack.enter_context(preemptible(limiter, request, attempt, audio))
-            speech = await stack.enter_async_context(
-                contextlib.aclosing(attempt.audio(retries.begin()))
-            )
+            stack.enter_context(preemptible(limiter, request, lambda: attempt, audio))
+            until = retries.begin()
+            if isinstance(first, LiveAttempt):
+                speech = hedged(first, until, limiter, use)
+            else:
+                speech = first.audio(until)
+            await stack.enter_async_context(contextlib.aclosing(speech))
             is_accepted = False
             async for pcm in speech:
                 if not is_accepted:

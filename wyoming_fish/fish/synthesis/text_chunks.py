@@ -103,21 +103,21 @@ class ReplyText:
                     return False
                 seen = self.buffer.length
                 if not has_more:
-                    self.check_timeout(began)
-                    await wait(changed, self.times_out(began))
+                    await self.more(changed, began)
         finally:
             self.buffer.readers.discard(changed)
 
-    def times_out(self, since: float) -> float:
-        """When the reply ends if no text comes; nothing was left to say ``since`` that time."""
-        return max(self.last_text, since) + TEXT_TIMEOUT_S
+    async def more(self, changed: asyncio.Event, since: float, until: float | None = None) -> None:
+        """Wait for ``changed``, or until the loop's time ``until``.
 
-    def check_timeout(self, since: float) -> None:
-        """Raise TextTimeoutError if that time has come."""
-        if _now() >= self.times_out(since):
+        Raises TextTimeoutError if nothing was left to say ``since``, and no text came for too long.
+        """
+        times_out = max(self.last_text, since) + TEXT_TIMEOUT_S
+        if _now() >= times_out:
             raise TextTimeoutError(
                 f"The text of the reply did not go on for {TEXT_TIMEOUT_S:.0f} s."
             )
+        await wait(changed, times_out if until is None else min(until, times_out))
 
     def request(self, text: str, *, opens: bool, begun: bool) -> str | None:
         """``text`` as it may be sent now, and then counts as sent; None if its session is to end.
@@ -193,10 +193,8 @@ class TextChunks:
             if self._reply_text.is_complete:
                 return False
             if not has_more:
-                self._reply_text.check_timeout(began)
-                times_out = self._reply_text.times_out(began)
-                deadline = self._scheduler.next_deadline(now) or times_out
-                await wait(self._changed, min(deadline, times_out))
+                deadline = self._scheduler.next_deadline(now)
+                await self._reply_text.more(self._changed, began, deadline)
 
     async def next(self, pause_s: float | None = None) -> str:
         """The next chunk; empty at the end of the text, after ``stop``, or a pause of ``pause_s``.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from functools import partial
 
 from ..cpu_turns import STEP_CHARS, cpu_turn, steps
 
@@ -47,8 +46,9 @@ class TextBuffer:
 
     def end(self, error: BaseException | None = None) -> None:
         """Add no more. ``error`` is why, if the text is not whole."""
-        self.is_complete, self.error = True, error
-        self._wake_readers()
+        if not self.is_complete:
+            self.is_complete, self.error = True, error
+            self._wake_readers()
 
     def since(self, at: int) -> list[str]:
         """Return the text from the position ``at`` on, in parts."""
@@ -105,7 +105,10 @@ async def buffered(text: AsyncIterable[str] | TextBuffer) -> AsyncIterator[TextB
         return
     buffer = TextBuffer()
     reading = asyncio.create_task(_read(text, buffer))
-    reading.add_done_callback(partial(_end, buffer))
+    # Its error is raised where the buffer is read.
+    reading.add_done_callback(
+        lambda task: buffer.end(asyncio.CancelledError() if task.cancelled() else task.exception())
+    )
     try:
         yield buffer
     finally:
@@ -118,9 +121,3 @@ async def _read(text: AsyncIterable[str], buffer: TextBuffer) -> None:
         await cpu_turn()
         buffer.write(part)
     buffer.end()
-
-
-def _end(buffer: TextBuffer, reading: asyncio.Task[None]) -> None:
-    """What ended the text before its end is raised where the buffer is read."""
-    if not buffer.is_complete:
-        buffer.end(asyncio.CancelledError() if reading.cancelled() else reading.exception())
