@@ -247,11 +247,8 @@ class LiveAttempt(Attempt):
     def _check_progress(self, connection: LiveConnection, session: LiveSession) -> None:
         """Watchdog: give Fish up if it takes too long. That ends the connection, and the wait."""
         now = _now()
-        try:
-            if self._is_receiving:
-                self._check_timeouts(now)
-        except BrokenStreamError as error:
-            self._watchdog_error = error
+        if self._is_receiving and (failure := self._overdue(now)):
+            self._watchdog_error = BrokenStreamError(failure)
             connection.abort()
             return
         if session.state is SessionState.OPEN and self._is_over(now):
@@ -270,18 +267,19 @@ class LiveAttempt(Attempt):
 
     def _is_over(self, now: float) -> bool:
         """Whether everything is spoken, and the text has not gone on for long."""
-        idle_since = self.idle_since
-        if idle_since is None:
+        if (idle_since := self.idle_since) is None:
             return False
         return now - max(self._reply_text.last_text, idle_since) >= PARK_AFTER_S
 
-    def _check_timeouts(self, now: float) -> None:
+    def _overdue(self, now: float) -> str:
+        """What is wrong if Fish has taken too long; empty if it has not."""
         waiting_s = self._scheduler.waiting_s(now)
         if waiting_s and waiting_s >= self._answer_timeout_s:
-            raise BrokenStreamError(f"{self._name} has not answered for {waiting_s:.0f} s.")
+            return f"{self._name} has not answered for {waiting_s:.0f} s."
         limit = PARK_TIMEOUT_S if self._parked else SILENCE_TIMEOUT_S
         if self._awaiting_since is not None and now - self._awaiting_since >= limit:
-            raise BrokenStreamError(f"{self._name} fell silent for {limit:.0f} s.")
+            return f"{self._name} fell silent for {limit:.0f} s."
+        return ""
 
     def _check_finish(self) -> None:
         """Raise if Fish ended as if all were well, and has certainly not spoken all."""
