@@ -87,7 +87,7 @@ class _Hedge:
 
     def _on_answer(self, first_audio: asyncio.Future[bytes]) -> None:
         """Give the first attempt up for the second one, if that has answered."""
-        if self._waiting is not None and _succeeded(first_audio):
+        if _succeeded(first_audio) and self._waiting is not None:
             self._waiting.reschedule(asyncio.get_running_loop().time())
             # A closing handshake would take a moment, which nobody should wait for.
             self._first.abort()

@@ -134,6 +134,8 @@ class LiveAttempt(Attempt):
             session = self._session = connection.begin()
             session.secret = self._pool.endpoint.api_key
             sending = asyncio.create_task(self._send(connection, session))
+            # Its error is raised where it ends the connection, unless nobody listens any more.
+            sending.add_done_callback(lambda task: task.cancelled() or task.exception())
             self._start_watchdog(connection, session)
             try:
                 while True:
@@ -158,9 +160,6 @@ class LiveAttempt(Attempt):
                 self._cancel_timers()
                 sending.cancel()
                 await asyncio.wait((sending,))
-                if not sending.cancelled():
-                    # It has been raised above, if it was the reason.
-                    sending.exception()
 
     def spoken(self) -> int | None:
         """How many characters were spoken, with nothing heard of the others; None: not known."""

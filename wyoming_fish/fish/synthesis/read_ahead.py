@@ -173,6 +173,8 @@ async def read_ahead(
     audio = ReadAhead(read_aheads, rate, is_hurried)
     writing = asyncio.create_task(write(audio))
     writing.add_done_callback(lambda _: audio.end())
+    # Its error is raised below, unless nobody listens any more.
+    writing.add_done_callback(lambda task: task.cancelled() or task.exception())
     try:
         while (pcm := await audio.read(keepalive.deadline() if keepalive else None)) != b"":
             is_speech = pcm is not None
@@ -187,9 +189,6 @@ async def read_ahead(
         audio.close()
         writing.cancel()
         await asyncio.wait((writing,))
-        if not writing.cancelled():
-            # It has been raised above, unless nobody listens any more.
-            writing.exception()
 
 
 def _now() -> float:
