@@ -8,6 +8,7 @@ from typing import Any
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
 from wyoming_fish.fish import Endpoint, FishClient, SpeechSettings, TextSettings
 from wyoming_fish.fish.connections.pool import ConnectionPool
+from wyoming_fish.fish.text.text_buffer import TextBuffer
 
 SENTENCES = (
     "Good night to you all. ",
@@ -46,7 +47,7 @@ def pool_of(client: FishClient) -> ConnectionPool:
 
 async def speak(
     client: FishClient,
-    text: str | AsyncIterable[str],
+    text: str | AsyncIterable[str] | TextBuffer,
     settings: SpeechSettings = SETTINGS,
     text_settings: TextSettings = CLEAN,
     **more: Any,

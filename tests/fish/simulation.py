@@ -67,9 +67,9 @@ class _Simulation:
             self._happen(now, kind, text)
             if self._wants and self._made:
                 self._hear(self._made.popleft(), now)
-            while piece := self._scheduler.take(now):
+            while piece := self._scheduler.next_chunk(now):
                 self._send(piece, now)
-            wake = self._scheduler.wake(now)
+            wake = self._scheduler.next_deadline(now)
             if wake is not None and not now < self._wakes_at <= wake:
                 self._wakes_at = wake
                 self._at(wake, "wake")
@@ -87,14 +87,14 @@ class _Simulation:
         elif kind == "audio":
             self._made.append(float(text))
         elif kind == "wants" and now < self._leaves_at:
-            self._scheduler.taken(now)
+            self._scheduler.on_consumed(now)
             self._wants = True
 
     def _hear(self, seconds: float, now: float) -> None:
         run = self.run
         self._wants = False
         self._heard += seconds
-        self._scheduler.heard(seconds, now)
+        self._scheduler.on_audio(seconds, now)
         if not run.first_audio:
             run.first_audio = self._played_until = self._came = now
         run.starved += max(0.0, now - self._played_until)

@@ -2,24 +2,30 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
 from wyoming_fish.fish import TextSettings
 from wyoming_fish.fish.cpu_turns import CPU_TURN_S, STEP_CHARS, cpu_owner, cpu_turn, steps
 from wyoming_fish.fish.owner import owner_at
+from wyoming_fish.fish.reply_metrics import ReplyMetrics
 from wyoming_fish.fish.settings import Backend
+from wyoming_fish.fish.synthesis.text_chunks import ReplyText
 from wyoming_fish.fish.text.prepared_text import PreparedText
 from wyoming_fish.fish.text.sentences import WINDOW_CHARS, Sentences
 from wyoming_fish.fish.text.ssml.document import SsmlPart, ssml_steps
+from wyoming_fish.fish.text.text_buffer import TextBuffer
 
 LONG = 100_000
 
 
-async def _pieces(*pieces: str) -> AsyncIterator[str]:
-    for piece in pieces:
-        yield piece
+def _prepared(text: str, settings: TextSettings) -> ReplyText:
+    """What is said of a text that is there whole."""
+    source = TextBuffer()
+    source.write(text)
+    source.end()
+    prepared = PreparedText(source, Backend.S2_1_PRO, settings)
+    return ReplyText(source, prepared.steps(), ReplyMetrics())
 
 
 def _compute() -> None:
@@ -112,9 +118,11 @@ async def test_cancelled_while_it_waits() -> None:
 async def test_text_is_cleaned_in_steps(mode: str) -> None:
     """No step gives more than STEP_CHARS, whatever came in one piece."""
     settings = TextSettings(mode=mode)  # type: ignore[arg-type]
-    script = PreparedText(_pieces("a, " * (LONG // 3)), Backend.S2_1_PRO, settings)
-    lengths = [len(part) async for part in script.text()]
-    assert sum(lengths) >= LONG - 3
+    reply_text = _prepared("a, " * (LONG // 3), settings)
+    lengths = [0]
+    while await reply_text.prepare():
+        lengths.append(reply_text.buffer.length - sum(lengths))
+    assert reply_text.buffer.length >= LONG - 3
     assert max(lengths) <= STEP_CHARS + 2
 
 
@@ -154,8 +162,8 @@ async def test_many_texts_at_the_same_time() -> None:
     """Sixty hostile texts hold up the loop for a few turns, and not for sixty."""
 
     async def clean(number: int) -> None:
-        script = PreparedText(_pieces(BOMBS[number % 5]), Backend.S2_1_PRO, TextSettings())
-        async for _ in script.text():
+        reply_text = _prepared(BOMBS[number % 5], TextSettings())
+        while await reply_text.prepare():
             pass
 
     async def longest_s() -> float:

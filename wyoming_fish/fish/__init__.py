@@ -18,6 +18,7 @@ from .owner import Owner, owner_at
 from .reply_metrics import ReplyMetrics
 from .settings import Backend, Endpoint, Latency, SpeechSettings, VoiceIds
 from .text import Pronunciation, TextSettings, parse_pronunciations
+from .text.text_buffer import TextBuffer
 
 __all__ = [
     "KEEPALIVE_INTERVAL_S",
@@ -34,6 +35,7 @@ __all__ = [
     "ReplyMetrics",
     "SpeechSettings",
     "SpokenReply",
+    "TextBuffer",
     "TextSettings",
     "Voice",
     "VoiceIds",

@@ -19,12 +19,11 @@ from .errors import SettingsError
 from .owner import NO_OWNER, Owner
 from .reply_metrics import ReplyMetrics
 from .settings import Backend, Endpoint, SpeechSettings, VoiceIds
-from .synthesis.keepalive import Silence, with_keepalive
 from .synthesis.read_ahead import ReadAheads
 from .synthesis.synthesizer import Synthesizer
 from .synthesis.text_chunks import without_limit
-from .text.prepared_text import PreparedText
 from .text.settings import TextSettings
+from .text.text_buffer import TextBuffer, buffered
 
 if TYPE_CHECKING:
     import aiohttp
@@ -161,7 +160,7 @@ class FishClient:
     @contextlib.asynccontextmanager
     async def speak(  # noqa: PLR0913 - by name
         self,
-        text: str | AsyncIterable[str],
+        text: str | AsyncIterable[str] | TextBuffer,
         settings: SpeechSettings = SPEECH,
         text_settings: TextSettings = CLEAN,
         *,
@@ -188,8 +187,8 @@ class FishClient:
         timestamps. Without a websocket, speech goes by REST, a sentence at a time.
 
         ``keepalive_s`` is the seconds without audio after which a little silence is given: see
-        Silence. ``first_audio_timeout_s`` is for a caller that has another voice: the seconds from
-        the first words sent, and as many for a session, after which silence is an error. A
+        KeepAlive. ``first_audio_timeout_s`` is for a caller that has another voice: the seconds
+        from the first words sent, and as many for a session, after which silence is an error. A
         self-hosted server is given the time that it needs.
 
         No more than about half a minute of speech is sent for before the listener has taken the
@@ -206,17 +205,17 @@ class FishClient:
         if voice is not None:
             settings = replace(settings, voice=voice)
         metrics = metrics or ReplyMetrics()
-        pieces = _whole(text) if isinstance(text, str) else text
-        prepared = PreparedText(pieces, settings.backend, text_settings, ssml=ssml)
         synthesizer = Synthesizer(
             self._pool, self.read_aheads, settings, first_audio_timeout_s, metrics, spend, owner
         )
-        audio = synthesizer.audio(prepared, resolve_voice)
-        if keepalive_s:
-            is_pending, rate = synthesizer.is_pending, settings.sample_rate
-            silence = Silence(keepalive_s, rate, is_pending, lambda: metrics.text_began)
-            audio = with_keepalive(audio, silence)
-        async with contextlib.aclosing(audio):
+        async with (
+            buffered(text) as source,
+            contextlib.aclosing(
+                synthesizer.audio(
+                    source, text_settings, resolve_voice, ssml=ssml, keepalive_s=keepalive_s
+                )
+            ) as audio,
+        ):
             yield SpokenReply(audio, metrics)
 
     async def voices(self) -> list[Voice]:
@@ -247,7 +246,3 @@ class FishClient:
         )
         await connection.close()
         return WebsocketCheck(connection.upgrade_time, connection.limit)
-
-
-async def _whole(text: str) -> AsyncIterator[str]:
-    yield text

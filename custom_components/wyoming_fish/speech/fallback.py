@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import struct
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from homeassistant.components import tts
@@ -11,8 +11,9 @@ from homeassistant.components.tts.const import DATA_COMPONENT
 from homeassistant.core import HomeAssistant
 from homeassistant.util import language as language_util
 
-from ..fish import KEEPALIVE_INTERVAL_S
-from ..fish.synthesis.keepalive import Silence, with_keepalive
+from ..fish import KEEPALIVE_INTERVAL_S, ReplyMetrics
+from ..fish.synthesis.keepalive import KeepAlive
+from ..fish.synthesis.read_ahead import ReadAhead, ReadAheads, read_ahead
 
 # Seconds for Fish Audio's first audio if another voice can speak. Satellites give up after 5 s
 # without audio, and the other voice needs some time.
@@ -36,28 +37,29 @@ class FallbackError(Exception):
 class FallbackVoice:
     """Speaks replies with the text-to-speech entity ``engine``."""
 
-    def __init__(self, hass: HomeAssistant, engine: str) -> None:
-        """Take the id of the entity."""
+    def __init__(self, hass: HomeAssistant, engine: str, read_aheads: ReadAheads) -> None:
+        """Take the id of the entity, and the buffers of the account's replies."""
         self._hass = hass
         self.engine = engine
+        self._read_aheads = read_aheads
 
-    async def speak(
-        self,
-        text: AsyncGenerator[str],
-        language: str,
-        sample_rate: int,
-        text_began: Callable[[], float | None],
+    def speak(
+        self, text: AsyncGenerator[str], language: str, sample_rate: int, metrics: ReplyMetrics
     ) -> AsyncGenerator[bytes]:
         """Speak ``text`` as s16le mono PCM, with silence in pauses. Raises FallbackError.
 
-        ``text_began`` returns the event loop's time of the first text, as Silence needs it.
+        ``metrics`` are those of Fish Audio's reply: the time that it had counts, too.
         """
-        silence = Silence(KEEPALIVE_INTERVAL_S, sample_rate, lambda: True, text_began)
-        speech = self._speak(text, language, sample_rate)
-        # The time that Fish Audio had counts, too.
-        async with contextlib.aclosing(with_keepalive(speech, silence, lead_s=0)) as audio:
-            async for pcm in audio:
-                yield pcm
+
+        async def write(audio: ReadAhead) -> None:
+            async with contextlib.aclosing(self._speak(text, language, sample_rate)) as speech:
+                async for pcm in speech:
+                    await audio.write(pcm, is_ending=True)
+
+        keepalive = KeepAlive(
+            KEEPALIVE_INTERVAL_S, sample_rate, lambda: True, metrics, metrics.text_began
+        )
+        return read_ahead(self._read_aheads, sample_rate, lambda: False, write, keepalive)
 
     async def _speak(
         self, text: AsyncGenerator[str], language: str, sample_rate: int

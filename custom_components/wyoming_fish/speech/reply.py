@@ -82,7 +82,8 @@ class Speaker:
         self._data = entry.runtime_data
         self._can_prewarm: bool = entry.options.get(CONF_PREWARM, True)
         fallback = entry.options.get(CONF_FALLBACK_VOICE)
-        self._fallback = FallbackVoice(hass, fallback) if fallback else None
+        read_aheads = self._data.fish.read_aheads
+        self._fallback = FallbackVoice(hass, fallback, read_aheads) if fallback else None
 
     @callback
     def prewarm(self, backend: Backend) -> None:
@@ -150,7 +151,7 @@ class Speaker:
                     pieces,
                     reply.request.language,
                     reply.settings.sample_rate,
-                    lambda: metrics.text_began,
+                    metrics,
                 )
             ) as speech:
                 async for pcm in speech:

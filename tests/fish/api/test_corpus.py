@@ -47,7 +47,7 @@ def test_damaged_frames_break_nothing(frames: list[bytes]) -> None:
     pieces = ("Hello world. ", "約三分。")
     for piece in pieces:
         session.text(piece)
-        progress.send(piece)
+        progress.on_sent(piece)
     session.stop()
     for frame in frames:
         try:
@@ -58,7 +58,7 @@ def test_damaged_frames_break_nothing(frames: list[bytes]) -> None:
         assert message is None or len(message.pcm) % 2 == 0
         if isinstance(message, Audio):
             assert message.pcm or message.timing
-            progress.listen(message)
+            progress.on_audio(message)
         if isinstance(message, Finish):
             assert session.state is SessionState.FINISHED
             break

@@ -177,12 +177,12 @@ def test_any_message_of_a_session(messages: list[object]) -> None:
     """Any value in any field of a message is audio, nothing, or an error."""
     session, progress = LiveSession(), SpokenTextTracker(44100)
     session.start({})
-    progress.send(TEXT)
+    progress.on_sent(TEXT)
     with contextlib.suppress(FishError):
         for message in messages:
             said = session.receive(ormsgpack.packb(message))
             if isinstance(said, Audio):
-                progress.listen(said)
+                progress.on_audio(said)
     progress.spoken()
     progress.left()
 

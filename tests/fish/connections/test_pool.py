@@ -261,12 +261,13 @@ async def test_warming_backs_off() -> None:
         client = FishClient(Endpoint("key", emulator.url))
         client.prewarm(Backend.S1)
         await emulator.wait_for(lambda e: len(e.struck) == 1)
-        for _ in range(3):
+        # One more failure, and a reply would go by REST.
+        for _ in range(2):
             with pytest.raises(UnavailableError):
                 await _speak(client, Backend.S1)
             client.prewarm(Backend.S1)
         # The first reply may have waited for the connection that was being opened.
-        assert len(emulator.struck) in (3, 4)
+        assert len(emulator.struck) in (2, 3)
         await client.close()
 
 

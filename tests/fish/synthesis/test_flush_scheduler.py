@@ -203,11 +203,11 @@ def test_a_slow_fish_is_given_text_earlier() -> None:
     """The audio in hand has to last for as long as Fish took to answer, and a little more."""
     scheduler, answer, audio = FlushScheduler(), 2.0, 3.0
     scheduler.write("Good morning to you. It is five. So", 0.0)
-    assert scheduler.take(0.0) == "Good morning to you. "
-    scheduler.heard(audio, answer)
+    assert scheduler.next_chunk(0.0) == "Good morning to you. "
+    scheduler.on_audio(audio, answer)
     due = answer + audio - (answer + MARGIN_S)
-    assert scheduler.take(due - 0.01) == ""
-    assert scheduler.take(due + 0.01) == "It is five. "
+    assert scheduler.next_chunk(due - 0.01) == ""
+    assert scheduler.next_chunk(due + 0.01) == "It is five. "
 
 
 def test_fast_speech_is_over_sooner() -> None:
@@ -215,23 +215,23 @@ def test_fast_speech_is_over_sooner() -> None:
     for speed, piece in ((1.0, ""), (2.0, "It is five. ")):
         scheduler = FlushScheduler(speed)
         scheduler.write("Good morning to all of you in the house. It is five. So", 0.0)
-        assert scheduler.take(0.0) == "Good morning to all of you in the house. "
+        assert scheduler.next_chunk(0.0) == "Good morning to all of you in the house. "
         # Of its audio, 2.3 s at the usual speed, a little has come.
-        scheduler.heard(0.3, 0.3)
-        assert scheduler.take(0.75) == piece
+        scheduler.on_audio(0.3, 0.3)
+        assert scheduler.next_chunk(0.75) == piece
 
 
 def test_until_the_first_audio_sentences_are_joined() -> None:
     """While Fish has yet to answer, what is written waits, whatever the clock shows."""
     scheduler = FlushScheduler()
     scheduler.write("Good morning to you. It", 1000.0)
-    assert scheduler.take(1000.0) == "Good morning to you. "
+    assert scheduler.next_chunk(1000.0) == "Good morning to you. "
     scheduler.write(" is five. It is late. So", 1000.2)
-    assert scheduler.take(1000.2) == ""
+    assert scheduler.next_chunk(1000.2) == ""
     # A Fish that takes its time is given more of it.
-    wake = scheduler.wake(1001.0)
+    wake = scheduler.next_deadline(1001.0)
     assert wake is not None
-    assert scheduler.take(wake) == "It is five. It is late. "
+    assert scheduler.next_chunk(wake) == "It is five. It is late. "
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.0, 2.0])
@@ -251,9 +251,9 @@ def test_no_piece_is_longer_than_fish_can_speak(
     scheduler.write(sentence * 40, 0.0)
     scheduler.complete()
     pieces = []
-    while piece := scheduler.take(0.0):
+    while piece := scheduler.next_chunk(0.0):
         pieces.append(piece)
-        scheduler.heard(MAX_CHUNK_S, 0.0)
+        scheduler.on_audio(MAX_CHUNK_S, 0.0)
     assert "".join(pieces) == sentence * 40
     # No more than one sentence beyond it, since that is not cut within a word.
     longest = max(MAX_CHUNK_S * speed / seconds, len(sentence))
@@ -266,13 +266,13 @@ def test_text_that_cannot_be_cut(text: str) -> None:
     scheduler, sent = FlushScheduler(), ""
     scheduler.write(text, 0.0)
     scheduler.complete()
-    while piece := scheduler.take(0.0):
+    while piece := scheduler.next_chunk(0.0):
         assert len(piece) <= MAX_CHUNK_CHARS
         sent += piece
     assert len(sent) <= (MAX_AHEAD_S + MAX_CHUNK_S) / S_PER_CHAR
     while not scheduler.is_done:
-        scheduler.heard(MAX_CHUNK_S, 1.0)
-        sent += scheduler.take(1.0)
+        scheduler.on_audio(MAX_CHUNK_S, 1.0)
+        sent += scheduler.next_chunk(1.0)
     assert sent == text
 
 

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
 from typing import Final
 
 import pytest
@@ -11,14 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.idle_clock import run
+from wyoming_fish.fish.reply_metrics import ReplyMetrics
 from wyoming_fish.fish.synthesis.keepalive import (
     FLUSH_AFTER_S,
     FLUSH_BEFORE_END_S,
     FLUSH_S,
     LEAD_S,
-    Silence,
-    with_keepalive,
+    KeepAlive,
 )
+from wyoming_fish.fish.synthesis.read_ahead import ReadAhead, ReadAheads, read_ahead
 
 # Seconds after which a gap is bridged: of those that are to be, and of those that never are.
 SOON: Final = 0.005
@@ -27,11 +29,41 @@ NEVER: Final = 600.0
 RATE: Final = 16000
 
 
+@dataclass
+class Silence:
+    """What a keep-alive is made of, in the event loop of the test."""
+
+    every: float
+    is_pending: Callable[[], bool] = lambda: True
+    began: float | None = None
+
+    def keepalive(self) -> KeepAlive:
+        """The keep-alive, for a listener that comes now."""
+        metrics = ReplyMetrics(text_began=self.began)
+        return KeepAlive(self.every, RATE, self.is_pending, metrics, began_at=0.0)
+
+
 def _silence(every: float, *, pending: bool = True, began: float | None = None) -> Silence:
-    return Silence(every, RATE, lambda: pending, lambda: began)
+    return Silence(every, lambda: pending, began)
 
 
-SILENCE: Final = _silence(NEVER).piece
+async def with_keepalive(speech: AsyncGenerator[bytes], silence: Silence) -> AsyncGenerator[bytes]:
+    """``speech`` as a listener hears it, with silence in its pauses."""
+
+    async def write(audio: ReadAhead) -> None:
+        async with contextlib.aclosing(speech):
+            async for pcm in speech:
+                await audio.write(pcm, is_ending=False)
+
+    keepalive = silence.keepalive()
+    audio = read_ahead(ReadAheads(), RATE, lambda: False, write, keepalive)
+    async with contextlib.aclosing(audio):
+        async for pcm in audio:
+            yield pcm
+
+
+PIECE: Final = KeepAlive(NEVER, RATE, bool, ReplyMetrics(), 0.0).piece
+FLUSH: Final = KeepAlive(NEVER, RATE, bool, ReplyMetrics(), 0.0).flush
 
 # Turns of the event loop: more than anything here takes.
 TURNS: Final = 20
@@ -122,10 +154,10 @@ async def test_silence_again_and_again() -> None:
     heard = []
     async for pcm in with_keepalive(speech(), _silence(SOON)):
         heard.append(pcm)
-        if heard.count(SILENCE) == 3:
+        if heard.count(PIECE) == 3:
             bridges_given.set()
     assert heard[0] == b"\1\1"
-    assert heard[1:4] == [SILENCE] * 3
+    assert heard[1:4] == [PIECE] * 3
     assert heard[-1] == b"\2\2"
 
 
@@ -147,7 +179,7 @@ def test_silence_before_the_first_audio() -> None:
     """A satellite that waits for its first byte gets silence before it gives up, then more."""
     silence = _silence(2.5, began=1.0)
     heard = _heard(Speech(), silence, 2)
-    assert [pcm for _, pcm in heard] == [silence.piece] * 2
+    assert [pcm for _, pcm in heard] == [PIECE] * 2
     assert [at for at, _ in heard] == pytest.approx([1.0 + LEAD_S, 1.0 + LEAD_S + 2.5])
 
 
@@ -169,7 +201,7 @@ def test_a_pause_begins_with_one_flush(seconds: float) -> None:
     silence = _silence(2.5, pending=False, began=0.0)
     heard = _heard(speech, silence, 4)
     flush_at = max(FLUSH_AFTER_S, min(seconds - FLUSH_BEFORE_END_S, 2.5))
-    assert [pcm for _, pcm in heard[1:]] == [silence.flush, silence.piece, silence.piece]
+    assert [pcm for _, pcm in heard[1:]] == [FLUSH, PIECE, PIECE]
     assert [at for at, _ in heard[1:]] == pytest.approx([flush_at, flush_at + 2.5, flush_at + 5.0])
     # What ffmpeg reads of a WAV first, before it gives anything.
     assert 2 * 44100 * (0.2 + FLUSH_S) > 64 * 1024
@@ -188,7 +220,7 @@ def test_every_pause_begins_with_a_flush() -> None:
         return [pcm async for pcm in with_keepalive(speech(), silence)]
 
     silence = _silence(2.5, pending=False, began=0.0)
-    assert run(listen()) == [bytes(3200), silence.flush] * 2
+    assert run(listen()) == [bytes(3200), FLUSH] * 2
 
 
 def test_no_flush_while_much_is_in_hand() -> None:
@@ -197,30 +229,30 @@ def test_no_flush_while_much_is_in_hand() -> None:
     silence = _silence(10.0, pending=False, began=0.0)
     at, pcm = _heard(speech, silence, 4)[-1]
     assert at == pytest.approx(3.0 - FLUSH_BEFORE_END_S)
-    assert pcm == silence.flush
+    assert pcm == FLUSH
 
 
 def test_no_flush_while_audio_is_on_its_way() -> None:
     """Speech that is only slow is not pulled apart."""
     silence = _silence(2.5, pending=True, began=0.0)
     heard = _heard(Speech(bytes(3200)), silence, 3)
-    assert [pcm for _, pcm in heard[1:]] == [silence.piece] * 2
+    assert [pcm for _, pcm in heard[1:]] == [PIECE] * 2
     assert [at for at, _ in heard[1:]] == pytest.approx([2.5, 5.0])
 
 
 def test_a_flush_waits_until_all_is_spoken() -> None:
     """Where it only becomes known later that nothing more is on its way, the flush comes then."""
     pending = [True, True, False]
-    silence = Silence(2.5, RATE, lambda: pending.pop(0) if len(pending) > 1 else False, lambda: 0.0)
+    silence = Silence(2.5, lambda: pending.pop(0) if len(pending) > 1 else False, 0.0)
     heard = _heard(Speech(bytes(3200)), silence, 3)
-    assert [pcm for _, pcm in heard[1:]] == [silence.flush, silence.piece]
+    assert [pcm for _, pcm in heard[1:]] == [FLUSH, PIECE]
     assert heard[1][0] == pytest.approx(3 * FLUSH_AFTER_S)
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 24000, 32000, 44100])
 def test_a_piece_fills_an_encoder(rate: int) -> None:
     """Each silence is more than a frame of FLAC at 48,000 Hz, and than ffmpeg reads of a WAV."""
-    samples = len(Silence(2.5, rate, bool, lambda: None).piece) // 2
+    samples = len(KeepAlive(2.5, rate, bool, ReplyMetrics(), 0.0).piece) // 2
     assert samples / rate > 4608 / 48000
     assert samples * 2 > 4096
 

@@ -33,9 +33,9 @@ def _audio(seconds: float, timing: Timing | None) -> Audio:
 def _progress(*events: Audio, pieces: tuple[str, ...] = PIECES) -> SpokenTextTracker:
     progress = SpokenTextTracker(RATE)
     for piece in pieces:
-        progress.send(piece)
+        progress.on_sent(piece)
     for event in events:
-        progress.listen(event)
+        progress.on_audio(event)
     return progress
 
 
@@ -212,10 +212,10 @@ def test_long_ago() -> None:
     for number, piece in enumerate(pieces):
         words = piece.split()
         said = _alignment(*((word, at / 4, (at + 1) / 4) for at, word in enumerate(words)))
-        progress.listen(_audio(1.0, Timing(number, float(number), piece, said, correction=False)))
+        progress.on_audio(_audio(1.0, Timing(number, float(number), piece, said, correction=False)))
         assert len(progress._chunks) <= MIN_OPEN_CHUNKS  # noqa: SLF001 - what it keeps
     last = Timing(99, 99.0, pieces[-1], said, correction=True)
-    progress.listen(Audio(b"", last))
+    progress.on_audio(Audio(b"", last))
     assert progress.spoken() == len("".join(pieces))
     assert not progress.left()
 

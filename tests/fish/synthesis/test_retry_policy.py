@@ -27,7 +27,7 @@ async def test_it_backs_off(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(50):
         retries = RetryPolicy()
         retries.begin()
-        runs.append([retries.pause(BUSY) for _ in range(10)])
+        runs.append([retries.next_delay(BUSY) for _ in range(10)])
     for number, pauses in enumerate(zip(*runs, strict=True)):
         middle = min(FIRST_DELAY_S * 2 ** (number - 1), MAX_DELAY_S) if number else 0.0
         assert all(middle * 0.5 <= pause <= middle * 1.5 for pause in pauses)
@@ -47,7 +47,7 @@ def test_only_the_time_of_the_tries_counts() -> None:
             assert until is not None
             left.append(until - asyncio.get_running_loop().time())
             await asyncio.sleep(1.0)
-            await asyncio.sleep(retries.pause(BUSY))
+            await asyncio.sleep(retries.next_delay(BUSY))
 
     left: list[float] = []
     with pytest.raises(UnavailableError):
@@ -63,11 +63,11 @@ async def test_a_break_begins_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", -1.0)
     retries = RetryPolicy(first_audio_timeout_s=60.0)
     assert retries.begin() is not None
-    assert retries.pause(BUSY) == 0.0
+    assert retries.next_delay(BUSY) == 0.0
     retries.on_interruption(BrokenStreamError("Broke off."))
     assert retries.begin() is None
     with pytest.raises(UnavailableError):
-        retries.pause(BUSY)
+        retries.next_delay(BUSY)
 
 
 def test_a_refusal_goes_back_to_the_line() -> None:
@@ -81,7 +81,7 @@ def test_a_refusal_goes_back_to_the_line() -> None:
             retries.begin()
             await asyncio.sleep(0.3)
             try:
-                assert retries.pause(LimitError("Too many.")) == 0.0
+                assert retries.next_delay(LimitError("Too many.")) == 0.0
             except LimitError:
                 return count
             count += 1
@@ -92,7 +92,7 @@ def test_a_refusal_goes_back_to_the_line() -> None:
 async def test_the_end_of_the_line_is_final() -> None:
     """A reply that has waited as long as it may is not tried again."""
     with pytest.raises(QueueTimeoutError):
-        RetryPolicy().pause(QueueTimeoutError("Too long."))
+        RetryPolicy().next_delay(QueueTimeoutError("Too long."))
 
 
 @pytest.mark.parametrize("error", [KeyRefusedError("Wrong."), FishError("Odd.")])
@@ -101,14 +101,14 @@ async def test_what_lasts_is_not_tried_again(error: FishError) -> None:
     retries = RetryPolicy()
     retries.begin()
     with pytest.raises(type(error)):
-        retries.pause(error)
+        retries.next_delay(error)
 
 
 async def test_silence_is_tried_once_more() -> None:
     """Silence may have been an accident, once."""
     retries = RetryPolicy()
     retries.begin()
-    assert retries.pause(NoAudioError("Nothing.")) == 0.0
-    retries.pause(BUSY)
+    assert retries.next_delay(NoAudioError("Nothing.")) == 0.0
+    retries.next_delay(BUSY)
     with pytest.raises(NoAudioError):
-        retries.pause(NoAudioError("Nothing."))
+        retries.next_delay(NoAudioError("Nothing."))

@@ -1,13 +1,14 @@
 """What a text that comes letter by letter takes while its end is awaited."""
 
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
 from wyoming_fish.fish.settings import Backend
 from wyoming_fish.fish.text import TextSettings
 from wyoming_fish.fish.text.prepared_text import PreparedText, plain
+from wyoming_fish.fish.text.text_buffer import TextBuffer
 
 LETTER = "\U0001f600"
 LETTERS = 20_000
@@ -16,23 +17,31 @@ LETTERS = 20_000
 LETTER_BYTES = 8
 
 
-async def _prepared(text: AsyncIterator[str]) -> None:
-    async for _ in PreparedText(text, Backend.S2_1_PRO, TextSettings()).text():
-        pass
+async def _prepared(text: Iterator[str]) -> None:
+    buffer = TextBuffer()
+    prepared = PreparedText(buffer, Backend.S2_1_PRO, TextSettings()).steps()
+    for letter in text:
+        buffer.write(letter)
+        while next(prepared) is not None:
+            pass
 
 
-async def _plain(text: AsyncIterator[str]) -> None:
-    await plain(text, TextSettings(mode="raw"))
+async def _plain(text: Iterator[str]) -> None:
+    buffer = TextBuffer()
+    for letter in text:
+        buffer.write(letter)
+    buffer.end()
+    await plain(buffer, TextSettings(mode="raw"))
 
 
 @pytest.mark.parametrize("read", [_prepared, _plain])
 async def test_letters_take_no_more_than_a_text(
-    read: Callable[[AsyncIterator[str]], Awaitable[None]],
+    read: Callable[[Iterator[str]], Awaitable[None]],
 ) -> None:
     """Of a document, and of a text for a voice that takes it whole."""
     taken = 0
 
-    async def text() -> AsyncIterator[str]:
+    def text() -> Iterator[str]:
         nonlocal taken
         yield "<speak>"
         before, _ = tracemalloc.get_traced_memory()

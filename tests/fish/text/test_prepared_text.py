@@ -15,6 +15,7 @@ from wyoming_fish.fish.synthesis.flush_scheduler import FlushScheduler
 from wyoming_fish.fish.text import Cleaner, parse_pronunciations
 from wyoming_fish.fish.text.prepared_text import PreparedText, plain
 from wyoming_fish.fish.text.request_prefix import RequestPrefix
+from wyoming_fish.fish.text.text_buffer import TextBuffer
 
 KELP, CORAL = VOICES[0].id, VOICES[1].id
 
@@ -64,7 +65,7 @@ def test_no_first_piece_is_later(text: str) -> None:
         schedule = FlushScheduler()
         for number, delta in enumerate(text.replace(" ", "\0 ").split("\0")):
             schedule.write(cleaner.write(delta) if cleaner else delta, 0.0)
-            if piece := schedule.take(0.0):
+            if piece := schedule.next_chunk(0.0):
                 return number, piece
         return -1, ""
 
@@ -172,27 +173,24 @@ async def test_a_resumed_reply_goes_on_in_its_style_and_voice() -> None:
 )
 def test_openings(text: str, opened: str) -> None:
     """Nothing is said twice at the start of a request."""
-    assert RequestPrefix("[calm]", "<|speaker:0|>").open(text) == opened
-    assert RequestPrefix().open(text) == text
+    assert RequestPrefix("[calm]", "<|speaker:0|>").apply(text) == opened
+    assert RequestPrefix().apply(text) == text
 
 
 @pytest.mark.parametrize(
     ("begun", "known"), [("<spe", "<spend> it"), ("\n <", "< 3"), (" " * 999, " " * 999 + "\n")]
 )
-async def test_what_is_not_ssml_is_not_held(begun: str, known: str) -> None:
+def test_what_is_not_ssml_is_not_held(begun: str, known: str) -> None:
     """A text that only begins like SSML is spoken as soon as it is known to be none."""
-    given = asyncio.Event()
-
-    async def text() -> AsyncIterator[str]:
-        yield begun
-        yield known.removeprefix(begun)
-        yield " by now,"
-        await given.wait()
-
-    script = PreparedText(text(), Backend.S2_1_PRO, TextSettings())
-    async for _ in script.text():
-        given.set()
-    assert script.parts == []
+    source = TextBuffer()
+    prepared = PreparedText(source, Backend.S2_1_PRO, TextSettings())
+    steps, given = prepared.steps(), ""
+    for text in (begun, known.removeprefix(begun), " by now,"):
+        source.write(text)
+        while (step := next(steps)) is not None:
+            given += step
+    assert given
+    assert prepared.parts == []
 
 
 async def test_longer_than_any_document(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,5 +218,8 @@ async def test_for_another_voice() -> None:
         style="calm", trusted=True, pronunciations=parse_pronunciations("GIF: /JH IH1 F/\nHA: Ha")
     )
     text = "<|speaker:1|>**HA** [laughs] has a GIF. <speak>Hi &amp; <break/>bye</speak> [sigh]"
-    assert await plain(_pieces([text]), settings) == "Ha has a GIF. Hi & bye"
-    assert await plain(_pieces([text]), TextSettings(mode="raw")) == text
+    source = TextBuffer()
+    source.write(text)
+    source.end()
+    assert await plain(source, settings) == "Ha has a GIF. Hi & bye"
+    assert await plain(source, TextSettings(mode="raw")) == text

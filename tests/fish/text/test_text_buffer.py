@@ -1,28 +1,51 @@
-"""A text that grows, and is read from any place in it."""
+"""A text that grows, and is read from any position in it."""
 
+import asyncio
 import sys
+from collections.abc import AsyncIterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wyoming_fish.fish.text.text_buffer import MIN_PART_CHARS, TextBuffer
+from wyoming_fish.fish.cpu_turns import STEP_CHARS
+from wyoming_fish.fish.text.text_buffer import TextBuffer, buffered
 
-_TEXTS = st.lists(
-    st.text(max_size=3) | st.integers(0, 3 * MIN_PART_CHARS).map("x".__mul__), max_size=9
-)
+_TEXTS = st.lists(st.text(max_size=3) | st.integers(0, 3 * STEP_CHARS).map("x".__mul__), max_size=9)
 
 
-@given(_TEXTS, st.integers(0, 2 * MIN_PART_CHARS), st.integers(0, 2 * MIN_PART_CHARS))
-def test_it_is_the_text(texts: list[str], taken: int, at: int) -> None:
-    """However it came, and whatever was taken from its start, the rest is there in order."""
+@given(_TEXTS, st.integers(0, 2 * STEP_CHARS), st.integers(0, 2 * STEP_CHARS))
+def test_it_is_the_text(texts: list[str], dropped: int, more: int) -> None:
+    """However it came, and whatever was dropped of its start, the rest is there in order."""
     buffer, whole = TextBuffer(), "".join(texts)
     for text in texts:
         buffer.write(text)
     assert buffer.length == len(whole)
-    assert buffer.take(taken) == whole[:taken]
-    assert buffer.length == len(whole[taken:])
-    assert "".join(buffer.since(at)) == whole[taken:][at:]
+    buffer.drop(dropped)
+    assert buffer.length == len(whole)
+    at = dropped + more
+    assert "".join(buffer.since(at)) == whole[at:]
     assert all(buffer.since(at))
+    # Less than a part of what was dropped is still in memory.
+    assert len("".join(buffer.since(0))) < len(whole[dropped:]) + STEP_CHARS
+
+
+@given(_TEXTS, st.booleans())
+def test_it_is_read_once_or_kept(texts: list[str], kept: bool) -> None:
+    """What is written is given in parts of bounded length, and only kept if it is needed again."""
+    buffer = TextBuffer()
+    buffer.is_kept = kept
+    reading, read = buffer.read(), ""
+    assert next(reading) is None
+    for text in texts:
+        buffer.write(text)
+        while (part := next(reading)) is not None:
+            assert 0 < len(part) <= STEP_CHARS
+            read += part
+    buffer.end()
+    assert list(reading) == []
+    assert read == "".join(texts)
+    assert "".join(buffer.since(0)) == (read if kept else "")
 
 
 def test_letters_are_joined() -> None:
@@ -32,3 +55,22 @@ def test_letters_are_joined() -> None:
         buffer.write("x")
         buffer.write("")
     assert sum(map(sys.getsizeof, buffer.since(0))) < 1.1 * 50_000
+
+
+async def test_what_ends_a_text_reaches_its_readers() -> None:
+    """The whole text is there at its end; what the text raises is raised to all who wait for it."""
+
+    async def text(error: Exception | None) -> AsyncIterator[str]:
+        yield "One. "
+        await asyncio.sleep(0)
+        yield "Two."
+        if error is not None:
+            raise error
+
+    async with buffered(text(None)) as buffer:
+        assert set(await asyncio.gather(buffer.whole(), buffer.whole())) == {"One. Two."}
+        assert not buffer.readers
+    async with buffered(text(LookupError("It broke."))) as buffer:
+        for _ in range(2):
+            with pytest.raises(LookupError, match="It broke"):
+                await buffer.whole()

@@ -55,7 +55,6 @@ async def _silent_so_far(
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wyoming_fish.server.requests.synthesis.FALLBACK_AFTER_S", 0.2)
-    monkeypatch.setattr("wyoming_fish.server.requests.synthesis.LEAD_S", 0.1)
     monkeypatch.setattr("wyoming_fish.fish.synthesis.keepalive.LEAD_S", 0.1)
 
 

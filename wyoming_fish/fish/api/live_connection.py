@@ -146,6 +146,13 @@ class LiveConnection:
         self.answered = True
         return frame
 
+    async def send_ping(self) -> asyncio.Future[float]:
+        """Send a ping; the future is done when it is answered, or the connection is closed."""
+        try:
+            return asyncio.ensure_future(await self._connection.ping())
+        except ConnectionClosed as error:
+            raise _closed(error) from error
+
     async def ping(self) -> None:
         """Send a ping, and return when it is answered. Raises FishConnectionError."""
         try:

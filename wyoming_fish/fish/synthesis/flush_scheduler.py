@@ -1,9 +1,9 @@
-"""When text is handed to Fish, and how much of it at once.
+"""Flush scheduler: when text is sent to Fish, and how much of it.
 
 Fish speaks what it has when it is told to (a flush). Told early, it is heard early; told often,
 it hears half sentences and makes each sound like an end. So the first sentence goes as soon as
 its end is certain, and after it the audio clock decides: while enough audio is in hand, sentences
-are joined, and when it runs out, the best piece there is goes at once. However long the text is,
+are joined, and when it runs out, the best chunk there is goes at once. However long the text is,
 Fish gets only a little more of it than the listener has taken the audio of.
 
 No clock and no socket here: the time is handed in, in seconds of any monotonic clock.
@@ -18,7 +18,7 @@ from ..text.sentences import CutKind, Sentences
 
 __all__ = ["FlushScheduler"]
 
-# Characters of a first piece: within the first number a sentence is taken whole; a longer one
+# Characters of a first chunk: within the first number a sentence is taken whole; a longer one
 # is cut at its last clause so far; one without clauses goes on to the second number, and is
 # then cut between words. People begin with «Sure, …» and go on for long.
 MIN_FIRST_SENTENCE_CHARS: Final = 80
@@ -46,7 +46,7 @@ EXPECTED_LATENCY_S: Final = 0.5
 SETTLED_S: Final = 0.5
 
 # Seconds of audio, as estimated, that may be on their way before more text is sent. A listener that
-# leaves has then cost no more than this and one piece. Fish makes audio several times faster than
+# leaves has then cost no more than this and one chunk. Fish makes audio several times faster than
 # it is played, so it is never idle for want of text.
 MAX_AHEAD_S: Final = 30.0
 # The fastest voices need this share of the estimated time.
@@ -62,7 +62,7 @@ S_PER_WIDE_CHAR: Final = 0.2
 SPOKEN_SHARE: Final = 0.8
 SPOKEN_AFTER_S: Final = 1.0
 
-# Seconds of audio of the longest piece. Fish makes a piece of at most 1,024 tokens (its
+# Seconds of audio of the longest chunk. Fish makes a chunk of at most 1,024 tokens (its
 # `max_new_tokens`), 47.5 s, and loses the rest without a word; voices may take 2.5 times as long as
 # expected here.
 MAX_CHUNK_S: Final = 18.0
@@ -96,7 +96,7 @@ class FlushScheduler:
         self._last_audio = 0.0
         self._audio = 0.0
         """Seconds that have come."""
-        self._taken: float | None = None
+        self._consumed_at: float | None = None
         """Since when the listener has taken all that has come; None while it has not."""
         self._expected = 0.0
         """Seconds that all that was sent should become."""
@@ -122,60 +122,75 @@ class FlushScheduler:
         """Whether all of the text has been taken, and there is no more."""
         return self._complete and not self._sentences.text
 
-    def heard(self, seconds: float, now: float) -> bool:
+    def on_audio(self, seconds: float, now: float) -> bool:
         """Audio has come, which a player plays from its first byte on.
 
-        Tells whether ``take`` may have a piece now that had to wait for it.
+        Tells whether ``next_chunk`` may have a chunk now that had to wait for it.
         """
         is_first, was_far_ahead = self._first_audio is None, self._is_far_ahead
         if is_first:
             self._first_audio = now
             if self._first_sent is not None:
                 self._answer = now - self._first_sent
-        self._taken, self._last_audio = None, now
+        self._consumed_at, self._last_audio = None, now
         self._audio += seconds
         return is_first or (was_far_ahead and not self._is_far_ahead)
 
-    def taken(self, now: float) -> None:
+    def on_consumed(self, now: float) -> None:
         """The listener has taken all that has come, and waits for more."""
-        self._taken = now
+        self._consumed_at = now
 
-    def due(self, now: float) -> bool:
-        """Whether ``take`` has a piece now."""
+    def is_due(self, now: float) -> bool:
+        """Whether ``next_chunk`` has a chunk now."""
         return self._due(now) > 0
 
-    def take(self, now: float) -> str:
-        """The piece to be sent and flushed now; nothing while it is better to wait.
+    def next_chunk(self, now: float) -> str:
+        """The chunk to be sent and flushed now; nothing while it is better to wait.
 
-        To be asked until it gives nothing, after ``write`` and ``complete``, when ``heard`` says
-        so, and at ``wake``.
+        To be asked until it gives nothing, after ``write`` and ``complete``, when ``on_audio`` says
+        so, and at ``next_deadline``.
         """
-        at = self._due(now)
-        return self._send(at, now) if at else ""
+        if not (at := self._due(now)):
+            return ""
+        if now >= self._settled(now):
+            self._expected = self._audio
+        if now >= self._idle_at(now):
+            if self._is_far_ahead:
+                # The voice is faster than expected: Fish must not fall idle again.
+                self._pace = max(MIN_PACE, self._pace * self._audio / self._paced)
+            self._paced = self._audio
+        chunk = self._sentences.take(at)
+        seconds = sum(map(_seconds, chunk)) / self._speed
+        self._expected += seconds
+        self._paced += seconds * self._pace
+        if self._first_sent is None:
+            self._first_sent = now
+        self._last_sent = now
+        return chunk
 
     def _due(self, now: float) -> int:
         """How many characters are to be sent now."""
         if self._is_far_ahead and now < self._idle_at(now):
             return 0
         if self._complete:
-            at = self._whole_piece() if self._first_sent is not None else self._first_piece(now)
+            at = self._whole_chunk() if self._first_sent is not None else self._first_chunk(now)
             at = at or len(self._sentences.text)
         elif self._first_sent is None:
-            at = self._first_piece(now)
+            at = self._first_chunk(now)
         elif self._ahead(now) <= self._reserve:
-            at = self._best_piece(now)
+            at = self._best_chunk(now)
         elif now >= self._quiet_since + QUIET_S:
-            at = self._quiet_piece(now)
+            at = self._quiet_chunk(now)
         else:
-            at = self._whole_piece()
+            at = self._whole_chunk()
         longest = self._longest()
         if at > longest:
-            at = self._whole_piece() or at
+            at = self._whole_chunk() or at
         # Fish would cut a word of this length itself.
         return at if at <= MAX_CHUNK_CHARS else longest
 
     def _longest(self) -> int:
-        """Characters of the longest piece."""
+        """Characters of the longest chunk."""
         text = self._sentences.text[:MAX_CHUNK_CHARS]
         budget = MAX_CHUNK_S * self._speed
         if len(text) * S_PER_WIDE_CHAR <= budget:
@@ -188,8 +203,8 @@ class FlushScheduler:
                 return at
         return MAX_CHUNK_CHARS
 
-    def waiting(self, now: float) -> float:
-        """Seconds since the first piece was sent; 0 before it, and once it has been answered."""
+    def waiting_s(self, now: float) -> float:
+        """Seconds since the first chunk was sent; 0 before it, and once it has been answered."""
         if self._first_sent is None or self._first_audio is not None:
             return 0.0
         return now - self._first_sent
@@ -204,8 +219,8 @@ class FlushScheduler:
         enough = self.spoken_share >= SPOKEN_SHARE
         return enough or now >= self._last_audio + SPOKEN_AFTER_S
 
-    def wake(self, now: float) -> float | None:
-        """When ``take`` may have something though nothing happens until then."""
+    def next_deadline(self, now: float) -> float | None:
+        """When ``next_chunk`` may have something though nothing happens until then."""
         if not self._sentences.text:
             return None
         times = [self._last_text + TEXT_PAUSE_S, self._last_text + LONG_TEXT_PAUSE_S]
@@ -228,12 +243,12 @@ class FlushScheduler:
 
         It takes time in which the listener waits: a slow one says nothing about Fish.
         """
-        if self._taken is None:
+        if self._consumed_at is None:
             return now + SETTLED_S
-        return max(self._taken, self._last_sent + self._answer) + SETTLED_S
+        return max(self._consumed_at, self._last_sent + self._answer) + SETTLED_S
 
     def _idle_at(self, now: float) -> float:
-        """When Fish must have spoken all, if nothing comes until then: it may answer each piece."""
+        """When Fish must have spoken all, if nothing comes until then: it may answer each chunk."""
         return self._settled(now) + self._answer
 
     @property
@@ -254,25 +269,8 @@ class FlushScheduler:
         coming = self._expected if now < self._settled(now) else 0.0
         return max(self._audio, coming) - (now - self._first_audio)
 
-    def _send(self, at: int, now: float) -> str:
-        if now >= self._settled(now):
-            self._expected = self._audio
-        if now >= self._idle_at(now):
-            if self._is_far_ahead:
-                # The voice is faster than expected: Fish must not fall idle again.
-                self._pace = max(MIN_PACE, self._pace * self._audio / self._paced)
-            self._paced = self._audio
-        piece = self._sentences.take(at)
-        seconds = sum(map(_seconds, piece)) / self._speed
-        self._expected += seconds
-        self._paced += seconds * self._pace
-        if self._first_sent is None:
-            self._first_sent = now
-        self._last_sent = now
-        return piece
-
-    def _first_piece(self, now: float) -> int:
-        """The end of the first piece; it depends on the text alone, but for pauses in it."""
+    def _first_chunk(self, now: float) -> int:
+        """The end of the first chunk; it depends on the text alone, but for pauses in it."""
         cuts, known = self._sentences.cuts, self._sentences.known
         sentence = next((cut.at for cut in cuts if cut.kind is CutKind.SENTENCE), 0)
         if 0 < sentence <= MIN_FIRST_SENTENCE_CHARS:
@@ -290,7 +288,7 @@ class FlushScheduler:
             )
         return self._end(now)
 
-    def _best_piece(self, now: float) -> int:
+    def _best_chunk(self, now: float) -> int:
         """The most that makes sense at once, since audio is running out."""
         return (
             self._last_cut(CutKind.SENTENCE)
@@ -299,12 +297,12 @@ class FlushScheduler:
             or (self._last_cut(CutKind.WORD) if self._is_fast() else 0)
         )
 
-    def _quiet_piece(self, now: float) -> int:
+    def _quiet_chunk(self, now: float) -> int:
         """What makes sense so that something is on its way again, though audio is in hand."""
         long = now >= self._quiet_since + LONG_QUIET_S
         return self._last_cut(CutKind.SENTENCE) or (self._last_cut(CutKind.CLAUSE) if long else 0)
 
-    def _whole_piece(self) -> int:
+    def _whole_chunk(self) -> int:
         """As many sentences as Fish speaks in one go, where there are more than that."""
         if self._sentences.known <= self._longest():
             return 0

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import math
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cache
 from typing import Final
 
-__all__ = ["LEAD_S", "Silence", "with_keepalive"]
+from .. import clock
+from ..reply_metrics import ReplyMetrics
+
+__all__ = ["LEAD_S", "KeepAlive"]
 
 # Seconds from the first text, after which silence is given though nothing was heard yet: satellites
 # give up after 5 s without a byte. An error before it is told before anything was heard.
@@ -29,141 +29,76 @@ FLUSH_AFTER_S: Final = 0.3
 FLUSH_BEFORE_END_S: Final = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """When silence is given, and of what length; s16le mono PCM of ``rate`` hertz.
+class KeepAlive:
+    """Decides when a listener is given silence, and how much; s16le mono PCM of ``rate`` hertz.
 
-    ``every`` is the seconds without audio after which a piece is given. ``is_pending`` tells
-    whether audio is on its way, so that no encoder needs to be flushed. ``text_began`` gives the
-    loop's time of the first text, None before it.
+    ``interval_s`` is the seconds without audio after which a piece is given. ``is_pending`` tells
+    whether audio is on its way, so that no encoder needs to be flushed. Before the first audio,
+    silence begins LEAD_S after the first text (``metrics``) and after the loop's time ``began_at``,
+    by default now.
     """
 
-    every: float
-    rate: int
-    is_pending: Callable[[], bool]
-    text_began: Callable[[], float | None]
-
-    @property
-    def piece(self) -> bytes:
+    def __init__(
+        self,
+        interval_s: float,
+        rate: int,
+        is_pending: Callable[[], bool],
+        metrics: ReplyMetrics,
+        began_at: float | None = None,
+    ) -> None:
+        self.piece = _silence(max(MIN_PIECE_SAMPLES, round(PIECE_S * rate)))
         """What is given in a pause."""
-        return bytes(2 * max(MIN_PIECE_SAMPLES, round(PIECE_S * self.rate)))
-
-    @property
-    def flush(self) -> bytes:
+        self.flush = _silence(round(FLUSH_S * rate))
         """What pushes out the end of the speech before a pause."""
-        return bytes(2 * round(FLUSH_S * self.rate))
-
-
-async def with_keepalive(  # noqa: C901 - one loop and its two callbacks
-    speech: AsyncGenerator[bytes], silence: Silence, lead_s: float = LEAD_S
-) -> AsyncGenerator[bytes]:
-    """``speech`` with ``silence`` in its pauses. Leaving closes ``speech``.
-
-    ``lead_s`` is the seconds before the first silence, if nothing is heard until then.
-    """
-    # One task for all of it, and a timer that is moved only when it rings: a task and a timer for
-    # each frame would cost as much as a tenth of all that is done with it.
-    loop = asyncio.get_running_loop()
-    audio: asyncio.Queue[bytes] = asyncio.Queue(1)
-    clock = _Clock(silence, loop.time() + lead_s)
-    alarm: asyncio.TimerHandle | None = None
-    is_awaited = False
-
-    def offer(pcm: bytes) -> None:
-        # If there is something to hear, there is no pause.
-        with contextlib.suppress(asyncio.QueueFull):
-            audio.put_nowait(pcm)
-
-    def ring() -> None:
-        nonlocal alarm
-        alarm = None
-        # Nothing is late while nobody waits for it.
-        if not is_awaited or audio.full():
-            return
-        if pcm := clock.silence(loop.time()):
-            offer(pcm)
-        else:
-            set_alarm()
-
-    def set_alarm() -> None:
-        nonlocal alarm
-        if alarm is not None and alarm.when() > clock.due:
-            alarm.cancel()
-            alarm = None
-        alarm = alarm or loop.call_at(clock.due, ring)
-
-    listening = asyncio.create_task(_listen(speech, audio, clock))
-    listening.add_done_callback(lambda _: offer(b""))
-    try:
-        while not (listening.done() and audio.empty()):
-            set_alarm()
-            is_awaited = True
-            pcm = await audio.get()
-            is_awaited = False
-            if pcm:
-                yield pcm
-                clock.gave(len(pcm), loop.time())
-        listening.result()
-    finally:
-        if alarm is not None:
-            alarm.cancel()
-        listening.cancel()
-        await asyncio.wait((listening,))
-        if not listening.cancelled():
-            # It has been raised above, unless nobody hears it any more.
-            listening.exception()
-
-
-class _Clock:
-    """When silence is due: by what has come, and what a player has of it."""
-
-    def __init__(self, silence: Silence, due: float) -> None:
-        self._silence = silence
-        self._played_until = self._given_at = -math.inf
+        self._interval_s = interval_s
+        self._bytes_per_s = 2 * rate
+        self._is_pending = is_pending
+        self._metrics = metrics
+        self._began_at = clock.now() if began_at is None else began_at
+        self._given_at: float | None = None
+        """When the listener had taken the last speech or silence."""
+        self._played_until = 0.0
+        """When a player in real time has played all of it."""
         self._is_flushed = True
-        self.heard_at: float | None = None
-        """When speech came last."""
-        self.due = due
+        """Whether no encoder holds back the end of the speech."""
+        self._flush_at = 0.0
+        """When it is flushed otherwise, if nothing is on its way."""
 
-    def gave(self, size: int, now: float) -> None:
-        """So many bytes of speech or silence have been given."""
-        self._given_at = now
-        self._played_until = max(self._played_until, now) + size / 2 / self._silence.rate
-        self.due = now + self._silence.every
-        if not self._is_flushed:
-            end = self._played_until - FLUSH_BEFORE_END_S
-            self.due = min(self.due, max(now + FLUSH_AFTER_S, end))
+    def deadline(self) -> float:
+        """When ``silence`` is to be asked, if nothing is given until then."""
+        now = clock.now()
+        if (piece_at := self._piece_at()) is None:
+            return now + LEAD_S
+        if self._is_flushed:
+            return piece_at
+        # Audio may still be on its way then: it is checked again a little later.
+        return min(piece_at, self._flush_at if self._flush_at > now else now + FLUSH_AFTER_S)
 
-    def heard(self, now: float) -> None:
-        """Speech has come."""
-        self.heard_at = now
-        self._is_flushed = False
+    def silence(self) -> bytes:
+        """The silence that is due now; empty if there is none."""
+        now = clock.now()
+        if not self._is_flushed and now >= self._flush_at and not self._is_pending():
+            return self.flush
+        piece_at = self._piece_at()
+        return self.piece if piece_at is not None and now >= piece_at else b""
 
-    def silence(self, now: float) -> bytes:
-        """The silence that is to be given now; else ``due`` is set to when that may be."""
-        if self.due > now:
-            return b""
-        if self.heard_at is None:
-            began = self._silence.text_began()
-            if began is None or now < began + LEAD_S:
-                self.due = (now if began is None else began) + LEAD_S
-                return b""
-            return self._silence.piece
-        if not self._is_flushed and not self._silence.is_pending():
-            self._is_flushed = True
-            return self._silence.flush
-        piece_at = self._given_at + self._silence.every
-        if now >= piece_at:
-            return self._silence.piece
-        self.due = min(now + FLUSH_AFTER_S, piece_at)
-        return b""
+    def on_given(self, pcm: bytes, *, is_speech: bool) -> None:
+        """Speech, or silence, has been taken by the listener."""
+        now = self._given_at = clock.now()
+        self._played_until = max(self._played_until, now) + len(pcm) / self._bytes_per_s
+        self._flush_at = max(now + FLUSH_AFTER_S, self._played_until - FLUSH_BEFORE_END_S)
+        if is_speech or pcm is self.flush:
+            self._is_flushed = not is_speech
+
+    def _piece_at(self) -> float | None:
+        """When a piece is due; None before there is any text."""
+        if self._given_at is not None:
+            return self._given_at + self._interval_s
+        began = self._metrics.text_began
+        return None if began is None else max(began, self._began_at) + LEAD_S
 
 
-async def _listen(
-    speech: AsyncGenerator[bytes], audio: asyncio.Queue[bytes], clock: _Clock
-) -> None:
-    loop = asyncio.get_running_loop()
-    async with contextlib.aclosing(speech):
-        async for pcm in speech:
-            clock.heard(loop.time())
-            await audio.put(pcm)
+@cache
+def _silence(samples: int) -> bytes:
+    """Silence that all replies share."""
+    return bytes(2 * samples)

@@ -1,22 +1,23 @@
-"""An attempt by websocket: one session for the text that is written and not yet spoken."""
+"""Live attempt: one session on a websocket, watched by timers."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
+from .. import clock
 from ..api.live_protocol import Audio, Finish, LiveSession, SessionState
 from ..connections.pool import ConnectionPool, LiveConnection
 from ..cpu_turns import cpu_turn
 from ..errors import BrokenStreamError, FishConnectionError, FishError, NoAudioError
 from ..settings import SpeechSettings
 from ..text.alignment import words
-from .flush_scheduler import FlushScheduler
+from .attempt import Attempt
 from .resume import SpokenTextTracker
-from .text_chunks import ReplyText, TextChunks
+from .text_chunks import ReplyText
 
 __all__ = ["LiveAttempt"]
 
@@ -48,113 +49,101 @@ MIN_SPOKEN_SHARE: Final = 0.5
 # Seconds that Fish then has to finish it: nothing is left to say.
 PARK_TIMEOUT_S: Final = 5.0
 
-# Seconds between two looks at the clock while nothing comes.
+# Seconds between two checks of the watchdog.
 WATCHDOG_INTERVAL_S: Final = 0.25
 
 
-class LiveAttempt:
-    """Speaks what is written and not yet skipped, in one session."""
+class LiveAttempt(Attempt):
+    """One session on a websocket."""
 
     def __init__(
         self, pool: ConnectionPool, reply_text: ReplyText, settings: SpeechSettings
     ) -> None:
-        self.heard = False
-        """Whether there has been any audio."""
-        self.late: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done when an answer should have come and has not: a second attempt may be sooner."""
+        super().__init__(pool, reply_text, settings)
+        self.on_late: Callable[[], None] | None = None
+        """Is called, once, when it has not been heard in time: another attempt may be sooner."""
         self.is_dead = False
         """Whether its connection does not even answer a ping."""
-        self.sent = 0
-        """Characters of the text that were sent."""
         self._unheard = ""
         """What was sent before the first audio."""
-        self._pool = pool
-        self._reply_text = reply_text
-        self._settings = settings
-        self._scheduler = FlushScheduler(settings.speed)
-        self._chunks = TextChunks(reply_text, self._scheduler)
-        self._progress = SpokenTextTracker(settings.sample_rate)
-        self._unanswered = False
-        """Whether there are words that were sent after the last audio that came."""
-        self._answer_limit = ANSWER_TIMEOUT_S
-        self._waiting = False
+        self._tracker = SpokenTextTracker(settings.sample_rate)
+        self._sent_since_audio = False
+        """Whether words were sent after the last audio that came."""
+        self._answer_timeout_s = ANSWER_TIMEOUT_S
+        self._is_receiving = False
         """Whether all that Fish has said so far has been taken: only then can it be silent."""
         self._late_timer: asyncio.TimerHandle | None = None
-        self._looking: asyncio.TimerHandle | None = None
-        self._given_up: BrokenStreamError | None = None
+        self._pong_timer: asyncio.TimerHandle | None = None
+        self._watchdog_timer: asyncio.TimerHandle | None = None
+        self._watchdog_error: BrokenStreamError | None = None
         self._parked = False
         """Whether the session is finished since the text does not go on."""
-        self._stopped = False
-        """Whether no more text is sent, though there may be more."""
         self._session: LiveSession | None = None
         self._connection: LiveConnection | None = None
-        self._began = float("-inf")
-        self._owed_since: float | None = None
+        self._began_at = self._last_frame = self._last_audio = float("-inf")
+        self._awaiting_since: float | None = None
         """Since when Fish has had something to say, or to finish, and has said nothing."""
-        self._last_frame = float("-inf")
-        self._last_audio = float("-inf")
-        self._given_at = _now()
+        self._yielded_at = 0.0
+        """When the last audio was given."""
 
     @property
     def pending(self) -> bool:
-        """Whether Fish has been sent words that it has not spoken yet, as far as can be known."""
-        return self._unanswered or not self._scheduler.is_spoken(_now())
+        """Whether words were sent that have not been spoken yet, as far as can be known."""
+        return self._sent_since_audio or not self._scheduler.is_spoken(clock.now())
 
     @property
     def idle_since(self) -> float | None:
-        """Since when Fish has had nothing to speak; None while it has, or takes its time."""
-        is_spoken = self.heard and not self._unanswered
-        if not self._waiting or not (is_spoken or not self.sent):
+        """The loop's time since which there has been nothing to speak; None while there is."""
+        is_spoken = self.heard and not self._sent_since_audio
+        if not self._is_receiving or not (is_spoken or not self.sent):
             return None
-        return max(self._began, self._last_audio)
+        return max(self._began_at, self._last_audio)
 
     @property
     def is_ending(self) -> bool:
         """Whether no more text will be sent."""
         is_sent = self._session is not None and self._session.state is SessionState.STOPPED
-        return self._stopped or is_sent
+        return self._is_stopped or is_sent
 
     def stop(self) -> None:
         """Send no more text. ``audio`` ends when what was sent is spoken."""
-        self._stopped = True
-        self._chunks.stop()
-        if not self.sent and self._connection is not None:
+        super().stop()
+        if not self.sent:
             # It is not known how Fish answers a session without text.
+            self.abort()
+
+    def another(self) -> LiveAttempt:
+        """Another attempt at the same text."""
+        return LiveAttempt(self._pool, self._reply_text, self._settings)
+
+    def abort(self) -> None:
+        """Cut the connection, if there is one: ``audio`` ends with an error."""
+        if self._connection is not None:
             self._connection.abort()
 
-    async def due(self) -> bool:
-        """Wait until there is something to send; false if the text ends without it."""
-        return await self._chunks.due()
-
     async def audio(self, until: float | None) -> AsyncGenerator[bytes]:
-        """Send the text and give the audio, both as they come.
-
-        It ends when all of the text is spoken, or what was sent of it after ``stop``, or all that
-        there is of one that pauses for PARK_AFTER_S. Raises FishError, also when it is not heard by
-        the loop's time ``until``.
-        """
+        """Send the text and give the audio, both as they come."""
         # A connection that is not there in time is late, too.
-        self._late_timer = asyncio.get_running_loop().call_later(LATE_S, self._be_late)
+        self._late_timer = asyncio.get_running_loop().call_later(LATE_S, self._mark_late)
         async with contextlib.AsyncExitStack() as stack:
-            stack.callback(self._late_timer.cancel)
-            lent = self._pool.acquire(self._settings.backend, until)
-            connection = await stack.enter_async_context(lent)
+            stack.callback(self._cancel_timers)
+            acquiring = self._pool.acquire(self._settings.backend, until)
+            connection = await stack.enter_async_context(acquiring)
             if until is not None:
-                self._answer_limit = min(ANSWER_TIMEOUT_S, until - _now())
-            self._connection, self._began = connection, _now()
+                self._answer_timeout_s = min(ANSWER_TIMEOUT_S, until - clock.now())
+            self._connection, self._began_at = connection, clock.now()
             session = self._session = connection.begin()
             session.secret = self._pool.endpoint.api_key
-            tasks = (
-                asyncio.create_task(self._send(connection, session)),
-                asyncio.create_task(self._check_connection(connection)),
-            )
-            self._look_again(connection, session)
+            sending = asyncio.create_task(self._send(connection, session))
+            # Its error is raised where it ends the connection, unless nobody listens any more.
+            sending.add_done_callback(lambda task: task.cancelled() or task.exception())
+            self._start_watchdog(connection, session)
             try:
                 while True:
-                    message = await self._receive(connection, session, tasks[0])
+                    message = await self._receive(connection, session, sending)
                     if message.pcm:
                         yield message.pcm
-                        self._scheduler.taken(_now())
+                        self._scheduler.on_consumed(clock.now())
                     if isinstance(message, Finish):
                         break
                 self._check_finish()
@@ -162,24 +151,20 @@ class LiveAttempt:
                 error.hide(session.secret)
                 if not self.heard:
                     self._reply_text.fail(error, self._unheard)
-                is_spoken = self._parked and not self._unanswered and not self._is_cut_off()
-                if not is_spoken and not (self._stopped and not self.sent):
+                is_spoken = self._parked and not self._sent_since_audio and not self._is_cut_off()
+                if not is_spoken and not (self._is_stopped and not self.sent):
                     raise
                 # All that was sent had been spoken long before.
                 _LOGGER.debug("A session that was over did not finish: %s", error)
             finally:
-                self._progress.whole = session.whole
-                if self._looking is not None:
-                    self._looking.cancel()
-                await _end(tasks)
-
-    def close(self) -> None:
-        """Wait for no more text."""
-        self._chunks.close()
+                self._tracker.whole = session.whole
+                self._cancel_timers()
+                sending.cancel()
+                await asyncio.wait((sending,))
 
     def spoken(self) -> int | None:
         """How many characters were spoken, with nothing heard of the others; None: not known."""
-        return self._progress.spoken() if self.heard else 0
+        return self._tracker.spoken() if self.heard else 0
 
     @property
     def _name(self) -> str:
@@ -189,162 +174,144 @@ class LiveAttempt:
         self, connection: LiveConnection, session: LiveSession, sending: asyncio.Task[None]
     ) -> Audio | Finish:
         """The next message."""
-        if self._owed_since is not None:
+        if self._awaiting_since is not None:
             # The time that a listener takes is not Fish's.
-            self._owed_since += _now() - self._given_at
+            self._awaiting_since += clock.now() - self._yielded_at
         while True:
             try:
-                self._waiting = True
+                self._is_receiving = True
                 frame = await connection.receive()
             except FishConnectionError:
-                # Where Fish was given up, or the sender failed, that is why the connection ended.
-                if self._given_up is not None:
-                    raise self._given_up from None
+                # The watchdog, or a failure of the sender, has ended the connection.
+                if self._watchdog_error is not None:
+                    raise self._watchdog_error from None
                 if sending.done():
                     sending.result()
                 raise
             finally:
-                self._waiting = False
-            self._last_frame = _now()
+                self._is_receiving = False
+            self._last_frame = clock.now()
             message = session.receive(frame)
             if isinstance(message, Audio):
-                self._progress.listen(message)
+                self._tracker.on_audio(message)
             if message is not None and message.pcm:
                 seconds = len(message.pcm) / 2 / self._settings.sample_rate
                 connection.hear(seconds)
-                self._owed_since = self._owe(session, seconds)
-                self._hear(seconds)
+                self._on_audio(session, seconds)
             if message is not None:
-                self._given_at = _now()
+                self._yielded_at = clock.now()
                 return message
             await cpu_turn()
 
-    def _owe(self, session: LiveSession, seconds: float) -> float | None:
-        """Since when Fish counts as silent, as audio has come; None if it has nothing more to say.
-
-        Only audio counts, and only so far: a byte now and then does not hold a session for ever.
-        """
-        now = _now()
+    def _on_audio(self, session: LiveSession, seconds: float) -> None:
+        now = self._last_audio = clock.now()
+        # Only audio counts, and only so far: a byte now and then does not hold a session for ever.
         if session.state is not SessionState.STOPPED:
-            return None
-        if self._owed_since is None or not self.heard:
-            return now
-        return min(now, self._owed_since + seconds * SILENCE_TIMEOUT_S)
-
-    def _hear(self, seconds: float) -> None:
-        may_send = self._scheduler.heard(seconds, _now())
-        self._reply_text.metrics.hear(seconds)
-        self._unanswered = False
-        self._last_audio = _now()
-        if not self.heard:
-            self.heard = True
-            if self._late_timer is not None:
-                self._late_timer.cancel()
-        if may_send:
+            self._awaiting_since = None
+        elif self._awaiting_since is None or not self.heard:
+            self._awaiting_since = now
+        else:
+            self._awaiting_since = min(now, self._awaiting_since + seconds * SILENCE_TIMEOUT_S)
+        self._sent_since_audio = False
+        if not self.heard and self._late_timer is not None:
+            self._late_timer.cancel()
+        self.heard = True
+        if self._scheduler.on_audio(seconds, now):
             self._chunks.wake()
 
-    async def _check_connection(self, connection: LiveConnection) -> None:
-        """Find out whether the connection has died unseen, with all others of its age."""
-        began = _now()
-        try:
-            async with asyncio.timeout(PONG_TIMEOUT_S):
-                await connection.ping()
-        except FishConnectionError:
-            return
-        except TimeoutError:
-            if self._last_frame < began and self._pool.pings_answered:
-                _LOGGER.debug("A connection does not answer: another one is opened beside it")
-                self._pool.evict(opened_before=began)
-                self.is_dead = True
-                self._be_late()
+    def _mark_late(self) -> None:
+        if self.on_late is not None:
+            on_late, self.on_late = self.on_late, None
+            on_late()
 
-    def _look_again(self, connection: LiveConnection, session: LiveSession) -> None:
+    def _check_pong(self, pong: asyncio.Future[float]) -> None:
+        """Find out whether the connection has died unseen, with all others of its age."""
+        self._pong_timer = timer = asyncio.get_running_loop().call_later(
+            PONG_TIMEOUT_S, self._on_no_pong, clock.now()
+        )
+        pong.add_done_callback(lambda _: timer.cancel())
+
+    def _on_no_pong(self, pinged_at: float) -> None:
+        if self._last_frame < pinged_at and self._pool.pings_answered:
+            _LOGGER.debug("A connection does not answer: another one is opened beside it")
+            self._pool.evict(opened_before=pinged_at)
+            self.is_dead = True
+            self._mark_late()
+
+    def _start_watchdog(self, connection: LiveConnection, session: LiveSession) -> None:
         # A timer by itself: a timeout for each frame would cost a tenth of all that is done here.
-        self._looking = asyncio.get_running_loop().call_later(
-            WATCHDOG_INTERVAL_S, self._look, connection, session
+        self._watchdog_timer = asyncio.get_running_loop().call_later(
+            WATCHDOG_INTERVAL_S, self._check_progress, connection, session
         )
 
-    def _look(self, connection: LiveConnection, session: LiveSession) -> None:
-        """Give Fish up if it takes too long: that ends the connection, and so the wait."""
-        now = _now()
-        try:
-            if self._waiting:
-                self._check_timeouts(now)
-        except BrokenStreamError as error:
-            self._given_up = error
+    def _check_progress(self, connection: LiveConnection, session: LiveSession) -> None:
+        """Watchdog: give Fish up if it takes too long. That ends the connection, and the wait."""
+        now = clock.now()
+        if self._is_receiving and (failure := self._overdue(now)):
+            self._watchdog_error = BrokenStreamError(failure)
             connection.abort()
             return
         if session.state is SessionState.OPEN and self._is_over(now):
             self._parked = True
             self.stop()
-        self._look_again(connection, session)
+        self._start_watchdog(connection, session)
+
+    def _cancel_timers(self) -> None:
+        for timer in (self._late_timer, self._pong_timer, self._watchdog_timer):
+            if timer is not None:
+                timer.cancel()
 
     def _is_cut_off(self) -> bool:
         """Whether it is known, or most likely, that not all was spoken before it fell silent."""
-        return self._progress.left() or self._scheduler.spoken_share < MIN_SPOKEN_SHARE
-
-    def _be_late(self) -> None:
-        if not self.late.done():
-            self.late.set_result(None)
+        return self._tracker.left() or self._scheduler.spoken_share < MIN_SPOKEN_SHARE
 
     def _is_over(self, now: float) -> bool:
         """Whether everything is spoken, and the text has not gone on for long."""
-        idle_since = self.idle_since
-        if idle_since is None:
+        if (idle_since := self.idle_since) is None:
             return False
         return now - max(self._reply_text.last_text, idle_since) >= PARK_AFTER_S
 
-    def _check_timeouts(self, now: float) -> None:
-        waiting = self._scheduler.waiting(now)
-        if waiting and waiting >= self._answer_limit:
-            raise BrokenStreamError(f"{self._name} has not answered for {waiting:.0f} s.")
+    def _overdue(self, now: float) -> str:
+        """What is wrong if Fish has taken too long; empty if it has not."""
+        waiting_s = self._scheduler.waiting_s(now)
+        if waiting_s and waiting_s >= self._answer_timeout_s:
+            return f"{self._name} has not answered for {waiting_s:.0f} s."
         limit = PARK_TIMEOUT_S if self._parked else SILENCE_TIMEOUT_S
-        if self._owed_since is not None and now - self._owed_since >= limit:
-            raise BrokenStreamError(f"{self._name} fell silent for {limit:.0f} s.")
+        if self._awaiting_since is not None and now - self._awaiting_since >= limit:
+            return f"{self._name} fell silent for {limit:.0f} s."
+        return ""
 
     def _check_finish(self) -> None:
         """Raise if Fish ended as if all were well, and has certainly not spoken all."""
         if not self.heard:
             raise NoAudioError(f"{self._name} said nothing.")
         # Words that were sent after the last audio cannot have been in it.
-        if self._unanswered or self._progress.left():
+        if self._sent_since_audio or self._tracker.left():
             raise BrokenStreamError(f"{self._name} ended without speaking the last of the text.")
 
     async def _send(self, connection: LiveConnection, session: LiveSession) -> None:
         """Send the text by the schedule. A failure here ends the connection, and so the wait."""
-        opens = True
         try:
             await connection.send(session.start(self._settings.request()))
-            while piece := await self._chunks.next():
-                text, opens = self._reply_text.prefix.open(piece) if opens else piece, False
-                if not self._reply_text.may_send(text, begun=bool(self.sent)):
+            while chunk := await self._chunks.next():
+                is_first = not self.sent
+                text = self._reply_text.request(chunk, opens=is_first, begun=not is_first)
+                if text is None:
                     break
-                self._progress.send(piece)
-                self.sent += len(piece)
-                if words(piece):
-                    self._unanswered = True
-                    self._owed_since = self._owed_since or _now()
+                self._tracker.on_sent(chunk)
+                self.sent += len(chunk)
+                if words(chunk):
+                    self._sent_since_audio = True
+                    self._awaiting_since = self._awaiting_since or clock.now()
                 if not self.heard:
                     self._unheard += text
                 await connection.send(session.text(text))
-                if not piece.isspace():
+                if not chunk.isspace():
                     await connection.send(session.flush())
-            self._owed_since = self._owed_since or _now()
+                if is_first:
+                    self._check_pong(await connection.send_ping())
+            self._awaiting_since = self._awaiting_since or clock.now()
             await connection.send(session.stop())
         except Exception:
             connection.abort()
             raise
-
-
-async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
-    """Cancel tasks and wait for them; what they raised was met elsewhere, if it was."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
-    for task in tasks:
-        if not task.cancelled():
-            task.exception()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -4,44 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
-from typing import Final, Protocol
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from ..connections.limiter import MAX_IDLE_S, ConcurrencyLimiter, SlotRequest
+from .attempt import Attempt
 from .read_ahead import ENOUGH_IN_HAND_S, ReadAhead
 
 __all__ = ["preemptible"]
 
-# Seconds between two checks whether a session is wanted.
+# Seconds between two checks whether another reply needs the slot.
 CHECK_S: Final = 0.25
-
-
-class Attempt(Protocol):
-    """What speaks in the session."""
-
-    @property
-    def sent(self) -> int:
-        """Characters of the text that were sent."""
-
-    @property
-    def idle_since(self) -> float | None:
-        """Since when there has been nothing to speak, by the loop's clock; None while there is."""
-
-    @property
-    def is_ending(self) -> bool:
-        """Whether no more text will be sent in this session."""
-
-    def stop(self) -> None:
-        """Send no more text. The session ends when what was sent is spoken."""
 
 
 @contextlib.contextmanager
 def preemptible(
-    limiter: ConcurrencyLimiter, request: SlotRequest, attempt: Attempt, audio: ReadAhead
+    limiter: ConcurrencyLimiter,
+    request: SlotRequest,
+    current: Callable[[], Attempt],
+    audio: ReadAhead,
 ) -> Iterator[None]:
-    """End the session of ``request`` when the limiter wants it back.
+    """End the session of ``request`` when the limiter wants its slot back.
 
-    ``attempt`` speaks in it, into ``audio``.
+    ``current`` gives the attempt that speaks in it, into ``audio``.
     """
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle
@@ -49,13 +34,14 @@ def preemptible(
     def check() -> None:
         nonlocal timer
         timer = loop.call_later(CHECK_S, check)
+        attempt = current()
         request.is_ending = attempt.is_ending
         if request.is_ending:
             return
         idle_s = 0.0 if attempt.idle_since is None else loop.time() - attempt.idle_since
         is_idle = idle_s >= MAX_IDLE_S
         has_enough = audio.in_hand_s >= ENOUGH_IN_HAND_S
-        # A session that is not idle speaks at least one piece.
+        # A session that is not idle speaks at least one chunk.
         if (is_idle or attempt.sent) and limiter.is_wanted(request, is_spare=is_idle or has_enough):
             request.is_ending, request.is_preempted = True, not is_idle
             attempt.stop()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, Final
 
+from .. import clock
 from ..errors import SlowListenerError
+from .keepalive import KeepAlive
 from .text_chunks import wait
 
-__all__ = ["ReadAhead", "ReadAheads"]
+__all__ = ["ReadAhead", "ReadAheads", "read_ahead"]
 
 # Seconds of audio that a listener can have in hand before its session serves another reply; the
-# session then speaks what it was sent, 30 s (`MAX_AHEAD_S`) and a piece of 18 s
+# session then speaks what it was sent, 30 s (`MAX_AHEAD_S`) and a chunk of 18 s
 # (`MAX_CHUNK_S`) at most, as expected.
 ENOUGH_IN_HAND_S: Final = 15.0
 MAX_IN_HAND_S: Final = ENOUGH_IN_HAND_S + 60.0
@@ -65,7 +67,7 @@ class ReadAhead:
         self._written_s = self._taken_s = 0.0
         """Seconds of audio that came, and that the listener has taken."""
         self._played_s = 0.0
-        self._played_at = _now()
+        self._played_at = clock.now()
         """Seconds that a player in real time has played by the loop's time after it."""
         self._is_hurried = is_hurried
         self._audio: deque[bytes] = deque()
@@ -77,7 +79,7 @@ class ReadAhead:
 
     def late_s(self) -> float:
         """Return the seconds by which the listener is behind a player in real time."""
-        now = _now()
+        now = clock.now()
         self._played_s = min(self._written_s, self._played_s + now - self._played_at)
         self._played_at = now
         return self._played_s - self._taken_s
@@ -87,10 +89,10 @@ class ReadAhead:
         """Seconds of audio in it."""
         return self.size / self._bytes_per_s
 
-    async def write(self, pcm: bytes, *, ends: bool) -> None:
+    async def write(self, pcm: bytes, *, is_ending: bool) -> None:
         """Add audio, and wait for room for more. Raises SlowListenerError.
 
-        ``ends`` is whether its session has only to speak what it was sent.
+        ``is_ending`` is whether its session has only to speak what it was sent.
         """
         self._check()
         self._audio.append(pcm)
@@ -99,14 +101,14 @@ class ReadAhead:
         self.late_s()
         self._written_s += len(pcm) / self._bytes_per_s
         self._written.set()
-        max_s = MAX_IN_HAND_S if ends else ENOUGH_IN_HAND_S
+        max_s = MAX_IN_HAND_S if is_ending else ENOUGH_IN_HAND_S
         while len(self._audio) > 1:
             if self._is_hurried():
                 if self.in_hand_s <= max_s and not self._all.are_full:
                     break
                 self._all.shrink()
             self._taken.clear()
-            await wait(self._taken, _now() + CHECK_S)
+            await wait(self._taken, clock.now() + CHECK_S)
             self._check()
 
     async def runs_low(self) -> None:
@@ -121,11 +123,16 @@ class ReadAhead:
         self._is_over = True
         self._written.set()
 
-    async def read(self) -> bytes:
-        """The next audio; nothing at the end. Raises SlowListenerError."""
+    async def read(self, until: float | None = None) -> bytes | None:
+        """The next audio; empty at the end, None if there is none by the loop's time ``until``.
+
+        Raises SlowListenerError.
+        """
         while not self._audio and not self._is_over and not self._overflowed:
+            if until is not None and clock.now() >= until:
+                return None
             self._written.clear()
-            await self._written.wait()
+            await wait(self._written, until)
         self._check()
         pcm = self._audio.popleft() if self._audio else b""
         self.size -= len(pcm)
@@ -152,5 +159,34 @@ class ReadAhead:
         self._all.buffers.discard(self)
 
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+async def read_ahead(
+    read_aheads: ReadAheads,
+    rate: int,
+    is_hurried: Callable[[], bool],
+    write: Callable[[ReadAhead], Coroutine[Any, Any, None]],
+    keepalive: KeepAlive | None = None,
+) -> AsyncGenerator[bytes]:
+    """Give the audio that a task writes by ``write``, with the silence of ``keepalive``.
+
+    Raises what ``write`` raises, after the audio before it. Leaving cancels the task, and waits for
+    it.
+    """
+    audio = ReadAhead(read_aheads, rate, is_hurried)
+    writing = asyncio.create_task(write(audio))
+    writing.add_done_callback(lambda _: audio.end())
+    # Its error is raised below, unless nobody listens any more.
+    writing.add_done_callback(lambda task: task.cancelled() or task.exception())
+    try:
+        while (pcm := await audio.read(keepalive.deadline() if keepalive else None)) != b"":
+            is_speech = pcm is not None
+            if pcm is None and keepalive:
+                pcm = keepalive.silence()
+            if pcm:
+                yield pcm
+                if keepalive:
+                    keepalive.on_given(pcm, is_speech=is_speech)
+        writing.result()
+    finally:
+        audio.close()
+        writing.cancel()
+        await asyncio.wait((writing,))

@@ -1,4 +1,4 @@
-"""What of a session's text has certainly been spoken, as the socket with timestamps tells it."""
+"""Spoken-text tracker: what of a session's text was certainly spoken, by its timestamps."""
 
 from __future__ import annotations
 
@@ -125,11 +125,11 @@ class SpokenTextTracker:
         """Whether all audio so far came with its timing."""
         self._told_chars = 0
 
-    def send(self, piece: str) -> None:
+    def on_sent(self, piece: str) -> None:
         """A piece of the text is sent, and flushed."""
         self._pieces.append(piece)
 
-    def listen(self, audio: Audio) -> None:
+    def on_audio(self, audio: Audio) -> None:
         """Audio has come."""
         self._heard += len(audio.pcm) / 2 / self._rate
         timing = audio.timing

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 from typing import Final
 
+from .. import clock
 from ..errors import FishError, LimitError, NoAudioError
 
 __all__ = ["RetryPolicy"]
@@ -29,8 +29,8 @@ MAX_RESUMES: Final = 10
 class RetryPolicy:
     """The tries of one reply, which has to be heard within ``first_audio_timeout_s``, if given.
 
-    Only the time of the tries themselves and the pauses between them count: neither the time in
-    line for a session nor that of text that is not written yet.
+    Only the time of the tries themselves and the delays between them count: neither the time in the
+    queue for a slot nor that of text that is not written yet.
     """
 
     def __init__(self, first_audio_timeout_s: float | None = None) -> None:
@@ -48,7 +48,7 @@ class RetryPolicy:
 
     def begin(self) -> float | None:
         """A try begins. Gives the loop's time until which it has to be heard, if there is one."""
-        self._began = _now()
+        self._began = clock.now()
         return None if self._first_audio_timeout_s is None else self._began + self._left
 
     def on_interruption(self, error: FishError) -> None:
@@ -66,26 +66,22 @@ class RetryPolicy:
         self._first_audio_timeout_s = self._began = None
         self._reset()
 
-    def pause(self, error: FishError) -> float:
+    def next_delay(self, error: FishError) -> float:
         """Seconds to wait before the next try. Raises ``error`` where there is to be none."""
         if self._began is not None:
-            self._left -= _now() - self._began
+            self._left -= clock.now() - self._began
             self._began = None
         if isinstance(error, LimitError) and error.retryable and self._left > 0:
-            # It goes back to its place in line, where it waits.
+            # It goes back into the queue, where it waits.
             return 0.0
         # The first is made immediately: most often a connection had died unseen.
-        pause = self._delay * random.uniform(0.5, 1.5)  # noqa: S311 - so that not all come together
+        delay = self._delay * random.uniform(0.5, 1.5)  # noqa: S311 - so that not all come together
         self._delay = min(2 * self._delay or FIRST_DELAY_S, MAX_DELAY_S)
         # Silence is mostly the voice's fault, but may have been an accident: once.
         passing = error.retryable or (isinstance(error, NoAudioError) and not self._silent)
         self._silent = self._silent or isinstance(error, NoAudioError)
-        self._left -= pause
+        self._left -= delay
         if not passing or self._left < 0:
             raise error
-        _LOGGER.debug("Trying again in %.1f s: %s", pause, error)
-        return pause
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+        _LOGGER.debug("Trying again in %.1f s: %s", delay, error)
+        return delay

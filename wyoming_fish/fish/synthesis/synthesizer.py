@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from ..connections.limiter import RESUME_TIMEOUT_S, SlotRequest
 from ..connections.pool import ConnectionPool
+from ..cpu_turns import steps
 from ..errors import (
     BrokenStreamError,
     FishConnectionError,
@@ -20,11 +22,15 @@ from ..errors import (
 from ..owner import Owner
 from ..reply_metrics import ReplyMetrics, max_audio_s
 from ..settings import Backend, SpeechSettings, VoiceIds
-from ..text.prepared_text import PreparedText, in_steps, runs
-from ..text.request_prefix import RequestPrefix
-from .hedged_attempt import HedgedAttempt
+from ..text.prepared_text import PreparedText, runs
+from ..text.settings import TextSettings
+from ..text.text_buffer import TextBuffer
+from .attempt import Attempt
+from .hedging import hedged
+from .keepalive import KeepAlive
+from .live_attempt import LiveAttempt
 from .preemption import preemptible
-from .read_ahead import ReadAhead, ReadAheads
+from .read_ahead import ReadAhead, ReadAheads, read_ahead
 from .rest_attempt import RestAttempt
 from .retry_policy import RetryPolicy
 from .text_chunks import ReplyText
@@ -54,62 +60,64 @@ class Synthesizer:
         self._metrics = metrics
         self._spend = spend
         self._owner = owner
-        self._attempt: HedgedAttempt | RestAttempt | None = None
+        self._attempt: Attempt | None = None
         """The one that is under way."""
 
-    def is_pending(self) -> bool:
-        """Whether audio is on its way, or nothing more will come."""
-        complete = self._metrics.text_ended is not None
-        return complete or (self._attempt is not None and self._attempt.pending)
-
-    async def audio(
-        self, prepared: PreparedText, voice: Callable[[str], VoiceIds]
+    def audio(
+        self,
+        text: TextBuffer,
+        text_settings: TextSettings,
+        voice: Callable[[str], VoiceIds],
+        *,
+        ssml: bool = False,
+        keepalive_s: float | None = None,
     ) -> AsyncGenerator[bytes]:
-        """The speech of a text; of an SSML document, which has none, that of its parts."""
+        """The speech of a text; of an SSML document, that of its parts.
+
+        While replies wait for a slot, it is made ahead of the listener.
+        """
+        limiter, rate = self._pool.limiter, self._settings.sample_rate
+
+        def is_pending() -> bool:
+            # After the end of the text, nothing waits for what an encoder holds.
+            return text.is_complete or (self._attempt is not None and self._attempt.pending)
+
+        keepalive = KeepAlive(keepalive_s, rate, is_pending, self._metrics) if keepalive_s else None
+        return read_ahead(
+            self._read_aheads,
+            rate,
+            lambda: limiter.waiting > 0,
+            partial(self._speak_all, text, text_settings, voice, ssml),
+            keepalive,
+        )
+
+    async def _speak_all(
+        self,
+        source: TextBuffer,
+        text_settings: TextSettings,
+        voice: Callable[[str], VoiceIds],
+        ssml: bool,
+        audio: ReadAhead,
+    ) -> None:
         settings = self._settings
-        reply_text = self._reply_text(prepared.text(), prepared.prefix(settings.voice))
-        async with contextlib.aclosing(self._speech(reply_text, settings)) as speech:
-            async for pcm in speech:
-                yield pcm
+        prepared = PreparedText(source, settings.backend, text_settings, ssml=ssml)
+
+        def reply_text(text: Iterator[str | None], voice: VoiceIds) -> ReplyText:
+            return ReplyText(source, text, self._metrics, prepared.prefix(voice), self._spend)
+
+        await self._speak(audio, reply_text(prepared.steps(), settings.voice), settings)
         for chosen, text in runs(prepared.parts, settings, voice):
-            heard = False
+            before_s = self._metrics.audio
             # A voice that Fish does not know loses nothing of the text.
             for voice_ids in (chosen.voice, settings.voice):
                 run = replace(chosen, voice=voice_ids)
-                reply_text = self._reply_text(in_steps(text), prepared.prefix(voice_ids))
                 try:
-                    async with contextlib.aclosing(self._speech(reply_text, run)) as speech:
-                        async for pcm in speech:
-                            heard = True
-                            yield pcm
+                    await self._speak(audio, reply_text(iter(steps(text)), voice_ids), run)
                     break
                 except VoiceNotFoundError as error:
-                    if heard or voice_ids == settings.voice:
+                    if self._metrics.audio > before_s or voice_ids == settings.voice:
                         raise
                     _LOGGER.warning("Using the default voice, since SSML names another: %s", error)
-
-    def _reply_text(self, text: AsyncIterable[str], prefix: RequestPrefix) -> ReplyText:
-        return ReplyText(text, self._metrics, prefix, self._spend)
-
-    async def _speech(
-        self, reply_text: ReplyText, settings: SpeechSettings
-    ) -> AsyncGenerator[bytes]:
-        """The speech of one text. While replies wait in line, it is read ahead of the listener."""
-        limiter = self._pool.limiter
-        audio = ReadAhead(self._read_aheads, settings.sample_rate, lambda: limiter.waiting > 0)
-        speaking = asyncio.create_task(self._speak(audio, reply_text, settings))
-        speaking.add_done_callback(lambda _: audio.end())
-        try:
-            while pcm := await audio.read():
-                yield pcm
-            speaking.result()
-        finally:
-            audio.close()
-            speaking.cancel()
-            await asyncio.wait((speaking,))
-            if not speaking.cancelled():
-                # It has been raised above, unless nobody listens any more.
-                speaking.exception()
 
     async def _speak(
         self, audio: ReadAhead, reply_text: ReplyText, settings: SpeechSettings
@@ -121,69 +129,75 @@ class Synthesizer:
         retries = RetryPolicy(first_audio_timeout_s)
         request = SlotRequest(self._owner, RESUME_TIMEOUT_S if heard else first_audio_timeout_s)
         self._pool.prewarm(settings.backend)
-        try:
-            while await reply_text.begins():
-                attempt_class = RestAttempt if self._pool.breaker.use_rest else HedgedAttempt
-                attempt = self._attempt = attempt_class(self._pool, reply_text, settings)
-                try:
-                    await self._session(audio, attempt, settings.backend, retries, request)
-                    reply_text.skip(attempt.sent)
-                    if attempt.heard:
-                        heard = True
-                        retries.on_audio()
-                        request.renew()
-                    # Until then others need a session more.
-                    await audio.runs_low()
-                except FishError as error:
-                    heard = heard or attempt.heard
-                    error.is_cloud = self._pool.endpoint.is_cloud
-                    error.hide(self._pool.endpoint.api_key)
-                    failure = _broken(error) if heard else error
-                    spoken = attempt.spoken()
-                    if spoken is None:
-                        raise failure from error
-                    reply_text.skip(spoken)
-                    if attempt.heard:
-                        retries.on_interruption(failure)
-                        request = SlotRequest(self._owner, RESUME_TIMEOUT_S)
-                    pause = retries.pause(failure)
-                    self._metrics.retries.append(failure.code)
-                    await asyncio.sleep(pause)
-        finally:
-            await reply_text.close()
+        while await reply_text.begins():
+            attempt_class = RestAttempt if self._pool.breaker.use_rest else LiveAttempt
+            self._attempt = attempt_class(self._pool, reply_text, settings)
+            try:
+                await self._session(audio, self._attempt, settings.backend, retries, request)
+                reply_text.skip(self._attempt.sent)
+                if self._attempt.heard:
+                    heard = True
+                    retries.on_audio()
+                    request.renew()
+                # Until then others need a slot more.
+                await audio.runs_low()
+            except FishError as error:
+                heard = heard or self._attempt.heard
+                error.is_cloud = self._pool.endpoint.is_cloud
+                error.hide(self._pool.endpoint.api_key)
+                failure = _broken(error) if heard else error
+                spoken = self._attempt.spoken()
+                if spoken is None:
+                    raise failure from error
+                reply_text.skip(spoken)
+                if self._attempt.heard:
+                    retries.on_interruption(failure)
+                    request = SlotRequest(self._owner, RESUME_TIMEOUT_S)
+                delay = retries.next_delay(failure)
+                self._metrics.retries.append(failure.code)
+                await asyncio.sleep(delay)
 
     async def _session(
         self,
         audio: ReadAhead,
-        attempt: HedgedAttempt | RestAttempt,
+        first: Attempt,
         backend: Backend,
         retries: RetryPolicy,
         request: SlotRequest,
     ) -> None:
         """Speak one attempt into ``audio``, from the moment there is something to send."""
-        limiter = self._pool.limiter
+        limiter, attempt = self._pool.limiter, first
+
+        def use(second: Attempt) -> None:
+            nonlocal attempt
+            self._attempt = attempt = second
+
         async with contextlib.AsyncExitStack() as stack:
-            stack.callback(attempt.close)
+            stack.callback(first.close)
             with self._pool.expect(backend):
-                if not await attempt.due():
+                if not await first.due():
                     return
                 self._spend(0)
                 await stack.enter_async_context(limiter.acquire(request))
-            stack.enter_context(preemptible(limiter, request, attempt, audio))
-            speech = await stack.enter_async_context(
-                contextlib.aclosing(attempt.audio(retries.begin()))
-            )
+            stack.enter_context(preemptible(limiter, request, lambda: attempt, audio))
+            until = retries.begin()
+            if isinstance(first, LiveAttempt):
+                speech = hedged(first, until, limiter, use)
+            else:
+                speech = first.audio(until)
+            await stack.enter_async_context(contextlib.aclosing(speech))
             is_accepted = False
             async for pcm in speech:
                 if not is_accepted:
                     is_accepted = True
                     limiter.on_accepted()
+                self._metrics.hear(len(pcm) / 2 / self._settings.sample_rate)
                 if self._metrics.audio > max_audio_s(self._metrics.billed):
                     raise TooMuchAudioError(
                         f"The server sent {self._metrics.audio:.0f} s of audio, far more than the "
                         "text can become."
                     )
-                await audio.write(pcm, ends=attempt.is_ending)
+                await audio.write(pcm, is_ending=attempt.is_ending)
 
 
 def _broken(error: FishError) -> FishError:

@@ -1,11 +1,12 @@
-"""The text of one reply, while it is being written."""
+"""The text of one reply while it is being written, and the chunks in which it is sent."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
+from .. import clock
 from ..cpu_turns import cpu_turn
 from ..errors import FishError, TextTimeoutError
 from ..reply_metrics import ReplyMetrics, size_of
@@ -13,135 +14,147 @@ from ..text.request_prefix import RequestPrefix
 from ..text.text_buffer import TextBuffer
 from .flush_scheduler import FlushScheduler
 
-__all__ = ["ReplyText", "TextChunks", "without_limit"]
+__all__ = ["ReplyText", "TextChunks", "has_words", "wait", "without_limit"]
 
 # Seconds without new text, and with nothing left to say, after which a reply ends. An agent may use
 # its tools for minutes; Home Assistant never ends the text of a pipeline that it cancels.
 TEXT_TIMEOUT_S: Final = 300.0
-
-
-def without_limit(characters: int) -> None:
-    """Let any number of ``characters`` be sent: what ``speak`` has for ``spend`` by default."""
-
 
 # Seconds that a wait for a time lasts at least: a loop that waits until a time which rounding keeps
 # just ahead of the clock would not end.
 MIN_WAIT_S: Final = 0.001
 
 
-class ReplyText:
-    """What has been written so far and not been skipped; it can be read as often as needed.
+def without_limit(characters: int) -> None:
+    """Let any number of ``characters`` be sent: what ``speak`` has for ``spend`` by default."""
 
-    ``metrics`` is told of it, and ``prefix`` of what was spoken. ``spend`` is what ``speak`` has.
+
+class ReplyText:
+    """What is to be said of ``source``, as far as it is written, and how much of that was said.
+
+    ``steps`` prepare the text, one step at a time, in the task that waits for it: they give what is
+    to be said, and None when the source has nothing more yet. ``metrics`` is told of the text,
+    ``prefix`` of what was spoken; ``spend`` is what ``speak`` has.
     """
 
     def __init__(
         self,
-        text: AsyncIterable[str],
+        source: TextBuffer,
+        steps: Iterator[str | None],
         metrics: ReplyMetrics,
         prefix: RequestPrefix | None = None,
         spend: Callable[[int], None] = without_limit,
     ) -> None:
-        self.metrics = metrics
-        self.prefix = prefix or RequestPrefix()
-        self._spend = spend
-        self.text = TextBuffer()
-        self.last_text = _now()
+        self.buffer = TextBuffer(source.readers)
+        """What has been prepared; its readers are those of the source."""
+        self.skipped = 0
+        """Characters of it that have been spoken."""
+        self.last_text = clock.now()
         """When the last of it came, or reading began."""
-        self.readers: set[asyncio.Event] = set()
-        """Set when more of it comes, and at the end."""
-        self._reading = asyncio.create_task(self._read(text))
-        self._reading.add_done_callback(lambda _: self._wake_readers())
+        self._source = source
+        self._steps = steps
+        self._ahead: str | None = None
+        """The step that follows, once there is one."""
+        self._metrics = metrics
+        self._prefix = prefix or RequestPrefix()
+        self._spend = spend
 
-    async def _read(self, text: AsyncIterable[str]) -> None:
-        async for part in text:
-            if part:
-                self.metrics.write()
-                self.text.write(part)
-                self.last_text = _now()
-                self._wake_readers()
-        self.metrics.complete()
-
-    def _wake_readers(self) -> None:
-        for reader in self.readers:
-            reader.set()
+    async def prepare(self) -> bool:
+        """Prepare one step, in this task's turn to compute; tell whether there is another."""
+        await cpu_turn()
+        if self.buffer.is_complete:
+            return False
+        try:
+            text = next(self._steps) if self._ahead is None else self._ahead
+            if text:
+                self._metrics.write()
+                self.last_text = clock.now()
+                self.buffer.write(text)
+            # It is one step ahead, so that each word wakes its reader only once.
+            self._ahead = None if text is None else next(self._steps)
+        except StopIteration:
+            self._metrics.complete()
+            self.buffer.end(self._source.error)
+            return False
+        return self._ahead is not None
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether there is no more to come. Raises what the text itself raised."""
-        if self._reading.done():
-            self._reading.result()
-            return True
-        return False
+        if self.buffer.error is not None:
+            raise self.buffer.error
+        return self.buffer.is_complete
 
     async def begins(self) -> bool:
         """Whether there is anything left to say; returns as soon as that is known.
 
         Raises TextTimeoutError.
         """
-        seen, began = 0, _now()
+        seen, began = self.skipped, clock.now()
         changed = asyncio.Event()
-        self.readers.add(changed)
+        self.buffer.readers.add(changed)
         try:
             while True:
+                has_more = await self.prepare()
                 changed.clear()
-                complete = self.complete
-                if any(map(has_words, self.text.since(seen))):
+                is_complete = self.is_complete
+                if any(map(has_words, self.buffer.since(seen))):
                     return True
-                if complete:
+                if is_complete:
                     return False
-                seen = self.text.length
-                self.check_timeout(began)
-                await wait(changed, self.times_out(began))
+                seen = self.buffer.length
+                if not has_more:
+                    await self.more(changed, began)
         finally:
-            self.readers.discard(changed)
+            self.buffer.readers.discard(changed)
 
-    def times_out(self, since: float) -> float:
-        """When the reply ends if no text comes; nothing was left to say ``since`` that time."""
-        return max(self.last_text, since) + TEXT_TIMEOUT_S
+    async def more(self, changed: asyncio.Event, since: float, until: float | None = None) -> None:
+        """Wait for ``changed``, or until the loop's time ``until``.
 
-    def check_timeout(self, since: float) -> None:
-        """Raise TextTimeoutError if that time has come."""
-        if _now() >= self.times_out(since):
+        Raises TextTimeoutError if nothing was left to say ``since``, and no text came for too long.
+        """
+        times_out = max(self.last_text, since) + TEXT_TIMEOUT_S
+        if clock.now() >= times_out:
             raise TextTimeoutError(
                 f"The text of the reply did not go on for {TEXT_TIMEOUT_S:.0f} s."
             )
+        await wait(changed, times_out if until is None else min(until, times_out))
 
-    def may_send(self, text: str, *, begun: bool) -> bool:
-        """Whether ``text`` may be sent now; it then counts as sent.
+    def request(self, text: str, *, opens: bool, begun: bool) -> str | None:
+        """``text`` as it may be sent now, and then counts as sent; None if its session is to end.
 
-        Raises FishError if it may not be and its session has not ``begun``. One that has is to
-        speak what it was sent.
+        If it ``opens`` a request, it is told the style and the speaker. Raises FishError if it may
+        not be sent and the session has not ``begun``: one that has speaks what it was sent.
         """
+        if opens:
+            text = self._prefix.apply(text)
         try:
             self._spend(len(text))
         except FishError:
             if begun:
-                return False
+                return None
             raise
-        self.metrics.send(text)
-        return True
+        self._metrics.send(text)
+        return text
 
     def fail(self, error: FishError, sent: str) -> None:
         """A session in which ``sent`` was sent has ended before its first audio."""
-        if self.metrics.fail(error, size_of(sent)):
+        if self._metrics.fail(error, size_of(sent)):
             self._spend(-len(sent))
 
-    def skip(self, characters: int) -> None:
-        """Forget the first ``characters``: they have been spoken."""
-        self.prefix.spoke(self.text.take(characters))
+    def on_spoken(self, text: str) -> None:
+        """``text`` has been spoken: its last speaker goes on in the next request."""
+        self._prefix.on_spoken(text)
 
-    async def close(self) -> None:
-        """Read no further."""
-        self._reading.cancel()
-        await asyncio.wait([self._reading])
-        if not self._reading.cancelled():
-            # It has been raised where it was met, if it was.
-            self._reading.exception()
+    def skip(self, characters: int) -> None:
+        """Forget the next ``characters``: they have been spoken."""
+        self.on_spoken("".join(self.buffer.since(self.skipped))[:characters])
+        self.skipped += characters
+        self.buffer.drop(self.skipped)
 
 
 class TextChunks:
-    """The written text in the pieces in which it is to be spoken, each when its time has come.
+    """The text in the chunks in which it is to be spoken, each when its time has come.
 
     One attempt reads them, from the first part that is not skipped. Call ``close()`` in the end.
     """
@@ -149,70 +162,73 @@ class TextChunks:
     def __init__(self, reply_text: ReplyText, scheduler: FlushScheduler) -> None:
         self._reply_text = reply_text
         self._scheduler = scheduler
-        self._scheduled = 0
+        self._scheduled = reply_text.skipped
         self._stopped = False
         self._changed = asyncio.Event()
-        reply_text.readers.add(self._changed)
+        reply_text.buffer.readers.add(self._changed)
 
     def close(self) -> None:
         """Wait for no more text."""
-        self._reply_text.readers.discard(self._changed)
+        self._reply_text.buffer.readers.discard(self._changed)
 
     def wake(self) -> None:
-        """Look again whether it is time for a piece, since audio has come."""
+        """Check again whether a chunk is due, since audio has come."""
         self._changed.set()
 
     def stop(self) -> None:
-        """Give no more pieces."""
+        """Give no more chunks."""
         self._stopped = True
         self._changed.set()
 
     async def due(self) -> bool:
-        """Wait until it is time for a piece; false if the text ends without one.
+        """Wait until a chunk is due; false if the text ends without one.
 
         Raises TextTimeoutError, and what the text raised.
         """
-        began = _now()
+        began = clock.now()
         while True:
-            self._changed.clear()
-            now = _now()
-            complete = self._take_in(now)
-            if self._scheduler.due(now):
+            has_more = await self._take_in()
+            now = clock.now()
+            if self._scheduler.is_due(now):
                 return True
-            if complete:
+            if self._reply_text.is_complete:
                 return False
-            self._reply_text.check_timeout(began)
-            times_out = self._reply_text.times_out(began)
-            await wait(self._changed, min(self._scheduler.wake(now) or times_out, times_out))
+            if not has_more:
+                deadline = self._scheduler.next_deadline(now)
+                await self._reply_text.more(self._changed, began, deadline)
 
     async def next(self, pause_s: float | None = None) -> str:
-        """The next piece; empty at the end of the text, after ``stop``, or a pause of ``pause_s``.
+        """The next chunk; empty at the end of the text, after ``stop``, or a pause of ``pause_s``.
 
         Raises what the text raised.
         """
-        pause_at = None if pause_s is None else _now() + pause_s
-        while not self._stopped:
-            await cpu_turn()
-            self._changed.clear()
-            now = _now()
-            self._take_in(now)
-            if (piece := self._scheduler.take(now)) or self._scheduler.is_done:
-                return piece
+        pause_at = None if pause_s is None else clock.now() + pause_s
+        while True:
+            has_more = await self._take_in()
+            if self._stopped:
+                break
+            now = clock.now()
+            if (chunk := self._scheduler.next_chunk(now)) or self._scheduler.is_done:
+                return chunk
+            if has_more:
+                continue
             if pause_at is not None and now >= pause_at:
                 break
-            times = [time for time in (self._scheduler.wake(now), pause_at) if time is not None]
+            times = [t for t in (self._scheduler.next_deadline(now), pause_at) if t is not None]
             await wait(self._changed, min(times, default=None))
         return ""
 
-    def _take_in(self, now: float) -> bool:
-        """Hand new text to the schedule; tell whether there is no more to come."""
-        complete = self._reply_text.complete
-        if new := "".join(self._reply_text.text.since(self._scheduled)):
-            self._scheduler.write(new, now)
-        self._scheduled = self._reply_text.text.length
-        if complete:
+    async def _take_in(self) -> bool:
+        """Hand one step of new text to the scheduler; tell whether there may be another."""
+        has_more = await self._reply_text.prepare()
+        self._changed.clear()
+        is_complete = self._reply_text.is_complete
+        if new := "".join(self._reply_text.buffer.since(self._scheduled)):
+            self._scheduler.write(new, clock.now())
+        self._scheduled = self._reply_text.buffer.length
+        if is_complete:
             self._scheduler.complete()
-        return complete
+        return has_more
 
 
 async def wait(changed: asyncio.Event, until: float | None) -> None:
@@ -220,7 +236,9 @@ async def wait(changed: asyncio.Event, until: float | None) -> None:
     # A timer by itself: a timeout costs twice as much, and each word would have one.
     alarm = None
     if until is not None:
-        alarm = asyncio.get_running_loop().call_at(max(until, _now() + MIN_WAIT_S), changed.set)
+        alarm = asyncio.get_running_loop().call_at(
+            max(until, clock.now() + MIN_WAIT_S), changed.set
+        )
     try:
         await changed.wait()
     finally:
@@ -231,7 +249,3 @@ async def wait(changed: asyncio.Event, until: float | None) -> None:
 def has_words(text: str) -> bool:
     """Whether there is anything in it that can be heard: a letter or a number."""
     return any(letter.isalnum() for letter in text)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -26,7 +26,7 @@ from .settings import TextSettings
 from .ssml.document import MAX_SSML_CHARS, SsmlPart, begins_ssml, ssml_steps
 from .text_buffer import TextBuffer
 
-__all__ = ["PreparedText", "in_steps", "plain", "plain_pieces", "runs"]
+__all__ = ["PreparedText", "plain", "plain_pieces", "runs"]
 
 # Characters within which it is known whether a text is SSML.
 MAX_PROLOGUE_CHARS: Final = 1000
@@ -38,48 +38,46 @@ class PreparedText:
     """What is to be said by ``backend`` of one text; with ``ssml``, the text is said to be SSML."""
 
     def __init__(
-        self,
-        text: AsyncIterable[str],
-        backend: Backend,
-        settings: TextSettings,
-        *,
-        ssml: bool = False,
+        self, source: TextBuffer, backend: Backend, settings: TextSettings, *, ssml: bool = False
     ) -> None:
-        self._text = text
+        self._source = source
         self._backend = backend
         self._settings = settings
         self._ssml = ssml
         self.parts: list[SsmlPart] = []
-        """Those of a document, once ``text`` has come to its end."""
+        """Those of a document, once ``steps`` has come to its end."""
 
-    async def text(self) -> AsyncIterator[str]:
-        """The text, cleaned as it comes. A document is read to its end, and gives ``parts``.
+    def steps(self) -> Iterator[str | None]:
+        """The text, cleaned as it is written; None when the next part is not written yet.
 
-        One that is too long for that is a text with tags.
+        Each step takes STEP_CHARS of the text, and may give nothing. A document is read to its end,
+        and gives ``parts``. One that is too long for that is a text with tags.
         """
         cleaner = Cleaner(self._backend, self._settings)
-        document = TextBuffer()
-        """What may be one."""
         # None while it is not known.
         is_ssml = False if self._settings.mode == "raw" else self._ssml or None
-        async for piece in self._text:
-            await cpu_turn()
-            document.write(piece)
+        # What may be a document.
+        held = ""
+        for part in self._source.read():
+            if part is None:
+                yield None
+                continue
+            held += part
             if is_ssml is None:
-                is_ssml = _is_ssml("".join(document.since(0)))
-            if is_ssml and document.length > MAX_SSML_CHARS:
+                is_ssml = _is_ssml(held)
+            if is_ssml and len(held) > MAX_SSML_CHARS:
                 is_ssml = False
             if is_ssml is False:
-                for step in steps(document.take(document.length)):
-                    await cpu_turn()
-                    if text := cleaner.write(step):
-                        yield text
-        whole = document.take(document.length)
+                for step in steps(held):
+                    yield cleaner.write(step)
+                held = ""
+            else:
+                yield ""
         if is_ssml:
-            for _ in ssml_steps(whole, self._backend, self._settings, self.parts):
-                await cpu_turn()
-        elif rest := cleaner.write(whole) + cleaner.end():
-            yield rest
+            for _ in ssml_steps(held, self._backend, self._settings, self.parts):
+                yield ""
+        else:
+            yield cleaner.write(held) + cleaner.end()
 
     def prefix(self, voice: VoiceIds) -> RequestPrefix:
         """What each request by ``voice`` begins with: of several speakers, the first begins."""
@@ -125,9 +123,14 @@ def _within(value: float, limits: tuple[float, float]) -> float:
     return min(max(value, limits[0]), limits[1])
 
 
-async def plain(text: AsyncIterable[str], settings: TextSettings) -> str:
-    """``text`` for a voice that is not Fish's: cleaned, without cues and phonemes."""
-    return "".join([piece async for piece in plain_pieces(text, settings)])
+async def plain(text: TextBuffer, settings: TextSettings) -> str:
+    """``text``, once complete, for a voice that is not Fish's: without cues and phonemes."""
+    pieces = plain_pieces(_once(await text.whole()), settings)
+    return "".join([piece async for piece in pieces])
+
+
+async def _once(text: str) -> AsyncIterator[str]:
+    yield text
 
 
 async def plain_pieces(text: AsyncIterable[str], settings: TextSettings) -> AsyncGenerator[str]:
@@ -145,10 +148,3 @@ async def plain_pieces(text: AsyncIterable[str], settings: TextSettings) -> Asyn
                 yield plain_text
     if rest := _CUE.sub("", cleaner.end()):
         yield rest
-
-
-async def in_steps(text: str) -> AsyncIterator[str]:
-    """``text`` in parts of STEP_CHARS, each when it is this task's turn to compute."""
-    for step in steps(text):
-        await cpu_turn()
-        yield step

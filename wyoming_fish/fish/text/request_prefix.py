@@ -1,4 +1,4 @@
-"""What a request begins with, since Fish knows nothing of the one before it."""
+"""Request prefix: style and speaker, since Fish knows nothing of the request before."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RequestPrefix:
         self._style = f"{style} " if style else ""
         self._speaker = speaker
 
-    def open(self, text: str) -> str:
+    def apply(self, text: str) -> str:
         """``text`` as a request that begins with it is to have it."""
         begun = text.lstrip()
         if self._style and not begun.startswith(self._style):
@@ -30,7 +30,7 @@ class RequestPrefix:
             text = self._speaker + begun
         return text
 
-    def spoke(self, text: str) -> None:
+    def on_spoken(self, text: str) -> None:
         """``text`` has been spoken; what comes is spoken by its last speaker."""
         if speakers := _SPEAKER.findall(text):
             self._speaker = speakers[-1]

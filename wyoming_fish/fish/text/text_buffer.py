@@ -1,36 +1,57 @@
-"""Text buffer: a text that grows at its end and can be read from any place in it."""
+"""Text buffer: a text that is being written and can be read from any position in it."""
 
 from __future__ import annotations
 
-from typing import Final
+import asyncio
+import contextlib
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 
-__all__ = ["TextBuffer"]
+from ..cpu_turns import STEP_CHARS, cpu_turn, steps
 
-# Characters up to which a part is joined with what follows it. Each string takes 50 bytes besides
-# its text, so letters by themselves would take fifty times as much.
-MIN_PART_CHARS: Final = 1024
+__all__ = ["TextBuffer", "buffered"]
 
 
 class TextBuffer:
-    """A text in parts, each of which is not empty; small ones are joined as they come."""
+    """A text in parts of at most STEP_CHARS, none of which is empty; small ones are joined.
 
-    def __init__(self) -> None:
+    Positions count the characters from the start of the text. ``readers`` are set when more of the
+    text comes, and at its end.
+    """
+
+    def __init__(self, readers: set[asyncio.Event] | None = None) -> None:
+        self.readers: set[asyncio.Event] = set() if readers is None else readers
         self.length = 0
-        """Characters."""
+        """Characters that have been written."""
+        self.is_complete = False
+        """Whether there is no more to come."""
+        self.error: BaseException | None = None
+        """Why it has ended before its end."""
+        self.is_kept = False
+        """Whether it is read again from its start, so that ``drop`` has no effect."""
         self._parts: list[str] = []
+        self._start = 0
+        """The position of the first part."""
 
     def write(self, text: str) -> None:
         """Add text to the end."""
         if not text:
             return
         self.length += len(text)
-        if self._parts and len(self._parts[-1]) < MIN_PART_CHARS:
-            self._parts[-1] += text
-        else:
-            self._parts.append(text)
+        # Each string takes 50 bytes besides its text: letters would take fifty times as much.
+        if self._parts and (room := STEP_CHARS - len(self._parts[-1])):
+            self._parts[-1] += text[:room]
+            text = text[room:]
+        self._parts += steps(text)
+        self._wake_readers()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Add no more. ``error`` is why, if the text is not whole."""
+        if not self.is_complete:
+            self.is_complete, self.error = True, error
+            self._wake_readers()
 
     def since(self, at: int) -> list[str]:
-        """Return the text after its first ``at`` characters, in parts."""
+        """Return the text from the position ``at`` on, in parts."""
         parts: list[str] = []
         end = self.length
         for part in reversed(self._parts):
@@ -41,13 +62,67 @@ class TextBuffer:
             end = start
         return parts[::-1]
 
-    def take(self, count: int) -> str:
-        """Remove the first ``count`` characters, and return them."""
-        taken: list[str] = []
-        while count and self._parts:
-            part = self._parts[0]
-            taken.append(part[:count])
-            self._parts[:1] = [part[count:]] if len(part) > count else []
-            count -= len(taken[-1])
-            self.length -= len(taken[-1])
-        return "".join(taken)
+    def drop(self, to: int) -> None:
+        """Free the memory of the parts that end before the position ``to``."""
+        while not self.is_kept and self._parts and self._start + len(self._parts[0]) <= to:
+            self._start += len(self._parts.pop(0))
+
+    def read(self) -> Iterator[str | None]:
+        """Give all of the parts, and drop them; None when the next one is not written yet."""
+        at = 0
+        while not (self.is_complete and at == self.length):
+            if at == self.length:
+                yield None
+            for part in self.since(at):
+                at += len(part)
+                self.drop(at)
+                yield part
+
+    async def whole(self) -> str:
+        """Wait for its end, and return all of it. Raises ``error``."""
+        changed = asyncio.Event()
+        self.readers.add(changed)
+        try:
+            while not self.is_complete:
+                changed.clear()
+                await changed.wait()
+        finally:
+            self.readers.discard(changed)
+        if self.error is not None:
+            raise self.error
+        return "".join(self.since(0))
+
+    def _wake_readers(self) -> None:
+        for reader in self.readers:
+            reader.set()
+
+
+@contextlib.asynccontextmanager
+async def buffered(text: str | AsyncIterable[str] | TextBuffer) -> AsyncIterator[TextBuffer]:
+    """``text`` as a buffer. A task reads an iterable into it until the context ends."""
+    if isinstance(text, TextBuffer):
+        yield text
+        return
+    buffer = TextBuffer()
+    if isinstance(text, str):
+        buffer.write(text)
+        buffer.end()
+        yield buffer
+        return
+    reading = asyncio.create_task(_read(text, buffer))
+    # Its error is raised where the buffer is read.
+    reading.add_done_callback(
+        lambda task: buffer.end(asyncio.CancelledError() if task.cancelled() else task.exception())
+    )
+    try:
+        yield buffer
+    finally:
+        reading.cancel()
+        await asyncio.wait((reading,))
+
+
+async def _read(text: AsyncIterable[str], buffer: TextBuffer) -> None:
+    async for part in text:
+        await cpu_turn()
+        buffer.write(part)
+    buffer.end()

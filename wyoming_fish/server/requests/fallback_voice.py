@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Final
 
 from ...fish.connections.limiter import ConcurrencyLimiter, SlotRequest
 from ...fish.errors import LimitError
 from ...fish.owner import Owner
 from ...fish.reply_metrics import ReplyMetrics
-from ...fish.synthesis.read_ahead import ReadAhead, ReadAheads
+from ...fish.synthesis.keepalive import KeepAlive
+from ...fish.synthesis.read_ahead import ReadAhead, ReadAheads, read_ahead
 from ...fish.synthesis.text_chunks import has_words
 from ...fish.text import TextSettings
 from ...fish.text.prepared_text import plain
 from ...fish.text.sentences import Sentences
+from ...fish.text.text_buffer import TextBuffer
 from .fallback import FallbackError, synthesize_by_wyoming
 
 __all__ = ["FallbackVoice"]
@@ -48,42 +49,37 @@ class FallbackVoice:
         self._read_aheads = read_aheads
         self._limiter = ConcurrencyLimiter(MAX_REQUESTS)
 
-    async def speak(
-        self, text: AsyncIterable[str], owner: Owner, metrics: ReplyMetrics
+    def speak(
+        self,
+        text: TextBuffer,
+        owner: Owner,
+        metrics: ReplyMetrics,
+        keepalive: KeepAlive | None = None,
     ) -> AsyncGenerator[bytes]:
         """Speak ``text`` for ``owner`` when it is complete. Raises FishError and FallbackError.
 
         Audio is made ahead of the listener, as far as ReadAheads allow.
         """
-        audio = ReadAhead(self._read_aheads, self._rate, lambda: True)
-        speaking = asyncio.create_task(self._speak(audio, text, owner))
-        speaking.add_done_callback(lambda _: audio.end())
-        try:
-            while pcm := await audio.read():
-                metrics.hear(len(pcm) / 2 / self._rate)
-                yield pcm
-            speaking.result()
-        finally:
-            audio.close()
-            speaking.cancel()
-            await asyncio.wait((speaking,))
-            if not speaking.cancelled():
-                # It has been raised above, unless nobody listens any more.
-                speaking.exception()
 
-    async def _speak(self, audio: ReadAhead, text: AsyncIterable[str], owner: Owner) -> None:
-        request = SlotRequest(owner)
-        for piece in _pieces(await plain(text, self._text_settings)):
-            try:
-                async with self._limiter.acquire(request):
-                    speech = synthesize_by_wyoming(self.uri, piece, self._rate, self.server_id)
-                    async with contextlib.aclosing(speech):
-                        async for pcm in speech:
-                            await audio.write(pcm, ends=True)
-            except LimitError as error:
-                raise FallbackError("it is busy with other replies") from error
-            request.renew()
-            await audio.runs_low()
+        async def write(audio: ReadAhead) -> None:
+            request = SlotRequest(owner)
+            for piece in _pieces(await plain(text, self._text_settings)):
+                try:
+                    async with self._limiter.acquire(request):
+                        await self._speak(audio, piece, metrics)
+                except LimitError as error:
+                    raise FallbackError("it is busy with other replies") from error
+                request.renew()
+                await audio.runs_low()
+
+        return read_ahead(self._read_aheads, self._rate, lambda: True, write, keepalive)
+
+    async def _speak(self, audio: ReadAhead, piece: str, metrics: ReplyMetrics) -> None:
+        speech = synthesize_by_wyoming(self.uri, piece, self._rate, self.server_id)
+        async with contextlib.aclosing(speech):
+            async for pcm in speech:
+                metrics.hear(len(pcm) / 2 / self._rate)
+                await audio.write(pcm, is_ending=True)
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import ClassVar
 from ...cli.options import Options
 from ...fish import FishClient, SpeechSettings, TextSettings, clock, owner_at
 from ...fish.errors import FishError, SettingsError, VoiceNotFoundError
-from ...fish.synthesis.keepalive import LEAD_S, Silence, with_keepalive
+from ...fish.synthesis.keepalive import KeepAlive
 from ..voice_catalog import VoiceCatalog
 from .cache import Cache
 from .fallback import FALLBACK_AFTER_S, FallbackError
@@ -73,6 +73,7 @@ class Synthesis:
         error is the one that is told.
         """
         fallback, record = self._fallback, reply.record
+        reply.text.is_kept = bool(fallback)
         asked_at = clock.now()
         with self._request_log.track(record):
             if fallback and reply.fallback_of == fallback.server_id:
@@ -113,21 +114,17 @@ class Synthesis:
     ) -> AsyncGenerator[bytes]:
         """The reply by the fallback voice. Silence in its pauses goes on from that of Fish."""
         record = reply.record
-        speech = fallback.speak(reply.text(), owner_at(record.host), record)
-        if not (self._options.keepalive_interval_s and reply.streamed):
-            return speech
-        rate = self._options.speech.sample_rate
-        silence = Silence(
-            self._options.keepalive_interval_s,
-            rate,
-            # It speaks when the text is complete.
-            is_pending=lambda: True,
-            text_began=lambda: record.text_began,
-        )
-        lead_s = LEAD_S
-        if record.text_began is not None:
-            lead_s += min(0.0, max(record.text_began, asked_at) - clock.now())
-        return with_keepalive(speech, silence, lead_s)
+        keepalive = None
+        if self._options.keepalive_interval_s and reply.streamed:
+            keepalive = KeepAlive(
+                self._options.keepalive_interval_s,
+                self._options.speech.sample_rate,
+                # It speaks when the text is complete: nothing is flushed before.
+                lambda: True,
+                record,
+                asked_at,
+            )
+        return fallback.speak(reply.text, owner_at(record.host), record, keepalive)
 
     def _speak_by_fish(self, reply: SynthesisRequest) -> AsyncGenerator[bytes]:
         try:
@@ -151,7 +148,7 @@ class Synthesis:
     ) -> AsyncGenerator[bytes]:
         owner = owner_at(reply.record.host)
         async with self._fish.speak(
-            reply.text(),
+            reply.text,
             settings,
             text_settings,
             ssml=reply.ssml,
@@ -175,7 +172,7 @@ class Synthesis:
         speech: AsyncGenerator[bytes],
     ) -> AsyncGenerator[bytes]:
         """What has been kept of the reply; else ``speech``, which is kept for the next time."""
-        text = "".join([piece async for piece in reply.text()])
+        text = await reply.text.whole()
         key = cache.key(settings, text_settings, reply.ssml, text)
         kept = await cache.load(key)
         if kept is None:
