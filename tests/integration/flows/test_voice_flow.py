@@ -77,7 +77,7 @@ async def test_a_flow_goes_on_while_its_account_is_set_up_again(
     entry = await add_entry()
     flow = await begin(hass, entry)
     await hass.config_entries.async_reload(entry.entry_id)
-    flow = await submit(hass, flow, title="Coral", own=True)
+    flow = await submit(hass, flow, name_filter="Coral", self_only=True)
     assert flow["step_id"] == "voice"
     flow = await submit(hass, flow, voice=CORAL, **SETTINGS)
     assert flow["type"] is FlowResultType.CREATE_ENTRY
