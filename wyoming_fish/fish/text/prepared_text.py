@@ -127,7 +127,11 @@ def _within(value: float, limits: tuple[float, float]) -> float:
 
 async def plain(text: AsyncIterable[str], settings: TextSettings) -> str:
     """``text`` for a voice that is not Fish's: cleaned, without cues and phonemes."""
-    return "".join([piece async for piece in plain_pieces(text, settings)])
+    # Not a list: a letter by itself would take 80 bytes.
+    cleaned = TextBuffer()
+    async for piece in plain_pieces(text, settings):
+        cleaned.write(piece)
+    return cleaned.take(cleaned.length)
 
 
 async def plain_pieces(text: AsyncIterable[str], settings: TextSettings) -> AsyncGenerator[str]:
