@@ -83,6 +83,7 @@ def test_words_in_brackets_are_said(written: str) -> None:
         *("[in a calm voice]", "[professional broadcast tone]", "[speaking slowly]", "[sighs]"),
         *("[whisper in small voice]", "[pause for 2 seconds]", "[short pause]", "[volume up]"),
         *("[with strong accent]", "[audience laughter]", "[clears throat]", "[tsk]", "[loud]"),
+        *("[sobbing quietly]", "[grinning]", "[clapped]"),
         *("[笑]", "[低声说]", "[ため息をついて]", "[flüsternd]", "[chuchote]"),
     ],
 )

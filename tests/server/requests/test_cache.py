@@ -202,7 +202,7 @@ async def test_a_damaged_file_is_made_anew(
         assert len(emulator.sessions) == 2
     assert _files(folder) == [file]
     assert file.read_bytes() == content
-    assert caplog.text.count("is damaged and is created again") == 1
+    assert caplog.text.count("is damaged. It will be created again") == 1
 
 
 async def test_nobody_else_may_read_it(folder: Path) -> None:

@@ -71,9 +71,10 @@ _COMPARISON: Final = re.compile(r"[ ,](?:like|as if|as though|as in)\b.*")
 _SOUNDS: Final = re.compile(
     r"(?:laugh|giggl|chuckl|snicker|cackl|sigh|whisper|gasp|groan|moan|yawn|pant|snor|cough|sneez|"
     r"sniff|sniffl|sob|cry|cri|weep|shout|yell|scream|shriek|hum|sing|breath|inhal|exhal|mumbl|"
-    r"murmur|mutter|gulp|swallow|hesitat|stammer|stutter|smil|grin|smirk|applau|clap|whimper|"
+    r"murmur|mutter|gulp|swallow|hesitat|stammer|stutter|smil|grin|smirk|applaud|clap|whimper|"
     r"whistl|growl|hiss|sooth|interrupt|chant|chatter|tsk)"
-    r"(?:e|s|es|d|ed|ing|ingly|se|ses|ter|ping|med|ming)?"
+    # The last letter may be doubled: "clapping", "sobbed", "grinning".
+    r"(?:e|s|es|d|ed|ing|ingly|(?:b|m|n|p)(?:ed|ing))?|applause|laughter"
 )
 _HEADS: Final = frozenset(
     "pause pauses pausing throat break long-break silence beat emphasis emphasized stress voice "
@@ -179,7 +180,7 @@ class Cues:
     @staticmethod
     def knows(name: str) -> bool:
         """Whether this is a cue of Fish's kind, and not just any words."""
-        if not _PHRASE.fullmatch(name) or name.istitle() > (" " not in name):
+        if not _PHRASE.fullmatch(name) or (name.istitle() and " " in name):
             return False
         name = name.lower()
         if name in _LISTED or _ELSEWHERE.fullmatch(name):

@@ -248,7 +248,7 @@ class Cache:
         except FileNotFoundError:
             return []
         if not checksums or checksum != crc.to_bytes(CHECKSUM_BYTES, "big"):
-            raise OSError(f"{path} is damaged and is created again")
+            raise OSError(f"{path} is damaged. It will be created again.")
         self._remember(key, _Checked(state, checksums))
         return checksums
 

@@ -147,7 +147,7 @@ def may_end(text: str, *, any_mark: bool, is_spaced: bool) -> bool:
 
 
 def needs_more(text: str, place: re.Match[str]) -> bool:
-    """Whether it depends on text that has not come what ends at ``place``."""
+    """Whether more text is needed to classify ``place``."""
     start, end = place.span()
     if len(text) - end >= MAX_STARTER_CHARS:
         return False
@@ -169,7 +169,7 @@ def needs_more(text: str, place: re.Match[str]) -> bool:
 
 
 def cut_kind(text: str, place: re.Match[str]) -> CutKind | None:
-    """What ends at a place, where anything does; what follows the place is known."""
+    """Classify the cut at ``place``; None if the text must not be cut there."""
     start, end = place.span()
     following = text[end : end + 1]
     if text[start - 1 : start].isalpha() and following.isalnum() and place[0] == " ":

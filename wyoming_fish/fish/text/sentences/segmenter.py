@@ -43,7 +43,7 @@ MAX_SENTENCE_CHARS: Final = 1000
 # Characters that are looked at ahead of what is taken: more than is ever said in one breath.
 LOOKAHEAD_CHARS: Final = 2 * MAX_SENTENCE_CHARS
 
-# Characters that are looked at together: a place within AHEAD, and what follows it. Text beyond
+# Characters that are looked at together: a place within LOOKAHEAD_CHARS, and what follows it. Text beyond
 # them costs nothing until its turn comes.
 WINDOW_CHARS: Final = LOOKAHEAD_CHARS + 2 * MAX_SENTENCE_CHARS
 
@@ -62,7 +62,7 @@ class Sentences:
         self.text = ""
         """The first WINDOW_CHARS of it, or all if it is shorter."""
         self.cuts: list[Cut] = []
-        """In their order, of about the next AHEAD characters."""
+        """In their order, of about the next LOOKAHEAD_CHARS."""
         self._later = deque[str]()
         """What follows the window."""
         self._taken_of_later = 0
