@@ -89,7 +89,7 @@ def test_silence_is_refused_unless_allowed() -> None:
 
 
 def test_silence_within_a_byte_is_never_allowed() -> None:
-    """Zero samples amid the run of one byte are a fault even where silence is allowed."""
+    """Zero samples within the run of one byte are an error even if silence is allowed."""
     run = encode_code_voice("a", 4)
     with pytest.raises(ValueError, match="sample 2 is 00 00"):
         decode_code_voice(run[:4] + bytes(4) + run[4:], 4, allow_silence=True)
