@@ -97,7 +97,7 @@ def test_silence_within_a_byte_is_never_allowed() -> None:
 
 def test_no_utf8_is_refused() -> None:
     """Runs that are whole but spell no text are refused."""
-    with pytest.raises(ValueError, match="no UTF-8"):
+    with pytest.raises(ValueError, match="not UTF-8"):
         decode_code_voice(encode_code_voice("ä", 2)[:4], 2)
 
 
