@@ -97,7 +97,7 @@ def test_written_from_the_code(tmp_path: Path) -> None:
     subprocess.run(command, check=True)
     for name in ("options.md", "images/first-audio.svg"):
         now = (tmp_path / "docs" / name).read_text()
-        assert (ROOT / "docs" / name).read_text() == now, "script/docs writes it anew"
+        assert (ROOT / "docs" / name).read_text() == now, "script/docs updates it"
 
 
 def test_every_option() -> None:

@@ -26,7 +26,7 @@ class CircuitBreaker:
 
     @property
     def missing(self) -> bool:
-        """Whether there is no websocket, as the server itself has said."""
+        """Whether the server itself has said that it has no websocket."""
         return _now() < self._missing_until
 
     @property
@@ -43,7 +43,7 @@ class CircuitBreaker:
         return self.settled or self._failures >= FAILURE_THRESHOLD
 
     def refused(self) -> None:
-        """There is no websocket where it should be."""
+        """Record that the server has no websocket."""
         self._missing_until = _now() + OPEN_S
 
     def failed(self, *, slowly: bool = False) -> None:

@@ -70,7 +70,7 @@ async def with_keepalive(  # noqa: C901 - one loop and its two callbacks
     is_awaited = False
 
     def offer(pcm: bytes) -> None:
-        # If there is something to hear, there is no pause.
+        # If the queue is full, audio is waiting, so no silence is needed.
         with contextlib.suppress(asyncio.QueueFull):
             audio.put_nowait(pcm)
 

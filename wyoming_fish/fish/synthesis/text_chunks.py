@@ -68,7 +68,7 @@ class ReplyText:
 
     @property
     def complete(self) -> bool:
-        """Whether there is no more to come. Raises what the text itself raised."""
+        """Whether the text is complete. Raises what the text itself raised."""
         if self._reading.done():
             self._reading.result()
             return True
@@ -205,7 +205,7 @@ class TextChunks:
         return ""
 
     def _take_in(self, now: float) -> bool:
-        """Hand new text to the schedule; tell whether there is no more to come."""
+        """Pass new text to the scheduler. Return whether the text is complete."""
         complete = self._reply_text.complete
         if new := "".join(self._reply_text.text.since(self._scheduled)):
             self._scheduler.write(new, now)

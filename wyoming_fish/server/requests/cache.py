@@ -204,10 +204,10 @@ class Cache:
             self._collected_bytes -= len(pcm)
 
     async def _access_disk(self, work: Callable[[], _T], timeout_s: float) -> _T:
-        """Raises OSError, also if the disk answers nobody for ``timeout_s``.
+        """Run ``work`` in a thread.
 
-        If it answers others, there is no more than a queue, which is waited for up to
-        SLICE_TIMEOUT_S.
+        Raises OSError, also if the disk answers no call for ``timeout_s``. If it answers other
+        calls, this one only waits in the queue, for up to SLICE_TIMEOUT_S.
         """
         asked = asyncio.ensure_future(self._in_thread(work))
         give_up_at = asyncio.get_running_loop().time() + SLICE_TIMEOUT_S

@@ -61,7 +61,7 @@ class SynthesisRequest:
         self._changed.set()
 
     def end(self) -> None:
-        """There is no more text."""
+        """Mark the text as complete."""
         self.record.complete()
         self._complete = True
         self._changed.set()

@@ -161,7 +161,7 @@ def needs_more(text: str, place: re.Match[str]) -> bool:
     if _last_mark(stem) not in _SENTENCE_ENDS:
         return False
     if len(rest) == 1 and (rest.islower() or rest in _CLOSERS):
-        # "iPad", "Oui ! »"
+        # For example "iPad", or a closing quotation mark after a space, as in French.
         return True
     if rest.isdecimal():
         return _bare_word(stem).isdecimal()
@@ -192,7 +192,7 @@ def cut_kind(text: str, place: re.Match[str]) -> CutKind | None:
         wrapped = goes_on and not ends and lines == 1 and not stem.endswith(":")
         return CutKind.WORD if wrapped else CutKind.SENTENCE
     if ends and following and following in _CLOSERS and not rest[1:2].isalnum():
-        # "Oui ! »"
+        # A closing quotation mark after a space, as in French.
         return None
     if ends and stem[-1] in _QUOTES and (following in _AFTER_QUOTES or _has_no_case(following)):
         # Mostly "he said".

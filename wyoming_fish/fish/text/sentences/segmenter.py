@@ -27,8 +27,8 @@ from .ends import (
 
 __all__ = ["MAX_SENTENCE_CHARS", "WINDOW_CHARS", "Cut", "Sentences", "sentence_ends"]
 
-# Characters within which a bracket that opens a cue is closed. One that is not closed by then
-# is no cue and may be cut.
+# Characters within which the bracket of a cue must be closed. Otherwise it is not a cue and may be
+# cut.
 MAX_CUE_CHARS_BY_MARK: Final = {"[": 100, "(": 40, "<": 60}
 
 # Phonemes stand for a word, and are spaced. Fish takes them for one word at a time.
