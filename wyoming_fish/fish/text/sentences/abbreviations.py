@@ -30,8 +30,8 @@ ABBREVIATIONS: Final = _cased(
     "mr mrs ms mx messrs dr prof rev sr =Ste gov sgt lt capt cpl cmdr supt vs viz cf "
     "Gen Col Maj Sen Rep Pres Adm Sec Dept Hon Bl =max "
     # German
-    "hr hrn fr frl dipl habil =Fa bzw inkl exkl zzgl einschl evtl ggf ggfs sog vgl bspw hrsg jh jhd "
-    "jahrh std mio mrd tsd insb insbes entspr ehem betr bzgl allg dt frz österr schweiz nördl "
+    "hr hrn fr frl dipl habil =Fa bzw inkl exkl zzgl einschl evtl ggf ggfs sog vgl bspw hrsg jh "
+    "jhd jahrh std mio mrd tsd insb insbes entspr ehem betr bzgl allg dt frz österr schweiz nördl "
     "südl östl westl zzt zt hbf abt ztr str verh kath röm chr ing fam gebr inh abs geb "
     # French
     "=MM mme mmes mlle mlles mgr env bd boul fg éd tél réf cie gén col Av "

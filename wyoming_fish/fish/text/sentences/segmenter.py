@@ -43,8 +43,8 @@ MAX_SENTENCE_CHARS: Final = 1000
 # Characters that are looked at ahead of what is taken: more than is ever said in one breath.
 LOOKAHEAD_CHARS: Final = 2 * MAX_SENTENCE_CHARS
 
-# Characters that are looked at together: a place within LOOKAHEAD_CHARS, and what follows it. Text beyond
-# them costs nothing until its turn comes.
+# Characters that are looked at together: a place within LOOKAHEAD_CHARS, and what follows it. Text
+# beyond them costs nothing until its turn comes.
 WINDOW_CHARS: Final = LOOKAHEAD_CHARS + 2 * MAX_SENTENCE_CHARS
 
 
