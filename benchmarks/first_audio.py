@@ -183,7 +183,7 @@ def _print_paces(split: str, plan: Plan, results: Results) -> None:
             ]
         )
     print_table(
-        f"{SPLITS[split]}. First audio of «{THREE_SENTENCES.name}», in seconds; of "
+        f"{SPLITS[split]}. First audio of '{THREE_SENTENCES.name}', in seconds; of "
         f"{plan.rounds * len(plan.texts)} replies the worst one's starved seconds, and all sockets",
         [
             *("written", "server / SDK", "limit", *SPEAKERS),

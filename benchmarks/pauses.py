@@ -27,7 +27,7 @@ PLACES: Final = {
     "within the first sentence": 5,
     "after the first sentence": _END,
     "after a word of the second sentence": _END + 1,
-    "amid the second sentence": _END + 7,
+    "within the second sentence": _END + 7,
     "before the last word": len(PIECES) - 1,
 }
 

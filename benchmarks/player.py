@@ -48,7 +48,7 @@ class Heard:
     def starved(self) -> float:
         """Seconds without speech between the first sample and the last.
 
-        The player begins with the first byte. Silence that was put in is no speech.
+        The player begins with the first byte. Silence that the server inserts is not speech.
         """
         starved, played_until = 0.0, self.first_audio
         for chunk in self.chunks:

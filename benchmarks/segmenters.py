@@ -43,7 +43,7 @@ def _stream2sentence() -> Segment:
     module: Any = import_module("stream2sentence")
 
     def segment(language: str, text: str) -> list[str]:
-        # Otherwise it joins short sentences, which is no matter of where they end.
+        # By default it joins short sentences. The comparison is only about where sentences end.
         return list(
             module.generate_sentences(
                 iter(text),

@@ -35,7 +35,7 @@ def wyoming_server(port: int) -> Speaker:
             finally:
                 writing.cancel()
                 await asyncio.wait([writing])
-            raise RuntimeError("The server closed the connection amid a reply.")
+            raise RuntimeError("The server closed the connection during a reply.")
 
     return speak_there
 

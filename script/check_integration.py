@@ -86,7 +86,7 @@ def manifest() -> Iterator[str]:
         yield "manifest.json: it is a service, and polled"
     for key in ("documentation", "issue_tracker"):
         if not found[key].startswith("https://"):
-            yield f"manifest.json: {key} is no https address"
+            yield f"manifest.json: {key} is not an https address"
     package = (ROOT / "wyoming_fish" / "__init__.py").read_text()
     if f'__version__ = "{found["version"]}"' not in package:
         yield "manifest.json: the version is not the package's"
@@ -139,7 +139,7 @@ def translations() -> Iterator[str]:
     english = dict(leaves(read("translations/en.json")))
     for key in english:
         if not all(TRANSLATION_KEY.fullmatch(part) for part in key):
-            yield f"en.json: {'.'.join(key)} is no translation key"
+            yield f"en.json: {'.'.join(key)} is not a translation key"
     for path in sorted(folder.iterdir()):
         found = dict(leaves(json.loads(path.read_text())))
         for key in english.keys() ^ found.keys():
@@ -227,7 +227,7 @@ def icons() -> Iterator[str]:
         yield "icons.json: the entities are not those of en.json"
     for key, icon in leaves(found):
         if not re.fullmatch(r"mdi:[a-z0-9-]+", icon):
-            yield f"icons.json: {'.'.join(key)} is no icon of Material Design"
+            yield f"icons.json: {'.'.join(key)} is not a Material Design icon"
 
 
 def images() -> Iterator[str]:
@@ -235,7 +235,7 @@ def images() -> Iterator[str]:
     for name, size in IMAGES.items():
         head = (COMPONENT / "brand" / name).read_bytes()[:24]
         if head[:8] != b"\x89PNG\r\n\x1a\n" or struct.unpack(">II", head[16:]) != (size, size):
-            yield f"brand/{name}: it is no PNG of {size} × {size} pixels"
+            yield f"brand/{name}: it is not a PNG of {size} × {size} pixels"
 
 
 def quality_scale() -> Iterator[str]:

@@ -47,7 +47,7 @@ text { fill: #e6edf3 } .paper { fill: #0d1117 } .limit { fill: #57606a }
 
 
 class Row(NamedTuple):
-    """A row of the table «First audio»."""
+    """A row of the table `First audio`."""
 
     name: str
     seconds: dict[str, float]
@@ -75,11 +75,11 @@ def options_table() -> str:
 
 
 def first_audio(performance: str) -> Iterator[Row]:
-    """Yield the rows of the first table under «First audio»."""
+    """Yield the rows of the first table under `First audio`."""
     _, _, section = performance.partition("\n## First audio\n")
     table = re.search(r"^\|.*(?:\n\|.*)*", section, re.MULTILINE)
     if table is None:
-        raise ValueError("docs/performance.md has no table under «First audio».")
+        raise ValueError("docs/performance.md has no table under `First audio`.")
     lines = table[0].splitlines()
     head, _, *body = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines)
     for cells in body:

@@ -10,7 +10,8 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
-# «## [0.1.0] - 2026-11-22», and all up to the next entry or to the addresses at the end.
+# An entry: `## [0.1.0] - 2026-11-22` and all lines up to the next entry, or to the link
+# definitions at the end of the file.
 ENTRY: Final = re.compile(
     r"^## \[(?P<version>\d\S*)\] - \d{4}-\d\d-\d\d\n(?P<notes>.*?)(?=^## \[|^\[|\Z)",
     re.MULTILINE | re.DOTALL,

@@ -5,7 +5,7 @@ from hypothesis import settings
 
 from tests.support.processes import READY, server
 
-# A busy machine is no failure of what is tested.
+# A slow machine must not fail a test.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 

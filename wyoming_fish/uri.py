@@ -22,7 +22,7 @@ __all__ = [
 URI_VARIABLE: Final = "WYOMING_FISH_URI"
 DEFAULT_URI: Final = "tcp://0.0.0.0:10210"
 
-# «Every address of this machine», and it has some of each kind: either means both.
+# Both mean all addresses of this machine, IPv4 and IPv6.
 WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104
 
 # Characters of a value that is not valid and yet quoted: all keys, and most passwords, are longer.

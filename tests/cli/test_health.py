@@ -177,7 +177,7 @@ def test_nobody_answers(
 
 
 async def test_busy(serving: Serving) -> None:
-    """A server that has as many clients as it may is well: nobody should start it anew."""
+    """A server with its maximum number of clients is healthy: it must not be restarted."""
     async with (
         serving(EmulatorSettings(pace=1), "--max-connections=1") as served,
         AsyncTcpClient("127.0.0.1", served.port) as client,

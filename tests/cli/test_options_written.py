@@ -78,6 +78,6 @@ def test_a_proxys_address_that_is_not_valid(
     ("value", "name"), [("1", None), ("Yes", None), ("Kitchen", "Kitchen"), ("0", ""), ("off", "")]
 )
 def test_zeroconf_can_be_turned_on_like_a_switch(value: str, name: str | None) -> None:
-    """A yes or a no is no name."""
+    """A yes or a no is not a name."""
     found = Options.parse([], {**KEY, "WYOMING_FISH_ZEROCONF": value}).zeroconf or ""
     assert found.startswith("Wyoming Fish on ") if name is None else found == name

@@ -103,7 +103,7 @@ def test_kubernetes_waits() -> None:
 
 
 def test_kubernetes_allows_nothing() -> None:
-    """A pod meets the «restricted» standard for pods, and writes nothing."""
+    """A pod meets the `restricted` Pod Security Standard, and writes nothing."""
     pod = MANIFESTS["Deployment"]["spec"]["template"]["spec"]
     own = _container()["securityContext"]
     assert pod["securityContext"]["runAsNonRoot"] is True

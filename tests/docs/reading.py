@@ -23,6 +23,7 @@ RECIPES = [
 
 _FENCE = re.compile(r"^( *)```(\S*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[(?:[^\]\[]|\[[^\]]*\])*\]\(([^)\s]+)\)")
+_IMAGE = re.compile(r'<img src="([^"]+)"')
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -73,7 +74,7 @@ def prose(page: Path) -> str:
 
 def links(page: Path) -> list[str]:
     """Return where a page's links and pictures lead."""
-    return _LINK.findall(prose(page))
+    return _LINK.findall(prose(page)) + _IMAGE.findall(prose(page))
 
 
 def anchors(page: Path) -> set[str]:

@@ -97,7 +97,7 @@ def test_written_from_the_code(tmp_path: Path) -> None:
     subprocess.run(command, check=True)
     for name in ("options.md", "images/first-audio.svg"):
         now = (tmp_path / "docs" / name).read_text()
-        assert (ROOT / "docs" / name).read_text() == now, "script/docs writes it anew"
+        assert (ROOT / "docs" / name).read_text() == now, "script/docs updates it"
 
 
 def test_every_option() -> None:
@@ -131,7 +131,7 @@ def test_quoted_errors() -> None:
 def test_quoted_errors_of_the_integration() -> None:
     """What the integration's page quotes is what the integration says."""
     page = (ROOT / "docs" / "home-assistant.md").read_text()
-    _, _, table = page.partition("| what you see | what it is |")
+    _, _, table = page.partition("| error | cause and fix |")
     quoted = re.findall(r"^\| \*(.+?)\* \|", table, re.MULTILINE)
     translations = ROOT / "custom_components" / "wyoming_fish" / "translations" / "en.json"
     exceptions = json.loads(translations.read_text())["exceptions"].values()

@@ -1,4 +1,4 @@
-"""Satellites that die amid a reply: Home Assistant then never ends the reply's text."""
+"""Satellites that die during a reply: Home Assistant then never ends the reply's text."""
 
 import asyncio
 import contextlib

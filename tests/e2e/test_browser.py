@@ -1,6 +1,6 @@
 """Our integration as a person meets it: set up, extended and mended by clicking, in Chromium.
 
-To take the documentation's pictures anew:
+To update the documentation's pictures:
 SCREENSHOTS=docs/images script/test tests/e2e/test_browser.py
 """
 

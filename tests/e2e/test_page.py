@@ -1,6 +1,6 @@
 """The server's page as a person meets it: typed into and heard, in Chromium, on a phone.
 
-To take the documentation's picture anew: SCREENSHOTS=docs/images script/test tests/e2e/test_page.py
+To update the documentation's picture: SCREENSHOTS=docs/images script/test tests/e2e/test_page.py
 """
 
 import asyncio

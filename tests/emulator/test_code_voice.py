@@ -89,7 +89,7 @@ def test_silence_is_refused_unless_allowed() -> None:
 
 
 def test_silence_within_a_byte_is_never_allowed() -> None:
-    """Zero samples amid the run of one byte are a fault even where silence is allowed."""
+    """Zero samples within the run of one byte are an error even if silence is allowed."""
     run = encode_code_voice("a", 4)
     with pytest.raises(ValueError, match="sample 2 is 00 00"):
         decode_code_voice(run[:4] + bytes(4) + run[4:], 4, allow_silence=True)
@@ -97,7 +97,7 @@ def test_silence_within_a_byte_is_never_allowed() -> None:
 
 def test_no_utf8_is_refused() -> None:
     """Runs that are whole but spell no text are refused."""
-    with pytest.raises(ValueError, match="no UTF-8"):
+    with pytest.raises(ValueError, match="not UTF-8"):
         decode_code_voice(encode_code_voice("ä", 2)[:4], 2)
 
 

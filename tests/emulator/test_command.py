@@ -59,8 +59,8 @@ def test_the_command_ends_on_ctrl_c() -> None:
     ("flags", "message"),
     [
         (("--voice", "opera"), "invalid choice"),
-        (("--pace", "-1"), "no length of time"),
-        (("--first-audio", "nan"), "no length of time"),
+        (("--pace", "-1"), "not a length of time"),
+        (("--first-audio", "nan"), "not a length of time"),
         (("--account-voice", "5=Pearl"), "32 hexadecimal digits"),
         (("--set", "voices=none"), "no plain setting voices"),
         (("--set", "__doc__=x"), "no plain setting __doc__"),

@@ -152,7 +152,7 @@ async def test_a_socket_whose_session_failed_takes_no_other() -> None:
         assert (await socket.receive())["reason"] == "error"
         await socket.start()
         (error,), _ = await socket.until_closed()
-        assert "connect anew" in error["error"]
+        assert "connect again" in error["error"]
 
 
 @pytest.mark.parametrize(

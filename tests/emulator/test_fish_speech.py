@@ -182,7 +182,7 @@ async def test_no_websocket(http: aiohttp.ClientSession) -> None:
 
 @pytest.mark.parametrize("text", ["", "word " * 30])
 async def test_an_answer_may_break_off(http: aiohttp.ClientSession, text: str) -> None:
-    """Where the model fails once the answer has begun, the connection ends amid it."""
+    """If the model fails after the answer has begun, the connection ends within the answer."""
     async with FishSpeechEmulator() as server:
         server.breaks_after = 1
         fields = {"text": text, "streaming": True, "chunk_length": 100}

@@ -141,7 +141,7 @@ async def test_an_idle_socket_is_closed() -> None:
 
 
 async def test_an_open_session_is_not_idle() -> None:
-    """The idle time runs only while no session is open, and anew after each."""
+    """The idle time runs only while no session is open, and starts again after each one."""
     async with (
         emulated(idle_timeout=0.25, first_audio=0.3) as emulator,
         live(emulator) as socket,

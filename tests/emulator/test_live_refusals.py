@@ -198,7 +198,7 @@ async def test_nothing_follows_stop(event: str) -> None:
     ],
 )
 async def test_what_is_no_event_is_refused(message: bytes) -> None:
-    """A binary frame that is no MessagePack map, or no known event, ends the socket."""
+    """A binary frame that is not a MessagePack map or not a known event closes the socket."""
     async with emulated() as emulator, live(emulator) as socket:
         await socket.websocket.send(message)
         (error,), code = await socket.until_closed()
@@ -207,7 +207,7 @@ async def test_what_is_no_event_is_refused(message: bytes) -> None:
 
 @pytest.mark.parametrize("text", [None, 5, b"bytes"])
 async def test_text_is_a_string(text: object) -> None:
-    """A text event whose text is no string ends the session with an error."""
+    """A text event whose text is not a string ends the session with an error."""
     async with emulated() as emulator, live(emulator) as socket:
         await socket.start()
         await socket.send("text", text=text)

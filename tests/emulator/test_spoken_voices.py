@@ -107,7 +107,7 @@ async def test_unknown_languages_are_spoken_as_english() -> None:
 
 
 async def test_a_synthesis_under_way_blocks_nobody() -> None:
-    """A client that leaves amid a synthesis is gone at once, and others are served."""
+    """A client that leaves during a synthesis is gone immediately, and others are served."""
     async with emulated(voice="espeak") as emulator, live(emulator) as other:
         async with live(emulator) as socket:
             await socket.start()

@@ -129,7 +129,7 @@ async def test_twelve_at_once_under_a_limit_of_five() -> None:
 
 
 async def test_leaving_closes_the_socket() -> None:
-    """Who leaves amid the audio frees the session: the rest must not be heard in the next one."""
+    """A listener that leaves during the audio frees the session: the next one must not hear it."""
     settings = EmulatorSettings(voice="code", frame=0.01, pace=0.01)
     async with _fish(settings, concurrency=1) as (emulator, client):
         async with contextlib.aclosing(speak(client, _pieces([TEXT * 5]), SETTINGS)) as audio:

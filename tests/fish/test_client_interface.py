@@ -78,7 +78,7 @@ async def test_a_voice_needs_no_settings() -> None:
 
 
 async def test_a_body_that_raises_leaves_nothing_open() -> None:
-    """An error amid the audio closes the session, and every task of the reply has ended."""
+    """An error during the audio closes the session, and every task of the reply has ended."""
 
     async def listen() -> None:
         async with client.speak(TEXT * 5, SETTINGS) as reply:

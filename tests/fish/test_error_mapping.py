@@ -48,7 +48,7 @@ def test_a_message_is_quoted_on_one_line(body: bytes, quoted: str) -> None:
 
 
 def test_a_page_in_place_of_an_answer_points_to_the_address() -> None:
-    """A 4xx with a page is no word of Fish Audio's about the request."""
+    """A 4xx with a web page is not Fish Audio's answer to the request."""
     assert isinstance(error_from_status(400, PAGE), ProtocolError)
     assert isinstance(
         error_from_status(400, b'{"status": 400, "message": "No"}'), RequestRefusedError

@@ -118,7 +118,7 @@ def test_live_url(base: str, live: str) -> None:
     ],
 )
 def test_no_address(base: str) -> None:
-    """What is no http address is refused."""
+    """A value that is not an http address is refused."""
     with pytest.raises(SettingsError, match="is not an http:// or https:// address"):
         Endpoint("key", base)
 

@@ -26,7 +26,7 @@ VOICE = "6c1f2a4be0d94f7f8a53c2b9d7e61034"
     ],
 )
 def test_one_line(text: str, shown: str) -> None:
-    """Every language stays as it is, and what is no text becomes a space."""
+    """Text in every language stays the same, and characters that are not text become a space."""
     assert one_line(text, 100) == shown
 
 

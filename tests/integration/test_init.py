@@ -70,7 +70,7 @@ async def test_set_up_is_tried_again(
 async def test_refused_key_at_start(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
 ) -> None:
-    """A key that is refused is asked for anew."""
+    """If the key is refused, Home Assistant asks for a new one."""
     emulator.settings.key = "another"
     entry = await add_entry()
     assert state_of(entry) is ConfigEntryState.SETUP_ERROR

@@ -100,7 +100,7 @@ async def test_a_title_is_plain_text_in_repairs(
     hass_client: ClientSessionGenerator,
     title: str,
 ) -> None:
-    """In the title of a repair, which is no Markdown, and in its description, which is."""
+    """In the title of a repair, which is not Markdown, and in its description, which is."""
     emulator.settings.voices = ()
     entry = await add_entry(voice_subentry(title, backend="s1"))
     issues = {

@@ -95,7 +95,7 @@ def test_nothing_is_wrong(project: Path) -> None:
         (_replace("errors.py", '"invalid_url"', '"bad_url"'), "the errors of config are not"),
         (_replace("tts.py", '"voice_unknown"', '"voice_odd"'), "voice_odd is an error"),
         (_replace("fish/errors.py", '"no-audio"', '"silence"'), "silence is an error"),
-        (_replace("icons.json", "mdi:fish", "fish"), "no icon"),
+        (_replace("icons.json", "mdi:fish", "fish"), "not a Material Design icon"),
         (_replace("quality_scale.yaml", "devices: done", "devices: todo"), "devices is not done"),
         (lambda project: (project / COMPONENT / "fish").unlink(), "not the link"),
     ],

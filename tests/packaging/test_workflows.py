@@ -84,7 +84,7 @@ def test_shell() -> None:
     for name in WORKFLOWS:
         for step in _steps(name):
             script = step.get("run", "")
-            assert "${{" not in script, "an expression is for env, where it is no code"
+            assert "${{" not in script, "use an expression only in env, where it is not code"
             shellcheck = [str(Path(sys.executable).with_name("shellcheck")), "--shell=bash", "-"]
             checked = subprocess.run(shellcheck, input=script, text=True, check=False)
             assert checked.returncode == 0, script

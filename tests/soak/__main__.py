@@ -1,7 +1,7 @@
 """`script/soak [minutes]`: many clients that come, go, stall and break, while Fish fails at random.
 
 Each way to speak has a server in a process of its own; see ways.py. Every reply has to be whole, or
-an error that some failure amid its audio accounts for; a client that is refused reads why. In the
+an error that a failure during its audio explains; a client that is refused reads why. In the
 end there must be no session, no socket and no memory more than before. Beside them another server
 is attacked, and its users must not feel it; see soak_attackers.py.
 """
@@ -96,9 +96,11 @@ def _judge(way: Way, grown: float, left: int) -> list[str]:
     """Print what came of it; what is wrong with it."""
     outcomes, line = way.outcomes, way.line
     amid = way.failing.amid + line.swallowed_amid
-    print(f"{way.name}: {way.failing.struck} failures of Fish, {way.failing.amid} amid the audio;")
     print(
-        f"    {line.swallowed} connections died unseen, {line.swallowed_amid} of them amid a reply;"
+        f"{way.name}: {way.failing.struck} failures of Fish, {way.failing.amid} during the audio;"
+    )
+    print(
+        f"    {line.swallowed} connections died silently, {line.swallowed_amid} during a reply;"
         f" {line.hung_up} times Fish hung up on all for a while;"
     )
     print(
@@ -107,7 +109,7 @@ def _judge(way: Way, grown: float, left: int) -> list[str]:
     print(f"    {grown:.1f} MB more memory in the end, {left} more open files", flush=True)
     wrong = [f"{outcomes[name]} replies were {name}." for name in FAILED_OUTCOMES if outcomes[name]]
     if outcomes["errors"] > amid:
-        wrong.append(f"{outcomes['errors']} errors for {amid} failures amid replies.")
+        wrong.append(f"{outcomes['errors']} errors for {amid} failures during replies.")
     if grown > GROWTH:
         wrong.append(f"the server has grown by {grown:.1f} MB.")
     if left > FILES:

@@ -143,7 +143,7 @@ class Clients:
         return "stalled"
 
     async def _rave(self, peer: _Peer) -> str:
-        """Send what is no event, or one out of order."""
+        """Send data that is not an event, or an event out of order."""
         rubbish = (
             b"GET / HTTP/1.1\r\n\r\n",
             b'{"type": "synthesize-chunk", "data": {"text": "x"}}\n',

@@ -1,7 +1,7 @@
 """What comes from hands that cannot be trusted: corpus/, and what is too large for a file.
 
-By the first word of its name, `event` is served, `fail` is no Wyoming event, and `senseless` is one
-that nobody can serve.
+The first word of a name says what it is: `event` is served, `fail` is not a Wyoming event, and
+`senseless` is one that cannot be served.
 """
 
 import json

@@ -14,7 +14,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 async def listening(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Yield the port of a server on 127.0.0.1 that calls ``serve`` for each connection.
 
-    Every connection is closed after ``serve``. A client that leaves early is no failure.
+    Every connection is closed after ``serve``. A client that leaves early is not a failure.
     """
 
     async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

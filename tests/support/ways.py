@@ -73,7 +73,7 @@ class Failing(Protocol):
     struck: int
     """Failures so far."""
     amid: int
-    """Those amid the audio, which may become errors."""
+    """Failures during the audio, which may become errors."""
 
     async def fail(self, chance: random.Random) -> None:
         """Fail now and then, until cancelled."""
@@ -135,8 +135,8 @@ class _OwnFailing:
 class _LineFailing:
     """The line to Fish, on which connections die unseen, or are accepted and hung up for a while.
 
-    A connection that died amid a reply is noticed after half a minute: these are seldom, so that
-    the others find a session. A fish-speech server is at home, where nothing forgets connections.
+    A connection that dies during a reply is detected after 30 s. These are rare, so that the other
+    replies find a session. A fish-speech server is at home, where nothing forgets connections.
     """
 
     def __init__(self, relay: Relay, emulator: Emulator | None, *, by_rest: bool) -> None:
@@ -150,7 +150,7 @@ class _LineFailing:
         self.swallowed = 0
         """Connections that died unseen."""
         self.swallowed_amid = 0
-        """Those of them amid a reply, at the most."""
+        """Maximum number of those that died during a reply."""
         self.hung_up = 0
         """Times that everything was accepted and hung up for a while."""
 

@@ -42,7 +42,7 @@ def hear(wav: Path, texts: Sequence[str]) -> list[str]:
     decoder.process_raw(pcm, full_utt=True)
     decoder.end_utt()
     hypothesis = decoder.hyp()
-    # A second pronunciation of a word is written «the(2)».
+    # A second pronunciation of a word is written `the(2)`.
     return re.sub(r"\(\d\)", "", hypothesis.hypstr).split() if hypothesis else []
 
 

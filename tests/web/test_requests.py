@@ -68,7 +68,7 @@ async def test_a_body_that_is_no_http(
 async def test_leaving_before_the_answer(
     serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A client that is to send its body and has left is no error of the server."""
+    """A client that leaves before it sends its body is not an error of the server."""
     async with serving(EmulatorSettings(), HTTP) as served:
         reader, writer = await connect(served)
         writer.write(posted(TEXT).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))

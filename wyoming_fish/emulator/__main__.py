@@ -144,7 +144,7 @@ def _setting(text: str) -> tuple[str, bool | float | int | str]:
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0 <= seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no length of time in seconds")
+        raise argparse.ArgumentTypeError(f"{text} is not a length of time in seconds")
     return seconds
 
 

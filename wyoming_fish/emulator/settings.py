@@ -65,7 +65,7 @@ class Fault:
 
 @dataclass(slots=True)
 class EmulatorSettings:
-    """May be changed or replaced while the emulator runs: it is read anew at each request."""
+    """Settings of the emulator. Each request reads them, so they can change while it runs."""
 
     voice: VoiceName | None = None
     """espeak really speaks, tone gives a plain tone for each word, code encodes the text so that

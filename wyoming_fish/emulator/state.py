@@ -86,7 +86,7 @@ class EmulatorState:
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
 
     async def wait_for(self, predicate: Callable[[Self], bool]) -> None:
-        """Return as soon as `predicate(self)` is true; it is asked anew after each change.
+        """Return as soon as `predicate(self)` is true. It is called again after each change.
 
         A predicate that looks at a session that is not there yet (IndexError) is not true yet.
         """

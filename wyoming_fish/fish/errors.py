@@ -122,7 +122,7 @@ class ProxyAddressError(SettingsError):
 
 
 class KeyMissingError(FishError):
-    """There is no API key. Only Fish Audio's own service always needs one."""
+    """No API key is set. Only Fish Audio's own service always needs one."""
 
     code = "key-missing"
     default_advice = "Create one under API keys at fish.audio and set FISH_API_KEY."

@@ -45,7 +45,7 @@ class ReplyMetrics:
     text_began: float | None = None
     """When its first text came. A caller that has known the text for longer sets it before."""
     text_ended: float | None = None
-    """When it was known that there is no more text; may be set before, likewise."""
+    """When the text was known to be complete. The caller can set it earlier, too."""
     sent: float | None = None
     """When the first of it was sent to Fish."""
     heard: float | None = None
@@ -79,7 +79,7 @@ class ReplyMetrics:
             self.text_began = clock.now()
 
     def complete(self) -> None:
-        """There is no more text."""
+        """Record that the text is complete."""
         if self.text_ended is None:
             self.text_ended = clock.now()
 
@@ -117,5 +117,5 @@ def max_audio_s(text_bytes: int) -> float:
 
 def size_of(text: str) -> int:
     """Bytes of ``text``, by which Fish bills."""
-    # What is no Unicode is refused where it is sent.
+    # Text that is not valid Unicode is refused when it is sent.
     return len(text.encode(errors="surrogatepass"))

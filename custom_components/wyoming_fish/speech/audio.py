@@ -43,11 +43,11 @@ def wav_header(rate: int) -> bytes:
 
 
 def caf_header(rate: int) -> bytes:
-    """Return the 68 bytes that make a Core Audio file of the same.
+    """Return the 68-byte header of a Core Audio Format (CAF) file.
 
-    It is for ffmpeg, which takes the first 64 KiB of a WAV, 0.74 s of speech, to look whether they
-    are something else (S/PDIF) before it gives any; a CAF's it converts as they come. (Apple's
-    «Core Audio Format Specification 1.0».)
+    The file is for ffmpeg. Of a WAV file, ffmpeg first reads 64 KiB (0.74 s of speech) to check for
+    S/PDIF, and outputs nothing until then. It converts a CAF file as the data arrives. Source:
+    Apple, "Core Audio Format Specification 1.0".
     """
     return struct.pack(
         ">4sHH4sqd4sIIIII4sqI",

@@ -165,7 +165,7 @@ async def test_long_fields_are_left_out(field: str, value: object) -> None:
 
 @pytest.mark.parametrize("page", [[], {"items": 5}, {}, b"<html>", b"", "text"])
 async def test_answers_that_are_none(page: object) -> None:
-    """A server that answers something else is no Fish Audio."""
+    """A server that answers something else is not Fish Audio."""
     _, _, error = await _ask([page])
     assert isinstance(error, ProtocolError)
 

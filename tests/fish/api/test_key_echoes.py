@@ -52,7 +52,7 @@ async def _by_rest(endpoint: Endpoint) -> None:
 async def test_the_key_in_a_header(
     before: int, ask: Callable[[Endpoint], Awaitable[None]], answer: str
 ) -> None:
-    """Also where the error is cut amid the key, and where aiohttp gives it in small letters."""
+    """Also if the error is cut within the key, and if aiohttp gives it in lowercase."""
     async with _server(answer.format("x" * before + KEY)) as endpoint:
         with pytest.raises(FishError) as caught:
             await ask(endpoint)

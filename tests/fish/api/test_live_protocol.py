@@ -230,7 +230,7 @@ def test_limit_is_learnt() -> None:
 
 
 def test_finish_before_stop() -> None:
-    """A finish before all text was sent is no success."""
+    """A finish before all text was sent is not a success."""
     with pytest.raises(BrokenStreamError, match="before its text"):
         _opened().receive(_frame(event="finish", reason="stop"))
 

@@ -205,7 +205,7 @@ async def test_it_is_asked_again_what_it_is(monkeypatch: pytest.MonkeyPatch, hea
 
 
 async def test_it_is_not_asked_before_each_sentence() -> None:
-    """What is no fish-speech is asked every few seconds at the most."""
+    """A server that is not fish-speech is asked only every few seconds."""
     async with (
         FishSpeechEmulator() as server,
         _client(server) as client,
@@ -229,7 +229,7 @@ async def test_it_knows_no_several_speakers() -> None:
 
 @pytest.mark.parametrize("after", [0, 1])
 async def test_a_model_that_fails(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """An answer that breaks off is no whole one."""
+    """An answer that breaks off is not complete."""
     monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", 0.1)
     monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.FIRST_DELAY_S", 0.005)
     async with FishSpeechEmulator() as server:

@@ -144,7 +144,7 @@ async def test_an_unknown_voice_is_told() -> None:
 
 @pytest.mark.parametrize("kind", [503, "drop"])
 async def test_a_sentence_that_has_not_begun_is_tried_again(kind: FaultKind | int) -> None:
-    """Amid the reply, what was not heard at all is asked for anew, and only that."""
+    """During a reply, only the sentences that were not heard at all are requested again."""
     fault = Fault("rest", kind, times=2)
     heard = asyncio.Event()
 
@@ -212,7 +212,7 @@ async def test_concurrency_is_learnt() -> None:
 
 
 async def test_leaving_ends_the_request() -> None:
-    """Who leaves amid the audio frees the session."""
+    """A listener that leaves during the audio frees the session."""
     async with fish(MISSING, frame=0.01, pace=1.0, odd_frames=False) as (emulator, client):
         async with contextlib.aclosing(speak(client, words(), SETTINGS)) as audio:
             await anext(audio)

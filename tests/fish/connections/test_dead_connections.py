@@ -271,7 +271,7 @@ def test_it_is_ready_again_when_the_server_is() -> None:
 
 
 def test_a_slow_listener_keeps_a_healthy_connection() -> None:
-    """While nobody takes the audio, pongs lie behind it: that is no reason to hang up."""
+    """While nobody takes the audio, pongs wait behind it: the connection stays open."""
 
     async def text() -> AsyncIterator[str]:
         yield " ".join(["This sentence is long, and there are many of them."] * 120)

@@ -68,7 +68,7 @@ def test_the_owner_that_holds_the_fewest_is_first() -> None:
 
 
 def test_owners_take_turns() -> None:
-    """Also with a single session, and though those who have had a turn come anew each time."""
+    """Also with a single session, and if owners that have had a turn ask again each time."""
 
     async def ask() -> list[str]:
         limiter, order = ConcurrencyLimiter(1), list[str]()

@@ -238,7 +238,7 @@ def test_a_listener_that_is_cancelled_as_it_leaves_leaves_nothing_open(
 
 @pytest.mark.parametrize("faults", [(), (NO_WEBSOCKET,)])
 def test_abandoned_replies_do_not_silence_the_others(faults: tuple[Fault, ...]) -> None:
-    """However many are given up amid their text, half a minute later the account is free."""
+    """However many replies are abandoned within their text, the account is free after 30 s."""
 
     async def abandoned() -> AsyncIterator[str]:
         yield "Let me look. And then "

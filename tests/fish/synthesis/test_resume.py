@@ -1,4 +1,4 @@
-"""A reply that breaks off amid its audio is resumed where it is certain what has been heard."""
+"""A reply that breaks off during its audio is resumed if it is certain what has been heard."""
 
 import asyncio
 import contextlib
@@ -170,7 +170,7 @@ async def test_the_break_is_bridged() -> None:
 @pytest.mark.parametrize("at", range(6))
 @pytest.mark.parametrize("point", ["text", "audio"])
 async def test_at_each_event_of_a_slow_text(point: FaultPoint, at: int, timestamps: bool) -> None:
-    """The same where the text pauses; without timestamps, a break amid the audio is an error."""
+    """The same if the text pauses. Without timestamps, a break in the audio is an error."""
     async with fish(
         Fault(point, "drop", at=at), timestamps=timestamps, frame=10.0, odd_frames=False
     ) as (emulator, pool):
@@ -198,7 +198,7 @@ async def test_half_a_word_is_not_taken_for_a_word() -> None:
 
 
 async def test_a_hang_within_the_last_word_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Silence of Fish's is no sign that a sentence is over."""
+    """Silence from Fish Audio does not mean that a sentence is over."""
     monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.WATCHDOG_INTERVAL_S", 0.01)
     monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.SILENCE_TIMEOUT_S", 0.05)
     for at in range(1, 6):
@@ -212,7 +212,7 @@ async def test_a_hang_within_the_last_word_is_an_error(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("kind", ["silent", "finish-early"])
 async def test_an_early_end_is_not_taken_for_the_end(kind: FaultKind) -> None:
-    """Where Fish falls silent between two sentences and finishes well, the rest is said anew."""
+    """If Fish Audio goes silent between two sentences and finishes, the rest is spoken again."""
     fault = Fault("audio", kind, at=2)
     heard = asyncio.Event()
 

@@ -71,7 +71,7 @@ def test_no_cues(text: str) -> None:
     ],
 )
 def test_words_in_brackets_are_said(written: str) -> None:
-    """What is no cue of Fish's kind is said."""
+    """A phrase that is not one of Fish Audio's cues is said."""
     heard = heard_in_pieces(lambda: Cleaner(Backend.S2_1_PRO, TextSettings()), written)
     assert heard == re.sub(r"[\[\]]", "", written)
 
@@ -83,6 +83,7 @@ def test_words_in_brackets_are_said(written: str) -> None:
         *("[in a calm voice]", "[professional broadcast tone]", "[speaking slowly]", "[sighs]"),
         *("[whisper in small voice]", "[pause for 2 seconds]", "[short pause]", "[volume up]"),
         *("[with strong accent]", "[audience laughter]", "[clears throat]", "[tsk]", "[loud]"),
+        *("[sobbing quietly]", "[grinning]", "[clapped]"),
         *("[笑]", "[低声说]", "[ため息をついて]", "[flüsternd]", "[chuchote]"),
     ],
 )
@@ -93,7 +94,7 @@ def test_cues_of_fishs_kind(cue: str) -> None:
 
 
 def test_free_cues() -> None:
-    """By option any phrase in brackets is acted that is no name."""
+    """With an option, any phrase in brackets is a cue, except a name."""
 
     def cleaner() -> Cleaner:
         return Cleaner(Backend.S2_1_PRO, TextSettings(cues="free"))
@@ -123,7 +124,7 @@ def test_paired_tags(backend: Backend, heard: str) -> None:
 
 
 def test_emotions_within_a_sentence() -> None:
-    """«The result was (negative)» has ordinary parentheses, but for S1, which acts it anyway."""
+    """`The result was (negative)` has ordinary parentheses, but for S1 it is a cue anyway."""
     s2 = Cues(Backend.S2_1_PRO)
     assert s2.in_parentheses("negative", begins_sentence=False) is None
     assert s2.in_parentheses("whispering", begins_sentence=False) == "[whispering]"

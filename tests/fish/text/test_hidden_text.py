@@ -168,7 +168,7 @@ def test_citations(citation: str) -> None:
 
 
 def test_what_is_kept_is_bounded() -> None:
-    """A tag amid a sentence hides no more than is kept, and all of it is said then."""
+    """A tag within a sentence hides no more than is kept, and then all of it is said."""
     behind = "word " * MAX_KEPT_CHARS
     cleaner = _cleaner()
     said = ""

@@ -73,7 +73,7 @@ def test_no_first_piece_is_later(text: str) -> None:
 
 
 async def test_parts_of_the_same_settings_are_one_session() -> None:
-    """What does not change how Fish is to speak is no part of its own."""
+    """Markup that does not change how Fish Audio speaks does not begin a part."""
     text = (
         '<speak>One <lang xml:lang="fr">deux</lang> <voice name="nobody">three</voice>'
         '<voice name="Coral">four</voice> <voice name="Coral"><s>five</s></voice></speak>'

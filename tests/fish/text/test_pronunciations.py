@@ -84,9 +84,9 @@ def test_nothing_certain_waits() -> None:
     [
         ("ok: fine\nnothing", "Line 2 .* no colon"),
         ("word:", "Line 1 .* empty"),
-        ("-: dash", "Line 1 .* no word"),
+        ("-: dash", "Line 1 .* not a word"),
         ("a: b [c]", "bracket"),
-        (f"{'a' * 300}: b", "no word"),
+        (f"{'a' * 300}: b", "not a word"),
         (f"a: {'b' * 2000}", "too long"),
         ("\n".join(f"w{n}: x" for n in range(MAX_WORDS + 1)), "more than"),
     ],

@@ -108,7 +108,7 @@ def test_broken(ssml: str, text: str) -> None:
 
 
 def test_declared_encoding() -> None:
-    """A text is no bytes any more, whatever encoding it says that it has."""
+    """A declared encoding is ignored, because the text is already decoded."""
     assert _parts('<?xml version="1.0" encoding="ISO-8859-1"?><speak>Café</speak>') == [
         SsmlPart("Café")
     ]

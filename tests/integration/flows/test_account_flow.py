@@ -38,7 +38,7 @@ async def test_reauthentication(
 async def test_reauthentication_while_loaded(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
 ) -> None:
-    """A key that is refused while the entry is in use is replaced, and the entry starts anew."""
+    """A key that is refused while the entry is in use is replaced, and the entry is reloaded."""
     entry = await add_entry()
     emulator.settings.key = "new"
     before = entry.runtime_data
@@ -79,7 +79,7 @@ async def test_reconfiguration(
     assert entry.data == {"api_key": "new", "base_url": emulator.url}
     assert state_of(entry) is ConfigEntryState.LOADED
 
-    # Nothing is changed: it starts anew all the same.
+    # Nothing is changed, but the entry is reloaded anyway.
     before = entry.runtime_data
     flow = await submit(hass, await entry.start_reconfigure_flow(hass), advanced=advanced)
     await hass.async_block_till_done()

@@ -18,14 +18,14 @@ from wyoming_fish.emulator.self_hosted import FishSpeechEmulator
 
 
 async def begin(hass: HomeAssistant, entry: ConfigEntry) -> SubentryFlowResult:
-    """Choose «Add voice»."""
+    """Select **Add voice**."""
     return await hass.config_entries.subentries.async_init(
         (entry.entry_id, "voice"), context={"source": config_entries.SOURCE_USER}
     )
 
 
 async def change(hass: HomeAssistant, entry: ConfigEntry) -> SubentryFlowResult:
-    """Choose «Change voice» for the first one."""
+    """Select **Change voice** for the first voice."""
     return await hass.config_entries.subentries.async_init(
         (entry.entry_id, "voice"),
         context={

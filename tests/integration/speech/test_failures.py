@@ -52,7 +52,7 @@ async def test_passing_failure_is_not_heard(
 async def test_refused_key_starts_reauthentication(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
 ) -> None:
-    """A key that is refused while speaking is asked for anew."""
+    """If a key is refused while speaking, Home Assistant asks for a new one."""
     entry = await add_entry()
     emulator.settings.key = "another"
     with pytest.raises(HomeAssistantError):
@@ -84,7 +84,7 @@ async def test_deleted_voice_becomes_a_repair(
     emulator: Emulator,
     issue_registry: ir.IssueRegistry,
 ) -> None:
-    """Where the chosen voice is gone, a repair says so; one that a message named is no repair."""
+    """If the chosen voice is gone, a repair says so. A voice from a message makes no repair."""
     entry = await add_entry()
     engine = entity_id(hass, entry, "tts")
     (subentry,) = entry.subentries

@@ -122,7 +122,8 @@ async def test_fallback_voice_breaks_off(
     """A streamed reply ends with what was heard, so that a satellite does not wait for more."""
     monkeypatch.setattr(fallback, "AUDIO_TIMEOUT_S", 0.3)
     entry = await add_entry()
-    voice = OtherVoice(b"\1\2" * 44100, ends=False)
+    # Longer than ffmpeg holds back.
+    voice = OtherVoice(b"\1\2" * 44100 * 20, ends=False)
     await hass.data[DATA_COMPONENT].async_add_entities([voice])
     engine = await select(hass, entry, "tts.other")
     emulator.settings.faults.append(NO_CREDIT)

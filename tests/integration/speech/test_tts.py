@@ -273,7 +273,7 @@ async def test_all_that_changes_the_audio_is_in_the_cache_key(
 async def test_changed_voice_is_not_played_from_the_cache(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
 ) -> None:
-    """A message is spoken anew when the entity's voice has been changed."""
+    """A message is spoken again after the entity's voice has changed."""
     entry = await add_entry()
     engine = entity_id(hass, entry, "tts")
     await speak(hass, engine, TEXT)

@@ -15,7 +15,7 @@ SETTINGS = {"backend": "s2.1-pro", "latency": "balanced", "speed": 1.0, "text_pr
 
 
 async def begin(hass: HomeAssistant) -> ConfigFlowResult:
-    """Choose «Add integration»."""
+    """Select **Add integration**."""
     flow = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": config_entries.SOURCE_USER}
     )

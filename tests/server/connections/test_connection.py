@@ -103,7 +103,7 @@ async def test_audio_comes_while_text_is_written(serving: Serving) -> None:
 
 
 async def test_leaving_frees_the_session(serving: Serving) -> None:
-    """A client that goes takes its session with it, amid text and amid audio."""
+    """The session of a client that leaves ends, during text and during audio."""
     settings = EmulatorSettings(voice="code", frame=0.02, pace=0.05)
     async with serving(settings) as served:
         async with served.client() as client:

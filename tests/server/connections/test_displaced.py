@@ -123,7 +123,7 @@ async def test_a_slow_text_gives_way_to_nobody_of_a_crowd(serving: Serving) -> N
 
 
 def test_speech_gives_way_to_nobody(serving: Serving) -> None:
-    """It does only when its text has paused for long: silence in the pause is no speech."""
+    """It does only when its text has paused for long: silence in the pause is not speech."""
 
     async def run() -> None:
         async with _full(serving, EmulatorSettings(voice="code"), []) as (_, clients, crowd):

@@ -115,7 +115,7 @@ def test_events_of_several_tasks_go_out_whole(kind: str, tmp_path: Path) -> None
                 assert len(set(event.payload or b"")) == 1
                 seen.append(event.data["at"])
                 await asyncio.sleep(1)
-            # What is amid an event when the client is refused.
+            # The client is refused within an event.
             stream.write_last(encode(Event("last")))
             for task in writing:
                 task.cancel()

@@ -83,13 +83,13 @@ WORDS = _event("synthesize-chunk", text="Good night. The ")
     [
         pytest.param([_event("synthesize-start", voice={"name": "Sarah"})], "no", id="before"),
         pytest.param([_event("synthesize-start", voice={"name": 5})], "invalid-event", id="start"),
-        pytest.param([START, WORDS, START], "invalid-event", id="amid"),
+        pytest.param([START, WORDS, START], "invalid-event", id="within"),
     ],
 )
 async def test_a_client_that_goes_on_writing(
     serving: Serving, address: str, first: list[bytes], code: str
 ) -> None:
-    """A client that is refused amid its writing reads the error and the end of its reply."""
+    """A client that is refused while it writes reads the error and the end of its reply."""
     async with serving(EmulatorSettings(voice="code"), f"--uri={address}") as served:
         for _ in range(CLIENTS):
             types = await _hears(await _connect(served), *first)
@@ -236,7 +236,7 @@ UNREACHABLE = [
 async def test_a_client_that_has_vanished(
     serving: Serving, caplog: pytest.LogCaptureFixture, error: OSError, speaking: bool
 ) -> None:
-    """Whatever the kernel calls it, it is no bug: its session ends, and the log stays quiet."""
+    """No kernel error is logged as a bug: the session ends, and nothing is logged."""
     caplog.set_level(logging.INFO)
     async with serving(EmulatorSettings(pace=1, frame=0.02)) as served:
         reader, writer = await _connect(served)

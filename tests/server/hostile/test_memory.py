@@ -226,7 +226,7 @@ async def test_letters_by_themselves(running: _Running) -> None:
 
 
 async def test_long_names(running: _Running) -> None:
-    """A voice's name is no place for a text."""
+    """A voice's name cannot hold a long text."""
     for name in ("name", "language", "speaker"):
         async with running.watched():
             event = _event("synthesize", text="", voice={name: "x" * 150_000})

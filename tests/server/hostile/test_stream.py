@@ -38,7 +38,7 @@ def _read(data: bytes) -> list[Event]:
     while (event := parser.next_event()) is not None:
         events.append(event)
     if parser.has_incomplete_event:
-        raise EventError("the connection ended amid an event")
+        raise EventError("the connection ended within an event")
     return events
 
 
@@ -52,7 +52,7 @@ def test_reads_what_wyoming_writes() -> None:
 
 @pytest.mark.parametrize("name", sorted(CORPUS | LARGE))
 def test_each_input_is_what_its_name_says(name: str) -> None:
-    """Everything that is no event is one kind of error; all else is read."""
+    """All input that is not an event gives the same kind of error. All other input is read."""
     data = (CORPUS | LARGE)[name]
     if name.startswith("fail"):
         with pytest.raises(EventError):

@@ -5,7 +5,7 @@ import pytest
 from tests.soak.__main__ import soak
 
 
-# A connection that died unseen amid a reply is noticed after half a minute.
+# A connection that dies silently during a reply is detected after 30 s.
 @pytest.mark.timeout(240)
 async def test_soak() -> None:
     """Clients that come, go, stall and break, while Fish fails, cost nobody else a word."""

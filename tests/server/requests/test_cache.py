@@ -80,7 +80,7 @@ async def test_the_second_time_it_comes_from_disk(
 
 
 async def test_streamed_replies_are_not_kept(folder: Path) -> None:
-    """What is streamed is spoken anew each time, though the same text is kept."""
+    """A streamed reply is spoken again each time, even if the same text is in the cache."""
     async with Emulator(CODE) as emulator:
         await _spoken_once(emulator, folder)
         before = _files(folder)
@@ -117,7 +117,7 @@ async def test_what_changes_the_audio(folder: Path, flag: str) -> None:
 
 
 async def test_another_text_voice_or_server(folder: Path) -> None:
-    """Another text, a voice that the client names, and another Fish are spoken anew."""
+    """Another text, a voice that the client names, and another server are spoken again."""
     async with Emulator(CODE) as emulator:
         await _spoken_once(emulator, folder)
         async with _server(emulator, folder) as port:
@@ -131,7 +131,7 @@ async def test_another_text_voice_or_server(folder: Path) -> None:
 
 
 async def test_a_voice_that_is_named_in_the_text(folder: Path) -> None:
-    """Who is meant by a name may change: SSML that names a voice is spoken anew each time."""
+    """The voice of a name may change: SSML that names a voice is spoken again each time."""
     text = f"<speak>One. <voice name='{VOICES[0].id}'>Two.</voice></speak>"
     async with Emulator(CODE) as emulator:
         await _spoken_once(emulator, folder, text)
@@ -141,7 +141,7 @@ async def test_a_voice_that_is_named_in_the_text(folder: Path) -> None:
 async def test_a_reply_that_breaks_off_is_not_kept(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reply that fails amid its audio leaves nothing behind."""
+    """A reply that fails during its audio leaves nothing behind."""
     monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", -1.0)
     settings = EmulatorSettings(voice="code", frame=0.01, faults=[Fault("audio", "drop", at=2)])
     async with Emulator(settings) as emulator:
@@ -156,7 +156,7 @@ async def test_a_reply_that_breaks_off_is_not_kept(
 
 
 async def test_a_reply_that_nobody_heard_to_its_end_is_not_kept(folder: Path) -> None:
-    """A client that leaves amid the audio leaves nothing behind."""
+    """A client that leaves during the audio leaves nothing behind."""
     settings = EmulatorSettings(
         voice="code", frame=0.01, faults=[Fault("audio", "stall", at=2, times=None)]
     )
@@ -202,7 +202,7 @@ async def test_a_damaged_file_is_made_anew(
         assert len(emulator.sessions) == 2
     assert _files(folder) == [file]
     assert file.read_bytes() == content
-    assert caplog.text.count("is damaged and is created again") == 1
+    assert caplog.text.count("is damaged. It will be created again") == 1
 
 
 async def test_nobody_else_may_read_it(folder: Path) -> None:

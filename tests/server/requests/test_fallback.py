@@ -143,7 +143,7 @@ async def test_both_are_down(
 
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_the_fallback_resets(serving: Serving, streamed: bool) -> None:
-    """A fallback voice whose server dies amid the question costs the client no error."""
+    """If the fallback voice's server dies during the request, the client gets no error."""
 
     async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()

@@ -103,7 +103,7 @@ SSML = (
 @pytest.mark.parametrize("text_format", [None, "ssml"])
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_ssml(serving: Serving, text_format: str | None, streamed: bool) -> None:
-    """Voices, speeds and volumes change amid a reply, within one envelope."""
+    """Voices, speeds and volumes change within a reply, within one envelope."""
     text = SSML.format(voice="old harbour")
     harbour = next(voice for voice in VOICES if voice.title == "Old Harbour")
     flags = (f"--voice={KELP.id}", "--speed=1.6", "--volume=2")

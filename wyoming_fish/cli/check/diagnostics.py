@@ -29,9 +29,9 @@ SENTENCE: Final = "The fish can speak."
 # measured about half a second.
 SLOW_S: Final = 1.5
 
-# Without these there is no other.
+# If one of these fails, the check ends, because the later steps need it.
 _FATAL_STEPS: Final = ("dns", "tcp", "tls", "speech-cold")
-# Whether these are well or not, there is one more to look at that does not need them.
+# After one of these, the check continues even if an earlier step failed.
 _INDEPENDENT_STEPS: Final = ("credit", "backend")
 
 
@@ -200,7 +200,7 @@ class Diagnostics:
         if chosen is None:
             return _StepResult("None is chosen: the server's default voice speaks.")
         ids = (chosen,) if isinstance(chosen, str) else chosen
-        titles = [f"«{(await self._fish.voice(voice)).title}»" for voice in ids]
+        titles = [f'"{(await self._fish.voice(voice)).title}"' for voice in ids]
         return _StepResult(f"{', '.join(titles)} is there and can speak.")
 
     async def _open(self) -> _StepResult:

@@ -274,7 +274,7 @@ def _silence_in(recording: Recording) -> Answer:
 
 
 def silences(pcm: bytes, sample_rate: int) -> tuple[float, float, float]:
-    """Seconds of silence before the first sound, the longest amid sound, and after the last."""
+    """Seconds of silence before the first sound, the longest between sounds, and after the last."""
     samples = array("h", pcm)
     if sys.byteorder == "big":
         samples.byteswap()

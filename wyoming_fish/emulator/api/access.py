@@ -16,7 +16,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def may_leave(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A client that leaves before its answer, or amid it, is no failure to be logged."""
+    """Do not log an error if a client disconnects before or during its response."""
     try:
         return await handler(request)
     except ConnectionError:

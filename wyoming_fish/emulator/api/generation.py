@@ -72,7 +72,7 @@ class Generation:
         pace = self._settings.pace / self._encoder.bytes_per_second
         made = 0
         for piece in self._cut(self._encoder.encode(pcm) if pcm else b"", len(pcm) // 2):
-            # Waits at the first piece even where there is no time left: others have their turn.
+            # Waits at the first piece even if no time is left, so that other tasks can run.
             if made == 0 or pace:
                 await asyncio.sleep(first + pace * made - loop.time())
             made += len(piece.data)

@@ -140,7 +140,7 @@ class LiveSocket:
         if self._session is not None:
             raise ApiError(400, "start: a session is open on this socket")
         if self._spoilt:
-            raise ApiError(400, "start: the last session failed, connect anew")
+            raise ApiError(400, "start: the last session failed, connect again")
         settings = self._state.settings
         record = SessionRecord(
             backend=self._backend,

@@ -82,6 +82,6 @@ def read_word(word: str, reading: Reading) -> str:
 
 
 def read_text(text: str) -> str:
-    """The text in lower case, without marks, its digits spelt out one by one: «1.5» is one five."""
+    """The text in lower case, without marks, and with each digit as a word: `1.5` is `one five`."""
     spelt = re.sub(r"[0-9]", lambda digit: f" {_DIGITS[int(digit[0])]} ", text.lower())
     return " ".join(re.sub(r"[\W_]+", " ", re.sub(r"['’]", "", spelt)).split())

@@ -63,7 +63,7 @@ def decode_code_voice(
     except UnicodeDecodeError as error:
         sample = error.start * samples_per_byte
         raise ValueError(
-            f"the byte {error.start} of the text, about sample {sample}, is no UTF-8"
+            f"the byte {error.start} of the text, about sample {sample}, is not UTF-8"
         ) from error
 
 

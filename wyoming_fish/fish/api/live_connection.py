@@ -60,9 +60,10 @@ MAX_MESSAGE_BYTES: Final = 2**18
 # sends none.
 MAX_IDLE_FRAMES: Final = 100
 
-# What is answered to an upgrade where there is no websocket: by a server without one (uvicorn,
-# which serves fish-speech, says 403), by a web server or gateway that knows none, and by a proxy
-# that lets none through. Fish answers 403 to a key that may not speak: REST will tell the same.
+# HTTP statuses that mean that the upgrade to a websocket is not possible. Senders: a server without
+# websockets (uvicorn, which serves fish-speech, sends 403), a web server or gateway without support
+# for them, and a proxy that blocks them. Fish Audio also sends 403 for a key without permission to
+# speak: REST gives the same error.
 _NO_WEBSOCKET: Final = frozenset((403, 404, 405, 407, 426, 501))
 
 

@@ -52,7 +52,7 @@ class SessionState(Enum):
 class Segment:
     """A word or phrase of a chunk and when it is heard, in seconds from the chunk's first sample.
 
-    Its text is what the model read: «cant» for «can't», without marks.
+    Its text is what the model read, without marks: `cant` for `can't`.
     """
 
     text: str
@@ -171,7 +171,7 @@ class LiveSession:
             case "audio":
                 audio = message.get("audio")
                 if not isinstance(audio, bytes):
-                    raise ProtocolError("The server sent audio that is no bytes.")
+                    raise ProtocolError("The server sent audio that is not bytes.")
                 pcm, timing = self._pcm.feed(audio), _timing(message, correction=not audio)
                 return Audio(pcm, timing) if pcm or timing else None
             case "finish":

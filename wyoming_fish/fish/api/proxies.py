@@ -93,8 +93,9 @@ def _parse_proxy(url: str) -> Proxy:
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     login = ""
     if parts.username is not None:
-        # A user alone, such as a token, is common; websockets refuses it. Escaped anew, neither
-        # library reads it in its own way, or refuses it with an error that quotes it.
+        # A user without a password, such as a token, is common, but websockets refuses it. The
+        # login is escaped again, so that both libraries read it alike and none of their errors
+        # quotes it.
         user, password = unquote(parts.username), unquote(parts.password or "")
         if ":" in user:
             raise ValueError

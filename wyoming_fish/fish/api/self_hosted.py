@@ -100,7 +100,7 @@ def request(text: str, settings: SpeechSettings) -> dict[str, Any]:
         "max_new_tokens": MAX_NEW_TOKENS,
         "chunk_length": settings.chunk_length,
         "normalize": settings.normalize,
-        # Else it encodes the voice's recordings anew for each sentence.
+        # Otherwise the server encodes the voice's recordings again for each sentence.
         "use_memory_cache": "on",
     }
     if settings.voice is None:

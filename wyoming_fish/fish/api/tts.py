@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TtsClient"]
 
-# Seconds without a byte, before the answer or amid it, after which it is given up: Fish's slowest
-# mode was seen to take 2.5 s.
+# Seconds without a byte, before or during the response, after which the request fails. Fish Audio's
+# slowest mode took up to 2.5 s.
 READ_TIMEOUT_S: Final = 10.0
 # The same for a server of one's own, which sends nothing until a whole chunk of the text is made,
 # by whatever machine it runs on.

@@ -26,7 +26,7 @@ class CircuitBreaker:
 
     @property
     def websocket_unsupported(self) -> bool:
-        """Whether there is no websocket, as the server itself has said."""
+        """Whether the server itself has said that it has no websocket."""
         return clock.now() < self._unsupported_until
 
     @property
@@ -43,7 +43,7 @@ class CircuitBreaker:
         return self.is_open or self._failures >= FAILURE_THRESHOLD
 
     def mark_unsupported(self) -> None:
-        """There is no websocket where it should be."""
+        """Record that the server has no websocket."""
         self._unsupported_until = clock.now() + OPEN_S
 
     def record_failure(self, *, slowly: bool = False) -> None:

@@ -20,7 +20,7 @@ __all__ = ["FlushScheduler"]
 
 # Characters of a first chunk: within the first number a sentence is taken whole; a longer one
 # is cut at its last clause so far; one without clauses goes on to the second number, and is
-# then cut between words. People begin with «Sure, …» and go on for long.
+# then cut between words. Replies often begin with "Sure, …" and a long sentence.
 MIN_FIRST_SENTENCE_CHARS: Final = 80
 MIN_FIRST_CHUNK_CHARS: Final = 140
 # Characters of the least clause, or run of words, worth a breath of its own.
@@ -114,12 +114,12 @@ class FlushScheduler:
         self._sentences.write(text)
 
     def complete(self) -> None:
-        """There is no more text."""
+        """Mark the text as complete."""
         self._complete = True
 
     @property
     def is_done(self) -> bool:
-        """Whether all of the text has been taken, and there is no more."""
+        """Whether the text is complete and all of it has been taken."""
         return self._complete and not self._sentences.text
 
     def on_audio(self, seconds: float, now: float) -> bool:

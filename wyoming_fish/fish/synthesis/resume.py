@@ -15,8 +15,8 @@ __all__ = ["SpokenTextTracker"]
 # multiples of 0.08.
 TIMESTAMP_TOLERANCE_S: Final = 0.1
 
-# Seconds after a word in which nothing is said, after which it is over: longer than the silence
-# before the «t» of a word is.
+# Seconds of silence after which a word has ended: longer than the silence before a "t" within a
+# word.
 MIN_TRAILING_SILENCE_S: Final = 0.2
 
 # Words in a second that nobody exceeds, at twice the speed and in scripts without spaces.

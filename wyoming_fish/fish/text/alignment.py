@@ -1,8 +1,8 @@
-"""The words of a text, and how far what was said has come in what was written.
+"""Alignment of spoken words with the written text: how much of the text has been spoken.
 
-What a model says is told by its own reading: «its 20 degrees» may come back as «it's twenty
-degrees», a cue not at all. So words are compared without case, marks and apostrophes, and they
-need not all be the same.
+The timestamps have the words as the model read them. "its 20 degrees" may come back as "it's twenty
+degrees", and a cue does not come back. So words are compared without case, marks and apostrophes,
+and not all of them need to match.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _WORD: Final = re.compile(
     r"|[^\W_\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]+"
 )
 
-# Words that may be said more than are written, for each that is, and beside them: «1,234.56» has
-# nine. More are no reading of it.
+# Maximum number of spoken words: for each written word, and in addition for the whole text.
+# "1,234.56" is read as nine words. With more words, it is not a reading of the text.
 _MAX_EXPANSION: Final = 4
 _EXPANSION_SLACK: Final = 50
 # Pairs of words that are compared, in about 15 ms: those of a piece, and twice as many.

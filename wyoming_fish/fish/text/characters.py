@@ -20,8 +20,8 @@ EMOJI: Final = (
 )
 """The inside of a character class: emoji, pictographs, boxes, blocks and Braille patterns.
 
-Letters with a keycap and tones of skin are not in it: clean_characters takes off what follows
-their character. The signs of music that belong to notes are not in it either: «E♭».
+Keycaps and skin tones are not in it: clean_characters removes what follows their character.
+Musical accidentals, as in `E♭`, are not in it either.
 """
 
 # A flag is two letters. Boxes, blocks and patterns have names that nobody means.
@@ -40,7 +40,7 @@ _SILENT: Final = (
 _LINE_ENDS: Final = "\x0b\x0c\x85\u2028\u2029"
 # A joiner says something after a letter of Arabic, of India and its neighbours, and of Mongolia.
 _JOINED: Final = "\u0600-\u1cff\ua800-\uabff\ufb50-\ufdff\ufe70-\ufefc"
-# ChatGPT's marks around a citation, which are read as those of its older ones: «【4†source】».
+# ChatGPT's marks around a citation. They are replaced by those of its older models: `【4†source】`.
 _CITATION_MARKS: Final = {"\ue200": "【0†", "\ue201": "】"}
 _STYLED: Final = "\U0001d400-\U0001d7ff"
 
@@ -59,10 +59,10 @@ def join_surrogates(text: str) -> str:
 
 
 def clean_characters(text: str, before: str) -> str:
-    """What is to be read of ``text``; ``before`` is the last character that this gave.
+    """Clean the characters of ``text``; ``before`` is the last character of the previous result.
 
-    A line ends with a line feed alone, spaces are spaces, and mathematical letters, which make
-    bold or slanted text where there is no markup, are letters.
+    All line ends become line feeds, and all spaces become plain spaces. Mathematical letters, which
+    imitate bold or italic text without markup, become plain letters.
     """
     if before in ("\u200c", "\u200d"):
         # It was not loose, and a joiner behind it is not either.

@@ -47,7 +47,7 @@ class Cleaner:
         return self._styler.write(text)
 
     def end(self) -> str:
-        """The rest, once there is no more text."""
+        """Return the rest when the text is complete."""
         rest = self._clean(self._half)
         if not self._raw:
             self._markup.write("", complete=True)

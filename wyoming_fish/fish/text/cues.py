@@ -71,9 +71,10 @@ _COMPARISON: Final = re.compile(r"[ ,](?:like|as if|as though|as in)\b.*")
 _SOUNDS: Final = re.compile(
     r"(?:laugh|giggl|chuckl|snicker|cackl|sigh|whisper|gasp|groan|moan|yawn|pant|snor|cough|sneez|"
     r"sniff|sniffl|sob|cry|cri|weep|shout|yell|scream|shriek|hum|sing|breath|inhal|exhal|mumbl|"
-    r"murmur|mutter|gulp|swallow|hesitat|stammer|stutter|smil|grin|smirk|applau|clap|whimper|"
+    r"murmur|mutter|gulp|swallow|hesitat|stammer|stutter|smil|grin|smirk|applaud|clap|whimper|"
     r"whistl|growl|hiss|sooth|interrupt|chant|chatter|tsk)"
-    r"(?:e|s|es|d|ed|ing|ingly|se|ses|ter|ping|med|ming)?"
+    # The last letter may be doubled: "clapping", "sobbed", "grinning".
+    r"(?:e|s|es|d|ed|ing|ingly|(?:b|m|n|p)(?:ed|ing))?|applause|laughter"
 )
 _HEADS: Final = frozenset(
     "pause pauses pausing throat break long-break silence beat emphasis emphasized stress voice "
@@ -87,7 +88,7 @@ _HEADS: Final = frozenset(
     "amazed stern sarcasm caring afraid fearful tired playful mischievous dramatic melancholic "
     "annoyed irritated disappointment fear tender emotional".split()
 ) | (FEELINGS - {"negative", "denying", "keen", "moved"})
-# These stand with a word of the other kinds: «[in a calm voice]», «[pause for 2 seconds]».
+# These need a word of the other kinds: `[in a calm voice]`, `[pause for 2 seconds]`.
 _JOINTS: Final = frozenset(
     "a an the in with of and to from for at on by his her their my into while then moment moments "
     "second seconds short long brief small little bit slight slightly very extremely super really "
@@ -99,7 +100,7 @@ _JOINTS: Final = frozenset(
     "hurry hurried rushed relief air lips smack smacking it all one two three half sound sounds "
     "effect moderately heavy heavily loving negative moved keen denying".split()
 )
-# A word of these needs another one: «[voice]» is a word, and «[low voice]» a cue.
+# Each of these words needs another word: `[voice]` is not a cue, `[low voice]` is.
 _NOT_ALONE: Final = frozenset(
     "voice tone accent pitch volume tempo pace silence stress beat throat".split()
 )
@@ -120,7 +121,7 @@ ACTIONS: Final = frozenset(
     "laughs chuckles giggles sighs whispers gasps groans yawns coughs pauses smiles sobs shouts "
     "inhales exhales snickers".split()
 ) | {"clears throat", "takes a deep breath", "laughs softly", "sighs softly", "chuckles softly"}
-"""What is a stage direction in emphasis or in parentheses: «*sighs*», «(sighs)»."""
+"""Stage directions, in emphasis or in parentheses: `*sighs*`, `(sighs)`."""
 
 # Between parentheses these are cues at the beginning of a sentence only.
 _ASIDES: Final = _LISTED | {"pause", "short pause", "long pause", "whisper", "laughter"}
@@ -172,14 +173,14 @@ class Cues:
         if not (self.knows(inner) or (self._free and _is_free(inner))):
             return None
         if before_end and _is_feeling(inner.lower()):
-            # «The mood is [calm].» A feeling stands before its words.
+            # "The mood is [calm]." A feeling must be before the words that it applies to.
             return None
         return self.named(inner.lower() if inner.isupper() else inner)
 
     @staticmethod
     def knows(name: str) -> bool:
         """Whether this is a cue of Fish's kind, and not just any words."""
-        if not _PHRASE.fullmatch(name) or name.istitle() > (" " not in name):
+        if not _PHRASE.fullmatch(name) or (name.istitle() and " " in name):
             return False
         name = name.lower()
         if name in _LISTED or _ELSEWHERE.fullmatch(name):
@@ -193,8 +194,8 @@ class Cues:
     def in_parentheses(self, inner: str, *, begins_sentence: bool) -> str | None:
         """The cue that ``(inner)`` is, or None if these are ordinary parentheses.
 
-        ``begins_sentence`` is whether a sentence begins with it and goes on with a capital:
-        «(happy) Welcome!», and not «(happy) birthday» or «I need a (break).».
+        ``begins_sentence`` is whether a sentence begins with it and continues with a capital:
+        `(happy) Welcome!`, but not `(happy) birthday` or `I need a (break).`
         """
         name = inner.lower()
         if self._is_s1 and name in _LISTED:
@@ -220,7 +221,7 @@ def _is_feeling(name: str) -> bool:
 
 
 def _is_doing(name: str) -> bool:
-    """Whether this says what the voice does, which may be amid a sentence: «whispering»."""
+    """Whether this says what the voice does, such as `whispering`. It may be within a sentence."""
     return name.endswith("ing") and _SOUNDS.fullmatch(name) is not None
 
 

@@ -44,7 +44,7 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-# How often a mark may follow itself: «...», «……», «--».
+# How often a mark may occur in a row: "...", "……", "--".
 _REPEATS: Final = {".": 3} | dict.fromkeys("…'-/<>&—+*=_:\\", 2)
 
 
@@ -89,7 +89,7 @@ class SpokenTextBuilder:
         return text
 
     def end(self) -> str:
-        """The rest, once there is no more to come."""
+        """Return the rest when the text is complete."""
         for name in self._tags[::-1]:
             self.close_tag(name)
         if not self._line_fresh:
@@ -104,7 +104,7 @@ class SpokenTextBuilder:
 
     @property
     def expects_value(self) -> bool:
-        """Whether what comes next says of what came before how it is: «Locked:», or a cell."""
+        """Whether a value comes next: after `Locked:`, or in the next cell of a table."""
         return self._last in _BEFORE_VALUES or (self._fresh and not self._line_fresh)
 
     def text(self, text: str) -> None:
@@ -131,7 +131,7 @@ class SpokenTextBuilder:
             self.mark(mark)
 
     def mark(self, mark: str) -> None:
-        """Say a single mark, which is no space and no letter."""
+        """Say a single mark. It is neither a space nor a letter."""
         if not (self._waiting or self._fresh or mark in _OPENING):
             self._write_mark(mark)
             return
@@ -225,7 +225,7 @@ class SpokenTextBuilder:
         self._write_waiting(joins=True)
 
     def _symbol(self, symbol: str) -> None:
-        """Say «€», «°» or «→» with a word, and not without one."""
+        """Say a symbol (`€`, `°`, `→`), but only together with a word."""
         if self._fresh or self._has_cue():
             self._wait(_Kind.OPENING, symbol)
         else:
@@ -245,7 +245,7 @@ class SpokenTextBuilder:
         else:
             if mark in "!?" and self._last in "!?" and self._repeats > 1:
                 return
-            # «?!» is one mark, and «?!?!» is no more than that.
+            # "?!" is one mark, and "?!?!" is shortened to it.
             self._repeats = 2 if mark in "!?" and self._last in "!?" else 1
         self._out.append(mark)
         self._last = mark
@@ -311,7 +311,7 @@ class SpokenTextBuilder:
         self._fresh = self._line_fresh = False
 
     def _strip_lead(self) -> None:
-        """Take the marks away with which nothing begins: «, and then»."""
+        """Remove marks that cannot begin a text: `, and then`."""
         at = len(self._waiting)
         while at and self._waiting[at - 1][0] in (_Kind.MARK, _Kind.OPENING):
             at -= 1

@@ -124,9 +124,12 @@ def _within(value: float, limits: tuple[float, float]) -> float:
 
 
 async def plain(text: TextBuffer, settings: TextSettings) -> str:
-    """``text``, once complete, for a voice that is not Fish's: without cues and phonemes."""
-    pieces = plain_pieces(_once(await text.whole()), settings)
-    return "".join([piece async for piece in pieces])
+    """``text``, once complete, for another voice than Fish's: cleaned, no cues or phonemes."""
+    # Not a list: a letter by itself would take 80 bytes.
+    cleaned = TextBuffer()
+    async for piece in plain_pieces(_once(await text.whole()), settings):
+        cleaned.write(piece)
+    return "".join(cleaned.since(0))
 
 
 async def _once(text: str) -> AsyncIterator[str]:

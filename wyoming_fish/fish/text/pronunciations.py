@@ -1,8 +1,8 @@
-"""Words that are spoken otherwise than they are written, by a list of the user's.
+"""Pronunciations: the user's list of words that are spoken differently than they are written.
 
-Fish's own `pronunciation_dictionary` takes phonemes alone, with each request anew. Here the same
-phonemes go in the text as its tokens, and the list serves plain words, every backend and other
-voices than Fish's too.
+Fish Audio's own `pronunciation_dictionary` takes only phonemes, and every request must repeat it.
+Here the same phonemes go into the text as Fish Audio's tokens. The list also works for plain words,
+for every backend, and for voices that are not Fish Audio's.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Pronunciation:
     spoken: str
     """Other words, or phonemes."""
     is_phonemes: bool = False
-    """Whether ``spoken`` is what Fish takes for phonemes: Arpabet for English («EH1 N»), pinyin
-    with tones for Chinese («chong2»), romaji with pitch for Japanese («ha0shi1»)."""
+    """Whether ``spoken`` has Fish Audio's phonemes: Arpabet for English (`EH1 N`), pinyin with
+    tones for Chinese (`chong2`), romaji with pitch for Japanese (`ha0shi1`)."""
 
     def __post_init__(self) -> None:
         if not any(letter.isalnum() for letter in self.word) or len(self.word) > MAX_WORD_CHARS:
-            raise SettingsError(f"{self.word[:40]!r} is no word to pronounce.")
+            raise SettingsError(f"{self.word[:40]!r} is not a word to pronounce.")
         if not self.spoken.strip() or len(self.spoken) > MAX_SPOKEN_CHARS:
             raise SettingsError(f"What is spoken for {self.word!r} is empty or too long.")
         if any(mark in self.word + self.spoken for mark in "<>[]|\n"):

@@ -19,30 +19,30 @@ class TextSettings:
     """Whether anything is cleaned at all. ``raw`` is sent as it came, behind the style."""
 
     language: str = ""
-    """The language of the text by its code («de», «de-AT»), or nothing if it is not known.
+    """The language code of the text (`de`, `de-AT`), or empty if it is not known.
 
-    Signs of yes and no are said in it; an emoji is named in English only."""
+    Symbols for yes and no are spoken in this language. Emoji have names only in English."""
 
     cues: Literal["known", "free"] = "known"
-    """Whether only words like Fish's own cues are acted in brackets, or any phrase that is no name.
+    """Which phrases in brackets are cues: only words like Fish Audio's own, or any but a name.
 
-    A reply of a language model has much else in brackets: «[off]»."""
+    The reply of a language model has other words in brackets, too: `[off]`."""
 
     emoji: Literal["drop", "name"] = "drop"
     """Whether an emoji is left out, or its English name is said unless the text is in another
     language."""
 
     urls: Literal["host", "drop"] = "host"
-    """What is said of a bare address: its host («example.com»), or nothing."""
+    """Spoken form of a bare address: its host (`example.com`), or nothing."""
 
     code: str = ""
-    """What is said in place of a block of code, such as «There is code on the screen.»"""
+    """Text that is spoken instead of a code block, such as `There is code on the screen.`"""
 
     trusted: bool = False
     """Whether Fish's own tokens for speakers and phonemes may come in the text."""
 
     style: str = ""
-    """A cue without its brackets, such as «calm» or «whisper», put before each sentence."""
+    """A cue without its brackets, such as `calm` or `whisper`. It is put before each sentence."""
 
     pronunciations: tuple[Pronunciation, ...] = ()
     """Words that are spoken otherwise than they are written."""

@@ -204,10 +204,10 @@ class Cache:
             self._collected_bytes -= len(pcm)
 
     async def _access_disk(self, work: Callable[[], _T], timeout_s: float) -> _T:
-        """Raises OSError, also if the disk answers nobody for ``timeout_s``.
+        """Run ``work`` in a thread.
 
-        If it answers others, there is no more than a queue, which is waited for up to
-        SLICE_TIMEOUT_S.
+        Raises OSError, also if the disk answers no call for ``timeout_s``. If it answers other
+        calls, this one only waits in the queue, for up to SLICE_TIMEOUT_S.
         """
         asked = asyncio.ensure_future(self._in_thread(work))
         give_up_at = asyncio.get_running_loop().time() + SLICE_TIMEOUT_S
@@ -248,7 +248,7 @@ class Cache:
         except FileNotFoundError:
             return []
         if not checksums or checksum != crc.to_bytes(CHECKSUM_BYTES, "big"):
-            raise OSError(f"{path} is damaged and is created again")
+            raise OSError(f"{path} is damaged. It will be created again.")
         self._remember(key, _Checked(state, checksums))
         return checksums
 

@@ -52,7 +52,7 @@ class QuotaError(FishError):
 
 
 class Quota:
-    """Counts the characters that are sent to Fish Audio. A limit of 0 is no limit."""
+    """Counts the characters that are sent to Fish Audio. A limit of 0 means no limit."""
 
     def __init__(self, limit: int, limit_per_address: int) -> None:
         self._limits = (limit, int(NETWORK_SHARE * limit_per_address), limit_per_address)

@@ -56,6 +56,6 @@ class SynthesisRequest:
         self.text.write(text)
 
     def end(self) -> None:
-        """Add no more text."""
+        """Mark the text as complete."""
         self.record.complete()
         self.text.end()

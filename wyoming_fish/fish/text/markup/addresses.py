@@ -42,7 +42,7 @@ _HOST: Final = IncrementalPattern(
 
 
 def _host_name(host: str) -> tuple[str, int]:
-    """What is said of ``host`` («user@www.example.com:8123.»), and how much of it is no mark."""
+    """The spoken form of ``host`` (`user@www.example.com:8123.`), and its length without marks."""
     host = host.rstrip("._~%:@-")
     name = host.rpartition("@")[2].partition(":")[0]
     if name.lower().startswith("www."):
@@ -55,9 +55,9 @@ _UNSURE: Final = re.compile(r"[ ]*([^\s()]{0,100})")
 
 
 def is_destination(text: str, at: int, *, complete: bool) -> bool | NeedMore:
-    """Whether what follows the parenthesis at ``at`` is an address and no aside.
+    """Whether the parenthesis at ``at`` begins the address of a link, not an aside.
 
-    «[laugh](softly)» is a cue and an aside, «[guide](guide.md)» is a link.
+    `[laugh](softly)` is a cue and an aside, `[guide](guide.md)` is a link.
     """
     if _SURE.match(text, at + 1):
         return True

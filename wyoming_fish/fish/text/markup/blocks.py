@@ -16,8 +16,8 @@ _BULLETS: Final = "-*+•◦▪‣–—·●○・"
 # A block of one of these holds what is meant to be read.
 _PROSE: Final = ("markdown", "md")
 
-# The first line of a block of code: its marks, a language, and attributes. One of tildes has a word
-# at the most: «~~~ Weather ~~~» is a heading.
+# The first line of a code block: its fence, a language, and attributes. After tildes, only one word
+# is allowed, because `~~~ Weather ~~~` is a heading.
 _FENCE: Final = re.compile(
     r"(?P<fence>`{3,64})(?P<info>[^`\n]{0,100})"
     r"|(?P<tildes>~{3,64})[ ]{0,4}(?P<word>[\w+#.-]{0,20})[ ]{0,4}"
@@ -25,8 +25,8 @@ _FENCE: Final = re.compile(
 _LANGUAGE: Final = re.compile(r"[\w+#.{}-]*")
 _BEGUN_FENCE: Final = re.compile(r"(?:`{1,2}|~{1,2})\Z")
 
-# The same amid a line, where a block begins with a word and a line's end, or with a word and JSON
-# or XML.
+# The same within a line. There, a code block begins with a word and a line end, or with a word and
+# JSON or XML.
 _FENCE_IN_LINE: Final = IncrementalPattern(
     r"(?P<fence>`{3,64})(?:[ ]?(?P<info>[\w+#.-]{0,20})[ ]{0,4}(?=\n)"
     r"|(?P<data>[a-z]\w{0,19})[ ](?=[{\[<]))",
@@ -36,7 +36,7 @@ _FENCE_IN_LINE: Final = IncrementalPattern(
 
 
 def begin_text(state: ParserState, _text: str, at: int, _complete: bool) -> int:
-    """What is at ``at`` is no mark of a block: the text of the line begins."""
+    """Begin the text of the line: no mark of a block is at ``at``."""
     state.line_starts = False
     return at
 
@@ -63,7 +63,7 @@ def _heading(state: ParserState, text: str, at: int, complete: bool) -> int | Ne
 
 
 def _definition(state: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
-    """The address of a link or the label of a note: «[1]: https://…», «[^1]: …»."""
+    """Read a link definition or the label of a footnote: `[1]: https://…`, `[^1]: …`."""
     definition = links.DEFINITION.read(text, at, complete=complete)
     if definition is NEED_MORE:
         return NEED_MORE
@@ -89,7 +89,7 @@ def _fence(state: ParserState, text: str, at: int, complete: bool) -> int | Need
 
 
 def fence_in_line(state: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
-    """Read the block of code that begins at ``at``, amid a line, or stay if there is none."""
+    """Read the code block that begins within a line, at ``at``, or stay if there is none."""
     block = _FENCE_IN_LINE.read(text + "\n" if complete else text, at, complete=complete)
     if block is NEED_MORE:
         return NEED_MORE
@@ -126,7 +126,7 @@ def _block_start(text: str, at: int, *, complete: bool) -> re.Match[str] | NeedM
     is_info = not attributes or "=" in attributes or "{" in attributes
     if text[match.end() : match.end() + 1] == "\n" and is_info and _LANGUAGE.fullmatch(language):
         return match
-    # «```code``` in a line»
+    # For example "```code``` in a line".
     return None
 
 

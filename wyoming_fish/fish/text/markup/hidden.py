@@ -1,7 +1,7 @@
-"""Text of which nothing is said: code, thoughts, calls of tools, comments.
+"""Hidden text, which is not spoken: code, thoughts, tool calls and comments.
 
-It is kept until its end is found, since what looks like its beginning may not be one: «Use a
-<script> tag.» What turns out to have no end is said.
+It is kept until its end is found, because what looks like a beginning may not be one: "Use a
+<script> tag." Text without an end is spoken.
 """
 
 from __future__ import annotations
@@ -176,11 +176,14 @@ def hides(name: str) -> bool:
 
 
 def hidden_by(name: str, closing: str, *, is_amid: bool) -> HiddenText | None:
-    """What the tag ``name`` hides up to ``closing``, a pattern; it may stand amid a sentence."""
+    """Text that the tag ``name`` hides, up to ``closing``, a pattern; None if it hides nothing.
+
+    ``is_amid`` is whether the tag is within a sentence.
+    """
     if not hides(name):
         return None
     kind = HiddenText if _THOUGHT_NAME.search(name) else HiddenCall
-    # A tag amid a sentence may be but mentioned.
+    # A sentence may only mention the tag.
     return kind(
         re.compile(closing, re.IGNORECASE), said=name if is_amid else "", may_be_long=not is_amid
     )

@@ -54,7 +54,7 @@ def _single(state: ParserState, text: str, at: int, complete: bool) -> int | Nee
     """Read the mark at ``at`` with what follows it, or stay if that says nothing of it."""
     before, after = text[at - 1], text[at + 1 : at + 3]
     if before.isalnum():
-        # «x*y» or «un*frigging*believable»
+        # For example `x*y` or `un*frigging*believable`.
         waits = text[at] == "*" and len(after) == 1 and after.isalpha() and not complete
         return NEED_MORE if waits else at
     if text[at] == "*" and after[:1].isdecimal() and "*" not in state.opened:
@@ -63,10 +63,10 @@ def _single(state: ParserState, text: str, at: int, complete: bool) -> int | Nee
 
 
 def _number(state: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
-    """Say the star of a number that is dialed, «*67»; stay if it begins emphasis, «*5 minutes*»."""
+    """Say the star of a dialed number (`*67`). Stay if it begins emphasis (`*5 minutes*`)."""
     match = _DIALED.match(text, at)
     if match is None:
-        # «*6» may go on.
+        # More digits may follow `*6`.
         begun = not complete and len(text) - at < 6 and text[at + 1 :].isdecimal()
         return NEED_MORE if begun else at
     if len(match["behind"]) < _MAX_EMPHASIS_CHARS:
@@ -118,7 +118,7 @@ def _symbols(state: ParserState, text: str, at: int, complete: bool) -> int | Ne
 
 def _separator(state: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
     if text[at] == "·" and at + 1 == len(text) and not complete:
-        # «col·lecció» is one word.
+        # "col·lecció" is one word.
         return NEED_MORE
     state.spoken.separator()
     return at + 1
@@ -137,7 +137,7 @@ def _backtick(state: ParserState, text: str, at: int, complete: bool) -> int | N
         if end - at == state.code:
             state.code = 0
     elif end - at == 1 and (before + after).isascii() and before.isalpha() and after.isalpha():
-        # «don`t»
+        # For example "don`t".
         state.spoken.mark("'")
     else:
         state.code = end - at
@@ -148,7 +148,7 @@ def _hash(state: ParserState, text: str, at: int, complete: bool) -> int | NeedM
     end = run_end(text, at, complete=complete)
     if end is NEED_MORE:
         return NEED_MORE
-    # «C#», «#1»
+    # For example "C#" or "#1".
     if end - at == 1 and (text[at - 1].isalnum() or text[end : end + 1].isdecimal()):
         state.spoken.mark("#")
     return end
@@ -188,7 +188,7 @@ def _is_read(run: str, before: str, after: str, *, opened: bool) -> bool:
     if length > 2:
         return False
     if before.isspace() or next_one.isspace():
-        # With a space on one side it is at the edge of a word; with two it is «5 * 3».
+        # With a space on one side, it is at the edge of a word. With two, it is as in `5 * 3`.
         far = after[1:2]
         return length == 1 and before == next_one == " " and (far.isalnum() or far in ("(", "-"))
     return _is_arithmetic(length, before, after, opened=opened)
@@ -198,14 +198,14 @@ def _is_arithmetic(length: int, before: str, following: str, *, opened: bool) ->
     after = following[0]
     digits = before.isdecimal(), after.isdecimal()
     if length == 2:
-        # «2**8», «x**2»
+        # For example `2**8` or `x**2`.
         return digits[1] and not opened and before.isascii() and (before.isalnum() or before == ")")
     if all(digits):
         return True
     if opened or not (before.isascii() and after.isascii()):
         return False
     if before.isalnum() and after.isalpha() and not following[1:].isalpha():
-        # «x*y»
+        # For example `x*y`.
         return True
     if digits[0] or before == ")":
         return after == "(" or after.isdecimal() or (digits[0] and after.isalnum())

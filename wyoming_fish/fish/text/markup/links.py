@@ -15,15 +15,15 @@ __all__ = ["DEFINITION", "HANDLERS"]
 
 _INNER: Final = r"[^\[\]\n\\]*(?:(?:\\[^\n]|\[[^\[\]\n]*\])[^\[\]\n\\]*)*"
 
-# «[text]», with one more pair of brackets in it at the most. Longer texts of links are rare.
+# `[text]`, with at most one more pair of brackets in it. Longer link texts are rare.
 _BRACKETS: Final = IncrementalPattern(
     rf"\[({_INNER})\]", rf"\[{_INNER}(?:\\|\[[^\[\]\n]*)?", limit=200
 )
 
-# What may follow a link's text: «[Home Assistant][ha]».
+# The reference that may follow a link text: `[Home Assistant][ha]`.
 _REFERENCE: Final = IncrementalPattern(r"\[([^\[\]\n]*)\]", r"\[[^\[\]\n]*", limit=60)
 
-# «[1]: https://example.com "Title"» and «[^1]: a note», at the start of a line.
+# `[1]: https://example.com "Title"` and `[^1]: a note`, at the start of a line.
 DEFINITION: Final = IncrementalPattern(
     r"\[(?:\^[^\[\]\n]{1,50}\]:|[^\[\]\n]{1,50}\]:[ ]{0,3}(?P<address><|/|https?:|www\.))",
     r"\[(?:[^\[\]\n]{0,51}(?:\](?::[ ]{0,3}(?:h(?:t(?:t(?:ps?)?)?)?|w{1,3})?)?)?)?",
@@ -31,7 +31,7 @@ DEFINITION: Final = IncrementalPattern(
 )
 
 _NUMBERS: Final = r"\^.*|[1-9]\d{0,2}(?:\s*[,;–-]\s*[1-9]\d{0,2})*"
-# «[1]», «[ ]», and the marks of sources: «[cite_start]», «[cite: 1, 4]», «[oaicite:0]».
+# `[1]`, `[ ]`, and the marks of sources: `[cite_start]`, `[cite: 1, 4]`, `[oaicite:0]`.
 _CITATION: Final = re.compile(
     rf"{_NUMBERS}|[A-Za-z]?|\W*|cite_(?:start|end)|(?:cite|oaicite|source): ?[\d, –-]+", re.DOTALL
 )
@@ -39,12 +39,12 @@ _NUMBER: Final = re.compile(rf"\[?(?:{_NUMBERS})\]?")
 
 
 def _is_citation(inner: str) -> bool:
-    """Whether the text between brackets says nothing: «1», «2, 3», «^note», « », «x»."""
+    """Whether the text between brackets is not spoken: `1`, `2, 3`, `^note`, ` `, `x`."""
     return _CITATION.fullmatch(inner.strip()) is not None
 
 
 def _is_number(inner: str) -> bool:
-    """Whether the text of a link is but the number of a source: «[1](https://…)»."""
+    """Whether the link text is only the number of a source: `[1](https://…)`."""
     return _NUMBER.fullmatch(inner.strip()) is not None
 
 
@@ -81,7 +81,7 @@ def _bracket(state: ParserState, text: str, at: int, complete: bool) -> int | Ne
 
 
 def _control(state: ParserState, inner: str) -> None:
-    """Read what the models of Mistral and Llama write in brackets: «[INST]», «[TOOL_CALLS]»."""
+    """Read a control token of Mistral's or Llama's models: `[INST]`, `[TOOL_CALLS]`."""
     state.spoken.gap()
     if inner == "THINK":
         state.hide(HiddenText(_END_OF_THOUGHTS, may_be_long=True))
@@ -129,10 +129,10 @@ def _alone(state: ParserState, inner: str, *, before_end: bool) -> None:
     if _is_citation(inner):
         state.spoken.removed()
     elif inner.startswith("!"):
-        # «> [!NOTE]»
+        # For example `> [!NOTE]`.
         state.spoken.literal(inner[1:].capitalize())
     elif inner.startswith("[") and inner.endswith("]"):
-        # «[[Kitchen light|the light]]»
+        # For example `[[Kitchen light|the light]]`.
         state.spoken.literal(inner[1:-1].rpartition("|")[2])
     elif (cue := state.cues.bracketed(inner, before_end=before_end)) is not None:
         state.cue(cue)

@@ -1,7 +1,7 @@
-r"""Formulas in TeX, as models write them: «$x^2$», «\(\pi\)», «\frac{1}{2}».
+r"""TeX formulas, as models write them: `$x^2$`, `\(\pi\)`, `\frac{1}{2}`.
 
-A sum of money is none: a formula begins with what no price has. What is said is the formula in
-plain signs, «x²», «π», «1/2»; how these are read is the voice's own.
+A price is not a formula: a formula begins with characters that no price has. The formula is written
+in plain characters, such as `x²`, `π` or `1/2`. The voice decides how to read them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BEGINS: Final = (
     r"\\[A-Za-z{]|[A-Za-z](?:[\^_=+*/(<>\\,-]| [=+<>*\\-]|(?=\$))|[A-Za-z]{2,8}[\^\\]"
     r"|\d[\d.,]{0,9}(?:[\^\\_]|(?=\$\D))"
 )
-# One that begins with a number and goes on with a sign: «$3x + 5 = 20$», and not «$5-$10».
+# A formula that begins with a number and continues with a sign: `$3x + 5 = 20$`, but not `$5-$10`.
 _BEGINS_WITH_NUMBER: Final = r"\d[\d.,]{0,9}(?:[a-z]?[ ]?[=+*<>]|[a-z][\^_(-]|[a-z] -)"
 _DISPLAYED: Final = r"\$\$(?:(?<=\n\$\$)\s{0,9})"
 

@@ -115,7 +115,7 @@ class ParserState:
         self.code = 0
         """The number of marks that close the code in a line; 0 outside of any."""
         self.prose = ""
-        """The marks that close a block which is no code."""
+        """The marks that close a fenced block of prose, not code."""
         self.opened: set[str] = set()
         """Emphasis that has been opened in this line."""
         self._unclosed = 0

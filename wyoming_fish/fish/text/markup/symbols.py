@@ -28,7 +28,7 @@ FACES: Final = "¯ヽヾ٩ʕ"
 """What may begin a face of several signs."""
 
 _ARROW: Final = re.compile(f"[{ARROWS}]")
-# What says more or less, or is a key: «▲ 2.3 %», «Press ↑».
+# Symbols for more and less, or keys: "▲ 2.3 %", "Press ↑".
 _TRENDS: Final = dict.fromkeys("▲△↑⬆", "+") | dict.fromkeys("▼▽↓⬇", "-")
 _TREND: Final = IncrementalPattern(r".[ ]?(?=\d)", r".[ ]?", limit=3)
 # What stands for yes and for no.
@@ -51,8 +51,8 @@ _YES_AND_NO: Final = {
 }
 _ALONE: Final = IncrementalPattern(r".[ ]{0,9}(?=[\n|,;.)])", r".[ ]{0,9}", limit=11)
 
-# A face, «(´・ω・`)» or «¯\_(ツ)_/¯»: a few signs between parentheses, and arms. A letter in
-# it stands by itself.
+# A face, such as "(´・ω・`)" or "¯\_(ツ)_/¯": a few signs between parentheses, and arms. It has no
+# two letters in a row.
 _SIGN: Final = r"[^\w\s\"'.,:;!?%+/&#€$£()\U0001f000-\U0001ffff-]"
 _ARMS: Final = "ノﾉ╯つっづゞヽ☆♪┛"
 _NO_FACE: Final = r"[^()\n]{0,14}(?:[^\W_]{2}|\d)"
@@ -66,7 +66,7 @@ _FACE: Final = IncrementalPattern(
     limit=24,
 )
 
-# «:-)», «;)», «:smile:» behind a space.
+# `:-)`, `;)` and `:smile:` after a space.
 _EMOTICON: Final = IncrementalPattern(
     r"[:;](?:['-]?[)(DPp/|\\*]{1,5}(?=[\s.,!?])|(?P<name>[a-z][a-z0-9_+-]{1,30}):)"
     r"|:contentReference\[oaicite:\d{1,4}\](?:\{index=\d{1,4}\}|(?=[^{]))",
@@ -134,7 +134,7 @@ def read_symbol(state: ParserState, text: str, at: int, complete: bool) -> int |
     if mark in _TRENDS:
         return _trend(state, text, at, complete)
     if _ARROW.match(text, at):
-        # «Settings → Devices»
+        # For example "Settings → Devices".
         state.spoken.separator()
         return at + 1
     run = _EMOJI_RUN.match(text, at)
@@ -169,7 +169,7 @@ def _trend(state: ParserState, text: str, at: int, complete: bool) -> int | Need
 
 
 def _answer(state: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
-    """Read what stands for yes or no by itself: «Locked: ✅»."""
+    """Read a symbol that means yes or no by itself: `Locked: ✅`."""
     found = _ALONE.read(text + "\n" if complete else text, at, complete=complete)
     if found is NEED_MORE:
         return NEED_MORE

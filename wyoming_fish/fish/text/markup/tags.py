@@ -32,8 +32,8 @@ _BEGUN_ATTRIBUTE: Final = (
     rf"{_SPACE}(?:{_ATTRIBUTE_NAME}{_SPACES}(?:={_SPACES}(?:\"[^\"]*|'[^']*|[^\s\"'=<>`]*))?)?"
 )
 
-# A tag with its attributes («<function=get_time>» has none), a declaration, or the span of a
-# citation: «<co: 0,1>».
+# A tag with its attributes (`<function=get_time>` has none), a declaration, or the span of a
+# citation: `<co: 0,1>`.
 _TAG: Final = IncrementalPattern(
     rf"<(?P<end>/?)(?P<name>{_NAME}){_VALUE}(?P<attributes>(?:{_ATTRIBUTE})*){_SPACES}[|/]?>"
     r"|<(?P<declared>[!?])[A-Za-z][^<>]*>|</?(?P<span>co): ?[\d, ]{1,20}>",
@@ -44,11 +44,11 @@ _TAG: Final = IncrementalPattern(
 # Nothing is a tag in which another begins.
 _ALONE: Final = re.compile(r"<[^<>]{0,499}(?:>|\Z)")
 
-# Words between angle brackets, of which nobody knows whether they are a tag: «<your name>».
+# Words between angle brackets, which may be a tag or a placeholder: `<your name>`.
 _PLACEHOLDER: Final = IncrementalPattern(
     r"<([^\W\d_][\w .'+@/-]*)>", r"<(?:[^\W\d_][\w .'+@/-]*)?", limit=50
 )
-# A token of a model: «<|im_end|>», «<|turn>».
+# A token of a model: `<|im_end|>`, `<|turn>`.
 _TOKEN: Final = IncrementalPattern(
     r"<[|｜](?:([^<>|｜\n]{1,48})[|｜]|([a-z_]{1,30}))>",
     r"<(?:[|｜](?:[^<>|｜\n]{0,48}[|｜]?)?)?",
@@ -204,7 +204,7 @@ def _tag(state: ParserState, text: str, at: int, complete: bool) -> int | NeedMo
 def _is_word(
     state: ParserState, text: str, tag: re.Match[str], *, complete: bool
 ) -> bool | NeedMore:
-    """Whether this is a word to be filled in, amid a sentence: «call <number> now»."""
+    """Whether this is a placeholder within a sentence: `call <number> now`."""
     name = tag["name"]
     if not name or tag["end"] or tag["attributes"] or _is_known(name.lower()):
         return False
@@ -251,7 +251,7 @@ def _apply(state: ParserState, text: str, tag: re.Match[str], complete: bool) ->
 
 
 def _triangle(state: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
-    """Read a tag of Kimi's, «◁think▷»."""
+    """Read a tag of the Kimi models: `◁think▷`."""
     tag = _TRIANGLES.read(text, at, complete=complete)
     if tag is NEED_MORE:
         return NEED_MORE

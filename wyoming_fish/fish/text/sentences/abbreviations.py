@@ -1,8 +1,8 @@
 """Words whose full stop does not end a sentence, and words that certainly end one.
 
-The language of a text is not known, so a word stands here only if it ends no sentence in another
+The language of a text is not known. So a word is here only if it rarely ends a sentence in another
 language with a voice in Home Assistant: "av." is an avenue in French, and "off" in Swedish. Words
-are in small letters and match both cases; those with a capital match only with it.
+are in lower case and match any case. A word with a capital, or after "=", matches only as it is.
 
 Sources: the sentence break suppressions of Unicode CLDR 46 (de, en, es, fr, it, pt, ru) without
 those that are ordinary words; the abbreviated months of CLDR 45; for the other languages their
@@ -27,45 +27,45 @@ def _cased(words: str) -> frozenset[str]:
 
 ABBREVIATIONS: Final = _cased(
     # English
-    "mr mrs ms mx messrs dr prof rev sr ste gov sgt lt capt cpl cmdr supt vs viz cf "
+    "mr mrs ms mx messrs dr prof rev sr =Ste gov sgt lt capt cpl cmdr supt vs viz cf "
     "Gen Col Maj Sen Rep Pres Adm Sec Dept Hon Bl =max "
     # German
-    "hr hrn fr frl dipl habil fa bzw inkl exkl zzgl einschl evtl ggf ggfs sog vgl bspw hrsg jh jhd "
-    "jahrh std mio mrd tsd insb insbes entspr ehem betr bzgl allg dt frz österr schweiz nördl "
-    "südl östl westl zzt zt hbf abt ztr str verh kath röm chr ing fam gebr inh abs geb gest "
+    "hr hrn fr frl dipl habil =Fa bzw inkl exkl zzgl einschl evtl ggf ggfs sog vgl bspw hrsg jh "
+    "jhd jahrh std mio mrd tsd insb insbes entspr ehem betr bzgl allg dt frz österr schweiz nördl "
+    "südl östl westl zzt zt hbf abt ztr str verh kath röm chr ing fam gebr inh abs geb "
     # French
-    "mm mme mmes mlle mlles mgr env bd boul fg éd tél hab apr réf cie chap gén col imp Av "
+    "=MM mme mmes mlle mlles mgr env bd boul fg éd tél réf cie gén col Av "
     # Spanish, Catalan, Galician, Portuguese
-    "sra srta sres sras srs dña dra drs dras profa lic licdo lcdo ldo ing arq avda pza plza ctra "
-    "dpto depto pág págs aprox ej núm cnel gral excmo excma ilmo ilma exmo exma rvdo sto sta vda "
-    "tfno tel pàg esq eng séc apto cx rod "
+    "sra srta sres sras srs dña dra drs dras profa lic licdo lcdo ldo arq avda pza plza ctra "
+    "dpto depto aprox cnel gral excmo excma ilmo ilma exmo exma rvdo =Sto =Sta vda "
+    "tfno esq =Eng séc apto cx "
     # Italian
-    "sig sigg dott avv geom rag cfr pag pagg sez tav mons "
+    "sig sigg dott avv geom cfr sez tav mons "
     # Dutch, Afrikaans
-    "dhr mevr mw drs bijv bv resp incl excl blz vnl mnr mev ong "
+    "dhr mevr mw bijv bv resp incl excl vnl mnr mev ong "
     # Polish
-    "ul al pl os hab inż lek ks bp św np tj tzn tzw godz zob płk ppłk mjr sierż woj "
+    "ul al pl inż ks bp św np tj tzn tzw zob płk ppłk mjr sierż woj "
     # Czech, Slovak
-    "např napr tzv nám tř čís mgr bc mudr MUDr JUDr PhDr RNDr MVDr ThDr cca popř příp roč tis sv "
+    "např napr tzv nám tř bc mudr MUDr JUDr PhDr RNDr MVDr ThDr cca popř příp roč tis sv "
     # Hungarian
     "ifj özv kb krt "
     # Romanian
-    "dl dna dnei sf bl nr jud șos șt "
+    "=Dl dna dnei sf bl jud șos șt "
     # Croatian, Serbian, Slovenian
-    "npr br inž dipl gđa gdin gosp oz sl ak "
+    "npr inž gđa gdin gosp sl "
     # Swedish, Danish, Norwegian, Icelandic
-    "kl dvs bl tlf stk hr bls "
+    "dvs "
     # Finnish, Estonian, Latvian, Lithuanian
-    "esim ns os puh ks nk piem plkst pvz pr "
+    "esim ns puh nk piem pvz pr "
     # Turkish
-    "doç yrd sn bkz örn mah cad sok apt yakl Alb Org "
+    "doç yrd sn bkz örn =Mah =Cad =Sok yakl Alb Org "
     # Greek
-    "δρ καθ οδ λεωφ αρ τηλ δηλ σελ στρ κα "
+    "δρ καθ οδ λεωφ δηλ στρ κα "
     # Russian, Ukrainian, Bulgarian, Serbian, Macedonian
     "ул пр просп пл пер наб бул им проф акад доц инж ср напр тыс обл корп св вул пров ім див "
-    "тис буд бл вх ет ап гр кв тел стр рис табл ген полк нпр тзв бр др г-жа общ мкр "
+    "тис буд бл вх ет ап гр кв ген полк нпр тзв др г-жа общ мкр "
     # Vietnamese, Indonesian, Malay
-    "tp ts ths pgs gs bs ks đt sđt jl jln gg ir hj tn sdr kab kec prov kel hlm tgl pkl rp ThS Ny "
+    "tp ts ths pgs gs bs đt sđt jl jln gg =Ir hj tn sdr kab kec prov kel ThS Ny "
     "Bpk En Pn "
     # Filipino, Swahili, Thai
     "Gng Bb Dkt ดร "
@@ -78,8 +78,8 @@ BEFORE_NUMBERS: Final = _cased(
     "no nos nr nro nó num núm n° nº № č čís br бр αρ zk sz lk "
     "máx mín obr rys мал kuva नं көш =ok =ок "
     "art abs kap cap chap ch kpt fig abb tab tav sec ver vol bd app eq ex ext par para "
-    "p pp pg pág pag str s side sid bls σελ ст п гл рис табл "
-    "tel tlf tél тел τηλ "
+    "p pp pg pág pag s side sid bls blz σελ ст п гл рис табл "
+    "tel tlf tél тел τηλ págs pàg pagg hlm tgl apt стр "
     "kl klo plkst pkl godz hod gl min max maks temp approx ca cca env aprox ongev circa avg "
     "av mah est jg rp rs"
 )

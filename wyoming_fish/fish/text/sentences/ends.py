@@ -147,7 +147,7 @@ def may_end(text: str, *, any_mark: bool, is_spaced: bool) -> bool:
 
 
 def needs_more(text: str, place: re.Match[str]) -> bool:
-    """Whether it depends on text that has not come what ends at ``place``."""
+    """Whether more text is needed to classify ``place``."""
     start, end = place.span()
     if len(text) - end >= MAX_STARTER_CHARS:
         return False
@@ -161,7 +161,7 @@ def needs_more(text: str, place: re.Match[str]) -> bool:
     if _last_mark(stem) not in _SENTENCE_ENDS:
         return False
     if len(rest) == 1 and (rest.islower() or rest in _CLOSERS):
-        # "iPad", "Oui ! »"
+        # For example "iPad", or a closing quotation mark after a space, as in French.
         return True
     if rest.isdecimal():
         return _bare_word(stem).isdecimal()
@@ -169,7 +169,7 @@ def needs_more(text: str, place: re.Match[str]) -> bool:
 
 
 def cut_kind(text: str, place: re.Match[str]) -> CutKind | None:
-    """What ends at a place, where anything does; what follows the place is known."""
+    """Classify the cut at ``place``; None if the text must not be cut there."""
     start, end = place.span()
     following = text[end : end + 1]
     if text[start - 1 : start].isalpha() and following.isalnum() and place[0] == " ":
@@ -192,7 +192,7 @@ def cut_kind(text: str, place: re.Match[str]) -> CutKind | None:
         wrapped = goes_on and not ends and lines == 1 and not stem.endswith(":")
         return CutKind.WORD if wrapped else CutKind.SENTENCE
     if ends and following and following in _CLOSERS and not rest[1:2].isalnum():
-        # "Oui ! »"
+        # A closing quotation mark after a space, as in French.
         return None
     if ends and stem[-1] in _QUOTES and (following in _AFTER_QUOTES or _has_no_case(following)):
         # Mostly "he said".

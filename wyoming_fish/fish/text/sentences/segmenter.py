@@ -27,8 +27,8 @@ from .ends import (
 
 __all__ = ["MAX_SENTENCE_CHARS", "WINDOW_CHARS", "Cut", "Sentences", "sentence_ends"]
 
-# Characters within which a bracket that opens a cue is closed. One that is not closed by then
-# is no cue and may be cut.
+# Characters within which the bracket of a cue must be closed. Otherwise it is not a cue and may be
+# cut.
 MAX_CUE_CHARS_BY_MARK: Final = {"[": 100, "(": 40, "<": 60}
 
 # Phonemes stand for a word, and are spaced. Fish takes them for one word at a time.
@@ -43,8 +43,8 @@ MAX_SENTENCE_CHARS: Final = 1000
 # Characters that are looked at ahead of what is taken: more than is ever said in one breath.
 LOOKAHEAD_CHARS: Final = 2 * MAX_SENTENCE_CHARS
 
-# Characters that are looked at together: a place within AHEAD, and what follows it. Text beyond
-# them costs nothing until its turn comes.
+# Characters that are looked at together: a place within LOOKAHEAD_CHARS, and what follows it. Text
+# beyond them costs nothing until its turn comes.
 WINDOW_CHARS: Final = LOOKAHEAD_CHARS + 2 * MAX_SENTENCE_CHARS
 
 
@@ -62,7 +62,7 @@ class Sentences:
         self.text = ""
         """The first WINDOW_CHARS of it, or all if it is shorter."""
         self.cuts: list[Cut] = []
-        """In their order, of about the next AHEAD characters."""
+        """In their order, of about the next LOOKAHEAD_CHARS."""
         self._later = deque[str]()
         """What follows the window."""
         self._taken_of_later = 0

@@ -28,7 +28,7 @@ def split_reference(text: str) -> tuple[str, str]:
 def as_xml(text: str) -> str:
     """``text`` as expat can read it, which knows five names.
 
-    An ampersand by itself is the most common mistake, and there is no doubt about it.
+    An ampersand by itself is the most common mistake, and its meaning is clear.
     """
     return _REFERENCE.sub(_xml, text)
 

@@ -1,6 +1,7 @@
-"""Phonemes as Fish takes them: Arpabet for English, pinyin with tones for Chinese.
+"""Phonemes in Fish Audio's form: Arpabet for English, pinyin with tones for Chinese.
 
-Fish's «Fine-grained Control»: no IPA; it is to be written in Arpabet.
+Fish Audio does not accept IPA, so it is converted to Arpabet. Source: Fish Audio's documentation,
+"Fine-grained Control".
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ def are_phonemes(text: str) -> bool:
 
 
 def fish_phonemes(alphabet: str, phonemes: str) -> str:
-    """Fish's token for what SSML's ``phoneme`` says; nothing where it cannot be told.
+    """Return Fish Audio's token for SSML's ``phoneme``, or nothing if it cannot be converted.
 
-    ``alphabet`` is SSML's: «ipa» (of English), or one whose name has «arpabet», «cmu» or «pinyin».
+    ``alphabet`` is SSML's: `ipa` (English), or a name that has `arpabet`, `cmu` or `pinyin` in it.
     """
     alphabet, phonemes = alphabet.lower(), " ".join(phonemes.translate(_TIES).split())
     if len(phonemes) > _MAX_PHONEME_CHARS:
