@@ -23,7 +23,7 @@ from ...fish.errors import (
     UnsupportedError,
 )
 from ...fish.settings import Backend, Endpoint, Latency, SpeechSettings
-from .network_probe import NetworkProbe
+from .network import NetworkCheck
 
 __all__ = ["CheckResult", "CheckStatus", "Diagnostics"]
 
@@ -90,7 +90,7 @@ class Diagnostics:
         self._speech = speech
         self._ssl = ssl_context
         self._keyless = keyless
-        self._way = NetworkProbe(endpoint)
+        self._way = NetworkCheck(endpoint)
         self._account = Account(endpoint)
         self._pool = ConnectionPool(endpoint, ssl_context=ssl_context, timestamps=timestamps)
         self._credit: Credit | None = None
