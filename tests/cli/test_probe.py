@@ -1,5 +1,6 @@
 """`wyoming-fish-check --probe`: each question tells the readings of the documentation apart."""
 
+import contextlib
 import json
 import re
 import ssl
@@ -133,6 +134,34 @@ async def test_each_reading_has_its_own_answer(
         assert answer.means.endswith(".")
         assert answer.advice.endswith(".")
         await emulator.wait_for(lambda e: (e.sockets_open, e.sessions_open) == (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("question", "held", "settings", "reading"),
+    [
+        ("idle-sockets", 5, {}, "not-measured"),
+        ("idle-sockets", 5, {"limit_at": "upgrade"}, "not-measured"),
+        ("idle-sockets", 5, {"limit_headers": False}, "not-measured"),
+        ("idle-sockets", 5, {"idle_sockets_count": True}, "not-measured"),
+        ("idle-sockets", 4, {}, "free"),
+        ("idle-sockets", 4, {"idle_sockets_count": True}, "counts"),
+        ("limit", 5, {}, "refused-at-start"),
+        ("limit", 5, {"limit_at": "upgrade"}, "refused-at-upgrade"),
+        ("limit", 4, {}, "refused-at-start"),
+    ],
+)
+async def test_other_programs_use_the_account(
+    question: str, held: int, settings: dict[str, Any], reading: str
+) -> None:
+    """A refusal because of other programs' sessions is not taken for one of idle sockets."""
+    async with emulated(**settings) as emulator, contextlib.AsyncExitStack() as stack:
+        other = probe_of(emulator).client
+        for _ in range(held):
+            connection = await stack.enter_async_context(other.socket())
+            await other.session(connection)
+        await emulator.wait_for(lambda e: e.sessions_open == held)
+        answer = await answer_of(emulator, question)
+        assert answer.reading == reading, answer.facts
 
 
 def test_every_question_has_two_readings() -> None:

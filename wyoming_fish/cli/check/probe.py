@@ -213,7 +213,7 @@ def _questions(client: ProbeClient) -> tuple[Question, ...]:
         Question("upgrade", connection.upgrade, session_s),
         Question("reuse", connection.reuse, 2 * session_s, 2 * short),
         Question("idle", connection.idle, waits.idle_s + 2 * session_s),
-        Question("idle-sockets", connection.idle_limit, 2 * session_s),
+        Question("idle-sockets", connection.idle_sockets, 2 * session_s),
         Question("limit", connection.limit, 2 * session_s),
         Question("unknown-voice", connection.unknown_voice, session_s, _size(WORD)),
         Question("unknown-backend", connection.unknown_backend, session_s),
