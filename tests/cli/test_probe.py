@@ -16,7 +16,7 @@ from wyoming_fish.cli.check.probe import Probe, run_probe
 from wyoming_fish.cli.check.probe_wire import Answer, ProbeWaits
 from wyoming_fish.emulator import VOICES, Emulator, EmulatorSettings, Fault
 from wyoming_fish.fish.errors import FishConnectionError, VoiceNotFoundError
-from wyoming_fish.fish.settings import Backend, Endpoint, SpeechSettings
+from wyoming_fish.fish.settings import Backend, Endpoint, Latency, SpeechSettings
 
 KEY = "secret-key"
 WAITS = ProbeWaits(idle_s=0.2, quiet_s=0.1, answer_s=5.0, close_s=0.05)
@@ -193,6 +193,16 @@ async def test_a_refusal_is_read_although_the_socket_has_closed() -> None:
                 await connection.ping()
             with pytest.raises(VoiceNotFoundError):
                 await session.finish(["Hi."] * 100)
+
+
+async def test_the_first_audio_of_a_socket_that_waited() -> None:
+    """For each latency, one socket is open and idle while another is opened and used."""
+    async with emulated() as emulator:
+        answer = await answer_of(emulator, "first-audio")
+        assert [session.socket for session in emulator.sessions] == [1, 0, 3, 2, 5, 4]
+    assert {f"{latency}_{kind}_ms" for latency in Latency for kind in ("fresh", "waiting")} == set(
+        answer.facts
+    )
 
 
 async def test_timestamps_are_compared_with_the_plain_socket() -> None:

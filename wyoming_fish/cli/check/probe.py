@@ -226,7 +226,7 @@ def _questions(client: ProbeClient) -> tuple[Question, ...]:
             first_audio_s,
             _FIRST_AUDIO_SESSIONS * short,
         ),
-        Question("rate", speech.stream, session_s, reply),
+        Question("rate", speech.rate, session_s, reply),
         Question("frames", speech.frames, session_s),
         Question("first-frame", speech.first_frame, session_s),
         Question("silence", speech.silence, session_s),
