@@ -268,6 +268,7 @@ async def test_it_costs_no_more_than_it_says(backend: Backend) -> None:
         assert "no money" in probe.estimate
     else:
         assert float(probe.estimate.partition(" US dollars")[0].rpartition(" ")[2]) < 0.03
+        assert "The price of drama-3 is not published: the probe assumes" in probe.estimate
 
 
 async def test_one_failure_does_not_end_the_others() -> None:

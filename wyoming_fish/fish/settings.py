@@ -23,6 +23,7 @@ __all__ = [
     "LANGUAGES",
     "SAMPLE_RATES",
     "SPEEDS",
+    "USD_PER_MILLION_BYTES",
     "VOICE_ID",
     "VOLUMES",
     "Backend",
@@ -65,6 +66,15 @@ class Backend(StrEnum):
     S1 = "s1"
     DRAMA_3 = "drama-3"
     DRAMA_3_PREVIEW = "drama-3-preview"
+
+
+# US dollars for a million bytes of text (UTF-8). Fish Audio does not publish the price of Drama 3.
+USD_PER_MILLION_BYTES: Final = {
+    Backend.S2_1_PRO: 15,
+    Backend.S2_1_PRO_FREE: 0,
+    Backend.S2_PRO: 15,
+    Backend.S1: 15,
+}
 
 
 class Latency(StrEnum):

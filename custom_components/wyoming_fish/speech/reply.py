@@ -19,7 +19,6 @@ from ..const import (
     CONF_VOICE,
     SIGNAL_PROBLEM,
     SIGNAL_REPLY,
-    USD_PER_MILLION_BYTES,
     ReplyProblem,
     ReplyTotals,
 )
@@ -35,6 +34,7 @@ from ..fish.errors import (
     VoiceNotFoundError,
 )
 from ..fish.reply_metrics import ReplyMetrics
+from ..fish.settings import USD_PER_MILLION_BYTES
 from ..fish.text.prepared_text import plain_pieces
 from .fallback import FIRST_AUDIO_TIMEOUT_S, FallbackError, FallbackVoice
 from .message import Message
