@@ -55,14 +55,6 @@ BACKEND_NAMES: Final = {
     Backend.S1: "S1",
 }
 
-# US dollars for a million bytes of text (UTF-8). Fish Audio does not publish the price of Drama 3.
-USD_PER_MILLION_BYTES: Final = {
-    Backend.S2_1_PRO: 15,
-    Backend.S2_1_PRO_FREE: 0,
-    Backend.S2_PRO: 15,
-    Backend.S1: 15,
-}
-
 # After the date, Fish Audio uses the successor instead (documentation).
 RETIRING_BACKEND: Final = Backend.S1
 RETIREMENT_DATE: Final = "2026-12-31"

@@ -19,9 +19,10 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import CONF_BACKEND, SIGNAL_REPLY, USD_PER_MILLION_BYTES, ReplyTotals
+from .const import CONF_BACKEND, SIGNAL_REPLY, ReplyTotals
 from .coordinator import CreditCoordinator, FishConfigEntry
 from .entity import account_device, voice_device
+from .fish import USD_PER_MILLION_BYTES
 
 # The coordinator polls; the other sensors receive signals.
 PARALLEL_UPDATES = 0

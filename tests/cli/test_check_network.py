@@ -60,7 +60,7 @@ def _silent(host: str) -> Iterator[int]:
 
 async def test_a_firewall_that_swallows_all(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     """An address that says nothing is not waited for for ever."""
-    monkeypatch.setattr("wyoming_fish.cli.check.network_probe.STEP_TIMEOUT_S", STEP_LIMIT)
+    monkeypatch.setattr("wyoming_fish.cli.check.network.STEP_TIMEOUT_S", STEP_LIMIT)
     with _silent("127.0.0.1") as port:
         status, findings = await check(f"--base-url=http://127.0.0.1:{port}")
     assert (status, list(findings)) == (1, ["dns", "tcp"])
@@ -70,7 +70,7 @@ async def test_a_firewall_that_swallows_all(check: Check, monkeypatch: pytest.Mo
 
 async def test_one_address_of_two_is_silent(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the first of a name's addresses is swallowed, as IPv6 often is, it holds nothing up."""
-    monkeypatch.setattr("wyoming_fish.cli.check.network_probe.STEP_TIMEOUT_S", STEP_LIMIT)
+    monkeypatch.setattr("wyoming_fish.cli.check.network.STEP_TIMEOUT_S", STEP_LIMIT)
     look_up = asyncio.base_events.BaseEventLoop.getaddrinfo
 
     async def both(loop: Any, host: str, *arguments: Any, **more: Any) -> Any:
@@ -137,7 +137,7 @@ async def test_what_speaks_no_tls(check: Check, monkeypatch: pytest.MonkeyPatch)
         status, findings = await check(f"--base-url=https://127.0.0.1:{emulator.port}")
     assert (status, wrong_in(findings)) == (1, ["tls"])
 
-    monkeypatch.setattr("wyoming_fish.cli.check.network_probe.STEP_TIMEOUT_S", STEP_LIMIT)
+    monkeypatch.setattr("wyoming_fish.cli.check.network.STEP_TIMEOUT_S", STEP_LIMIT)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         status, findings = await check(f"--base-url=https://127.0.0.1:{port}")

@@ -1,5 +1,6 @@
 """`wyoming-fish-check --probe`: each question tells the readings of the documentation apart."""
 
+import contextlib
 import json
 import re
 import ssl
@@ -15,7 +16,7 @@ from wyoming_fish.cli.check.probe import Probe, run_probe
 from wyoming_fish.cli.check.probe_wire import Answer, ProbeWaits
 from wyoming_fish.emulator import VOICES, Emulator, EmulatorSettings, Fault
 from wyoming_fish.fish.errors import FishConnectionError, VoiceNotFoundError
-from wyoming_fish.fish.settings import Backend, Endpoint, SpeechSettings
+from wyoming_fish.fish.settings import Backend, Endpoint, Latency, SpeechSettings
 
 KEY = "secret-key"
 WAITS = ProbeWaits(idle_s=0.2, quiet_s=0.1, answer_s=5.0, close_s=0.05)
@@ -135,6 +136,34 @@ async def test_each_reading_has_its_own_answer(
         await emulator.wait_for(lambda e: (e.sockets_open, e.sessions_open) == (0, 0))
 
 
+@pytest.mark.parametrize(
+    ("question", "held", "settings", "reading"),
+    [
+        ("idle-sockets", 5, {}, "not-measured"),
+        ("idle-sockets", 5, {"limit_at": "upgrade"}, "not-measured"),
+        ("idle-sockets", 5, {"limit_headers": False}, "not-measured"),
+        ("idle-sockets", 5, {"idle_sockets_count": True}, "not-measured"),
+        ("idle-sockets", 4, {}, "free"),
+        ("idle-sockets", 4, {"idle_sockets_count": True}, "counts"),
+        ("limit", 5, {}, "refused-at-start"),
+        ("limit", 5, {"limit_at": "upgrade"}, "refused-at-upgrade"),
+        ("limit", 4, {}, "refused-at-start"),
+    ],
+)
+async def test_other_programs_use_the_account(
+    question: str, held: int, settings: dict[str, Any], reading: str
+) -> None:
+    """A refusal because of other programs' sessions is not taken for one of idle sockets."""
+    async with emulated(**settings) as emulator, contextlib.AsyncExitStack() as stack:
+        other = probe_of(emulator).client
+        for _ in range(held):
+            connection = await stack.enter_async_context(other.socket())
+            await other.session(connection)
+        await emulator.wait_for(lambda e: e.sessions_open == held)
+        answer = await answer_of(emulator, question)
+        assert answer.reading == reading, answer.facts
+
+
 def test_every_question_has_two_readings() -> None:
     """None of the questions is asked in vain."""
     for question in probe_of(Emulator(port=1)).questions:
@@ -164,6 +193,16 @@ async def test_a_refusal_is_read_although_the_socket_has_closed() -> None:
                 await connection.ping()
             with pytest.raises(VoiceNotFoundError):
                 await session.finish(["Hi."] * 100)
+
+
+async def test_the_first_audio_of_a_socket_that_waited() -> None:
+    """For each latency, one socket is open and idle while another is opened and used."""
+    async with emulated() as emulator:
+        answer = await answer_of(emulator, "first-audio")
+        assert [session.socket for session in emulator.sessions] == [1, 0, 3, 2, 5, 4]
+    assert {f"{latency}_{kind}_ms" for latency in Latency for kind in ("fresh", "waiting")} == set(
+        answer.facts
+    )
 
 
 async def test_timestamps_are_compared_with_the_plain_socket() -> None:
@@ -229,6 +268,7 @@ async def test_it_costs_no_more_than_it_says(backend: Backend) -> None:
         assert "no money" in probe.estimate
     else:
         assert float(probe.estimate.partition(" US dollars")[0].rpartition(" ")[2]) < 0.03
+        assert "The price of drama-3 is not published: the probe assumes" in probe.estimate
 
 
 async def test_one_failure_does_not_end_the_others() -> None:

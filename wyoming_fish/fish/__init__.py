@@ -16,13 +16,23 @@ from .client import KEEPALIVE_INTERVAL_S, ClientStatus, FishClient, SpokenReply,
 from .errors import *  # noqa: F403
 from .owner import Owner, owner_at
 from .reply_metrics import ReplyMetrics
-from .settings import Backend, Endpoint, Latency, SpeechSettings, VoiceIds
+from .settings import (
+    TIMESTAMP_BACKENDS,
+    USD_PER_MILLION_BYTES,
+    Backend,
+    Endpoint,
+    Latency,
+    SpeechSettings,
+    VoiceIds,
+)
 from .text import Pronunciation, TextSettings, parse_pronunciations
 from .text.text_buffer import TextBuffer
 
 __all__ = [
     "KEEPALIVE_INTERVAL_S",
     "LOW_CREDIT",
+    "TIMESTAMP_BACKENDS",
+    "USD_PER_MILLION_BYTES",
     "Backend",
     "ClientStatus",
     "Credit",

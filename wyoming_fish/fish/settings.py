@@ -23,6 +23,8 @@ __all__ = [
     "LANGUAGES",
     "SAMPLE_RATES",
     "SPEEDS",
+    "TIMESTAMP_BACKENDS",
+    "USD_PER_MILLION_BYTES",
     "VOICE_ID",
     "VOLUMES",
     "Backend",
@@ -65,6 +67,19 @@ class Backend(StrEnum):
     S1 = "s1"
     DRAMA_3 = "drama-3"
     DRAMA_3_PREVIEW = "drama-3-preview"
+
+
+# Backends that are spoken on the socket with timestamps unless an option says otherwise: one user
+# found them only there. For the others it is not known whether timestamps cost time.
+TIMESTAMP_BACKENDS: Final = frozenset((Backend.DRAMA_3, Backend.DRAMA_3_PREVIEW))
+
+# US dollars for a million bytes of text (UTF-8). Fish Audio does not publish the price of Drama 3.
+USD_PER_MILLION_BYTES: Final = {
+    Backend.S2_1_PRO: 15,
+    Backend.S2_1_PRO_FREE: 0,
+    Backend.S2_PRO: 15,
+    Backend.S1: 15,
+}
 
 
 class Latency(StrEnum):

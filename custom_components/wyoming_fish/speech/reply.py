@@ -19,7 +19,6 @@ from ..const import (
     CONF_VOICE,
     SIGNAL_PROBLEM,
     SIGNAL_REPLY,
-    USD_PER_MILLION_BYTES,
     ReplyProblem,
     ReplyTotals,
 )
@@ -27,6 +26,7 @@ from ..coordinator import FishConfigEntry
 from ..errors import error_key, to_ha_exception
 from ..fish import (
     KEEPALIVE_INTERVAL_S,
+    USD_PER_MILLION_BYTES,
     Backend,
     FishError,
     ReplyMetrics,

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from ... import __version__
-from ...fish import proxy_for
+from ...fish import TIMESTAMP_BACKENDS, proxy_for
 from ...fish.errors import FishError, SettingsError
 from ...fish.settings import Backend, Endpoint, SpeechSettings
 from ...logs import set_up_logging
@@ -51,8 +51,6 @@ _FLAGS: Final = (
     ),
 )
 
-DRAMA_BACKENDS: Final = (Backend.DRAMA_3, Backend.DRAMA_3_PREVIEW)
-
 _COLORS: Final = {CheckStatus.OK: "32", CheckStatus.WARNING: "33", CheckStatus.WRONG: "1;31"}
 
 
@@ -81,7 +79,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     if values["probe"]:
         if keyless is not None and not values["demo"]:
             parser.error(str(keyless))
-        if speech.backend in DRAMA_BACKENDS:
+        if speech.backend in TIMESTAMP_BACKENDS:
             # On the plain socket another model would speak, and be billed.
             parser.error(
                 f"--probe cannot use --backend {speech.backend}. Use another backend: the probe "

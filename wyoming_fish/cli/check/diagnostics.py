@@ -18,7 +18,7 @@ from ...fish.errors import (
     UnsupportedError,
 )
 from ...fish.settings import Backend, Endpoint, Latency, SpeechSettings
-from .network_probe import NetworkProbe
+from .network import NetworkCheck
 
 __all__ = ["CheckResult", "CheckStatus", "Diagnostics"]
 
@@ -85,7 +85,7 @@ class Diagnostics:
         self._speech = speech
         self._ssl = ssl_context
         self._keyless = keyless
-        self._way = NetworkProbe(endpoint)
+        self._network = NetworkCheck(endpoint)
         self._fish = FishClient(endpoint, ssl_context=ssl_context, timestamps=timestamps)
         self._credit: Credit | None = None
         self._own = False
@@ -129,11 +129,13 @@ class Diagnostics:
 
     async def _look_up(self) -> _StepResult:
         began = clock.now()
-        addresses = await self._way.look_up()
-        return _StepResult(f"{self._way.name} is at {', '.join(addresses)}.", clock.now() - began)
+        addresses = await self._network.look_up()
+        return _StepResult(
+            f"{self._network.name} is at {', '.join(addresses)}.", clock.now() - began
+        )
 
     async def _connect(self) -> _StepResult:
-        tried = await self._way.connect()
+        tried = await self._network.connect()
         times = {address: time for address, time in tried.items() if isinstance(time, float)}
         answering = f"{', '.join(times)} answers."
         silent = [
@@ -148,9 +150,9 @@ class Diagnostics:
 
     async def _encrypt(self) -> _StepResult | None:
         # Within a proxy's tunnel it is spoken when the websocket is opened.
-        if self._way.proxied or not self._way.secure:
+        if self._network.proxied or not self._network.secure:
             return None
-        version, seconds = await self._way.encrypt(self._ssl)
+        version, seconds = await self._network.encrypt(self._ssl)
         return _StepResult(f"{version}, with a certificate that is trusted here.", seconds)
 
     async def _ask(self) -> _StepResult:

@@ -23,7 +23,7 @@ from ...fish.errors import (
     NoWebsocketError,
     ProxyError,
 )
-from ...fish.settings import Backend, Endpoint, SpeechSettings
+from ...fish.settings import USD_PER_MILLION_BYTES, Backend, Endpoint, SpeechSettings
 from ...printable import printable
 from .probe_connection import SHORT_TEXT, WORD, ConnectionQuestions
 from .probe_speech import DRAMA_TEXTS, PAST_CHUNK_CHARS, REPLY, SpeechQuestions
@@ -31,10 +31,9 @@ from .probe_wire import Answer, ProbeClient, ProbeWaits, harmless, now_s
 
 __all__ = ["Probe", "run_probe"]
 
-# US dollars for a million UTF-8 bytes: Fish Audio's price for its backends, and the highest that
-# is known of drama-3.
-PRICE: Final = 15.0
-DRAMA_PRICE: Final = 50.0
+# An assumed upper bound for Drama 3, whose price Fish Audio does not publish: the highest price of
+# a reseller.
+ASSUMED_MAX_USD_PER_MILLION_BYTES: Final = 50
 
 # Seconds for the questions that wait for no time of their own, all together, with Fish Audio.
 TYPICAL_S: Final = 60.0
@@ -59,8 +58,8 @@ class Question:
     timeout_s: float
     text_bytes: int = 0
     """The most bytes of text that it has spoken."""
-    price: float = PRICE
-    """US dollars for a million of them."""
+    backend: Backend | None = None
+    """The backend that speaks it. None: the chosen one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +99,19 @@ class Probe:
     @property
     def estimate(self) -> str:
         """What the probe costs at most, in bytes, US dollars and time."""
-        dollars = sum(question.text_bytes * question.price / 1e6 for question in self.questions)
-        if self.client.speech.backend is Backend.S2_1_PRO_FREE:
+        chosen = self.client.speech.backend
+        dollars = sum(
+            each.text_bytes * _usd_per_million_bytes(each.backend or chosen) / 1e6
+            for each in self.questions
+        )
+        if chosen is Backend.S2_1_PRO_FREE:
             cost = f"no money, as long as {Backend.S2_1_PRO_FREE} is free"
         else:
-            cost = f"{dollars:.3f} US dollars"
+            cost = (
+                f"{dollars:.3f} US dollars. The price of {Backend.DRAMA_3} is not published: the "
+                f"probe assumes at most {ASSUMED_MAX_USD_PER_MILLION_BYTES} US dollars for a "
+                "million bytes"
+            )
         waits = self._waits
         duration_s = TYPICAL_S + waits.idle_s + 4 * waits.quiet_s
         return (
@@ -213,7 +220,7 @@ def _questions(client: ProbeClient) -> tuple[Question, ...]:
         Question("upgrade", connection.upgrade, session_s),
         Question("reuse", connection.reuse, 2 * session_s, 2 * short),
         Question("idle", connection.idle, waits.idle_s + 2 * session_s),
-        Question("idle-sockets", connection.idle_limit, 2 * session_s),
+        Question("idle-sockets", connection.idle_sockets, 2 * session_s),
         Question("limit", connection.limit, 2 * session_s),
         Question("unknown-voice", connection.unknown_voice, session_s, _size(WORD)),
         Question("unknown-backend", connection.unknown_backend, session_s),
@@ -226,7 +233,7 @@ def _questions(client: ProbeClient) -> tuple[Question, ...]:
             first_audio_s,
             _FIRST_AUDIO_SESSIONS * short,
         ),
-        Question("rate", speech.stream, session_s, reply),
+        Question("rate", speech.rate, session_s, reply),
         Question("frames", speech.frames, session_s),
         Question("first-frame", speech.first_frame, session_s),
         Question("silence", speech.silence, session_s),
@@ -237,8 +244,14 @@ def _questions(client: ProbeClient) -> tuple[Question, ...]:
     # Drama always costs money.
     if client.speech.backend is not Backend.S2_1_PRO_FREE:
         size = _size(*DRAMA_TEXTS)
-        asked.append(Question("drama-silence", speech.drama_silence, session_s, size, DRAMA_PRICE))
+        asked.append(
+            Question("drama-silence", speech.drama_silence, session_s, size, Backend.DRAMA_3)
+        )
     return tuple(asked)
+
+
+def _usd_per_million_bytes(backend: Backend) -> int:
+    return USD_PER_MILLION_BYTES.get(backend, ASSUMED_MAX_USD_PER_MILLION_BYTES)
 
 
 def _size(*texts: str) -> int:

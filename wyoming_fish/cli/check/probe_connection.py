@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from ...fish.api.live_connection import LiveConnection
@@ -98,30 +98,37 @@ class ConnectionQuestions:
         means = f"An idle socket still works after {self._client.waits.idle_s:g} s."
         return Answer("stays-open", means, facts=facts)
 
-    async def idle_limit(self) -> Answer:
+    async def idle_sockets(self) -> Answer:
         """Whether sockets without a session count against the account's limit."""
         counts = Answer(
             "counts",
             "Each open socket takes one of the account's sessions, even if it is idle.",
             "Set --ready-connections to as few as you need; 0 if others use the account.",
         )
+        facts: dict[str, Fact] = {}
+        try:
+            async with self._client.socket() as connection:
+                limit, facts = _limit_of(connection)
+                await self._client.say(connection)
+        except LimitError as error:
+            # Without idle sockets, too, a session is refused. A refusal with them has no meaning.
+            facts |= harmless(error, self._client.endpoint)
+            return Answer(
+                "not-measured", "Other programs use the account.", "Stop them. Try again.", facts
+            )
+        if limit > MAX_LIMIT:
+            return _too_large(facts)
         async with contextlib.AsyncExitStack() as stack:
-            limit, facts = await self._fill(stack, 0)
-            if limit > MAX_LIMIT:
-                return _too_large(facts)
             try:
-                _, more = await self._fill(stack, limit)
+                for _ in range(limit):
+                    await stack.enter_async_context(self._client.socket())
                 last = await stack.enter_async_context(self._client.socket())
-                headers = dict(last.upgrade_headers)
+                in_use = facts["in_use_with_idle_sockets"] = _in_use(last)
                 await self._client.say(last)
             except LimitError as error:
-                told = harmless(error, self._client.endpoint)
-                return Answer(counts.reading, counts.means, counts.advice, facts | told)
-            facts |= more
-            in_use = _in_use(headers)
-            facts["in_use_with_idle_sockets"] = in_use
-            if in_use is not None and in_use >= limit:
-                return Answer(counts.reading, counts.means, counts.advice, facts)
+                return replace(counts, facts=facts | harmless(error, self._client.endpoint))
+        if in_use is not None and in_use >= limit:
+            return replace(counts, facts=facts)
         if facts["limit"] is None and in_use is None:
             return Answer(
                 "not-measured", "The server does not tell the account's limit.", facts=facts
@@ -130,12 +137,14 @@ class ConnectionQuestions:
 
     async def limit(self) -> Answer:
         """How one session too many is refused."""
+        facts: dict[str, Fact] = {}
+        last = None
         async with contextlib.AsyncExitStack() as stack:
-            limit, facts = await self._fill(stack, 0)
-            if limit > MAX_LIMIT:
-                return _too_large(facts)
-            last = None
             try:
+                async with self._client.socket() as connection:
+                    limit, facts = _limit_of(connection)
+                if limit > MAX_LIMIT:
+                    return _too_large(facts)
                 for _ in range(limit):
                     connection = await stack.enter_async_context(self._client.socket())
                     await self._client.session(connection)
@@ -248,18 +257,6 @@ class ConnectionQuestions:
             return f"not measured ({error.code})"
         return "alive"
 
-    async def _fill(
-        self, stack: contextlib.AsyncExitStack, count: int
-    ) -> tuple[int, dict[str, Fact]]:
-        """Open ``count`` sockets that stay; the account's limit, and how much of it is in use."""
-        for _ in range(count):
-            await stack.enter_async_context(self._client.socket())
-        async with self._client.socket() as connection:
-            in_use = _in_use(dict(connection.upgrade_headers))
-            limit = connection.limit
-        name = "in_use_with_idle_sockets" if count else "in_use_before"
-        return limit or SMALLEST_LIMIT, {"limit": limit, name: in_use}
-
 
 async def _closes(connection: LiveConnection, timeout_s: float) -> FishError | None:
     """Why the server closed an idle socket; None if it did not within ``timeout_s``."""
@@ -274,9 +271,15 @@ async def _closes(connection: LiveConnection, timeout_s: float) -> FishError | N
         return error
 
 
-def _in_use(headers: Mapping[str, str]) -> int | None:
+def _limit_of(connection: LiveConnection) -> tuple[int, dict[str, Fact]]:
+    """The account's limit, and the facts of it before the probe opens sessions."""
+    facts: dict[str, Fact] = {"limit": connection.limit, "in_use_before": _in_use(connection)}
+    return connection.limit or SMALLEST_LIMIT, facts
+
+
+def _in_use(connection: LiveConnection) -> int | None:
     """How many sessions the account has open, by the headers of an upgrade."""
-    told = headers.get("ratelimit-current-concurrency", "")
+    told = dict(connection.upgrade_headers).get("ratelimit-current-concurrency", "")
     return 0 if told == "0" else concurrency_limit(told)
 
 

@@ -10,16 +10,12 @@ from typing import Final
 from .. import clock
 from ..api.live_connection import LiveConnection, open_live_connection
 from ..errors import FishConnectionError, NoWebsocketError, UnavailableError
-from ..settings import Backend, Endpoint
+from ..settings import TIMESTAMP_BACKENDS, Backend, Endpoint
 from .transport import CircuitBreaker
 
-__all__ = ["TIMESTAMP_BACKENDS", "ConnectionOpener"]
+__all__ = ["ConnectionOpener"]
 
 _LOGGER = logging.getLogger(__name__)
-
-# Backends that are spoken on the socket with timestamps unless it is said otherwise: one user found
-# them there only. For the others it is not known whether timestamps cost time.
-TIMESTAMP_BACKENDS: Final = frozenset((Backend.DRAMA_3, Backend.DRAMA_3_PREVIEW))
 
 # Seconds to the next try to open a connection in the background after a failure; each further
 # one doubles them.

@@ -1,4 +1,4 @@
-"""Network probe: checks name, TCP and TLS of Fish Audio, or of the proxy."""
+"""Network check: name, TCP and TLS of Fish Audio, or of the proxy."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ...fish.error_mapping import error_from_os_error
 from ...fish.errors import FishConnectionError
 from ...fish.settings import Endpoint
 
-__all__ = ["NetworkProbe"]
+__all__ = ["NetworkCheck"]
 
 # Seconds for each step: a slower network is of no use for a voice assistant.
 STEP_TIMEOUT_S: Final = 5.0
 
 
-class NetworkProbe:
-    """Probes the host of ``endpoint``, or its proxy."""
+class NetworkCheck:
+    """Checks the host of ``endpoint``, or its proxy."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         proxy = proxy_for(endpoint.base_url)
@@ -30,7 +30,7 @@ class NetworkProbe:
         self.host = parts.hostname or ""
         self.port = parts.port or (443 if parts.scheme == "https" else 80)
         self.proxied = proxy is not None
-        """Whether the environment has a proxy. The probe then checks the proxy."""
+        """Whether the environment has a proxy, which is then checked."""
         self.name = proxy.name if proxy else endpoint.host
         """The name of the host or the proxy, for the start of a sentence."""
         self.secure = parts.scheme == "https"
