@@ -112,11 +112,16 @@ async def test_the_fallback_voice_goes_on(serving: Serving) -> None:
 
 async def test_what_is_kept_is_not_counted(serving: Serving, tmp_path: Path) -> None:
     """An announcement from the cache is heard when none are left."""
-    flags = ("--max-characters-per-hour=20", f"--cache-dir={tmp_path}")
-    async with serving(CODE, *flags) as served:
-        first = await _say(served)
-        assert (await _say(served, "Another text.")).error.code == "quota-exceeded"
-        assert (await _say(served)).pcm == first.pcm
+    async with serving(CODE) as other:
+        base_url = f"--base-url={other.emulator.url}"
+        flags = (base_url, "--max-characters-per-hour=20", f"--cache-dir={tmp_path}")
+        # A server stores replies after they have been heard, and has stored them when it has ended.
+        async with serving(CODE, *flags) as served:
+            first = await _say(served)
+        async with serving(CODE, *flags) as served:
+            assert (await _say(served, TEXT.lower())).pcm
+            assert (await _say(served, "Another text.")).error.code == "quota-exceeded"
+            assert (await _say(served)).pcm == first.pcm
 
 
 async def test_the_log_and_the_metrics(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
