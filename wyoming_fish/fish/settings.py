@@ -94,22 +94,10 @@ class Latency(StrEnum):
     NORMAL = "normal"
 
 
-_S1_LANGUAGES: Final = (
-    "en",
-    "zh",
-    "ja",
-    "de",
-    "fr",
-    "es",
-    "ko",
-    "ar",
-    "ru",
-    "nl",
-    "it",
-    "pl",
-    "pt",
-)
 # fmt: off
+_S1_LANGUAGES: Final = (
+    "en", "zh", "ja", "de", "fr", "es", "ko", "ar", "ru", "nl", "it", "pl", "pt",
+)
 _S2_LANGUAGES: Final = (
     "en", "zh", "ja", "ko", "es", "pt", "ar", "ru", "fr", "de", "sv", "it", "tr", "no", "nl",
     "cy", "eu", "ca", "da", "gl", "ta", "hu", "fi", "pl", "et", "hi", "la", "ur", "th", "vi",
