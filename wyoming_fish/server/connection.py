@@ -249,6 +249,9 @@ class Connection:
                     if (event := await self._stream.read()) is None:
                         break
                     self.silent = False
+                    # While an answer is written, the client is waited for by the timeout of that.
+                    if not self._idle_timeout.expired():
+                        self._idle_timeout.reschedule(None)
                     await self._handle(event)
                     # Free it before the next one arrives.
                     del event

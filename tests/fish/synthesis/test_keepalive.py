@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.idle_clock import run
+from wyoming_fish.fish.owner import NO_OWNER
 from wyoming_fish.fish.reply_metrics import ReplyMetrics
 from wyoming_fish.fish.synthesis.keepalive import (
     FLUSH_AFTER_S,
@@ -56,7 +57,7 @@ async def with_keepalive(speech: AsyncGenerator[bytes], silence: Silence) -> Asy
                 await audio.write(pcm, is_ending=False)
 
     keepalive = silence.keepalive()
-    audio = read_ahead(ReadAheads(), RATE, lambda: False, write, keepalive)
+    audio = read_ahead(ReadAheads(), NO_OWNER, RATE, lambda: False, write, keepalive)
     async with contextlib.aclosing(audio):
         async for pcm in audio:
             yield pcm

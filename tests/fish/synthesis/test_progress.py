@@ -9,7 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wyoming_fish.fish.api.live_protocol import Alignment, Audio, Segment, Timing
-from wyoming_fish.fish.synthesis.resume import MIN_OPEN_CHUNKS, SpokenTextTracker
+from wyoming_fish.fish.synthesis.resume import (
+    MAX_CHUNK_TOLD_CHARS,
+    MIN_OPEN_CHUNKS,
+    SpokenTextTracker,
+)
 
 RATE = 8000
 
@@ -202,6 +206,15 @@ def test_it_is_right_or_says_nothing(
     else:
         # Only what is certain, and all that is.
         assert spoken == heard[-1][1]
+
+
+@pytest.mark.parametrize(("more", "spoken"), [(0, 12), (1, None)])
+def test_a_chunk_that_tells_more_than_anyone_says(more: int, spoken: int | None) -> None:
+    """Nothing of it is read, since that would take long, and nothing is certain any more."""
+    said = _alignment(("Good", 0.0, 0.4), ("night", 0.4, 0.9))
+    marks = "." * (MAX_CHUNK_TOLD_CHARS - len("Good night. Goodnight") - 2 * 20 + more)
+    timing = Timing(0, 0.0, f"Good night. {marks}", said, correction=False)
+    assert _progress(_audio(1.0, timing), _correction(timing)).spoken() == spoken
 
 
 def test_long_ago() -> None:

@@ -1,10 +1,24 @@
 """Words that were written and words that were said."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wyoming_fish.fish.text.alignment import words, words_covered
+
+
+def _seconds(text: str) -> float:
+    began = time.process_time()
+    words(text)
+    return time.process_time() - began
+
+
+def test_marks_on_one_letter_take_no_longer_than_letters() -> None:
+    """Unicode sorts the marks of a letter, in a time that grows with the square of their number."""
+    count = 50_000
+    assert _seconds("a" + "\u0301\u0323" * count) < 100 * _seconds("a " * count)
 
 
 @pytest.mark.parametrize(

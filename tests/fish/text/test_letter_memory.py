@@ -8,6 +8,7 @@ import pytest
 from wyoming_fish.fish.settings import Backend
 from wyoming_fish.fish.text import TextSettings
 from wyoming_fish.fish.text.prepared_text import PreparedText, plain
+from wyoming_fish.fish.text.sentences import Sentences
 from wyoming_fish.fish.text.text_buffer import TextBuffer
 
 LETTER = "\U0001f600"
@@ -34,11 +35,17 @@ async def _plain(text: Iterator[str]) -> None:
     await plain(buffer, TextSettings(mode="raw"))
 
 
-@pytest.mark.parametrize("read", [_prepared, _plain])
+async def _cut(text: Iterator[str]) -> None:
+    sentences = Sentences()
+    for letter in text:
+        sentences.write(letter)
+
+
+@pytest.mark.parametrize("read", [_prepared, _plain, _cut])
 async def test_letters_take_no_more_than_a_text(
     read: Callable[[Iterator[str]], Awaitable[None]],
 ) -> None:
-    """Of a document, and of a text for a voice that takes it whole."""
+    """Of a document, of a text for a voice that takes it whole, and of one to be cut."""
     taken = 0
 
     def text() -> Iterator[str]:

@@ -9,7 +9,10 @@ from itertools import cycle, islice
 
 import pytest
 import pytest_asyncio
+from wyoming.audio import AudioChunk, AudioStart, AudioStop
+from wyoming.event import async_read_event, async_write_event
 
+from tests.support.listening import listening
 from tests.support.pings import longest_ping_s
 from tests.support.processes import READY, Program, server
 from wyoming_fish.emulator import Emulator, EmulatorSettings
@@ -80,11 +83,11 @@ def _whole(text: str) -> bytes:
     return _event("synthesize", text=text)
 
 
-def _in_chunks(text: str, size: int) -> bytes:
+def _in_chunks(text: str, size: int, **start: object) -> bytes:
     chunks = (text[at : at + size] for at in range(0, len(text), size))
     return b"".join(
         (
-            _event("synthesize-start"),
+            _event("synthesize-start", **start),
             *(_event("synthesize-chunk", text=chunk) for chunk in chunks),
             _event("synthesize-stop"),
         )
@@ -140,15 +143,26 @@ async def _client(port: int, number: int, attack: bytes) -> AsyncIterator[asynci
         writer.transport.abort()
 
 
+async def _speak_for_fish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer as Piper does: a fallback voice of half a second for each text."""
+    while (await async_read_event(reader)) is not None:
+        for answer in (AudioStart(8000, 2, 1), AudioChunk(8000, 2, 1, bytes(8000)), AudioStop()):
+            await async_write_event(answer.event(), writer)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[_Running]:
     """One server for all of the attacks."""
-    async with Emulator(EmulatorSettings(voice="code")) as emulator:
+    async with (
+        Emulator(EmulatorSettings(voice="code")) as emulator,
+        listening(_speak_for_fish) as fallback,
+    ):
         with server(
             "--uri=tcp://127.0.0.1:0",
             f"--base-url={emulator.url}",
             "--api-key=key",
             "--ready-connections=0",
+            f"--fallback-uri=tcp://127.0.0.1:{fallback}",
         ) as program:
             ready = await asyncio.to_thread(program.wait_for, READY)
             started = _Running(program, int(ready[1].rpartition(":")[2]))
@@ -164,6 +178,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def test_one_client(running: _Running, name: str) -> None:
     """Whatever one client sends in one piece, another is answered within ONE_CLIENT_S."""
     assert await running.least_s([_whole(TEXTS[name])], ONE_CLIENT_S) < ONE_CLIENT_S
+
+
+async def test_marks_for_the_fallback_voice(running: _Running) -> None:
+    """The same holds for a text whose voice is unknown, so that the fallback voice speaks it."""
+    attack = _in_chunks("a " + "、，" * 99_000, 20_000, voice={"name": "no such voice"})
+    assert await running.least_s([attack], ONE_CLIENT_S) < ONE_CLIENT_S
 
 
 @pytest.mark.parametrize("size", [1, 100])

@@ -44,9 +44,9 @@ MAX_IDLE_S: Final = 2.0
 # than sessions: longer than most replies, and half of the time that a reply waits in line.
 MIN_SHARE_S: Final = 15.0
 
-# Sessions of which one is kept free for owners that hold none. Of two, the one that is left would
-# make all replies of a house wait for each other.
-MIN_LIMIT_TO_KEEP: Final = 3
+# Sessions that any owner can have, however many are kept free for those that hold none: with one
+# alone, all replies of a house would wait for each other.
+MIN_NOT_KEPT: Final = 2
 
 # Seconds until the next session is tried after Fish itself has refused one. Each refusal in a row
 # doubles them. A session of our own that ends is a reason to try immediately.
@@ -321,6 +321,5 @@ class ConcurrencyLimiter:
         waiting = {owner: (each.request.asked_at, each.number) for owner, each in firsts.items()}
         held = Shares(holder.owner for holder in self._holders)
         owner, kept = self._turns.first(waiting, held, clock.now())
-        if self.limit < MIN_LIMIT_TO_KEEP:
-            kept = 0
+        kept = min(kept, max(0, self.limit - MIN_NOT_KEPT))
         return firsts[owner] if self.limit - self.in_use > kept else None

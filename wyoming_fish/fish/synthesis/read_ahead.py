@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, Final
 
 from .. import clock
 from ..errors import SlowListenerError
+from ..owner import Owner
 from .keepalive import KeepAlive
 from .text_chunks import wait
 
@@ -44,8 +45,20 @@ class ReadAheads:
         return sum(buffer.size for buffer in self.buffers) >= MAX_TOTAL_BYTES
 
     def shrink(self) -> None:
-        """End the largest of those whose listeners are slower than the audio plays, if any."""
-        slow = [buffer for buffer in self.buffers if buffer.late_s() > MAX_LATE_S]
+        """End the largest late one of the network that holds the most, if it has any.
+
+        Late are those whose listeners are slower than the audio plays. So no network can have the
+        replies of another one ended.
+        """
+        held = Counter[str]()
+        for buffer in self.buffers:
+            held[buffer.network] += buffer.size
+        network = max(held, key=lambda each: held[each], default="")
+        slow = [
+            buffer
+            for buffer in self.buffers
+            if buffer.network == network and buffer.late_s() > MAX_LATE_S
+        ]
         if slow:
             max(slow, key=lambda buffer: buffer.size).overflow()
 
@@ -56,10 +69,13 @@ class ReadAhead:
     Its writer waits until the listener has taken all but the last frame. While ``is_hurried``, it
     only waits if the listener has enough in hand, or all buffers are full. Then a listener that
     does not even take the audio as fast as it plays is ended. ``rate`` is the sample rate of the
-    s16le mono PCM.
+    s16le mono PCM, ``owner`` the party that listens.
     """
 
-    def __init__(self, all_buffers: ReadAheads, rate: int, is_hurried: Callable[[], bool]) -> None:
+    def __init__(
+        self, all_buffers: ReadAheads, owner: Owner, rate: int, is_hurried: Callable[[], bool]
+    ) -> None:
+        self.network = owner.network
         self.size = 0
         """Bytes in it."""
         self._all = all_buffers
@@ -161,6 +177,7 @@ class ReadAhead:
 
 async def read_ahead(
     read_aheads: ReadAheads,
+    owner: Owner,
     rate: int,
     is_hurried: Callable[[], bool],
     write: Callable[[ReadAhead], Coroutine[Any, Any, None]],
@@ -171,7 +188,7 @@ async def read_ahead(
     Raises what ``write`` raises, after the audio before it. Leaving cancels the task, and waits for
     it.
     """
-    audio = ReadAhead(read_aheads, rate, is_hurried)
+    audio = ReadAhead(read_aheads, owner, rate, is_hurried)
     writing = asyncio.create_task(write(audio))
     writing.add_done_callback(lambda _: audio.end())
     # Its error is raised below, unless nobody listens any more.

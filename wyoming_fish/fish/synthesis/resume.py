@@ -31,8 +31,11 @@ MIN_OPEN_CHUNKS: Final = 4
 
 # Chunks that are told of before they are heard. There is at most one, unless the server errs.
 MAX_CHUNKS: Final = 100
-# Characters of what is told of chunks that are not final, and how many a word counts beside its
-# own: far more than a model says in one go, 6 MB.
+# Characters of what is told of one chunk: of three minutes of speech, far more than a model says in
+# one go. Comparing them takes 40 ms at most.
+MAX_CHUNK_TOLD_CHARS: Final = 20_000
+# Characters of what is told of chunks that are not final (6 MB), and how many a word counts beside
+# its own.
 MAX_TOLD_CHARS: Final = 1_000_000
 WORD_CHARS: Final = 20
 
@@ -146,6 +149,9 @@ class SpokenTextTracker:
             before = chunk.told
             chunk.offset = timing.offset
             chunk.alignment, chunk.content = timing.alignment, timing.content
+            if chunk.told > MAX_CHUNK_TOLD_CHARS:
+                self._forget()
+                return
             self._told_chars += chunk.told - before
         # Here and not at the end: all at the same time it would take long.
         while len(self._chunks) > MIN_OPEN_CHUNKS and (oldest := min(self._chunks)) < self._last:

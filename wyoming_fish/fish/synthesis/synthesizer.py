@@ -85,6 +85,7 @@ class Synthesizer:
         keepalive = KeepAlive(keepalive_s, rate, is_pending, self._metrics) if keepalive_s else None
         return read_ahead(
             self._read_aheads,
+            self._owner,
             rate,
             lambda: limiter.waiting > 0,
             partial(self._speak_all, text, text_settings, voice, ssml),

@@ -23,6 +23,10 @@ _WORD: Final = re.compile(
     r"|[^\W_\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]+"
 )
 
+# What is normalized at a time: the time for a run of combining marks grows with its square. No word
+# is longer, and where words have no spaces between them a cut costs at most one of them.
+_PART: Final = re.compile(r"\S{1,200}|\s+")
+
 # Maximum number of spoken words: for each written word, and in addition for the whole text.
 # "1,234.56" is read as nine words. With more words, it is not a reading of the text.
 _MAX_EXPANSION: Final = 4
@@ -33,7 +37,8 @@ _MAX_PAIRS: Final = 100_000
 
 def words(text: str) -> list[str]:
     """The words of ``text`` as they can be compared; cues in brackets are none."""
-    plain = _APOSTROPHE.sub("", normalize("NFKC", _CUE.sub(" ", text)))
+    parts = _PART.findall(_CUE.sub(" ", text))
+    plain = _APOSTROPHE.sub("", "".join(normalize("NFKC", part) for part in parts))
     return _WORD.findall(plain.casefold())
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Iterator
 from typing import Final
 
 from ...fish.connections.limiter import ConcurrencyLimiter, SlotRequest
+from ...fish.cpu_turns import cpu_turn
 from ...fish.errors import LimitError
 from ...fish.owner import Owner
 from ...fish.reply_metrics import ReplyMetrics
@@ -64,6 +65,10 @@ class FallbackVoice:
         async def write(audio: ReadAhead) -> None:
             request = SlotRequest(owner)
             for piece in _pieces(await plain(text, self._text_settings)):
+                await cpu_turn()
+                # A voice says nothing for marks, which would be an error.
+                if not has_words(piece):
+                    continue
                 try:
                     async with self._limiter.acquire(request):
                         await self._speak(audio, piece, metrics)
@@ -72,7 +77,7 @@ class FallbackVoice:
                 request.renew()
                 await audio.runs_low()
 
-        return read_ahead(self._read_aheads, self._rate, lambda: True, write, keepalive)
+        return read_ahead(self._read_aheads, owner, self._rate, lambda: True, write, keepalive)
 
     async def _speak(self, audio: ReadAhead, piece: str, metrics: ReplyMetrics) -> None:
         speech = synthesize_by_wyoming(self.uri, piece, self._rate, self.server_id)
@@ -92,7 +97,4 @@ def _pieces(text: str) -> Iterator[str]:
             cuts = [cut for cut in sentences.cuts if cut.at <= MAX_PIECE_CHARACTERS]
             best = max(cuts, key=lambda cut: (cut.kind, cut.at), default=None)
             end = best.at if best else MAX_PIECE_CHARACTERS
-        piece = sentences.take(end)
-        # A voice says nothing for marks, which would be an error.
-        if has_words(piece):
-            yield piece
+        yield sentences.take(end)

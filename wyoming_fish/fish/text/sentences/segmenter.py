@@ -73,7 +73,10 @@ class Sentences:
 
     def write(self, text: str) -> None:
         """Add text to the end."""
-        if text:
+        # Each string takes 50 bytes besides its text, so small ones are joined.
+        if self._later and len(self._later[-1]) + len(text) <= MAX_SENTENCE_CHARS:
+            self._later[-1] += text
+        elif text:
             self._later.append(text)
         if len(self.text) < WINDOW_CHARS:
             self._fill()
