@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import ssl
 import traceback
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
@@ -19,6 +21,7 @@ from tests.support.gateways import (
     odd_proxies,
     without_upgrade,
 )
+from tests.support.listening import listening
 from wyoming_fish.emulator import Fault
 from wyoming_fish.fish import Endpoint, FishClient
 from wyoming_fish.fish.api.proxies import proxy_for
@@ -203,6 +206,25 @@ def test_this_machine_is_reached_without_a_proxy(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("http_proxy", "http://proxy:3128")
     assert proxy_for(url) is None
     assert proxy_for("http://192.168.1.5:8080") is not None
+
+
+@pytest.mark.parametrize("status", [400, 500])
+async def test_a_proxy_that_repeats_its_login(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """Without TLS, a proxy's answer can be anything; the login in it is not quoted."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        login = head.partition("Basic ")[2].split()[0]
+        body = json.dumps({"message": f"{login} {b64decode(login).decode()} is wrong"}).encode()
+        writer.write(b"HTTP/1.1 %d No\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body)
+        writer.write_eof()
+
+    async with listening(answer) as port:
+        monkeypatch.setenv("http_proxy", f"http://user:p%40ssword@127.0.0.1:{port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        async with FishClient(Endpoint("key", "http://fish.example")) as client:
+            with pytest.raises(FishError, match=r"\*\*\* user:\*\*\* is wrong"):
+                await client.credit()
 
 
 def test_a_proxy_does_not_show_its_address(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,15 @@ from ...fish.api.live_connection import LiveConnection
 from ...fish.bounded_json import concurrency_limit
 from ...fish.errors import FishConnectionError, FishError, LimitError, NoAudioError
 from ...fish.settings import Backend
-from .probe_wire import Answer, Fact, ProbeClient, close_code_of, harmless, headers_of
+from .probe_wire import (
+    Answer,
+    Fact,
+    ProbeClient,
+    anonymous,
+    close_code_of,
+    harmless,
+    headers_of,
+)
 
 __all__ = ["MAX_LIMIT", "SHORT_TEXT", "WORD", "ConnectionQuestions"]
 
@@ -41,7 +49,7 @@ class ConnectionQuestions:
     async def upgrade(self) -> Answer:
         """What the answer to an upgrade tells."""
         async with self._client.socket() as connection:
-            facts: dict[str, Fact] = {"status": 101, **headers_of(connection.upgrade_headers)}
+            facts = headers_of(connection.upgrade_headers, self._client.endpoint) | {"status": 101}
             if connection.limit is None:
                 return Answer(
                     "no-limit-told",
@@ -170,8 +178,10 @@ class ConnectionQuestions:
                 await session.finish([WORD])
             except FishError as error:
                 event = recording.last_event
-                facts = harmless(error, self._client.endpoint)
-                facts |= {"event": str(event.get("event")), "fields": sorted(map(str, event))}
+                endpoint = self._client.endpoint
+                facts = harmless(error, endpoint)
+                facts["event"] = anonymous(str(event.get("event")), endpoint)
+                facts["fields"] = sorted(anonymous(str(name), endpoint) for name in event)
                 reading = "finish-error" if event.get("event") == "finish" else "error-event"
                 return Answer(reading, "An unknown voice is refused.", facts=facts)
         if not recording.spoken:

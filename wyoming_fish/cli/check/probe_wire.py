@@ -9,9 +9,11 @@ import ssl
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, cast
+from urllib.parse import urlsplit
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from ...fish import proxy_for
 from ...fish.api.live_connection import LiveConnection, open_live_connection
 from ...fish.bounded_json import unpack
 from ...fish.errors import FishConnectionError, FishError, NoAudioError, ProxyError
@@ -26,6 +28,7 @@ __all__ = [
     "ProbeWaits",
     "Recording",
     "WireSession",
+    "anonymous",
     "close_code_of",
     "harmless",
     "headers_of",
@@ -282,14 +285,27 @@ class ProbeClient:
         return session.recording
 
 
-def headers_of(headers: Sequence[tuple[str, str]]) -> dict[str, Fact]:
+def headers_of(headers: Sequence[tuple[str, str]], endpoint: Endpoint) -> dict[str, Fact]:
     """The names of an answer's headers, and the values that tell nothing about a person."""
     names = sorted({name.lower() for name, _ in headers} - set(_ORDINARY_HEADERS))
-    facts: dict[str, Fact] = {"headers": [one_line(name, MAX_VALUE_CHARS) for name in names]}
+    facts: dict[str, Fact] = {"headers": [anonymous(name, endpoint) for name in names]}
     for name, value in headers:
         if name.lower() in _REPORTED_HEADERS:
-            facts[name.lower()] = _ID.sub("ID", one_line(value, MAX_VALUE_CHARS))
+            facts[name.lower()] = anonymous(value, endpoint)
     return facts
+
+
+def anonymous(text: str, endpoint: Endpoint, max_chars: int = MAX_VALUE_CHARS) -> str:
+    """``text`` in one line, without the key, IDs, and the addresses of the server and a proxy."""
+    said = hide(text, endpoint.api_key)
+    proxy = proxy_for(endpoint.base_url)
+    for url in (endpoint.base_url, proxy.url if proxy else ""):
+        parts = urlsplit(url)
+        if parts.hostname:
+            host = re.escape(parts.hostname)
+            address = re.compile(rf"(?<![\w.-])\[?{host}\]?(:\d+)?(?![\w-])", re.IGNORECASE)
+            said = address.sub("HOST", said)
+    return _ID.sub("ID", one_line(said, max_chars))
 
 
 def harmless(error: FishError, endpoint: Endpoint) -> dict[str, Fact]:
@@ -298,10 +314,9 @@ def harmless(error: FishError, endpoint: Endpoint) -> dict[str, Fact]:
     if error.status is not None:
         facts["status"] = error.status
     if not isinstance(error, ProxyError):
-        said = hide(error.reason, endpoint.api_key).replace(endpoint.host, "HOST")
-        facts["message"] = _ID.sub("ID", one_line(said, 2 * MAX_VALUE_CHARS))
+        facts["message"] = anonymous(error.reason, endpoint, 2 * MAX_VALUE_CHARS)
     if isinstance(error.__cause__, InvalidStatus):
-        facts |= headers_of(tuple(error.__cause__.response.headers.raw_items()))
+        facts |= headers_of(tuple(error.__cause__.response.headers.raw_items()), endpoint)
     return facts
 
 

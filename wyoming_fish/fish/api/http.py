@@ -155,6 +155,8 @@ class HttpClient:
             body = await read_body(response, MAX_REFUSAL_BYTES, REFUSAL_TIMEOUT_S)
         proxy = proxy_for(self.endpoint.base_url)
         # Without TLS there is no tunnel: a proxy answers in the server's place, with a page.
+        if proxy and response.url.scheme == "http":
+            body = proxy.without_login(body)
         is_page = response.url.scheme == "http" and response.content_type == "text/html"
         if proxy and (response.status == 407 or (response.status == 403 and is_page)):
             return proxy.refusal(response.status, self.endpoint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final
@@ -11,6 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from ..errors import FishConnectionError, ProxyAddressError, ProxyError
 from ..settings import Endpoint
+from ..untrusted import hide
 
 __all__ = ["Proxy", "proxy_for"]
 
@@ -30,6 +32,15 @@ class Proxy:
     """Its address. It may contain a password: it is never shown."""
     name: str
     """Its host and port, to begin a sentence."""
+
+    def without_login(self, body: bytes) -> bytes:
+        """An answer that came through it without TLS, without the login that it was sent."""
+        parts, text = urlsplit(self.url), body.decode(errors="replace")
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        if password:
+            for secret in (password, b64encode(f"{user}:{password}".encode()).decode()):
+                text = hide(text, secret)
+        return text.encode()
 
     def refusal(self, status: int, endpoint: Endpoint) -> FishConnectionError:
         """The error for what the proxy answered instead of making a connection."""
