@@ -134,7 +134,7 @@ async def _hear_and_die(house: House, pipeline: str) -> float:
 
 
 @pytest.mark.parametrize("way", ["integration", "server"])
-async def test_satellites_that_die_amid_their_replies(house: House, way: str) -> None:
+async def test_satellites_that_die_during_their_replies(house: House, way: str) -> None:
     """However many have died, the next is heard as soon as ever, and nothing of them is left."""
     pipeline, emulator = house.pipelines[way], house.emulator
     usual = await _hear_and_die(house, pipeline)

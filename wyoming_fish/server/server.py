@@ -15,7 +15,7 @@ from wyoming.error import Error
 
 from ..cli.options import Options
 from ..fish import Endpoint, FishClient, Owner, clock, owner_at
-from .admission import Client, connections_to_close
+from .admission import connections_to_close
 from .connection import STOP_LINGER_S, Connection
 from .context import ServerContext
 from .events import encode
@@ -88,7 +88,7 @@ class Server:
         self._synthesis = Synthesis(
             self._fish, self._catalog, options, self._request_log, self._cache
         )
-        self._connections: dict[asyncio.Task[None], Client[Connection]] = {}
+        self._connections: dict[asyncio.Task[None], Connection] = {}
         """The oldest first."""
         self._refusals: dict[asyncio.Task[None], Callable[[], None]] = {}
         """Refused clients that are being closed, and how to close them now. The oldest first."""
@@ -203,7 +203,7 @@ class Server:
             return
         connection = Connection(stream, self._synthesis, self._catalog, self._options)
         task = asyncio.create_task(connection.run())
-        self._connections[task] = Client(connection, owner)
+        self._connections[task] = connection
         self._request_log.clients = len(self._connections)
         task.add_done_callback(self._disconnected)
         # A task that is cancelled before its start does not close its stream.
@@ -226,18 +226,18 @@ class Server:
     def _admit(self, owner: Owner) -> bool:
         """Return whether ``owner`` may have one more connection. Can close others for it."""
         here = {
-            task: client
-            for task, client in self._connections.items()
-            if not (task.cancelling() or client.connection.is_displaced)
+            task: connection
+            for task, connection in self._connections.items()
+            if not (task.cancelling() or connection.is_displaced)
         }
         most = self._options.max_connections_per_address, self._options.max_connections
         if (to_close := connections_to_close(here, owner, *most)) is None:
             return False
         for task in to_close:
-            if (connection := here[task].connection).ending:
+            if (connection := here[task]).is_ending:
                 task.cancel()
                 continue
-            kind = "busy" if connection.busy else "silent" if connection.silent else "idle"
+            kind = "busy" if connection.is_busy else "silent" if connection.is_silent else "idle"
             self._request_log.refused[f"displaced-{kind}"] += 1
             connection.is_displaced = True
             self._limit_refusals(task, connection.abort)
@@ -246,7 +246,7 @@ class Server:
         return True
 
     def _disconnected(self, task: asyncio.Task[None]) -> None:
-        if (reason := self._connections.pop(task).connection.close_reason) is not None:
+        if (reason := self._connections.pop(task).close_reason) is not None:
             self._request_log.refused[reason] += 1
         self._request_log.clients = len(self._connections)
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -264,12 +264,12 @@ class Server:
             _LOGGER.info(
                 "Stopping after the replies in progress. Press Ctrl-C to stop immediately."
             )
-        if any(client.connection.silent for client in self._connections.values()):
+        if any(connection.is_silent for connection in self._connections.values()):
             await asyncio.sleep(NEW_CLIENT_GRACE_S)
         speaking = {task for front_end in self._front_ends for task in front_end.drain()}
-        for task, client in self._connections.items():
-            client.connection.drain()
-            if client.connection.busy:
+        for task, connection in self._connections.items():
+            connection.drain()
+            if connection.is_busy:
                 speaking.add(task)
         if speaking:
             await _wait(speaking, self._stop_by - CLOSE_TIMEOUT_S)
@@ -286,8 +286,8 @@ class Server:
             task.cancel()
         # Its task may still be closing a session. After that, a client that reads nothing would
         # keep it until the end.
-        for client in self._connections.values():
-            client.connection.abort()
+        for connection in self._connections.values():
+            connection.abort()
 
 
 async def _wait(tasks: Iterable[asyncio.Task[Any]], until: float) -> None:

@@ -305,7 +305,7 @@ async def test_no_garbage(
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         await served.emulator.wait_for(lambda _: len(connections) == 1)
         (task,) = connections
-        connection = weakref.ref(connections[task].connection)
+        connection = weakref.ref(connections[task])
         gc.collect()
         gc.disable()
         try:

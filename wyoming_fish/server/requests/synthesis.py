@@ -15,8 +15,8 @@ from ...fish.errors import FishError, SettingsError, VoiceNotFoundError
 from ...fish.synthesis.keepalive import KeepAlive
 from ..voice_catalog import VoiceCatalog
 from .cache import Cache
-from .fallback import FALLBACK_AFTER_S, FallbackError
-from .fallback_voice import FallbackVoice
+from .fallback import FALLBACK_AFTER_S, WyomingFallbackError
+from .fallback_voice import WyomingFallback
 from .log import RequestLog
 from .quota import Quota
 from .request import SynthesisRequest
@@ -52,7 +52,7 @@ class Synthesis:
         self._options = options
         self._request_log = request_log
         self._cache = cache
-        self._fallback = options.fallback_uri and FallbackVoice(
+        self._fallback = options.fallback_uri and WyomingFallback(
             options.fallback_uri,
             options.text_settings,
             options.speech.sample_rate,
@@ -102,7 +102,7 @@ class Synthesis:
                 async with contextlib.aclosing(self._speak_by(fallback, reply, asked_at)) as audio:
                     async for pcm in audio:
                         yield pcm
-            except FallbackError as error:
+            except WyomingFallbackError as error:
                 _LOGGER.error(
                     "The fallback voice at %s failed: %s. Check that it runs, and --fallback-uri.",
                     *(fallback.uri, error),
@@ -110,7 +110,7 @@ class Synthesis:
                 raise failure from error
 
     def _speak_by(
-        self, fallback: FallbackVoice, reply: SynthesisRequest, asked_at: float
+        self, fallback: WyomingFallback, reply: SynthesisRequest, asked_at: float
     ) -> AsyncGenerator[bytes]:
         """The reply by the fallback voice. Silence in its pauses goes on from that of Fish."""
         record = reply.record
