@@ -97,7 +97,7 @@ def _judge(way: Way, grown: float, left: int) -> list[str]:
     outcomes, line = way.outcomes, way.line
     in_audio = way.failing.in_audio + line.swallowed_in_reply
     print(
-        f"{way.name}: {way.failing.struck} failures of Fish, {way.failing.in_audio} during the audio;"
+        f"{way.name}: {way.failing.struck} failures of Fish, {way.failing.in_audio} in the audio;"
     )
     print(
         f"    {line.swallowed} connections died silently, {line.swallowed_in_reply} during a reply;"

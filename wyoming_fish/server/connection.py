@@ -21,18 +21,17 @@ from wyoming.event import Event
 from wyoming.ping import Pong
 from wyoming.tts import SynthesizeStopped
 
-from ..cli.options import Options
 from ..fish import clock
 from ..fish.cpu_turns import cpu_owner, cpu_turn
 from ..fish.errors import FishError
+from .context import ServerContext
 from .events import CHANNELS, MAX_NAME_CHARS, WIDTH, EventError, encode, encode_audio, text_of
 from .memory_budget import BudgetExceededError
 from .requests.queue import RequestQueue
 from .requests.quota import QuotaError
 from .requests.request import SynthesisRequest
-from .requests.synthesis import InternalError, Synthesis
+from .requests.synthesis import InternalError
 from .stream import LINGER_TIMEOUT_S, ClientLostError, ClientStalledError, WyomingStream
-from .voice_catalog import VoiceCatalog
 
 __all__ = ["Connection"]
 
@@ -84,15 +83,13 @@ _EXPECTED: Final = (
 class Connection:
     """One client's connection, from its first event to its last."""
 
-    def __init__(
-        self, stream: WyomingStream, synthesis: Synthesis, catalog: VoiceCatalog, options: Options
-    ) -> None:
+    def __init__(self, stream: WyomingStream, server: ServerContext) -> None:
         self.owner = stream.memory.owner
         """The client's address and network."""
         self._stream = stream
-        self._synthesis = synthesis
-        self._catalog = catalog
-        self._options = options
+        self._synthesis = server.synthesis
+        self._catalog = server.catalog
+        self._options = options = server.options
         self._requests = RequestQueue(stream.host, options.max_pending_characters, stream.memory)
         self._audio_started = False
         """Whether `audio-start` of the current reply has been sent."""

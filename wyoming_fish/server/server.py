@@ -8,12 +8,10 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
 from wyoming.error import Error
 
-from ..cli.options import Options
 from ..fish import Endpoint, FishClient, Owner, clock, owner_at
 from .admission import connections_to_close
 from .connection import STOP_LINGER_S, Connection
@@ -21,6 +19,7 @@ from .context import ServerContext
 from .events import encode
 from .listener import listen
 from .memory_budget import MemoryBudget
+from .options import ServerOptions
 from .requests.cache import Cache
 from .requests.log import RequestLog
 from .requests.synthesis import Synthesis
@@ -50,12 +49,7 @@ class FrontEnd(Protocol):
     async def __aenter__(self) -> object:
         """Listen. Raises OSError if the address cannot be had."""
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         """Close everything."""
 
     def drain(self) -> set[asyncio.Task[Any]]:
@@ -68,7 +62,7 @@ class Server:
     ``endpoint`` is used instead of ``options.endpoint``. Raises OSError if it cannot listen.
     """
 
-    def __init__(self, options: Options, endpoint: Endpoint) -> None:
+    def __init__(self, options: ServerOptions, endpoint: Endpoint) -> None:
         self._options = options
         self._fish = FishClient(
             endpoint,
@@ -78,16 +72,18 @@ class Server:
             # Without --resume, the backend decides.
             timestamps=options.resume or None,
         )
-        self._catalog = VoiceCatalog(self._fish, options.speech)
         self._request_log = RequestLog()
         self._cache = (
             Cache(options.cache_dir, options.cache_size_mb * 10**6, endpoint.base_url)
             if options.cache_dir
             else None
         )
-        self._synthesis = Synthesis(
-            self._fish, self._catalog, options, self._request_log, self._cache
+        self._catalog = VoiceCatalog(self._fish, options.speech)
+        synthesis = Synthesis(self._fish, self._catalog, options, self._request_log, self._cache)
+        self.context = ServerContext(
+            options, self._fish, self._catalog, synthesis, self._request_log
         )
+        """The server's parts, for other front ends."""
         self._connections: dict[asyncio.Task[None], Connection] = {}
         """The oldest first."""
         self._refusals: dict[asyncio.Task[None], Callable[[], None]] = {}
@@ -100,17 +96,6 @@ class Server:
         """The event loop's time at which everything must be closed."""
         self.stopping = asyncio.Event()
         """Set by ``stop``; over stdio, when the client has disconnected."""
-
-    @property
-    def context(self) -> ServerContext:
-        """The server's parts, for other front ends."""
-        return ServerContext(
-            self._options,
-            self._fish,
-            self._catalog,
-            self._synthesis,
-            self._request_log,
-        )
 
     def attach(self, front_end: FrontEnd) -> None:
         """Open and close ``front_end`` with the server. Call it before ``async with``."""
@@ -201,7 +186,7 @@ class Server:
             _LOGGER.warning("Refusing a client at %s: too many connections", stream.host)
             self._refuse(stream)
             return
-        connection = Connection(stream, self._synthesis, self._catalog, self._options)
+        connection = Connection(stream, self.context)
         task = asyncio.create_task(connection.run())
         self._connections[task] = connection
         self._request_log.clients = len(self._connections)

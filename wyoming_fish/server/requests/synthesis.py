@@ -9,10 +9,10 @@ from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
-from ...cli.options import Options
 from ...fish import FishClient, SpeechSettings, TextSettings, clock, owner_at
 from ...fish.errors import FishError, SettingsError, VoiceNotFoundError
 from ...fish.synthesis.keepalive import KeepAlive
+from ..options import ServerOptions
 from ..voice_catalog import VoiceCatalog
 from .cache import Cache
 from .fallback import FALLBACK_AFTER_S, WyomingFallbackError
@@ -43,7 +43,7 @@ class Synthesis:
         self,
         fish: FishClient,
         catalog: VoiceCatalog,
-        options: Options,
+        options: ServerOptions,
         request_log: RequestLog,
         cache: Cache | None,
     ) -> None:
