@@ -260,7 +260,7 @@ async def _keep(cache: Cache, key: str, pcm: bytes) -> None:
         yield pcm[:10]
         yield pcm[10:]
 
-    async for _ in cache.tee(key, speech()):  # type: ignore[arg-type]
+    async for _ in cache.tee(key, speech()):
         pass
 
 

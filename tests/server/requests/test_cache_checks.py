@@ -21,7 +21,7 @@ async def cache(tmp_path: Path) -> AsyncIterator[Cache]:
         yield bytes(MAX_ENTRY_BYTES)
 
     first = Cache(tmp_path, LIMIT, "http://fish")
-    async for _ in first.tee("key", speech()):  # type: ignore[arg-type]
+    async for _ in first.tee("key", speech()):
         pass
     await first.close()
     cache = Cache(tmp_path, LIMIT, "http://fish")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from .. import clock
 from ..connections.limiter import ConcurrencyLimiter
@@ -14,34 +14,28 @@ from .live_attempt import LiveAttempt
 __all__ = ["hedged"]
 
 
+@contextlib.asynccontextmanager
 async def hedged(
-    first: LiveAttempt,
-    until: float | None,
-    limiter: ConcurrencyLimiter,
-    on_second: Callable[[LiveAttempt], None],
-) -> AsyncGenerator[bytes]:
-    """Give the audio of the attempt that answers first, as ``Attempt.audio`` does.
+    first: LiveAttempt, until: float | None, limiter: ConcurrencyLimiter
+) -> AsyncIterator[tuple[LiveAttempt, bytes, AsyncGenerator[bytes]]]:
+    """Wait for the attempt that answers first: it, its first audio, and what comes after that.
 
-    ``on_second`` is called if that is another one than ``first``. Raises the error of the first
-    attempt if both fail.
+    Raises the error of the first attempt if both fail.
     """
     async with contextlib.AsyncExitStack() as stack:
         hedge = _Hedge(first, until, limiter)
         stack.push_async_callback(hedge.close)
+        attempt = first
         audio = await stack.enter_async_context(contextlib.aclosing(first.audio(until)))
         pcm = await hedge.first_audio(audio)
         second = hedge.second
         if pcm is None and second is not None:
-            on_second(second.attempt)
-            audio, pcm = second.audio, await second.first_audio
+            attempt, audio, pcm = second.attempt, second.audio, await second.first_audio
         elif second is not None:
             # It takes a moment, which nobody should wait for.
             second.close()
         hedge.slot.close()
-        if pcm:
-            yield pcm
-        async for pcm in audio:
-            yield pcm
+        yield attempt, pcm or b"", audio
 
 
 class _Hedge:

@@ -167,11 +167,6 @@ class Synthesizer:
     ) -> None:
         """Speak one attempt into ``audio``, from the moment there is something to send."""
         limiter, attempt = self._pool.limiter, first
-
-        def use(second: Attempt) -> None:
-            nonlocal attempt
-            self._attempt = attempt = second
-
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(first.close)
             with self._pool.expect(backend):
@@ -182,15 +177,15 @@ class Synthesizer:
             stack.enter_context(preemptible(limiter, request, lambda: attempt, audio))
             until = retries.begin()
             if isinstance(first, LiveAttempt):
-                speech = hedged(first, until, limiter, use)
+                answering = hedged(first, until, limiter)
+                attempt, pcm, speech = await stack.enter_async_context(answering)
+                self._attempt = attempt
             else:
-                speech = first.audio(until)
-            await stack.enter_async_context(contextlib.aclosing(speech))
-            is_accepted = False
-            async for pcm in speech:
-                if not is_accepted:
-                    is_accepted = True
-                    limiter.on_accepted()
+                speech = await stack.enter_async_context(contextlib.aclosing(first.audio(until)))
+                pcm = await anext(speech, b"")
+            if pcm:
+                limiter.on_accepted()
+            while pcm:
                 self._metrics.hear(len(pcm) / 2 / self._settings.sample_rate)
                 if self._metrics.audio > max_audio_s(self._metrics.billed):
                     raise TooMuchAudioError(
@@ -198,6 +193,7 @@ class Synthesizer:
                         "text can become."
                     )
                 await audio.write(pcm, is_ending=attempt.is_ending)
+                pcm = await anext(speech, b"")
 
 
 def _broken(error: FishError) -> FishError:

@@ -17,7 +17,7 @@ import stat
 import tempfile
 import time
 import zlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -159,16 +159,15 @@ class Cache:
                 raise CacheError("The rest of the reply cannot be read from the cache.") from error
             yield pcm
 
-    async def tee(self, key: str, speech: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    async def tee(self, key: str, speech: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
         """Pass ``speech`` on, and store it as ``key`` when it is complete and there is room."""
         collected: bytearray | None = bytearray()
         try:
-            async with contextlib.aclosing(speech):
-                async for pcm in speech:
-                    if collected is not None and not self._collect(collected, pcm):
-                        self._collected_bytes -= len(collected)
-                        collected = None
-                    yield pcm
+            async for pcm in speech:
+                if collected is not None and not self._collect(collected, pcm):
+                    self._collected_bytes -= len(collected)
+                    collected = None
+                yield pcm
             if collected:
                 # The listener does not wait for the disk.
                 task = asyncio.create_task(self._store(key, collected))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
-from ...fish import FishClient, SpeechSettings, TextSettings, clock, owner_at
+from ...fish import FishClient, SpeechSettings, clock, owner_at
 from ...fish.errors import FishError, SettingsError, VoiceNotFoundError
 from ...fish.synthesis.keepalive import KeepAlive
 from ..options import ServerOptions
@@ -17,7 +17,7 @@ from ..voice_catalog import VoiceCatalog
 from .cache import Cache
 from .fallback import FALLBACK_AFTER_S, WyomingFallbackError
 from .fallback_voice import WyomingFallback
-from .log import RequestLog
+from .log import ReplyRecord, RequestLog
 from .quota import Quota
 from .request import SynthesisRequest
 
@@ -83,7 +83,7 @@ class Synthesis:
                 )
             failure: FishError
             try:
-                async with contextlib.aclosing(self._speak_by_fish(reply)) as audio:
+                async with self._speech(reply) as audio:
                     async for pcm in audio:
                         yield pcm
                 return
@@ -126,7 +126,9 @@ class Synthesis:
             )
         return fallback.speak(reply.text, owner_at(record.host), record, keepalive)
 
-    def _speak_by_fish(self, reply: SynthesisRequest) -> AsyncGenerator[bytes]:
+    @contextlib.asynccontextmanager
+    async def _speech(self, reply: SynthesisRequest) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The reply by Fish Audio, or from the cache."""
         try:
             voice = self._catalog.resolve(reply.voice.name, reply.voice.speaker)
         except VoiceNotFoundError as error:
@@ -135,17 +137,20 @@ class Synthesis:
             _LOGGER.warning("Using --voice for an unknown voice: %s", error)
             voice = self._options.speech.voice
         settings = replace(self._options.speech, voice=voice)
+        text_settings = replace(self._options.text_settings, language=reply.voice.language or "")
         name = ",".join(voice) if isinstance(voice, tuple) else voice or "default"
         reply.record.spoken_by = f"voice {name}, backend {settings.backend}"
-        text_settings = replace(self._options.text_settings, language=reply.voice.language or "")
-        speech = self._speech(reply, settings, text_settings)
-        if self._cache is None or reply.streamed:
-            return speech
-        return self._speak_again(self._cache, reply, settings, text_settings, speech)
-
-    async def _speech(
-        self, reply: SynthesisRequest, settings: SpeechSettings, text_settings: TextSettings
-    ) -> AsyncGenerator[bytes]:
+        key = ""
+        if self._cache is not None and not reply.streamed:
+            text = await reply.text.whole()
+            key = self._cache.key(settings, text_settings, reply.ssml, text)
+            if (kept := await self._cache.load(key)) is not None:
+                async with contextlib.aclosing(_heard(kept, reply.record, settings)) as audio:
+                    yield audio
+                return
+            if "<voice" in text:
+                # The voice of a name in the text may change.
+                key = ""
         owner = owner_at(reply.record.host)
         async with self._fish.speak(
             reply.text,
@@ -160,31 +165,20 @@ class Synthesis:
             metrics=reply.record,
             owner=owner,
         ) as speech:
-            async for pcm in speech:
-                yield pcm
+            if self._cache is None or not key:
+                yield aiter(speech)
+                return
+            async with contextlib.aclosing(self._cache.tee(key, speech)) as audio:
+                yield audio
 
-    async def _speak_again(
-        self,
-        cache: Cache,
-        reply: SynthesisRequest,
-        settings: SpeechSettings,
-        text_settings: TextSettings,
-        speech: AsyncGenerator[bytes],
-    ) -> AsyncGenerator[bytes]:
-        """What has been kept of the reply; else ``speech``, which is kept for the next time."""
-        text = await reply.text.whole()
-        key = cache.key(settings, text_settings, reply.ssml, text)
-        kept = await cache.load(key)
-        if kept is None:
-            # Who is meant by a name in the text may change.
-            speech = speech if "<voice" in text else cache.tee(key, speech)
-            async with contextlib.aclosing(speech) as audio:
-                async for pcm in audio:
-                    yield pcm
-            return
-        reply.record.source = "cached"
-        reply.record.spoken_by = f"cache, {reply.record.spoken_by}"
-        async with contextlib.aclosing(kept) as audio:
-            async for pcm in audio:
-                reply.record.hear(len(pcm) / 2 / settings.sample_rate)
-                yield pcm
+
+async def _heard(
+    kept: AsyncGenerator[bytes], record: ReplyRecord, settings: SpeechSettings
+) -> AsyncGenerator[bytes]:
+    """Pass audio of the cache on, and record it."""
+    record.source = "cached"
+    record.spoken_by = f"cache, {record.spoken_by}"
+    async with contextlib.aclosing(kept):
+        async for pcm in kept:
+            record.hear(len(pcm) / 2 / settings.sample_rate)
+            yield pcm
