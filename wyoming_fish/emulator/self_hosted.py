@@ -219,7 +219,6 @@ def _speech_request(audio_format: str, text: str = "") -> SpeechRequest:
         latency="normal",
         sample_rate=RATE,
         mp3_bitrate=128,
-        opus_bitrate=None,
         speed=1.0,
         volume=0.0,
         chunk_length=200,

@@ -179,7 +179,7 @@ async def test_a_text_without_end(serving: Serving) -> None:
 
 async def test_pieces_of_nothing() -> None:
     """Empty pieces, which no bound on characters would end, are not kept."""
-    reply = SynthesisRequest(SynthesizeVoice(), 10, streamed=True)
+    reply = SynthesisRequest(SynthesizeVoice(), streamed=True)
     for piece in ("", "Hi", "", ""):
         reply.add(piece)
     reply.end()

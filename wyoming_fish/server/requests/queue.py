@@ -115,7 +115,7 @@ class RequestQueue:
         self._waiting, self.streaming = asyncio.Queue(), None
 
     def _begin(self, event: Event, *, streamed: bool) -> SynthesisRequest:
-        reply = SynthesisRequest(SynthesizeVoice(), self._max_text, streamed=streamed)
+        reply = SynthesisRequest(SynthesizeVoice(), streamed=streamed)
         reply.record.host = self._host
         if not self.unanswered:
             self._unheard_since = clock.now()
