@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from tests.fish.replies import RAW, SENTENCES, SETTINGS, TEXT, fish, pool_of, speak, speech, words
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.emulator import Fault, decode_code_voice
 from wyoming_fish.emulator.settings import FaultKind
 from wyoming_fish.emulator.voices.code import encode_code_voice
@@ -86,7 +86,7 @@ def test_a_sentence_is_asked_for_when_the_audio_runs_out(monkeypatch: pytest.Mon
         async def text() -> AsyncIterator[str]:
             nonlocal reply_text
             yield SENTENCES[0]
-            await asyncio.sleep(0.5)
+            await pass_time(0.5)
             reply_text = loop.time()
             yield SENTENCES[2]
             await asyncio.Event().wait()

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.fish.connections.limiter import (
     DEFAULT_LIMIT,
     LARGEST_LIMIT,
@@ -22,7 +22,7 @@ async def _hold(
 ) -> None:
     async with limiter.acquire(request):
         order.append(number)
-        await asyncio.sleep(1.0)
+        await pass_time(1.0)
 
 
 def test_first_come_first_served() -> None:
@@ -127,7 +127,7 @@ def test_a_refusal_of_long_ago_is_no_reason() -> None:
                 raise LimitError("Too many.")
         async with limiter.acquire(SlotRequest()):
             limiter.on_accepted()
-            await asyncio.sleep(1.0)
+            await pass_time(1.0)
             with pytest.raises(QueueTimeoutError, match="may have 1 at a time"):
                 async with limiter.acquire(SlotRequest()):
                     pass
@@ -144,7 +144,7 @@ def test_the_waits_of_all_tries_count() -> None:
 
         async def hold(seconds: float) -> None:
             async with limiter.acquire(SlotRequest()):
-                await asyncio.sleep(seconds)
+                await pass_time(seconds)
 
         holding = [asyncio.create_task(hold(seconds)) for seconds in (20.0, 0.0)]
         await asyncio.sleep(0)
@@ -178,9 +178,9 @@ def test_after_a_refusal_one_is_tried_at_a_time() -> None:
                             seen.append(("refused", number))
                             raise LimitError("Too many.")
                         seen.append(("accepted", number))
-                        await asyncio.sleep(0.1)
+                        await pass_time(0.1)
                         limiter.on_accepted()
-                        await asyncio.sleep(1.0)
+                        await pass_time(1.0)
                     break
                 except LimitError:
                     pass
@@ -206,7 +206,7 @@ def test_a_session_that_ends_is_a_reason_to_try() -> None:
 
         async def hold() -> None:
             async with limiter.acquire(SlotRequest()):
-                await asyncio.sleep(5.0)
+                await pass_time(5.0)
 
         holding = asyncio.create_task(hold())
         await asyncio.sleep(0)
@@ -251,10 +251,10 @@ def test_a_higher_limit_is_used_immediately() -> None:
         limiter, order = ConcurrencyLimiter(3), list[int]()
         limiter.set_limit(1)
         holding = [asyncio.create_task(_hold(limiter, SlotRequest(), order, n)) for n in range(4)]
-        await asyncio.sleep(0.1)
+        await pass_time(0.1)
         assert order == [0]
         limiter.set_limit(3)
-        await asyncio.sleep(0.1)
+        await pass_time(0.1)
         served = order.copy()
         await asyncio.wait(holding)
         return served
@@ -318,7 +318,7 @@ def test_of_two_sessions_none_is_kept() -> None:
             asyncio.create_task(_hold(limiter, SlotRequest(Owner("a", "a")), order, number))
             for number in (1, 2)
         ]
-        await asyncio.sleep(0.5)
+        await pass_time(0.5)
         taken = limiter.in_use
         await asyncio.wait(both)
         return taken

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.fish.connections.limiter import MIN_SHARE_S, ConcurrencyLimiter, SlotRequest
 from wyoming_fish.fish.connections.turns import EXPECTED_FOR_S
 from wyoming_fish.fish.errors import LimitError, QueueFullError
@@ -26,7 +26,7 @@ async def _hold(
 ) -> None:
     async with limiter.acquire(request):
         order.append(number)
-        await asyncio.sleep(1.0)
+        await pass_time(1.0)
 
 
 @pytest.mark.parametrize(("crowd", "few"), CROWDS)
@@ -40,7 +40,7 @@ def test_a_long_line_of_one_owner_keeps_no_other_waiting(crowd: list[str], few: 
         for number, owner in enumerate(owners):
             hold = _hold(limiter, SlotRequest(owner_at(owner)), order, number)
             holding.append(asyncio.create_task(hold))
-            await asyncio.sleep(0.1)
+            await pass_time(0.1)
         await asyncio.wait(holding)
         return order
 
@@ -59,7 +59,7 @@ def test_the_owner_that_holds_the_fewest_is_first() -> None:
                 holding.append(
                     asyncio.create_task(_hold(limiter, SlotRequest(owner_at(owner)), order, number))
                 )
-            await asyncio.sleep(1.5)
+            await pass_time(1.5)
             held = order.copy()
         await asyncio.wait(holding)
         return held
@@ -76,7 +76,7 @@ def test_owners_take_turns() -> None:
         async def hold(owner: str) -> None:
             async with limiter.acquire(SlotRequest(owner_at(owner))):
                 order.append(owner)
-                await asyncio.sleep(1.0)
+                await pass_time(1.0)
 
         async def comes_again(owner: str) -> None:
             for _ in range(3):
@@ -100,12 +100,12 @@ def test_the_last_session_is_kept_for_an_owner_that_was_seen(
     async def ask() -> tuple[list[int], int]:
         limiter, order = ConcurrencyLimiter(3), list[int]()
         await _hold(limiter, SlotRequest(owner_at(seen)), order, 0)
-        await asyncio.sleep(quiet_s)
+        await pass_time(quiet_s)
         many = [
             asyncio.create_task(_hold(limiter, SlotRequest(owner_at(address)), order, number))
             for number, address in enumerate((crowd * 4)[:4], 1)
         ]
-        await asyncio.sleep(0.5)
+        await pass_time(0.5)
         taken = limiter.in_use
         if taken < limiter.limit:
             await _hold(limiter, SlotRequest(owner_at(seen)), order, 9)
@@ -129,7 +129,7 @@ def test_a_session_is_kept_for_another_network_and_one_for_another_address() -> 
             asyncio.create_task(_hold(limiter, SlotRequest(owner_at(owner)), order, number))
             for number, owner in enumerate(owners, 1)
         ]
-        await asyncio.sleep(0.5)
+        await pass_time(0.5)
         held = order[2:]
         await asyncio.wait(holding)
         return held
@@ -164,7 +164,7 @@ def test_networks_take_turns_and_then_their_addresses() -> None:
             for _ in range(3):
                 async with limiter.acquire(SlotRequest(owner_at(owner))):
                     order.append(owner)
-                    await asyncio.sleep(1.0)
+                    await pass_time(1.0)
 
         alone, *several = "fd00:1::1", "fd00:2::1", "fd00:2::2", "fd00:2::3"
         holding = [asyncio.create_task(comes_again(owner)) for owner in (alone, *several)]
@@ -314,9 +314,9 @@ def test_owners_take_turns_if_there_are_more_of_them_than_sessions() -> None:
     async def ask() -> list[bool]:
         limiter = ConcurrencyLimiter(2)
         async with _held(limiter, *_owners("ab")) as requests, _in_line(limiter, *_owners("c")):
-            await asyncio.sleep(MIN_SHARE_S - 1.0)
+            await pass_time(MIN_SHARE_S - 1.0)
             early = limiter.is_wanted(requests[0], is_spare=False)
-            await asyncio.sleep(1.0)
+            await pass_time(1.0)
             return [early, limiter.is_wanted(requests[0], is_spare=False)]
 
     assert run(ask()) == [False, True]
@@ -329,7 +329,7 @@ def test_an_owner_that_comes_for_the_first_time_is_not_before_others() -> None:
         limiter, order = ConcurrencyLimiter(1), list[int]()
         await _hold(limiter, SlotRequest(owner_at("known")), order, 0)
         holding = [asyncio.create_task(_hold(limiter, SlotRequest(owner_at("new 1")), order, 1))]
-        await asyncio.sleep(0.1)
+        await pass_time(0.1)
         for number, owner in enumerate(("new 2", "known", "new 3"), 2):
             hold = _hold(limiter, SlotRequest(owner_at(owner)), order, number)
             holding.append(asyncio.create_task(hold))

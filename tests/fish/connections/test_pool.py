@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from tests.fish.replies import pool_of, speak
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from tests.support.listening import listening
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
 from wyoming_fish.fish import Backend, Endpoint, FishClient, SpeechSettings
@@ -119,7 +119,7 @@ def test_texts_that_are_given_up_leave_no_crowd() -> None:
                 for _ in range(4):
                     texts.enter_context(pool_of(client).expect(Backend.S1))
                 await emulator.wait_for(lambda e: e.sockets_open == 4)
-            await asyncio.sleep(2 * TRIM_AFTER_S)
+            await pass_time(2 * TRIM_AFTER_S)
             await emulator.wait_for(lambda e: e.sockets_open <= 2)
             idle = client.status.idle
             await client.close()

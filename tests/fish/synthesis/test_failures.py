@@ -9,7 +9,7 @@ import pytest
 
 from tests.fish import replies
 from tests.fish.replies import pool_of, speak
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
 from wyoming_fish.fish import Endpoint, FishClient, SpeechSettings
 from wyoming_fish.fish.connections.limiter import SlotRequest
@@ -76,7 +76,7 @@ def test_text_that_goes_on_does_not_hide_silence(fish: Opening) -> None:
     async def text() -> AsyncIterator[str]:
         for _ in range(40):
             yield "Good night. The doors are locked. "
-            await asyncio.sleep(5.0)
+            await pass_time(5.0)
 
     async def ask() -> float:
         async with fish(Fault("audio", "stall", at=2)) as (_, pool):

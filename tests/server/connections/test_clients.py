@@ -118,7 +118,7 @@ def test_a_text_that_is_written_slowly(serving: Serving) -> None:
             await client.write_event(SynthesizeStart().event())
             for _ in range(4):
                 await client.write_event(SynthesizeChunk("Good night. ").event())
-                await asyncio.sleep(TEXT_TIMEOUT_S / 3.5)
+                await idle_clock.pass_time(TEXT_TIMEOUT_S / 3.5)
             await client.write_event(SynthesizeStop().event())
             reply = await receive(client, "synthesize-stopped")
             return decode_code_voice(reply.pcm)
@@ -141,7 +141,7 @@ def test_a_player_that_pings(serving: Serving) -> None:
                 events.append(event)
                 if event.payload:
                     await client.write_event(Ping("there?").event())
-                    await asyncio.sleep(len(event.payload) / WIDTH / 44100)
+                    await idle_clock.pass_time(len(event.payload) / WIDTH / 44100)
             return events
 
     events = idle_clock.run(listen())
