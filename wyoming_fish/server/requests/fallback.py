@@ -21,7 +21,7 @@ from ...fish.reply_metrics import max_audio_s
 from ...fish.untrusted import one_line
 from ...uri import ListenAddress
 from ...wav import Format
-from ..events import EventError, encode, fallback_context, json_object
+from ..events import EventError, encode, fallback_context, json_object, length_of
 
 __all__ = ["FALLBACK_AFTER_S", "WyomingFallbackError", "synthesize_by_wyoming"]
 
@@ -42,6 +42,9 @@ SILENCE_TIMEOUT_S: Final = 30.0
 # Bytes of an event's first line, and of its data: an audio event has about 100. Hostile JSON of
 # this size needs 2 MB of memory.
 MAX_JSON_BYTES: Final = 64 * 1024
+
+# Bytes of one audio event: an hour of speech.
+MAX_PAYLOAD_BYTES: Final = 2**29
 
 # Bytes of audio that are converted at a time.
 CHUNK_BYTES: Final = 16 * 1024
@@ -184,26 +187,15 @@ async def _read_event(reader: asyncio.StreamReader) -> _Event:
     event_type, data = header.get("type"), header.get("data") or {}
     if not isinstance(event_type, str) or not isinstance(data, dict):
         raise EventError("an event needs a type, and data that is an object")
-    length = _length(header, "data_length")
-    if length > MAX_JSON_BYTES:
-        raise EventError(f"data_length is more than {MAX_JSON_BYTES}")
-    if length:
+    if length := length_of(header, "data_length", MAX_JSON_BYTES):
         data |= json_object(await reader.readexactly(length))
-    return _Event(event_type, data, _length(header, "payload_length"))
+    return _Event(event_type, data, length_of(header, "payload_length", MAX_PAYLOAD_BYTES))
 
 
 async def _skip(reader: asyncio.StreamReader, left: int) -> None:
     while left and (data := await reader.read(min(left, CHUNK_BYTES))):
         left -= len(data)
         await cpu_turn()
-
-
-def _length(header: dict[str, Any], name: str) -> int:
-    length = header.get(name) or 0
-    # True is an int in Python.
-    if type(length) is not int or length < 0:
-        raise EventError(f"{name} is not a number of bytes")
-    return length
 
 
 def _format_of(data: dict[str, Any]) -> Format:
