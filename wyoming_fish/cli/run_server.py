@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..fish.settings import Endpoint
 from ..logs import set_up_logging
-from ..server.open_files import check_open_files, files_needed, limit_accept_errors
 from ..server.server import MAX_REFUSALS, Server
 from ..server.shutdown import stop_on_signal
 from .demo import demo
+from .open_files import check_open_files, files_needed, limit_accept_errors
 from .options import Options
 
 if TYPE_CHECKING:
