@@ -214,14 +214,12 @@ class Connection:
             case ClientLostError():
                 _LOGGER.debug("A client disconnected: %s", error)
                 self._stream.abort()
-            case EventError():
-                self.close_reason = "invalid-event"
+            case EventError() | BudgetExceededError():
+                is_busy = isinstance(error, BudgetExceededError)
+                self.close_reason = "server-busy" if is_busy else "invalid-event"
                 _LOGGER.warning("Refusing a client: %s", error)
-                self._refuse("invalid-event", f"The event is not valid: {error}.")
-            case BudgetExceededError():
-                self.close_reason = "server-busy"
-                _LOGGER.warning("Refusing a client: %s", error)
-                self._refuse("server-busy", str(error))
+                text = str(error) if is_busy else f"The event is not valid: {error}."
+                self._refuse(self.close_reason, text)
             case _ClientRefusedError():
                 if error.code == "idle-timeout":
                     self.close_reason = error.code
