@@ -11,7 +11,7 @@ from aiohttp import web
 
 from tests.fish.replies import pool_of, speak
 from tests.support.idle_clock import pass_time, run
-from tests.support.listening import listening
+from tests.support.listening import answering, listening
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
 from wyoming_fish.fish import Backend, Endpoint, FishClient, SpeechSettings
 from wyoming_fish.fish.connections.pool import TRIM_AFTER_S
@@ -300,18 +300,9 @@ async def test_redirects_are_not_followed() -> None:
         asked.append(request.path)
         return web.Response(status=307, headers={"Location": "/elsewhere"})
 
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        client = FishClient(Endpoint("key", f"http://127.0.0.1:{runner.addresses[0][1]}"), warm=0)
+    async with answering(answer) as url, FishClient(Endpoint("key", url), warm=0) as client:
         with pytest.raises(ProtocolError, match="307"):
             await _speak(client)
-        await client.close()
-    finally:
-        await runner.cleanup()
     assert asked == ["/v1/tts/live", "/v1/health", "/v1/tts"]
 
 

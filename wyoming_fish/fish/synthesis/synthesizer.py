@@ -26,7 +26,7 @@ from ..text.prepared_text import PreparedText, runs
 from ..text.settings import TextSettings
 from ..text.text_buffer import TextBuffer
 from .attempt import Attempt
-from .hedging import hedged
+from .hedging import first_to_answer
 from .keepalive import KeepAlive
 from .live_attempt import LiveAttempt
 from .preemption import preemptible
@@ -177,8 +177,7 @@ class Synthesizer:
             stack.enter_context(preemptible(limiter, request, lambda: attempt, audio))
             until = retries.begin()
             if isinstance(first, LiveAttempt):
-                answering = hedged(first, until, limiter)
-                attempt, pcm, speech = await stack.enter_async_context(answering)
+                attempt, pcm, speech = await first_to_answer(first, until, limiter, stack)
                 self._attempt = attempt
             else:
                 speech = await stack.enter_async_context(contextlib.aclosing(first.audio(until)))
