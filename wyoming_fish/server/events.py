@@ -1,9 +1,8 @@
 """Wyoming events: parses them with limits and field checks, and encodes them.
 
 The port has no password, so no input is trusted: each length is checked before data is kept, and
-each field before it is used. The format is the `wyoming`
-package's: a line of JSON, then ``data_length`` bytes of JSON that add to its ``data``, then
-``payload_length`` bytes.
+each field before it is used. The format is the `wyoming` package's: a line of JSON, then
+``data_length`` bytes of JSON that add to its ``data``, then ``payload_length`` bytes.
 """
 
 from __future__ import annotations

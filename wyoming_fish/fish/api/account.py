@@ -1,6 +1,6 @@
 """The account over REST: its credit and its voices.
 
-A fish-speech server of one's own has no account, only references: they are its voices.
+A self-hosted fish-speech server has no account. Its references are its voices.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class Account:
         return found
 
     async def voice(self, voice_id: str) -> Voice:
-        """One voice. Raises VoiceNotFoundError where it is not, or is somebody's own."""
+        """One voice. Raises VoiceNotFoundError if it does not exist, or is private to another."""
         if not is_voice_id(voice_id):
             raise VoiceNotFoundError(f"{voice_id} is not a voice ID.")
         try:
@@ -156,7 +156,7 @@ class Account:
         return voice
 
     def _is_missing(self, error: FishError) -> bool:
-        """Whether it means that a server of one's own does not have what was asked for."""
+        """Whether it means that a self-hosted server does not have what was asked for."""
         is_answer = not isinstance(error, FishConnectionError)
         return error.status == 404 and is_answer and not self._endpoint.is_cloud
 

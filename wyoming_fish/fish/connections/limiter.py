@@ -238,7 +238,7 @@ class ConcurrencyLimiter:
             self.waited_s += clock.now() - began
 
     def _why_late(self, request: SlotRequest) -> str:
-        """Why ``request`` has waited as long as it may."""
+        """The text of the error for a ``request`` that has waited as long as it may."""
         waited = f"for {request.timeout_s:.0f} s"
         if self._last_refusal and self._last_refusal[0] >= clock.now() - request.timeout_s:
             happened = self._last_refusal[1].reason

@@ -1,4 +1,4 @@
-"""What a client wants spoken."""
+"""Synthesis request: one text that a client wants spoken."""
 
 from __future__ import annotations
 

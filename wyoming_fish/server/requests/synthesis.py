@@ -1,4 +1,4 @@
-"""A reply is spoken: by Fish Audio, and where that fails, by the fallback voice."""
+"""Synthesis: speaks a reply by Fish Audio, from the cache, or by the fallback voice."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ class Synthesis:
     async def speak(self, reply: SynthesisRequest) -> AsyncGenerator[bytes]:
         """Give s16le mono PCM of the options' sample rate, as it comes. Raises FishError.
 
-        Where Fish fails before it is heard, the fallback voice speaks; where that fails too, Fish's
-        error is the one that is told.
+        If Fish fails before its first audio, the fallback voice speaks. If that fails, too, Fish's
+        error is raised.
         """
         fallback, record = self._fallback, reply.record
         reply.text.is_kept = bool(fallback)
