@@ -102,7 +102,8 @@ class Probe:
         """What the probe costs at most, in bytes, US dollars and time."""
         chosen = self.client.speech.backend
         dollars = sum(
-            each.text_bytes * _usd_per_million_bytes(each.backend or chosen) / 1e6
+            USD_PER_MILLION_BYTES.get(each.backend or chosen, ASSUMED_MAX_USD_PER_MILLION_BYTES)
+            * (each.text_bytes / 1e6)
             for each in self.questions
         )
         if chosen is Backend.S2_1_PRO_FREE:
@@ -249,10 +250,6 @@ def _questions(client: ProbeClient) -> tuple[Question, ...]:
             Question("drama-silence", speech.drama_silence, session_s, size, Backend.DRAMA_3)
         )
     return tuple(asked)
-
-
-def _usd_per_million_bytes(backend: Backend) -> int:
-    return USD_PER_MILLION_BYTES.get(backend, ASSUMED_MAX_USD_PER_MILLION_BYTES)
 
 
 def _size(*texts: str) -> int:
