@@ -79,7 +79,7 @@ def _indented(text: str) -> str:
 
 
 @dataclass(slots=True)
-class _Kind:
+class _LineKind:
     """The lines of one place in the code, and what may still be written of them."""
 
     logger: str
@@ -102,7 +102,7 @@ class LogHandler(logging.StreamHandler[TextIO]):
     def __init__(self, stream: TextIO, clock: Callable[[], float] = monotonic) -> None:
         super().__init__(stream)
         self._clock = clock
-        self._kinds: dict[tuple[object, ...], _Kind] = {}
+        self._kinds: dict[tuple[object, ...], _LineKind] = {}
 
     def emit(self, record: LogRecord) -> None:
         """Write the record, or count it."""
@@ -112,7 +112,7 @@ class LogHandler(logging.StreamHandler[TextIO]):
         errors = (type(each) for each in arguments if isinstance(each, BaseException))
         place = (record.pathname, record.lineno, *errors)
         if place not in self._kinds:
-            self._kinds[place] = _Kind(record.name, record.levelno)
+            self._kinds[place] = _LineKind(record.name, record.levelno)
         kind = self._kinds[place]
         if now >= kind.window_end:
             kind.window_end, kind.chars_left = now + WINDOW_S, MAX_KIND_CHARS

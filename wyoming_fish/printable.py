@@ -19,10 +19,7 @@ def printable(text: str, max_chars: int = MAX_CHARS) -> str:
     # Cut first: one character can become ten.
     shown = text[:max_chars]
     if not shown.isprintable():
-        shown = "".join(c if c.isprintable() else _escaped(c) for c in shown)[:max_chars]
+        escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+        shown = "".join(escaped)[:max_chars]
     more = len(text) - max_chars
     return f"{shown}… ({more} more characters)" if more > 0 else shown
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()

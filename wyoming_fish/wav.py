@@ -3,7 +3,6 @@
 import struct
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Final, NamedTuple, Self
 
 from wyoming.audio import AudioChunk
@@ -91,12 +90,7 @@ class WavFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._path is None or self.format is None:
             return
         with self._file:

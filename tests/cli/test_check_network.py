@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.certificates import self_signed
-from tests.support.listening import listening
+from tests.support.listening import join, listening
 from tests.support.processes import ENVIRONMENT, ROOT
 from wyoming_fish.emulator import Emulator, EmulatorSettings
 from wyoming_fish.fish.api.live_connection import OPEN_TIMEOUT_S
@@ -92,15 +92,8 @@ async def test_one_address_of_two_is_silent(check: Check, monkeypatch: pytest.Mo
 async def _encrypted(port: int, context: ssl.SSLContext) -> AsyncIterator[int]:
     """The port at which what listens on ``port`` is reached by TLS."""
 
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-        writer.close()
-
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(copy(reader, behind_writer), copy(behind_reader, writer))
+        await join((reader, writer), await asyncio.open_connection("127.0.0.1", port))
 
     async with listening(serve, context) as encrypted:
         yield encrypted

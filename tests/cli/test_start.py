@@ -116,3 +116,27 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
     for parent in tmp_path.parents[:2]:
         parent.chmod(parent.stat().st_mode | 0o011)
     assert look() == f"must be a folder that this user can write to ({tmp_path / 'theirs'} is not)"
+
+
+def test_an_error_after_the_start_is_not_about_an_address() -> None:
+    """An OSError of the running server is a bug with a traceback, and not a port that is taken."""
+    program = """
+import errno
+from wyoming_fish.cli import run_server
+
+def announce():
+    raise OSError(errno.EADDRINUSE, "a bug")
+
+run_server.run(["--demo", "--uri=tcp://127.0.0.1:0"], announce)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=ENVIRONMENT,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert "Traceback" in ended.stderr
+    assert "select another port" not in ended.stderr

@@ -1,13 +1,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wyoming_fish.emulator.api.chunks import TextBuffer
+from wyoming_fish.emulator.api.chunks import UnspokenText
 from wyoming_fish.emulator.settings import Split
 
 
 def chunks(*texts: str, length: int = 100, least: int = 10, split: Split = "length") -> list[str]:
     """What is spoken unasked of texts that come one after the other."""
-    buffer = TextBuffer(length, least, split)
+    buffer = UnspokenText(length, least, split)
     return [chunk for text in texts for chunk in buffer.add(text)]
 
 
@@ -35,7 +35,7 @@ def test_sentences_are_spoken_once_long_enough() -> None:
 
 def test_a_sentence_end_is_known_by_what_follows() -> None:
     """A full stop ends nothing before the space after it has come."""
-    buffer = TextBuffer(100, 10, "sentence")
+    buffer = UnspokenText(100, 10, "sentence")
     assert list(buffer.add("It is 22.")) == []
     assert list(buffer.add("5 degrees.")) == []
     assert list(buffer.add(' "Good." ')) == ["It is 22.5 degrees. "]
@@ -49,7 +49,7 @@ def test_sentences_in_chinese_need_no_space() -> None:
 
 def test_blank_text_is_kept_for_what_follows() -> None:
     """A flush of blank text speaks nothing and loses nothing."""
-    buffer = TextBuffer(100, 10, "length")
+    buffer = UnspokenText(100, 10, "length")
     assert list(buffer.add(" \n")) == []
     assert buffer.take() is None
     assert list(buffer.add("word")) == []
@@ -62,7 +62,7 @@ def test_blank_text_is_kept_for_what_follows() -> None:
 )
 def test_chunks_joined_are_the_text(texts: list[str], split: Split) -> None:
     """Nothing is lost or moved, no chunk is blank, and none is longer than chunk_length."""
-    buffer = TextBuffer(100, 10, split)
+    buffer = UnspokenText(100, 10, split)
     cut = [chunk for text in texts for chunk in buffer.add(text)]
     assert all(len(chunk) <= 100 and not chunk.isspace() for chunk in cut)
     rest = buffer.take() or ""

@@ -95,12 +95,12 @@ async def soak(seconds: float, seed: int, *, by_time: bool) -> list[str]:
 def _judge(way: Way, grown: float, left: int) -> list[str]:
     """Print what came of it; what is wrong with it."""
     outcomes, line = way.outcomes, way.line
-    amid = way.failing.amid + line.swallowed_amid
+    in_audio = way.failing.in_audio + line.swallowed_in_reply
     print(
-        f"{way.name}: {way.failing.struck} failures of Fish, {way.failing.amid} during the audio;"
+        f"{way.name}: {way.failing.struck} failures of Fish, {way.failing.in_audio} in the audio;"
     )
     print(
-        f"    {line.swallowed} connections died silently, {line.swallowed_amid} during a reply;"
+        f"    {line.swallowed} connections died silently, {line.swallowed_in_reply} during a reply;"
         f" {line.hung_up} times Fish hung up on all for a while;"
     )
     print(
@@ -108,8 +108,8 @@ def _judge(way: Way, grown: float, left: int) -> list[str]:
     )
     print(f"    {grown:.1f} MB more memory in the end, {left} more open files", flush=True)
     wrong = [f"{outcomes[name]} replies were {name}." for name in FAILED_OUTCOMES if outcomes[name]]
-    if outcomes["errors"] > amid:
-        wrong.append(f"{outcomes['errors']} errors for {amid} failures during replies.")
+    if outcomes["errors"] > in_audio:
+        wrong.append(f"{outcomes['errors']} errors for {in_audio} failures during replies.")
     if grown > GROWTH:
         wrong.append(f"the server has grown by {grown:.1f} MB.")
     if left > FILES:

@@ -10,6 +10,8 @@ from typing import Literal
 import aiohttp
 from aiohttp import HttpVersion10, HttpVersion11, web
 
+from .listening import join
+
 # What a proxy does not pass on unless it is told to.
 _HOP_BY_HOP = ("connection", "upgrade", "host", "transfer-encoding", "content-length")
 
@@ -87,12 +89,6 @@ class ForwardProxy:
 async def forward_proxy(target: int, proxy: ForwardProxy) -> AsyncIterator[ForwardProxy]:
     """A proxy whose every host leads to port ``target`` of this machine."""
 
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-        writer.close()
-
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
             head = await reader.readuntil(b"\r\n\r\n")
@@ -103,12 +99,12 @@ async def forward_proxy(target: int, proxy: ForwardProxy) -> AsyncIterator[Forwa
                 more += "Connection: close\r\n\r\n"
                 writer.write(f"HTTP/1.1 {status} No\r\n{more}".encode() + page)
             else:
-                behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", target)
+                behind = await asyncio.open_connection("127.0.0.1", target)
                 if head.startswith(b"CONNECT "):
                     writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 else:
-                    behind_writer.write(head)
-                await asyncio.gather(copy(reader, behind_writer), copy(behind_reader, writer))
+                    behind[1].write(head)
+                await join((reader, writer), behind)
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

@@ -10,7 +10,7 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-__all__ = ["run"]
+__all__ = ["pass_time", "run"]
 
 Result = TypeVar("Result")
 
@@ -44,3 +44,10 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
     """What ``work`` returns, in a loop of its own that has such a clock."""
     with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(work)
+
+
+async def pass_time(seconds: float) -> None:
+    """Let so many seconds of such a clock pass, which take no time."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, _Loop), "On the machine's own clock, wait for an event instead."
+    await asyncio.sleep(seconds)

@@ -57,12 +57,12 @@ BEFORE: Points = [
     *((point, kind) for point in ("start", "text") for kind in ("drop", "close", "finish-error")),
     ("audio", "drop"),
 ]
-AMID: Points = [
+IN_AUDIO: Points = [
     *(("audio", kind) for kind in ("drop", "close", "error", "finish-error")),
     *(("finish", kind) for kind in ("drop", "close", "error", "finish-error")),
 ]
 BEFORE_REST: Points = [*(("rest", kind) for kind in (429, 500, 503, "drop")), ("audio", "drop")]
-AMID_REST: Points = [("audio", "drop"), ("finish", "drop")]
+IN_AUDIO_REST: Points = [("audio", "drop"), ("finish", "drop")]
 # What another voice speaks for; a socket that is never answered is given up after seconds.
 LASTING: Points = [*BEFORE, *(("upgrade", kind) for kind in (401, 402)), ("start", "stall")]
 
@@ -72,7 +72,7 @@ class Failing(Protocol):
 
     struck: int
     """Failures so far."""
-    amid: int
+    in_audio: int
     """Failures during the audio, which may become errors."""
 
     async def fail(self, chance: random.Random) -> None:
@@ -85,26 +85,26 @@ class Failing(Protocol):
 class _FishFailing:
     """An emulated Fish Audio that fails at these points."""
 
-    def __init__(self, emulator: Emulator, before: Points, amid: Points) -> None:
-        self.struck = self.amid = 0
+    def __init__(self, emulator: Emulator, before: Points, in_audio: Points) -> None:
+        self.struck = self.in_audio = 0
         self._emulator = emulator
         self._before = before
-        self._amid = amid
+        self._in_audio = in_audio
         self._always = tuple(emulator.settings.faults)
 
     async def fail(self, chance: random.Random) -> None:
         faults, struck = self._emulator.settings.faults, self._emulator.struck
         while True:
-            amid = bool(self._amid) and chance.random() < 0.3
-            point, kind = chance.choice(self._amid if amid else self._before)
-            at = chance.randint(1, 4) if amid and point == "audio" else 0
+            in_audio = bool(self._in_audio) and chance.random() < 0.3
+            point, kind = chance.choice(self._in_audio if in_audio else self._before)
+            at = chance.randint(1, 4) if in_audio and point == "audio" else 0
             fault = Fault(point, kind, at=at, times=chance.choice((1, 1, 3)))
             faults[:] = [fault, *self._always]
             struck.clear()
             await asyncio.sleep(chance.uniform(0, 0.1))
             count = struck.count(fault)
             self.struck += count
-            self.amid += count if amid else 0
+            self.in_audio += count if in_audio else 0
 
     async def settle(self) -> None:
         await self._emulator.wait_for(lambda e: e.sockets_open == 0 and e.sessions_open == 0)
@@ -114,7 +114,7 @@ class _OwnFailing:
     """An emulated fish-speech whose model fails."""
 
     def __init__(self, emulator: FishSpeechEmulator) -> None:
-        self.struck = self.amid = 0
+        self.struck = self.in_audio = 0
         self._emulator = emulator
 
     async def fail(self, chance: random.Random) -> None:
@@ -124,7 +124,7 @@ class _OwnFailing:
             emulator.broken = 0
             await asyncio.sleep(chance.uniform(0, 0.05))
             self.struck += emulator.broken
-            self.amid += emulator.broken if emulator.breaks_after else 0
+            self.in_audio += emulator.broken if emulator.breaks_after else 0
             emulator.breaks_after = None
             await asyncio.sleep(chance.uniform(0, 0.05))
 
@@ -149,7 +149,7 @@ class _LineFailing:
         """Forget the past."""
         self.swallowed = 0
         """Connections that died unseen."""
-        self.swallowed_amid = 0
+        self.swallowed_in_reply = 0
         """Maximum number of those that died during a reply."""
         self.hung_up = 0
         """Times that everything was accepted and hung up for a while."""
@@ -162,7 +162,7 @@ class _LineFailing:
                 open_sessions = self._emulator.sessions_open
                 swallowed = self._relay.swallow()
                 self.swallowed += swallowed
-                self.swallowed_amid += min(swallowed, open_sessions)
+                self.swallowed_in_reply += min(swallowed, open_sessions)
             else:
                 self.hung_up += 1
                 with self._hanging_up():
@@ -207,7 +207,7 @@ class Way:
         """Forget the past, and remember what the server has now."""
         await self._settle()
         self.outcomes.clear()
-        self.failing.struck = self.failing.amid = 0
+        self.failing.struck = self.failing.in_audio = 0
         self.line.reset()
         self._memory, self._files = self._memory_now(), await self._files_now()
 
@@ -268,10 +268,11 @@ async def way(name: str, chance: random.Random) -> AsyncIterator[Way]:
                 faults=list(ALWAYS.get(name, ())),
             )
             fish = await stack.enter_async_context(Emulator(settings))
-            before, amid = {"rest": (BEFORE_REST, AMID_REST), "fallback": (LASTING, AMID)}.get(
-                name, (BEFORE, AMID)
-            )
-            url, failing = fish.url, _FishFailing(fish, before, amid)
+            before, in_audio = {
+                "rest": (BEFORE_REST, IN_AUDIO_REST),
+                "fallback": (LASTING, IN_AUDIO),
+            }.get(name, (BEFORE, IN_AUDIO))
+            url, failing = fish.url, _FishFailing(fish, before, in_audio)
         relay = Relay(int(url.rpartition(":")[2]))
         await stack.enter_async_context(relay.listening())
         if name == "resume":

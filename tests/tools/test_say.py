@@ -171,17 +171,17 @@ async def _hang_up(client: Client) -> None:
     await client.until("synthesize-stop")
 
 
-async def _hang_up_amid_audio(client: Client) -> None:
+async def _hang_up_during_audio(client: Client) -> None:
     await client.until("synthesize-stop")
     await client.send(START, audio(b"\1\0"))
 
 
-async def _hang_up_amid_text(client: Client) -> None:
+async def _hang_up_during_text(client: Client) -> None:
     await client.until("synthesize-chunk")
     await client.send(START, audio(b"\1\0"), STOP)
 
 
-async def _stop_amid_text(client: Client) -> None:
+async def _stop_during_text(client: Client) -> None:
     await client.until("synthesize-chunk")
     await client.send(START, audio(b"\1\0"), STOP, SynthesizeStopped())
 
@@ -207,8 +207,8 @@ async def _send_no_event(client: Client) -> None:
     client.writer.write(b"[1]\n")
 
 
-@pytest.mark.parametrize("script", [_hang_up_amid_text, _stop_amid_text])
-async def test_end_amid_text(script: Script, tmp_path: Path) -> None:
+@pytest.mark.parametrize("script", [_hang_up_during_text, _stop_during_text])
+async def test_end_during_text(script: Script, tmp_path: Path) -> None:
     """A server that ends before the text does has failed, whatever it calls that."""
     wav = tmp_path / "a.wav"
     async with wyoming_server(script) as uri:
@@ -228,7 +228,7 @@ async def test_end_amid_text(script: Script, tmp_path: Path) -> None:
     ("script", "sentence"),
     [
         (_hang_up, "sent no audio"),
-        (_hang_up_amid_audio, "closed the connection during the speech"),
+        (_hang_up_during_audio, "closed the connection during the speech"),
         (_stop_without_audio, "sent no audio"),
         (_change_the_rate, "changed the format"),
         (_send_audio_without_a_rate, "without the field 'rate'"),

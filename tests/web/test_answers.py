@@ -136,7 +136,7 @@ def test_a_reply_heard_as_it_is_read(
                 await reader.readexactly(2)
                 # Two seconds of s16le mono.
                 if before // 32_000 < len(heard) // 32_000:
-                    await asyncio.sleep(2)
+                    await idle_clock.pass_time(2)
             assert decode_code_voice(bytes(heard[HEADER:]), 255) == text
             writer.close()
 

@@ -68,7 +68,7 @@ async def test_errors_before_the_first_sound(
         assert said in (await response.json())["error"]
 
 
-async def test_an_error_amid_the_speech(serving: Serving) -> None:
+async def test_an_error_during_the_speech(serving: Serving) -> None:
     """What has been cut does not look whole."""
     settings = EmulatorSettings(voice="code", frame=0.05, faults=[Fault("audio", "drop", at=3)])
     async with serving(settings, HTTP) as served, visitor(served) as session:

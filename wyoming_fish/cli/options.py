@@ -1,4 +1,4 @@
-"""The server's options, checked."""
+"""The options of the command `wyoming-fish`, checked."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Final
 from ..fish import FishError, Pronunciation, TextSettings, parse_pronunciations, proxy_for
 from ..fish.settings import VOICE_ID, Endpoint, SpeechSettings
 from ..fish.text.cues import Cues
+from ..server.options import ServerOptions
 from ..uri import ListenAddress, got
 from .command_line import read_flags
 from .flags import FLAGS
@@ -37,47 +38,16 @@ MAX_KEY_FILE_BYTES: Final = 4096
 MAX_PRONUNCIATIONS_BYTES: Final = 4 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """All options of the server, with valid values. The fields have the names of the flags."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options(ServerOptions):
+    """All options of the command `wyoming-fish`. `wyoming-fish --help` describes each of them."""
 
-    uri: ListenAddress
     endpoint: Endpoint | None
     """None for the demo: the address of its emulator is not known before it runs."""
-    speech: SpeechSettings
-    """The settings of a reply, unless its client requests others."""
-    text_settings: TextSettings
-    concurrency: int | None
-    """Sessions at the same time; more replies wait. None: the account's limit."""
-    ready_connections: int
-    """Connections that are kept open for the next replies."""
-    pool_idle_timeout_s: float
-    """Time without a reply after which these are closed."""
-    keepalive_interval_s: float
-    """Time without audio in a streamed reply after which silence is sent; 0: never."""
-    resume: bool
-    """Whether replies use the endpoint with timestamps, so that one that breaks off resumes."""
-    ignore_unknown_voices: bool
-    """Whether a request for an unknown voice is spoken by the configured one."""
-    fallback_uri: str | None
-    """The Wyoming voice that speaks if Fish Audio fails."""
-    cache_dir: Path | None
-    cache_size_mb: int
     zeroconf: str | None
     """The name to announce on the local network. None: not announced."""
     http: ListenAddress | None
     """The address of the status page and the metrics. None: not served."""
-    max_connections: int
-    max_connections_per_address: int
-    max_characters_per_hour: int
-    """Of text that is sent to Fish Audio; 0: no limit."""
-    max_characters_per_hour_per_address: int
-    client_idle_timeout_s: float
-    """Time without a request after which a client is disconnected; 0: never."""
-    write_timeout_s: float
-    """Time in which a client must read some of what it is sent."""
-    max_pending_characters: int
-    """Of text that one client may have waiting to be spoken."""
     debug: bool
     log_format: str
 

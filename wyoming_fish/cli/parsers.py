@@ -6,6 +6,7 @@ Each raises ValueError, whose text continues after the name of the option.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 from collections.abc import Callable
@@ -59,45 +60,34 @@ def one_of(*values: T) -> Callable[[str], T]:
 
 def number(least: float, most: float) -> Callable[[str], float]:
     """Return a parser of a number from ``least`` to ``most``."""
-
-    def read(text: str) -> float:
-        value = _number(text)
-        if value is None or not least <= value <= most:
-            raise ValueError(f"must be a number between {least:g} and {most:g}{got(text)}")
-        return value
-
-    return read
+    return _number_parser(least, most, f"a number between {least:g} and {most:g}")
 
 
 def count(least: int) -> Callable[[str], int]:
     """Return a parser of a whole number."""
-
-    def read(text: str) -> int:
-        value = _number(text)
-        if value is None or not value.is_integer() or value < least:
-            raise ValueError(f"must be a whole number of {least} or more{got(text)}")
-        return int(value)
-
-    return read
+    read = _number_parser(least, math.inf, f"a whole number of {least} or more", is_whole=True)
+    return lambda text: int(read(text))
 
 
 def seconds(least: float) -> Callable[[str], float]:
     """Return a parser of a number of seconds."""
+    return _number_parser(least, math.inf, f"a number of seconds, {least:g} or more")
 
+
+def _number_parser(
+    least: float, most: float, wanted: str, *, is_whole: bool = False
+) -> Callable[[str], float]:
     def read(text: str) -> float:
-        value = _number(text)
-        if value is None or not least <= value < float("inf"):
-            raise ValueError(f"must be a number of seconds, {least:g} or more{got(text)}")
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        is_valid = least <= value <= most and math.isfinite(value)
+        if not is_valid or (is_whole and not value.is_integer()):
+            raise ValueError(f"must be {wanted}{got(text)}")
         return value
 
     return read
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def switch(text: str) -> bool:

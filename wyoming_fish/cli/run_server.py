@@ -8,15 +8,15 @@ import errno
 import logging
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ..fish.settings import Endpoint
 from ..logs import set_up_logging
-from ..server.open_files import check_open_files, files_needed, limit_accept_errors
 from ..server.server import MAX_REFUSALS, Server
 from ..server.shutdown import stop_on_signal
 from .demo import demo
+from .open_files import check_open_files, files_needed, limit_accept_errors
 from .options import Options
 
 if TYPE_CHECKING:
@@ -51,18 +51,7 @@ def run(
     """
     options = Options.parse(arguments)
     set_up_logging(logging.DEBUG if options.debug else logging.INFO, options.log_format)
-    try:
-        asyncio.run(_serve(options, announce))
-    except OSError as error:
-        # asyncio's text names the address.
-        print(f"wyoming-fish: {error.strerror or error}", file=sys.stderr)
-        is_name = isinstance(error, socket.gaierror)
-        # From Python 3.12 on, asyncio gives no number for an address of another machine.
-        number = error.errno or errno.EADDRNOTAVAIL
-        if advice := _NAME_ADVICE if is_name else _ADVICE.get(number):
-            print(advice, file=sys.stderr)
-        return 1
-    return 0
+    return asyncio.run(_serve(options, announce))
 
 
 def build(options: Options, endpoint: Endpoint) -> tuple[Server, StatusServer | None]:
@@ -92,37 +81,53 @@ def open_files_needed(options: Options) -> int:
     return files_needed(connections, options.concurrency, has_cache=options.cache_dir is not None)
 
 
-async def _serve(options: Options, announce: Callable[[], Background] | None) -> None:
-    """Serve until SIGTERM or Ctrl-C; over stdio, until its end.
+async def _serve(options: Options, announce: Callable[[], Background] | None) -> int:
+    """Serve until SIGTERM or Ctrl-C; over stdio, until its end. Returns the exit status.
 
-    ``announce`` starts when the server listens, and is cancelled before the server stops. Raises
-    OSError if an address cannot be had, or if --zeroconf would announce a server that no other
-    machine can reach.
+    ``announce`` starts when the server listens, and is cancelled before the server stops.
     """
     check_open_files(open_files_needed(options))
     limit_accept_errors(asyncio.get_running_loop())
-    place = contextlib.nullcontext(options.endpoint) if options.endpoint else demo()
-    async with place as endpoint, build(options, endpoint)[0] as server:
+    async with contextlib.AsyncExitStack() as stack:
+        endpoint = options.endpoint
+        if endpoint is None:
+            endpoint = await stack.enter_async_context(demo())
+        server, _ = build(options, endpoint)
+        try:
+            await stack.enter_async_context(server)
+            announcements = _announcements(options, server)
+        except OSError as error:
+            _print_why(error)
+            return 1
         stop_on_signal(server.stop)
         here, *elsewhere = server.uris
         _LOGGER.info(" and, from other machines, on ".join((f"Ready on {here}", *elsewhere)))
-        async with contextlib.AsyncExitStack() as announcements:
-            for announcing in _announcements(options, server, announce):
-                task = asyncio.create_task(_log_errors(announcing))
-                announcements.push_async_callback(server.within_stop, _cancel(task))
-            await server.stopping.wait()
+        for announcing in (*announcements, *(() if announce is None else (announce(),))):
+            task = asyncio.create_task(_log_errors(announcing))
+            stack.push_async_callback(server.within_stop, _cancel(task))
+        await server.stopping.wait()
+    return 0
 
 
-def _announcements(
-    options: Options, server: Server, announce: Callable[[], Background] | None
-) -> Iterator[Background]:
-    if announce is not None:
-        yield announce()
-    if options.zeroconf is not None:
-        from ..server.zeroconf import advertise, check_reachable  # noqa: PLC0415 - rarely used
+def _print_why(error: OSError) -> None:
+    """Print why the server cannot listen, and what to do."""
+    # asyncio's text names the address.
+    print(f"wyoming-fish: {error.strerror or error}", file=sys.stderr)
+    is_name = isinstance(error, socket.gaierror)
+    # From Python 3.12 on, asyncio gives no number for an address of another machine.
+    number = error.errno or errno.EADDRNOTAVAIL
+    if advice := _NAME_ADVICE if is_name else _ADVICE.get(number):
+        print(advice, file=sys.stderr)
 
-        check_reachable(server.hosts)
-        yield advertise(options.zeroconf, server.hosts, server.port)
+
+def _announcements(options: Options, server: Server) -> list[Background]:
+    """What announces the server. Raises OSError if no other machine can reach it."""
+    if options.zeroconf is None:
+        return []
+    from ..server.zeroconf import advertise, check_reachable  # noqa: PLC0415 - rarely used
+
+    check_reachable(server.hosts)
+    return [advertise(options.zeroconf, server.hosts, server.port)]
 
 
 async def _log_errors(work: Background) -> None:

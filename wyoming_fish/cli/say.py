@@ -55,7 +55,7 @@ class SayError(Exception):
     """The text was not spoken. The text of the error is a message for people."""
 
 
-class SpokenReply:
+class SayClient:
     """Sends one text to a server, and writes its audio."""
 
     def __init__(self, client: AsyncClient, output: WavFile) -> None:
@@ -233,7 +233,7 @@ async def say(arguments: argparse.Namespace) -> str:
         raise SayError(f"Cannot connect to {arguments.uri}: {reason}.") from error
     try:
         with WavFile(arguments.output) as output:
-            reply = SpokenReply(client, output)
+            reply = SayClient(client, output)
             await reply.speak(text, arguments.voice)
             timeline = reply.timeline()
     finally:

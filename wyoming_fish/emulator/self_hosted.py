@@ -11,7 +11,6 @@ import json
 import re
 import unicodedata
 from http import HTTPStatus
-from types import TracebackType
 from typing import Any, Self
 
 import ormsgpack
@@ -116,12 +115,7 @@ class FishSpeechEmulator:
         self.port = self._runner.addresses[0][1]
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -225,7 +219,6 @@ def _speech_request(audio_format: str, text: str = "") -> SpeechRequest:
         latency="normal",
         sample_rate=RATE,
         mp3_bitrate=128,
-        opus_bitrate=None,
         speed=1.0,
         volume=0.0,
         chunk_length=200,

@@ -1,6 +1,5 @@
 """The server: one Fish Audio account on an address of this machine."""
 
-from types import TracebackType
 from typing import Self
 
 from aiohttp import web
@@ -74,12 +73,7 @@ class Emulator(EmulatorState):
         self.port = self._runner.addresses[0][1]
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

@@ -1,4 +1,4 @@
-"""What can be asked of Fish Audio: where it is, and how it is to speak.
+"""Settings: the address of a server, and how it speaks.
 
 Every value is checked when it is made. What Fish would refuse is refused here with the values
 that it takes; what Fish would silently read as something else (an unknown backend is billed as

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from ..fish.owner import NETWORK_SHARE, Owner, Shares
 
-__all__ = ["Client", "connections_to_close"]
+__all__ = ["AdmittedConnection", "connections_to_close"]
 
 Key = TypeVar("Key")
-AConnection = TypeVar("AConnection", bound="State")
 
 
-class State(Protocol):
-    """The state of a connection that admission looks at."""
+class AdmittedConnection(Protocol):
+    """A connection, as far as admission looks at it."""
 
     @property
-    def ending(self) -> bool:
+    def owner(self) -> Owner:
+        """The client's address and network."""
+
+    @property
+    def is_ending(self) -> bool:
         """Whether it is being closed."""
 
     @property
-    def silent(self) -> bool:
+    def is_silent(self) -> bool:
         """Whether it has sent no event so far."""
 
     @property
-    def busy(self) -> bool:
+    def is_busy(self) -> bool:
         """Whether it waits for speech."""
 
     @property
@@ -34,71 +37,76 @@ class State(Protocol):
         """When it began to wait for audio; None if it does not wait."""
 
 
-class Client(NamedTuple, Generic[AConnection]):
-    """A connection and its owner."""
-
-    connection: AConnection
-    owner: Owner
-
-
 def connections_to_close(
-    clients: Mapping[Key, Client[AConnection]], owner: Owner, per_address: int, in_all: int
+    connections: Mapping[Key, AdmittedConnection],
+    owner: Owner,
+    max_per_address: int,
+    max_total: int,
 ) -> list[Key] | None:
-    """Return the ``clients`` to close for ``owner``; None: refuse the new connection.
+    """Return the ``connections`` to close for a new one of ``owner``; None: refuse the new one.
 
     So a thousand silent or refused connections cannot lock out a client with a request. Idle
     connections of an address or network that has more than the new client's own cannot either, nor
     can requests without audio of the largest network, or of the largest address in the client's own
     network.
     """
-    network = math.ceil(NETWORK_SHARE * per_address)
+    max_per_network = math.ceil(NETWORK_SHARE * max_per_address)
     to_close: list[Key] = []
-    for most, party in ((per_address, owner), (network, (owner.network,)), (in_all, ())):
-        here = {
-            k: c for k, c in clients.items() if k not in to_close and c.owner[: len(party)] == party
+    for maximum, party in (
+        (max_per_address, owner),
+        (max_per_network, (owner.network,)),
+        (max_total, ()),
+    ):
+        counted = {
+            key: connection
+            for key, connection in connections.items()
+            if key not in to_close and connection.owner[: len(party)] == party
         }
-        if len(here) >= most:
-            oldest = _least_useful(here, owner)
-            if oldest is None:
+        if len(counted) >= maximum:
+            least_useful = _least_useful(counted, owner)
+            if least_useful is None:
                 return None
-            to_close.append(oldest)
+            to_close.append(least_useful)
     return to_close
 
 
-def _least_useful(clients: Mapping[Key, Client[AConnection]], owner: Owner) -> Key | None:
-    """Return the one of ``clients`` to close for ``owner``, if any.
+def _least_useful(connections: Mapping[Key, AdmittedConnection], owner: Owner) -> Key | None:
+    """Return the one of ``connections`` to close for ``owner``, if any.
 
     The order is: connections that are ending, silent ones, idle ones, then those that have waited
     longest for audio. A request is ended only if its network, or its address in the client's own
     network, then still has no fewer than the client's.
     """
-    for key, client in clients.items():
-        if client.connection.ending:
-            return key
-    sizes = Shares(client.owner for client in clients.values())
-    if silent := [key for key, client in clients.items() if client.connection.silent]:
-        return max(silent, key=lambda key: sizes.of(clients[key].owner))
-    own_network, own_address = sizes.of(owner)
-    largest_network, _ = max(sizes.of(client.owner) for client in clients.values())
+    shares = Shares(connection.owner for connection in connections.values())
+    own_network, own_address = shares.of(owner)
+    largest_network, _ = max(shares.of(connection.owner) for connection in connections.values())
 
-    def is_of_a_crowd(client: Client[AConnection], margin: int) -> bool:
-        network, address = sizes.of(client.owner)
-        if client.owner.network == owner.network:
+    def share(key: Key) -> tuple[int, int]:
+        return shares.of(connections[key].owner)
+
+    def has_more(connection: AdmittedConnection, margin: int) -> bool:
+        """Whether its owner has more connections than the new client's, by over ``margin``."""
+        network, address = shares.of(connection.owner)
+        if connection.owner.network == owner.network:
             return address > own_address + margin
         return network == largest_network > own_network + margin
 
-    idle = [
+    for key, connection in connections.items():
+        if connection.is_ending:
+            return key
+    if silent := [key for key, connection in connections.items() if connection.is_silent]:
+        return max(silent, key=share)
+    if idle := [
         key
-        for key, client in clients.items()
-        if not client.connection.busy and is_of_a_crowd(client, 0)
-    ]
-    if idle:
-        return max(idle, key=lambda key: sizes.of(clients[key].owner))
+        for key, connection in connections.items()
+        if not connection.is_busy and has_more(connection, 0)
+    ]:
+        return max(idle, key=share)
     unheard: dict[tuple[int, int, float], Key] = {}
-    for key, client in clients.items():
-        since = client.connection.unheard_since
-        if since is not None and is_of_a_crowd(client, 1):
-            network, address = sizes.of(client.owner)
-            is_neighbor = client.owner.network == owner.network
-            unheard[-network, -address if is_neighbor else 0, since] = key
+    for key, connection in connections.items():
+        if connection.unheard_since is not None and has_more(connection, 1):
+            network, address = shares.of(connection.owner)
+            is_neighbor = connection.owner.network == owner.network
+            rank = (-network, -address if is_neighbor else 0, connection.unheard_since)
+            unheard[rank] = key
     return unheard[min(unheard)] if unheard else None

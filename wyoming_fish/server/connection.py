@@ -21,19 +21,17 @@ from wyoming.event import Event
 from wyoming.ping import Pong
 from wyoming.tts import SynthesizeStopped
 
-from ..cli.options import Options
 from ..fish import clock
 from ..fish.cpu_turns import cpu_owner, cpu_turn
 from ..fish.errors import FishError
-from ..fish.owner import owner_at
+from .context import ServerContext
 from .events import CHANNELS, MAX_NAME_CHARS, WIDTH, EventError, encode, encode_audio, text_of
 from .memory_budget import BudgetExceededError
 from .requests.queue import RequestQueue
 from .requests.quota import QuotaError
 from .requests.request import SynthesisRequest
-from .requests.synthesis import InternalError, Synthesis
+from .requests.synthesis import InternalError
 from .stream import LINGER_TIMEOUT_S, ClientLostError, ClientStalledError, WyomingStream
-from .voice_catalog import VoiceCatalog
 
 __all__ = ["Connection"]
 
@@ -65,7 +63,7 @@ DISPLACED: Final = (
 )
 
 
-class _RefusedError(Exception):
+class _ClientRefusedError(Exception):
     """The client is refused. ``code`` is for programs, the text for people."""
 
     def __init__(self, code: str, text: str) -> None:
@@ -73,19 +71,25 @@ class _RefusedError(Exception):
         super().__init__(text)
 
 
-_EXPECTED: Final = (BudgetExceededError, ClientLostError, FishError, EventError, _RefusedError)
+_EXPECTED: Final = (
+    BudgetExceededError,
+    ClientLostError,
+    FishError,
+    EventError,
+    _ClientRefusedError,
+)
 
 
 class Connection:
     """One client's connection, from its first event to its last."""
 
-    def __init__(
-        self, stream: WyomingStream, synthesis: Synthesis, catalog: VoiceCatalog, options: Options
-    ) -> None:
+    def __init__(self, stream: WyomingStream, server: ServerContext) -> None:
+        self.owner = stream.memory.owner
+        """The client's address and network."""
         self._stream = stream
-        self._synthesis = synthesis
-        self._catalog = catalog
-        self._options = options
+        self._synthesis = server.synthesis
+        self._catalog = server.catalog
+        self._options = options = server.options
         self._requests = RequestQueue(stream.host, options.max_pending_characters, stream.memory)
         self._audio_started = False
         """Whether `audio-start` of the current reply has been sent."""
@@ -93,9 +97,9 @@ class Connection:
         self._idle_timeout = asyncio.timeout(FIRST_EVENT_TIMEOUT_S)
         """Expires if the client sends no request and waits for none."""
         self._reading = True
-        self.silent = True
+        self.is_silent = True
         """Whether the client has sent no event so far."""
-        self.ending = False
+        self.is_ending = False
         """Whether it is only being closed."""
         self.is_displaced = False
         """Whether it is closed for another client. ``run`` then sends that error when cancelled."""
@@ -103,9 +107,9 @@ class Connection:
         """If it was refused: "invalid-event", "server-busy", "idle-timeout" or "write-timeout"."""
 
     @property
-    def busy(self) -> bool:
+    def is_busy(self) -> bool:
         """Whether the client waits for speech."""
-        return bool(self._requests.unanswered) and not self.ending
+        return bool(self._requests.unanswered) and not self.is_ending
 
     @property
     def unheard_since(self) -> float | None:
@@ -120,7 +124,7 @@ class Connection:
         try:
             await self._serve_until_error()
         finally:
-            self.ending = True
+            self.is_ending = True
             # Free the texts while the client closes.
             self._requests.clear()
             # Break the reference cycle of the timeout and its task.
@@ -142,7 +146,7 @@ class Connection:
 
     async def _serve_until_error(self) -> None:
         """Serve the client. If an error ends that, send it the error."""
-        cpu_owner.set(owner_at(self._stream.host))
+        cpu_owner.set(self.owner)
         timer = asyncio.get_running_loop().call_later(PREWARM_DELAY_S, self._prewarm_if_silent)
         reading = asyncio.create_task(self._read())
         speaking = asyncio.create_task(self._speak())
@@ -160,7 +164,7 @@ class Connection:
                 self.abort()
             raise
         except Exception as error:  # noqa: BLE001 - the client gets an error for all of them
-            self.ending = True
+            self.is_ending = True
             self._end_with(error)
             handled = id(error)
         finally:
@@ -210,15 +214,13 @@ class Connection:
             case ClientLostError():
                 _LOGGER.debug("A client disconnected: %s", error)
                 self._stream.abort()
-            case EventError():
-                self.close_reason = "invalid-event"
+            case EventError() | BudgetExceededError():
+                is_busy = isinstance(error, BudgetExceededError)
+                self.close_reason = "server-busy" if is_busy else "invalid-event"
                 _LOGGER.warning("Refusing a client: %s", error)
-                self._refuse("invalid-event", f"The event is not valid: {error}.")
-            case BudgetExceededError():
-                self.close_reason = "server-busy"
-                _LOGGER.warning("Refusing a client: %s", error)
-                self._refuse("server-busy", str(error))
-            case _RefusedError():
+                text = str(error) if is_busy else f"The event is not valid: {error}."
+                self._refuse(self.close_reason, text)
+            case _ClientRefusedError():
                 if error.code == "idle-timeout":
                     self.close_reason = error.code
                 _LOGGER.debug("Refusing a client: %s", error)
@@ -235,20 +237,20 @@ class Connection:
                 self._refuse(internal.code, str(internal))
 
     def _prewarm_if_silent(self) -> None:
-        if self.silent:
+        if self.is_silent:
             self._synthesis.prewarm()
 
     async def _read(self) -> None:
         """Read events until the client ends its direction.
 
-        Raises EventError, BudgetExceededError, _RefusedError and ClientLostError.
+        Raises EventError, BudgetExceededError, _ClientRefusedError and ClientLostError.
         """
         try:
             async with self._idle_timeout:
                 for number in itertools.count(1):
                     if (event := await self._stream.read()) is None:
                         break
-                    self.silent = False
+                    self.is_silent = False
                     # While an answer is written, the client is waited for by the timeout of that.
                     if not self._idle_timeout.expired():
                         self._idle_timeout.reschedule(None)
@@ -259,7 +261,7 @@ class Connection:
                     if number % EVENTS_PER_TURN == 0:
                         await cpu_turn()
         except TimeoutError as error:
-            raise _RefusedError("idle-timeout", IDLE) from error
+            raise _ClientRefusedError("idle-timeout", IDLE) from error
         finally:
             self._reading = False
 
@@ -304,14 +306,14 @@ class Connection:
                 _LOGGER.debug("Ignoring an event: %s", event.type)
 
     async def _speak(self) -> None:
-        """Speak the replies in order. Raises FishError, _RefusedError and ClientLostError."""
+        """Speak the replies in order. Raises FishError, _ClientRefusedError and ClientLostError."""
         while (reply := await self._requests.next()) is not None:
             await self._stream_reply(reply)
             self._requests.remove_first()
             self._audio_started = False
             self._rearm_idle_timeout()
         if self._requests.unanswered:
-            raise _RefusedError("server-stopping", STOPPING)
+            raise _ClientRefusedError("server-stopping", STOPPING)
 
     async def _stream_reply(self, reply: SynthesisRequest) -> None:
         rate = self._options.speech.sample_rate

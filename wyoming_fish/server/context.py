@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..cli.options import Options
 from ..fish import FishClient
+from .options import ServerOptions
 from .requests.log import RequestLog
 from .requests.synthesis import Synthesis
 from .voice_catalog import VoiceCatalog
@@ -16,7 +16,7 @@ __all__ = ["ServerContext"]
 class ServerContext(NamedTuple):
     """The parts of a server."""
 
-    options: Options
+    options: ServerOptions
     fish: FishClient
     catalog: VoiceCatalog
     synthesis: Synthesis

@@ -1,9 +1,8 @@
 """Wyoming events: parses them with limits and field checks, and encodes them.
 
 The port has no password, so no input is trusted: each length is checked before data is kept, and
-each field before it is used. The format is the `wyoming`
-package's: a line of JSON, then ``data_length`` bytes of JSON that add to its ``data``, then
-``payload_length`` bytes.
+each field before it is used. The format is the `wyoming` package's: a line of JSON, then
+``data_length`` bytes of JSON that add to its ``data``, then ``payload_length`` bytes.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ __all__ = [
     "fallback_origin",
     "is_ssml",
     "json_object",
+    "length_of",
     "text_of",
     "voice_of",
 ]
@@ -161,8 +161,8 @@ def _read_head(header: dict[str, Any], line: bytes) -> _Head:
     if len(event_type) > MAX_NAME_CHARS:
         raise EventError(f"the type of an event has more than {MAX_NAME_CHARS} characters")
     inline = _inline_data(header)
-    data_length = _length(header, "data_length", MAX_DATA_BYTES)
-    payload_length = _length(header, "payload_length", MAX_PAYLOAD_BYTES)
+    data_length = length_of(header, "data_length", MAX_DATA_BYTES)
+    payload_length = length_of(header, "payload_length", MAX_PAYLOAD_BYTES)
     if event_type not in _WITH_DATA:
         return _Head(event_type, b"", 0, data_length + payload_length)
     return _Head(event_type, line if inline else b"", data_length, payload_length)
@@ -275,7 +275,8 @@ def _check_structure(data: bytes) -> None:
         raise EventError("an event has too many values")
 
 
-def _length(header: dict[str, Any], name: str, limit: int) -> int:
+def length_of(header: dict[str, Any], name: str, limit: int) -> int:
+    """Return a length in an event's first line. Raises EventError."""
     length = header.get(name)
     if length is None:
         return 0

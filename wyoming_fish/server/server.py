@@ -8,19 +8,18 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
 from wyoming.error import Error
 
-from ..cli.options import Options
 from ..fish import Endpoint, FishClient, Owner, clock, owner_at
-from .admission import Client, connections_to_close
+from .admission import connections_to_close
 from .connection import STOP_LINGER_S, Connection
 from .context import ServerContext
 from .events import encode
 from .listener import listen
 from .memory_budget import MemoryBudget
+from .options import ServerOptions
 from .requests.cache import Cache
 from .requests.log import RequestLog
 from .requests.synthesis import Synthesis
@@ -50,12 +49,7 @@ class FrontEnd(Protocol):
     async def __aenter__(self) -> object:
         """Listen. Raises OSError if the address cannot be had."""
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         """Close everything."""
 
     def drain(self) -> set[asyncio.Task[Any]]:
@@ -68,7 +62,7 @@ class Server:
     ``endpoint`` is used instead of ``options.endpoint``. Raises OSError if it cannot listen.
     """
 
-    def __init__(self, options: Options, endpoint: Endpoint) -> None:
+    def __init__(self, options: ServerOptions, endpoint: Endpoint) -> None:
         self._options = options
         self._fish = FishClient(
             endpoint,
@@ -78,17 +72,19 @@ class Server:
             # Without --resume, the backend decides.
             timestamps=options.resume or None,
         )
-        self._catalog = VoiceCatalog(self._fish, options.speech)
         self._request_log = RequestLog()
         self._cache = (
             Cache(options.cache_dir, options.cache_size_mb * 10**6, endpoint.base_url)
             if options.cache_dir
             else None
         )
-        self._synthesis = Synthesis(
-            self._fish, self._catalog, options, self._request_log, self._cache
+        self._catalog = VoiceCatalog(self._fish, options.speech)
+        synthesis = Synthesis(self._fish, self._catalog, options, self._request_log, self._cache)
+        self.context = ServerContext(
+            options, self._fish, self._catalog, synthesis, self._request_log
         )
-        self._connections: dict[asyncio.Task[None], Client[Connection]] = {}
+        """The server's parts, for other front ends."""
+        self._connections: dict[asyncio.Task[None], Connection] = {}
         """The oldest first."""
         self._refusals: dict[asyncio.Task[None], Callable[[], None]] = {}
         """Refused clients that are being closed, and how to close them now. The oldest first."""
@@ -100,17 +96,6 @@ class Server:
         """The event loop's time at which everything must be closed."""
         self.stopping = asyncio.Event()
         """Set by ``stop``; over stdio, when the client has disconnected."""
-
-    @property
-    def context(self) -> ServerContext:
-        """The server's parts, for other front ends."""
-        return ServerContext(
-            self._options,
-            self._fish,
-            self._catalog,
-            self._synthesis,
-            self._request_log,
-        )
 
     def attach(self, front_end: FrontEnd) -> None:
         """Open and close ``front_end`` with the server. Call it before ``async with``."""
@@ -201,9 +186,9 @@ class Server:
             _LOGGER.warning("Refusing a client at %s: too many connections", stream.host)
             self._refuse(stream)
             return
-        connection = Connection(stream, self._synthesis, self._catalog, self._options)
+        connection = Connection(stream, self.context)
         task = asyncio.create_task(connection.run())
-        self._connections[task] = Client(connection, owner)
+        self._connections[task] = connection
         self._request_log.clients = len(self._connections)
         task.add_done_callback(self._disconnected)
         # A task that is cancelled before its start does not close its stream.
@@ -226,18 +211,18 @@ class Server:
     def _admit(self, owner: Owner) -> bool:
         """Return whether ``owner`` may have one more connection. Can close others for it."""
         here = {
-            task: client
-            for task, client in self._connections.items()
-            if not (task.cancelling() or client.connection.is_displaced)
+            task: connection
+            for task, connection in self._connections.items()
+            if not (task.cancelling() or connection.is_displaced)
         }
         most = self._options.max_connections_per_address, self._options.max_connections
         if (to_close := connections_to_close(here, owner, *most)) is None:
             return False
         for task in to_close:
-            if (connection := here[task].connection).ending:
+            if (connection := here[task]).is_ending:
                 task.cancel()
                 continue
-            kind = "busy" if connection.busy else "silent" if connection.silent else "idle"
+            kind = "busy" if connection.is_busy else "silent" if connection.is_silent else "idle"
             self._request_log.refused[f"displaced-{kind}"] += 1
             connection.is_displaced = True
             self._limit_refusals(task, connection.abort)
@@ -246,7 +231,7 @@ class Server:
         return True
 
     def _disconnected(self, task: asyncio.Task[None]) -> None:
-        if (reason := self._connections.pop(task).connection.close_reason) is not None:
+        if (reason := self._connections.pop(task).close_reason) is not None:
             self._request_log.refused[reason] += 1
         self._request_log.clients = len(self._connections)
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -264,12 +249,12 @@ class Server:
             _LOGGER.info(
                 "Stopping after the replies in progress. Press Ctrl-C to stop immediately."
             )
-        if any(client.connection.silent for client in self._connections.values()):
+        if any(connection.is_silent for connection in self._connections.values()):
             await asyncio.sleep(NEW_CLIENT_GRACE_S)
         speaking = {task for front_end in self._front_ends for task in front_end.drain()}
-        for task, client in self._connections.items():
-            client.connection.drain()
-            if client.connection.busy:
+        for task, connection in self._connections.items():
+            connection.drain()
+            if connection.is_busy:
                 speaking.add(task)
         if speaking:
             await _wait(speaking, self._stop_by - CLOSE_TIMEOUT_S)
@@ -286,8 +271,8 @@ class Server:
             task.cancel()
         # Its task may still be closing a session. After that, a client that reads nothing would
         # keep it until the end.
-        for client in self._connections.values():
-            client.connection.abort()
+        for connection in self._connections.values():
+            connection.abort()
 
 
 async def _wait(tasks: Iterable[asyncio.Task[Any]], until: float) -> None:

@@ -206,7 +206,8 @@ class WyomingStream(asyncio.BufferedProtocol):
         """
         if self._transport.is_closing():
             raise ClientLostError("the connection is closed") from self._failure
-        end = self._add_output(event)
+        self.write_last(event)
+        end = self._written + sum(map(len, self._output))
         while True:
             await self._wait_for_room()
             if self._written >= end:
@@ -216,7 +217,8 @@ class WyomingStream(asyncio.BufferedProtocol):
     def write_last(self, event: bytes) -> None:
         """Send an encoded event before the close, without a wait; ``close`` sends the rest."""
         if not self._transport.is_closing():
-            self._add_output(event)
+            self._output.append(memoryview(event))
+            self._send_output()
 
     def has_hung_up(self) -> bool:
         """Return whether a client that has ended its direction has also closed the connection.
@@ -300,13 +302,6 @@ class WyomingStream(asyncio.BufferedProtocol):
         elif count < self._charged:
             self.memory.give_back(self._charged - count)
         self._charged = count
-
-    def _add_output(self, event: bytes) -> int:
-        """Send an event as far as there is room; return the ``_written`` after all of it."""
-        self._output.append(memoryview(event))
-        end = self._written + sum(map(len, self._output))
-        self._send_output()
-        return end
 
     def _send_output(self) -> None:
         """Pass output to the transport as far as it has room, in parts so that it keeps little."""

@@ -95,8 +95,9 @@ class _GaugeCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Return the current metrics."""
         fish, request_log = self._context.fish.status, self._context.request_log
+        backend = str(self._context.options.speech.backend)
         yield InfoMetricFamily(
-            "wyoming_fish", "The server.", {"version": __version__, "backend": self._backend}
+            "wyoming_fish", "The server.", {"version": __version__, "backend": backend}
         )
         yield _gauge("ready", "1 if a reply would be spoken.", self.state.ready)
         yield _gauge("clients", "Connected clients.", request_log.clients)
@@ -136,10 +137,6 @@ class _GaugeCollector(Collector):
         yield acquired
         if (credit := self._readiness.credit) is not None:
             yield _gauge("credit_dollars", "API credit in US dollars.", float(credit))
-
-    @property
-    def _backend(self) -> str:
-        return str(self._context.options.speech.backend)
 
 
 def _gauge(name: str, help_text: str, value: float) -> Metric:

@@ -1,4 +1,4 @@
-"""Status server: its addresses, and how long it takes to answer."""
+"""Status server: its endpoints, and the time limits of its answers."""
 
 from __future__ import annotations
 

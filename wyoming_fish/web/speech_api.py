@@ -145,8 +145,8 @@ class _Speech(NamedTuple):
 def _reply(body: bytes) -> SynthesisRequest:
     """Return the request in a JSON body. Raises EventError."""
     event = Event("synthesize", json_object(body))
-    reply = SynthesisRequest(voice_of(event), MAX_TEXT_CHARS, streamed=False, ssml=is_ssml(event))
-    reply.add(text_of(event))
+    reply = SynthesisRequest(voice_of(event), streamed=False, ssml=is_ssml(event))
+    reply.add(text_of(event, MAX_TEXT_CHARS))
     reply.end()
     return reply
 

@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.fish.replies import SETTINGS, speak
 from tests.support.hostile_servers import HostileFish, Send, fish
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.fish import Endpoint, FishClient, FishError
 from wyoming_fish.fish.api.http import HttpClient
 from wyoming_fish.fish.api.tts import TtsClient
@@ -81,7 +81,7 @@ def test_a_server_that_drips(name: str) -> None:
         await connection.send(ormsgpack.packb({"event": "audio", "audio": bytes(20_000)}))
         while True:
             await connection.send(ormsgpack.packb(DRIPS[name]))
-            await asyncio.sleep(3)
+            await pass_time(3)
 
     async def check() -> None:
         async with _scripted(drip) as client:
@@ -97,7 +97,7 @@ def test_a_slow_listener_is_not_a_silent_server() -> None:
     async def answer(connection: ServerConnection) -> None:
         for _ in range(8):
             await connection.send(ormsgpack.packb({"event": "audio", "audio": bytes(4000)}))
-            await asyncio.sleep(1)
+            await pass_time(1)
         await connection.send(ormsgpack.packb({"event": "finish", "reason": "stop"}))
 
     async def check() -> None:
@@ -106,7 +106,7 @@ def test_a_slow_listener_is_not_a_silent_server() -> None:
             async for pcm in speak(client, _text(), SETTINGS):
                 size += len(pcm)
                 if size < 16_000:
-                    await asyncio.sleep(60)
+                    await pass_time(60)
             assert size == 32_000
 
     run(check())
@@ -140,7 +140,7 @@ def _dripping(begin: bytes, part: bytes) -> Callable[[Send], Awaitable[None]]:
         await send(begin)
         while True:
             await send(part)
-            await asyncio.sleep(3)
+            await pass_time(3)
 
     return answer
 

@@ -299,7 +299,7 @@ def test_riff_in_speech_is_speech() -> None:
     assert reader.end() == b"RIFF"
 
 
-def test_header_amid_the_stream() -> None:
+def test_header_during_the_stream() -> None:
     """A header that begins a later event is taken off too."""
     reader = PcmAligner()
     assert reader.feed(b"\x01\x02") == b"\x01\x02"

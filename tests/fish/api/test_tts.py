@@ -10,7 +10,8 @@ import pytest
 from aiohttp import web
 
 from tests.fish.replies import RAW, SENTENCES, SETTINGS, TEXT, fish, pool_of, speak, speech, words
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
+from tests.support.listening import answering
 from wyoming_fish.emulator import Fault, decode_code_voice
 from wyoming_fish.emulator.settings import FaultKind
 from wyoming_fish.emulator.voices.code import encode_code_voice
@@ -86,7 +87,7 @@ def test_a_sentence_is_asked_for_when_the_audio_runs_out(monkeypatch: pytest.Mon
         async def text() -> AsyncIterator[str]:
             nonlocal reply_text
             yield SENTENCES[0]
-            await asyncio.sleep(0.5)
+            await pass_time(0.5)
             reply_text = loop.time()
             yield SENTENCES[2]
             await asyncio.Event().wait()
@@ -270,16 +271,7 @@ async def test_a_page_is_not_played(kind: str) -> None:
     async def answer(request: web.Request) -> web.Response:
         return web.Response(body=b"<p>Log in</p>" * 1000, content_type=kind)
 
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        client = FishClient(Endpoint("key", f"http://127.0.0.1:{runner.addresses[0][1]}"))
+    async with answering(answer) as url, FishClient(Endpoint("key", url)) as client:
         with pytest.raises(ProtocolError, match=kind):
             async for _ in speak(client, words(), SETTINGS):
                 pass
-        await client.close()
-    finally:
-        await runner.cleanup()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.fish.replies import speak
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
 from wyoming_fish.fish import Backend, Endpoint, FishClient, SpeechSettings
 from wyoming_fish.fish.api.live_connection import LiveConnection, open_live_connection
@@ -69,10 +69,10 @@ def test_a_server_that_is_back_is_found(away: float) -> None:
         async with Emulator(EmulatorSettings(voice="tone", faults=faults)) as emulator:
             client = FishClient(Endpoint("key", emulator.url), idle_timeout_s=2 * away + 600.0)
             client.prewarm(Backend.S2_1_PRO)
-            await asyncio.sleep(away)
+            await pass_time(away)
             seen = [client.status.idle]
             emulator.settings.faults.clear()
-            await asyncio.sleep(MAX_RETRY_DELAY_S + 1.0)
+            await pass_time(MAX_RETRY_DELAY_S + 1.0)
             seen.append(client.status.idle)
             await client.close()
             return seen

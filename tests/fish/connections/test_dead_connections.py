@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from tests.fish.replies import RAW, SETTINGS, speak
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
 from wyoming_fish.fish import Backend, Endpoint, FishClient, FishError
 from wyoming_fish.fish.errors import BrokenStreamError
@@ -213,7 +213,7 @@ def test_a_server_that_hangs_up_is_left_alone() -> None:
         async with _scripted(hang_up) as url:
             client = FishClient(Endpoint("key", url))
             client.prewarm(Backend.S2_1_PRO)
-            await asyncio.sleep(60.0)
+            await pass_time(60.0)
             assert not client.status.is_ready
             await client.close()
 
@@ -259,9 +259,9 @@ def test_it_is_ready_again_when_the_server_is() -> None:
         async with _scripted(answer) as url:
             client = FishClient(Endpoint("key", url))
             client.prewarm(Backend.S2_1_PRO)
-            await asyncio.sleep(9.0)
+            await pass_time(9.0)
             seen = [client.status.is_ready]
-            await asyncio.sleep(21.0)
+            await pass_time(21.0)
             seen.append(client.status.is_ready)
             assert seen == [False, True]
             assert client.status.idle == 1
@@ -282,9 +282,9 @@ def test_a_slow_listener_keeps_a_healthy_connection() -> None:
             size = 0
             async for pcm in speak(client, text(), SETTINGS):
                 if not size:
-                    await asyncio.sleep(200.0)
+                    await pass_time(200.0)
                 size += len(pcm)
-                await asyncio.sleep(len(pcm) / 2 / SETTINGS.sample_rate)
+                await pass_time(len(pcm) / 2 / SETTINGS.sample_rate)
             await client.close()
             return size // 2 // SETTINGS.sample_rate
 

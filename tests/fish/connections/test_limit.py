@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.fish.replies import pool_of, speak
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
 from wyoming_fish.fish import Endpoint, FishClient, SpeechSettings
 from wyoming_fish.fish.errors import ClosedError
@@ -84,7 +84,7 @@ def test_text_that_is_not_ready_holds_no_session() -> None:
         async with Emulator(EmulatorSettings(voice="tone")) as emulator:
             client = FishClient(Endpoint("key", emulator.url))
             halves = [asyncio.create_task(reply(client, half())) for _ in range(5)]
-            await asyncio.sleep(1.0)
+            await pass_time(1.0)
             assert client.status.sessions == 0
             began = asyncio.get_running_loop().time()
             await reply(client, text())

@@ -5,7 +5,8 @@ import contextlib
 
 import pytest
 
-from tests.support.idle_clock import run
+from tests.fish.connections.slots import hold
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.fish.connections.limiter import (
     DEFAULT_LIMIT,
     LARGEST_LIMIT,
@@ -17,20 +18,12 @@ from wyoming_fish.fish.errors import LimitError, QueueTimeoutError
 from wyoming_fish.fish.owner import Owner
 
 
-async def _hold(
-    limiter: ConcurrencyLimiter, request: SlotRequest, order: list[int], number: int
-) -> None:
-    async with limiter.acquire(request):
-        order.append(number)
-        await asyncio.sleep(1.0)
-
-
 def test_first_come_first_served() -> None:
     """Slots are given in the order of asking, and never more than there are."""
 
     async def ask() -> tuple[list[int], float]:
         limiter, order = ConcurrencyLimiter(2), list[int]()
-        await asyncio.gather(*(_hold(limiter, SlotRequest(), order, number) for number in range(6)))
+        await asyncio.gather(*(hold(limiter, SlotRequest(), order, number) for number in range(6)))
         assert (limiter.in_use, limiter.waiting) == (0, 0)
         return order, asyncio.get_running_loop().time()
 
@@ -46,10 +39,10 @@ def test_a_place_is_kept() -> None:
         limiter, order = ConcurrencyLimiter(1), list[int]()
         request = SlotRequest()
         async with limiter.acquire(request):
-            others = [asyncio.create_task(_hold(limiter, SlotRequest(), order, n)) for n in (1, 2)]
+            others = [asyncio.create_task(hold(limiter, SlotRequest(), order, n)) for n in (1, 2)]
             await asyncio.sleep(0)
         # One of the others has it now.
-        await _hold(limiter, request, order, 0)
+        await hold(limiter, request, order, 0)
         await asyncio.gather(*others)
         return order
 
@@ -61,7 +54,7 @@ async def test_leaving_the_line(granted: bool) -> None:
     """A reply that is given up in line, also in the moment of its turn, leaves no hole in it."""
     limiter = ConcurrencyLimiter(1)
     async with limiter.acquire(SlotRequest()):
-        waiting = asyncio.create_task(_hold(limiter, SlotRequest(), [], 0))
+        waiting = asyncio.create_task(hold(limiter, SlotRequest(), [], 0))
         await asyncio.sleep(0)
         if not granted:
             waiting.cancel()
@@ -127,7 +120,7 @@ def test_a_refusal_of_long_ago_is_no_reason() -> None:
                 raise LimitError("Too many.")
         async with limiter.acquire(SlotRequest()):
             limiter.on_accepted()
-            await asyncio.sleep(1.0)
+            await pass_time(1.0)
             with pytest.raises(QueueTimeoutError, match="may have 1 at a time"):
                 async with limiter.acquire(SlotRequest()):
                     pass
@@ -144,7 +137,7 @@ def test_the_waits_of_all_tries_count() -> None:
 
         async def hold(seconds: float) -> None:
             async with limiter.acquire(SlotRequest()):
-                await asyncio.sleep(seconds)
+                await pass_time(seconds)
 
         holding = [asyncio.create_task(hold(seconds)) for seconds in (20.0, 0.0)]
         await asyncio.sleep(0)
@@ -178,9 +171,9 @@ def test_after_a_refusal_one_is_tried_at_a_time() -> None:
                             seen.append(("refused", number))
                             raise LimitError("Too many.")
                         seen.append(("accepted", number))
-                        await asyncio.sleep(0.1)
+                        await pass_time(0.1)
                         limiter.on_accepted()
-                        await asyncio.sleep(1.0)
+                        await pass_time(1.0)
                     break
                 except LimitError:
                     pass
@@ -206,7 +199,7 @@ def test_a_session_that_ends_is_a_reason_to_try() -> None:
 
         async def hold() -> None:
             async with limiter.acquire(SlotRequest()):
-                await asyncio.sleep(5.0)
+                await pass_time(5.0)
 
         holding = asyncio.create_task(hold())
         await asyncio.sleep(0)
@@ -250,11 +243,11 @@ def test_a_higher_limit_is_used_immediately() -> None:
     async def ask() -> list[int]:
         limiter, order = ConcurrencyLimiter(3), list[int]()
         limiter.set_limit(1)
-        holding = [asyncio.create_task(_hold(limiter, SlotRequest(), order, n)) for n in range(4)]
-        await asyncio.sleep(0.1)
+        holding = [asyncio.create_task(hold(limiter, SlotRequest(), order, n)) for n in range(4)]
+        await pass_time(0.1)
         assert order == [0]
         limiter.set_limit(3)
-        await asyncio.sleep(0.1)
+        await pass_time(0.1)
         served = order.copy()
         await asyncio.wait(holding)
         return served
@@ -302,7 +295,7 @@ def test_refusals_back_off_while_another_reply_speaks() -> None:
                     if request.waited_s >= QUEUE_TIMEOUT_S:
                         break
 
-        await asyncio.gather(_hold(limiter, SlotRequest(), [], 0), refused())
+        await asyncio.gather(hold(limiter, SlotRequest(), [], 0), refused())
         return tries
 
     assert run(ask()) <= 14
@@ -313,12 +306,12 @@ def test_of_two_sessions_none_is_kept() -> None:
 
     async def ask() -> int:
         limiter, order = ConcurrencyLimiter(2), list[int]()
-        await _hold(limiter, SlotRequest(Owner("b", "b")), order, 0)
+        await hold(limiter, SlotRequest(Owner("b", "b")), order, 0)
         both = [
-            asyncio.create_task(_hold(limiter, SlotRequest(Owner("a", "a")), order, number))
+            asyncio.create_task(hold(limiter, SlotRequest(Owner("a", "a")), order, number))
             for number in (1, 2)
         ]
-        await asyncio.sleep(0.5)
+        await pass_time(0.5)
         taken = limiter.in_use
         await asyncio.wait(both)
         return taken

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.idle_clock import run
+from tests.fish.connections.slots import hold
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.fish.connections.limiter import MIN_SHARE_S, ConcurrencyLimiter, SlotRequest
 from wyoming_fish.fish.connections.turns import EXPECTED_FOR_S
 from wyoming_fish.fish.errors import LimitError, QueueFullError
@@ -21,14 +22,6 @@ CROWDS = [
 ]
 
 
-async def _hold(
-    limiter: ConcurrencyLimiter, request: SlotRequest, order: list[int], number: int
-) -> None:
-    async with limiter.acquire(request):
-        order.append(number)
-        await asyncio.sleep(1.0)
-
-
 @pytest.mark.parametrize(("crowd", "few"), CROWDS)
 def test_a_long_line_of_one_owner_keeps_no_other_waiting(crowd: list[str], few: str) -> None:
     """A session that becomes free goes to the owner that holds the fewest."""
@@ -38,9 +31,9 @@ def test_a_long_line_of_one_owner_keeps_no_other_waiting(crowd: list[str], few: 
         owners = (crowd * 9)[:9] + [few] * 2
         holding = []
         for number, owner in enumerate(owners):
-            hold = _hold(limiter, SlotRequest(owner_at(owner)), order, number)
-            holding.append(asyncio.create_task(hold))
-            await asyncio.sleep(0.1)
+            reply = hold(limiter, SlotRequest(owner_at(owner)), order, number)
+            holding.append(asyncio.create_task(reply))
+            await pass_time(0.1)
         await asyncio.wait(holding)
         return order
 
@@ -53,13 +46,13 @@ def test_the_owner_that_holds_the_fewest_is_first() -> None:
     async def ask() -> list[int]:
         limiter, order = ConcurrencyLimiter(2), list[int]()
         async with limiter.acquire(SlotRequest(owner_at("holds one"))):
-            holding = [asyncio.create_task(_hold(limiter, SlotRequest(owner_at("none")), order, 0))]
+            holding = [asyncio.create_task(hold(limiter, SlotRequest(owner_at("none")), order, 0))]
             await asyncio.sleep(0)
             for number, owner in enumerate(("holds one", "none"), 1):
                 holding.append(
-                    asyncio.create_task(_hold(limiter, SlotRequest(owner_at(owner)), order, number))
+                    asyncio.create_task(hold(limiter, SlotRequest(owner_at(owner)), order, number))
                 )
-            await asyncio.sleep(1.5)
+            await pass_time(1.5)
             held = order.copy()
         await asyncio.wait(holding)
         return held
@@ -76,7 +69,7 @@ def test_owners_take_turns() -> None:
         async def hold(owner: str) -> None:
             async with limiter.acquire(SlotRequest(owner_at(owner))):
                 order.append(owner)
-                await asyncio.sleep(1.0)
+                await pass_time(1.0)
 
         async def comes_again(owner: str) -> None:
             for _ in range(3):
@@ -99,16 +92,16 @@ def test_the_last_session_is_kept_for_an_owner_that_was_seen(
 
     async def ask() -> tuple[list[int], int]:
         limiter, order = ConcurrencyLimiter(3), list[int]()
-        await _hold(limiter, SlotRequest(owner_at(seen)), order, 0)
-        await asyncio.sleep(quiet_s)
+        await hold(limiter, SlotRequest(owner_at(seen)), order, 0)
+        await pass_time(quiet_s)
         many = [
-            asyncio.create_task(_hold(limiter, SlotRequest(owner_at(address)), order, number))
+            asyncio.create_task(hold(limiter, SlotRequest(owner_at(address)), order, number))
             for number, address in enumerate((crowd * 4)[:4], 1)
         ]
-        await asyncio.sleep(0.5)
+        await pass_time(0.5)
         taken = limiter.in_use
         if taken < limiter.limit:
-            await _hold(limiter, SlotRequest(owner_at(seen)), order, 9)
+            await hold(limiter, SlotRequest(owner_at(seen)), order, 9)
         await asyncio.wait(many)
         return order, taken
 
@@ -123,13 +116,13 @@ def test_a_session_is_kept_for_another_network_and_one_for_another_address() -> 
     async def ask() -> list[int]:
         limiter, order = ConcurrencyLimiter(4), list[int]()
         for seen in ("192.168.1.2", "fd00:1::2"):
-            await _hold(limiter, SlotRequest(owner_at(seen)), order, 0)
+            await hold(limiter, SlotRequest(owner_at(seen)), order, 0)
         owners = ["fd00:1::3"] * 4 + ["192.168.1.2", "fd00:1::2"]
         holding = [
-            asyncio.create_task(_hold(limiter, SlotRequest(owner_at(owner)), order, number))
+            asyncio.create_task(hold(limiter, SlotRequest(owner_at(owner)), order, number))
             for number, owner in enumerate(owners, 1)
         ]
-        await asyncio.sleep(0.5)
+        await pass_time(0.5)
         held = order[2:]
         await asyncio.wait(holding)
         return held
@@ -145,9 +138,9 @@ def test_addresses_without_end_make_no_other_network_forgotten(
 
     async def ask() -> int:
         limiter = ConcurrencyLimiter(4)
-        await _hold(limiter, SlotRequest(owner_at("fd00:1::1")), [], 0)
+        await hold(limiter, SlotRequest(owner_at("fd00:1::1")), [], 0)
         for number in range(5):
-            await _hold(limiter, SlotRequest(owner_at(f"fd00:2::{number}")), [], 0)
+            await hold(limiter, SlotRequest(owner_at(f"fd00:2::{number}")), [], 0)
         async with _in_line(limiter, *[owner_at("fd00:2::9")] * 4):
             return limiter.in_use
 
@@ -161,7 +154,7 @@ def test_two_sessions_are_for_anyone(limit: int) -> None:
     async def ask() -> int:
         limiter = ConcurrencyLimiter(limit)
         for seen in ("192.168.1.2", "fd00:1::2"):
-            await _hold(limiter, SlotRequest(owner_at(seen)), [], 0)
+            await hold(limiter, SlotRequest(owner_at(seen)), [], 0)
         async with _in_line(limiter, *[owner_at("fd00:1::3")] * 5):
             return limiter.in_use
 
@@ -178,7 +171,7 @@ def test_networks_take_turns_and_then_their_addresses() -> None:
             for _ in range(3):
                 async with limiter.acquire(SlotRequest(owner_at(owner))):
                     order.append(owner)
-                    await asyncio.sleep(1.0)
+                    await pass_time(1.0)
 
         alone, *several = "fd00:1::1", "fd00:2::1", "fd00:2::2", "fd00:2::3"
         holding = [asyncio.create_task(comes_again(owner)) for owner in (alone, *several)]
@@ -219,18 +212,18 @@ async def test_the_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     limiter, order = ConcurrencyLimiter(1), list[int]()
     async with limiter.acquire(SlotRequest()):
         many = [
-            asyncio.create_task(_hold(limiter, SlotRequest(owner_at("many")), order, n))
+            asyncio.create_task(hold(limiter, SlotRequest(owner_at("many")), order, n))
             for n in range(4)
         ]
         await asyncio.sleep(0)
-        one = asyncio.create_task(_hold(limiter, SlotRequest(owner_at("one")), order, 9))
+        one = asyncio.create_task(hold(limiter, SlotRequest(owner_at("one")), order, 9))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert [each.done() for each in many] == [False, False, False, True]
         with pytest.raises(QueueFullError, match="4 replies wait"):
             await many[3]
         with pytest.raises(QueueFullError):
-            await _hold(limiter, SlotRequest(owner_at("many")), order, 4)
+            await hold(limiter, SlotRequest(owner_at("many")), order, 4)
         assert limiter.waiting == 4
         for each in (one, *many):
             each.cancel()
@@ -247,7 +240,7 @@ async def test_the_end_of_the_line_is_of_the_network_with_the_most(
     async with limiter.acquire(SlotRequest()):
         owners = ["fd00:1::1"] * 2 + ["fd00:2::1", "fd00:2::2", "fd00:2::2", "fd00:2::3"]
         waiting = [
-            asyncio.create_task(_hold(limiter, SlotRequest(owner_at(owner)), [], 0))
+            asyncio.create_task(hold(limiter, SlotRequest(owner_at(owner)), [], 0))
             for owner in owners
         ]
         await asyncio.sleep(0)
@@ -274,7 +267,7 @@ async def _held(limiter: ConcurrencyLimiter, *owners: Owner) -> AsyncIterator[li
 @contextlib.asynccontextmanager
 async def _in_line(limiter: ConcurrencyLimiter, *owners: Owner) -> AsyncIterator[None]:
     """These owners have a reply in line."""
-    waiting = [asyncio.create_task(_hold(limiter, SlotRequest(owner), [], 0)) for owner in owners]
+    waiting = [asyncio.create_task(hold(limiter, SlotRequest(owner), [], 0)) for owner in owners]
     await asyncio.sleep(0)
     yield
     for each in waiting:
@@ -328,9 +321,9 @@ def test_owners_take_turns_if_there_are_more_of_them_than_sessions() -> None:
     async def ask() -> list[bool]:
         limiter = ConcurrencyLimiter(2)
         async with _held(limiter, *_owners("ab")) as requests, _in_line(limiter, *_owners("c")):
-            await asyncio.sleep(MIN_SHARE_S - 1.0)
+            await pass_time(MIN_SHARE_S - 1.0)
             early = limiter.is_wanted(requests[0], is_spare=False)
-            await asyncio.sleep(1.0)
+            await pass_time(1.0)
             return [early, limiter.is_wanted(requests[0], is_spare=False)]
 
     assert run(ask()) == [False, True]
@@ -341,12 +334,12 @@ def test_an_owner_that_comes_for_the_first_time_is_not_before_others() -> None:
 
     async def ask() -> list[int]:
         limiter, order = ConcurrencyLimiter(1), list[int]()
-        await _hold(limiter, SlotRequest(owner_at("known")), order, 0)
-        holding = [asyncio.create_task(_hold(limiter, SlotRequest(owner_at("new 1")), order, 1))]
-        await asyncio.sleep(0.1)
+        await hold(limiter, SlotRequest(owner_at("known")), order, 0)
+        holding = [asyncio.create_task(hold(limiter, SlotRequest(owner_at("new 1")), order, 1))]
+        await pass_time(0.1)
         for number, owner in enumerate(("new 2", "known", "new 3"), 2):
-            hold = _hold(limiter, SlotRequest(owner_at(owner)), order, number)
-            holding.append(asyncio.create_task(hold))
+            reply = hold(limiter, SlotRequest(owner_at(owner)), order, number)
+            holding.append(asyncio.create_task(reply))
         await asyncio.wait(holding)
         return order
 

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 
 from tests.fish.replies import pool_of, speak
-from tests.support.idle_clock import run
-from tests.support.listening import listening
+from tests.support.idle_clock import pass_time, run
+from tests.support.listening import answering, listening
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault
 from wyoming_fish.fish import Backend, Endpoint, FishClient, SpeechSettings
 from wyoming_fish.fish.connections.pool import TRIM_AFTER_S
@@ -119,7 +119,7 @@ def test_texts_that_are_given_up_leave_no_crowd() -> None:
                 for _ in range(4):
                     texts.enter_context(pool_of(client).expect(Backend.S1))
                 await emulator.wait_for(lambda e: e.sockets_open == 4)
-            await asyncio.sleep(2 * TRIM_AFTER_S)
+            await pass_time(2 * TRIM_AFTER_S)
             await emulator.wait_for(lambda e: e.sockets_open <= 2)
             idle = client.status.idle
             await client.close()
@@ -300,18 +300,9 @@ async def test_redirects_are_not_followed() -> None:
         asked.append(request.path)
         return web.Response(status=307, headers={"Location": "/elsewhere"})
 
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        client = FishClient(Endpoint("key", f"http://127.0.0.1:{runner.addresses[0][1]}"), warm=0)
+    async with answering(answer) as url, FishClient(Endpoint("key", url), warm=0) as client:
         with pytest.raises(ProtocolError, match="307"):
             await _speak(client)
-        await client.close()
-    finally:
-        await runner.cleanup()
     assert asked == ["/v1/tts/live", "/v1/health", "/v1/tts"]
 
 

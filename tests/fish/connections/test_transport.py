@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.fish.replies import SETTINGS, TEXT, fish, pool_of, speak, speech, words
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from tests.support.listening import listening
 from wyoming_fish.emulator import Emulator, Fault
 from wyoming_fish.emulator.settings import FaultKind
@@ -82,7 +82,7 @@ def test_a_detour_has_an_end() -> None:
         seen = [breaker.use_rest]
         breaker.record_rest_success()
         for seconds in (OPEN_S - 1.0, 2.0):
-            await asyncio.sleep(seconds)
+            await pass_time(seconds)
             seen.append(breaker.use_rest)
         return seen
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from tests.fish.replies import RAW, SETTINGS, pool_of, speak
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
 from wyoming_fish.fish import Endpoint, FishClient
 from wyoming_fish.fish.connections.limiter import SlotRequest
@@ -45,7 +45,7 @@ def _speak(
             elif isinstance(step, Fault):
                 settings.faults.append(step)
             else:
-                await asyncio.sleep(step)
+                await pass_time(step)
         if not ended:
             await asyncio.Event().wait()
 
@@ -168,7 +168,7 @@ def test_what_goes_on_waits_in_line(pause: float, faults: list[Fault]) -> None:
 
     async def text() -> AsyncIterator[str]:
         yield "Let me look. "
-        await asyncio.sleep(pause)
+        await pass_time(pause)
         yield "It is warm."
 
     async def listen() -> str:
@@ -176,9 +176,9 @@ def test_what_goes_on_waits_in_line(pause: float, faults: list[Fault]) -> None:
             pool = FishClient(Endpoint("key", emulator.url), concurrency=1, timestamps=True)
 
             async def others() -> None:
-                await asyncio.sleep(pause - 10.0)
+                await pass_time(pause - 10.0)
                 async with pool_of(pool).limiter.acquire(SlotRequest()):
-                    await asyncio.sleep(20.0)
+                    await pass_time(20.0)
 
             holding = asyncio.create_task(others())
             speech = speak(pool, text(), SETTINGS, RAW, first_audio_timeout_s=4.0)
@@ -228,7 +228,7 @@ def test_a_listener_that_is_cancelled_as_it_leaves_leaves_nothing_open(
             await emulator.wait_for(lambda e: e.sessions_open == 0)
             spent = asyncio.get_running_loop().time() - began
             # What closes them may still be on its way to the limiter.
-            await asyncio.sleep(1.0)
+            await pass_time(1.0)
             assert pool.status.sessions == 0
             await pool.close()
             return spent
@@ -259,7 +259,7 @@ def test_abandoned_replies_do_not_silence_the_others(faults: tuple[Fault, ...]) 
             began = asyncio.get_running_loop().time()
             await reply(pool, text())
             spent = asyncio.get_running_loop().time() - began
-            await asyncio.sleep(2 * PARK_AFTER_S)
+            await pass_time(2 * PARK_AFTER_S)
             await emulator.wait_for(lambda e: e.sessions_open == 0)
             assert pool.status.sessions == 0
             for each in left:

@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import pytest
 
+from tests.fish import replies
 from tests.fish.replies import pool_of, speak
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
-from wyoming_fish.fish import Backend, Endpoint, FishClient, SpeechSettings
+from wyoming_fish.fish import Endpoint, FishClient, SpeechSettings
 from wyoming_fish.fish.connections.limiter import SlotRequest
 from wyoming_fish.fish.errors import BrokenStreamError, LimitError
 from wyoming_fish.fish.synthesis.live_attempt import ANSWER_TIMEOUT_S, SILENCE_TIMEOUT_S
@@ -17,13 +19,18 @@ from wyoming_fish.fish.synthesis.live_attempt import ANSWER_TIMEOUT_S, SILENCE_T
 TEXT = "Good night. The doors are locked, and it is 19.5 degrees outside. Sleep well. See you."
 
 
-@pytest.fixture(autouse=True, params=["plain", "with timestamps"])
-def _brisk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses and deadlines of hundredths of a second, on each of the two sockets."""
-    if request.param != "plain":
-        monkeypatch.setattr(
-            "wyoming_fish.fish.connections.opener.TIMESTAMP_BACKENDS", frozenset(Backend)
-        )
+Opening = Callable[..., contextlib.AbstractAsyncContextManager[tuple[Emulator, FishClient]]]
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "with timestamps"])
+def fish(request: pytest.FixtureRequest) -> Opening:
+    """An emulator and its client, on each of the two sockets."""
+    return partial(replies.fish, timestamps=request.param)
+
+
+@pytest.fixture(autouse=True)
+def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses and deadlines of hundredths of a second."""
     monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.FIRST_DELAY_S", 0.005)
     monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.RETRY_TIMEOUT_S", 2.0)
     monkeypatch.setattr("wyoming_fish.fish.synthesis.retry_policy.MAX_DELAY_S", 0.02)
@@ -35,38 +42,25 @@ async def _text() -> AsyncIterator[str]:
         await asyncio.sleep(0)
 
 
-@contextlib.asynccontextmanager
-async def _fish(*faults: Fault) -> AsyncIterator[tuple[Emulator, FishClient]]:
-    settings = EmulatorSettings(voice="code", frame=0.05, odd_frames=True, faults=list(faults))
-    async with Emulator(settings) as emulator:
-        pool = FishClient(Endpoint("key", emulator.url))
-        try:
-            yield emulator, pool
-        finally:
-            await pool.close()
-            # Whatever happened, nothing is left behind.
-            await emulator.wait_for(lambda e: e.sockets_open == 0 and e.sessions_open == 0)
-
-
 async def _speak(pool: FishClient) -> str:
     speech = speak(pool, _text(), SpeechSettings(sample_rate=24000))
     return decode_code_voice(b"".join([pcm async for pcm in speech]))
 
 
-async def test_no_answer_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_answer_is_tried_again(fish: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket that takes the text and never answers is given up for another one."""
     monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.ANSWER_TIMEOUT_S", 0.1)
     monkeypatch.setattr("wyoming_fish.fish.synthesis.live_attempt.WATCHDOG_INTERVAL_S", 0.02)
-    async with _fish(Fault("start", "stall")) as (emulator, pool):
+    async with fish(Fault("start", "stall")) as (emulator, pool):
         assert await _speak(pool) == TEXT
         assert len(emulator.sessions) == 2
 
 
-def test_the_error_of_the_first_of_two_attempts() -> None:
+def test_the_error_of_the_first_of_two_attempts(fish: Opening) -> None:
     """Where the second attempt fails too, what the first one met is told."""
 
     async def ask() -> None:
-        async with _fish(Fault("start", "stall"), Fault("start", "error", times=None)) as (
+        async with fish(Fault("start", "stall"), Fault("start", "error", times=None)) as (
             _,
             pool,
         ):
@@ -76,16 +70,16 @@ def test_the_error_of_the_first_of_two_attempts() -> None:
     run(ask())
 
 
-def test_text_that_goes_on_does_not_hide_silence() -> None:
+def test_text_that_goes_on_does_not_hide_silence(fish: Opening) -> None:
     """A Fish that has fallen silent is given up as soon, though ever more is sent to it."""
 
     async def text() -> AsyncIterator[str]:
         for _ in range(40):
             yield "Good night. The doors are locked. "
-            await asyncio.sleep(5.0)
+            await pass_time(5.0)
 
     async def ask() -> float:
-        async with _fish(Fault("audio", "stall", at=2)) as (_, pool):
+        async with fish(Fault("audio", "stall", at=2)) as (_, pool):
             with pytest.raises(BrokenStreamError, match="silent"):
                 async for _ in speak(pool, text(), SpeechSettings(sample_rate=24000)):
                     pass
@@ -94,7 +88,7 @@ def test_text_that_goes_on_does_not_hide_silence() -> None:
     assert run(ask()) < SILENCE_TIMEOUT_S + 10.0
 
 
-async def test_text_that_comes_meanwhile_is_kept() -> None:
+async def test_text_that_comes_meanwhile_is_kept(fish: Opening) -> None:
     """While a reply is tried again, its text goes on coming, and none of it is lost."""
     failed = asyncio.Event()
 
@@ -103,7 +97,7 @@ async def test_text_that_comes_meanwhile_is_kept() -> None:
         await failed.wait()
         yield "are locked."
 
-    async with _fish(Fault("text", "drop", times=2)) as (emulator, pool):
+    async with fish(Fault("text", "drop", times=2)) as (emulator, pool):
 
         async def watch() -> None:
             await emulator.wait_for(lambda e: len(e.struck) == 2)
@@ -117,9 +111,9 @@ async def test_text_that_comes_meanwhile_is_kept() -> None:
     assert decode_code_voice(out) == "Good night. The doors are locked."
 
 
-async def test_concurrency_is_learnt() -> None:
+async def test_concurrency_is_learnt(fish: Opening) -> None:
     """An account that may have one session at a time is served one reply at a time."""
-    async with _fish() as (emulator, pool):
+    async with fish() as (emulator, pool):
         emulator.settings.concurrency = 1
         assert await asyncio.gather(*(_speak(pool) for _ in range(4))) == [TEXT] * 4
 

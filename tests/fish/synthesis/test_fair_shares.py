@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from tests.fish.replies import RAW, SETTINGS, speak
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
 from wyoming_fish.fish import Endpoint, FishClient
 from wyoming_fish.fish.connections.limiter import MAX_IDLE_S, QUEUE_TIMEOUT_S
@@ -78,7 +78,7 @@ class _Reply:
             if isinstance(step, str):
                 yield step
             else:
-                await asyncio.sleep(step)
+                await pass_time(step)
 
     async def _listen(self) -> None:
         began = asyncio.get_running_loop().time()
@@ -115,7 +115,7 @@ def test_texts_that_pause_give_their_sessions_to_those_who_wait(
             rest = "Then it is warm. Good night."
             then = _letters(rest, 0.7) if is_typed else [20.0, rest]
             paused = [_Reply(pool, "one", "Let me look. ", *then) for _ in range(5)]
-            await asyncio.sleep(1.8)
+            await pass_time(1.8)
             assert pool.status.sessions == 5
             reply = _Reply(pool, owner, "The alarm is on.")
             await reply.listening
@@ -139,7 +139,7 @@ def test_only_as_many_sessions_end_as_are_wanted() -> None:
             steps = [step for sentence in SENTENCES for step in (sentence, 1.5)]
             replies = [_Reply(pool, "one", *steps) for _ in range(4)]
             replies.append(_Reply(pool, "one", "Let me look. ", 9.0, "It is warm."))
-            await asyncio.sleep(1.0)
+            await pass_time(1.0)
             replies.append(_Reply(pool, "one", "The alarm is on."))
             for each in replies:
                 await each.listening
@@ -159,9 +159,9 @@ def test_a_long_text_goes_on_later_when_another_owner_waits(faults: tuple[Fault,
             steps = [step for sentence in SENTENCES for step in (sentence, 1.2)]
             steps.insert(0, "".join(SENTENCES[:4]))
             replies = [_Reply(pool, "many", *steps) for _ in range(5)]
-            await asyncio.sleep(3.0)
+            await pass_time(3.0)
             last = _Reply(pool, "many", "Good night.")
-            await asyncio.sleep(0.5)
+            await pass_time(0.5)
             one = _Reply(pool, "one", "The alarm is on.")
             await one.listening
             assert one.heard == "The alarm is on."
@@ -232,7 +232,7 @@ class _Slow:
                 self.pcm += pcm
                 self.has_begun.set()
                 if self._plays:
-                    await asyncio.sleep(len(pcm) / 2 / SPOKEN_AS.sample_rate)
+                    await pass_time(len(pcm) / 2 / SPOKEN_AS.sample_rate)
                 else:
                     await self.may_read.wait()
                 wanted_at = asyncio.get_running_loop().time()
@@ -280,7 +280,7 @@ def test_what_slow_listeners_have_not_taken_is_bounded(monkeypatch: pytest.Monke
             listening = [*(each.listening for each in waiting), *(p.listening for p in players)]
             while not all(each.done() for each in listening):
                 most = max(most, sum(each.size for each in pool.read_aheads.buffers))
-                await asyncio.sleep(0.1)
+                await pass_time(0.1)
             for player in players:
                 await player.listening
                 assert decode_code_voice(player.pcm, CODE_SAMPLES) == "".join(SENTENCES)

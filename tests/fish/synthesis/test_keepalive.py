@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.fish.owner import NO_OWNER
 from wyoming_fish.fish.reply_metrics import ReplyMetrics
 from wyoming_fish.fish.synthesis.keepalive import (
@@ -213,9 +213,9 @@ def test_every_pause_begins_with_a_flush() -> None:
 
     async def speech() -> AsyncGenerator[bytes]:
         yield bytes(3200)
-        await asyncio.sleep(2.0)
+        await pass_time(2.0)
         yield bytes(3200)
-        await asyncio.sleep(2.0)
+        await pass_time(2.0)
 
     async def listen() -> list[bytes]:
         return [pcm async for pcm in with_keepalive(speech(), silence)]

@@ -202,7 +202,7 @@ def test_before_the_start(way: Way, times: Times) -> None:
 @pytest.mark.parametrize("times", TIMES)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("way", get_args(Way))
-def test_amid_the_audio(way: Way, kind: FaultKind, times: Times) -> None:
+def test_during_the_audio(way: Way, kind: FaultKind, times: Times) -> None:
     """At each event after the first: an error at once, unless it is known how to go on.
 
     Only where Fish ends as if all were well it cannot be told on the plain socket and by REST that

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fish.replies import speak
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code_voice
 from wyoming_fish.fish import Endpoint, FishClient, SpeechSettings, TextSettings
 from wyoming_fish.fish.errors import FishError
@@ -80,7 +80,7 @@ def test_a_listener_that_takes_no_more() -> None:
             assert await anext(audio)
             await emulator.wait_for(lambda e: _sent(e) >= AHEAD)
             before = _sent(emulator)
-            await asyncio.sleep(60)
+            await pass_time(60)
             return before, _sent(emulator)
 
     before, after = run(listen())

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.fish.errors import (
     BrokenStreamError,
     FishError,
@@ -42,12 +42,12 @@ def test_only_the_time_of_the_tries_counts() -> None:
         retries = RetryPolicy(first_audio_timeout_s=4.0)
         while True:
             # In line, or without anything to say.
-            await asyncio.sleep(60.0)
+            await pass_time(60.0)
             until = retries.begin()
             assert until is not None
             left.append(until - asyncio.get_running_loop().time())
-            await asyncio.sleep(1.0)
-            await asyncio.sleep(retries.next_delay(BUSY))
+            await pass_time(1.0)
+            await pass_time(retries.next_delay(BUSY))
 
     left: list[float] = []
     with pytest.raises(UnavailableError):
@@ -77,9 +77,9 @@ def test_a_refusal_goes_back_to_the_line() -> None:
         retries, count = RetryPolicy(first_audio_timeout_s=4.0), 0
         while True:
             # In line.
-            await asyncio.sleep(10.0)
+            await pass_time(10.0)
             retries.begin()
-            await asyncio.sleep(0.3)
+            await pass_time(0.3)
             try:
                 assert retries.next_delay(LimitError("Too many.")) == 0.0
             except LimitError:

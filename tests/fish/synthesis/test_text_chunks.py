@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.fish.errors import TextTimeoutError
 from wyoming_fish.fish.reply_metrics import ReplyMetrics
 from wyoming_fish.fish.synthesis.flush_scheduler import (
@@ -97,7 +97,7 @@ def test_the_wait_for_text_begins_when_all_is_said() -> None:
     async def goes_on() -> bool:
         source, reply_text = _reply_text("Once upon a time. ")
         assert await reply_text.begins()
-        await asyncio.sleep(TEXT_TIMEOUT_S + 60.0)
+        await pass_time(TEXT_TIMEOUT_S + 60.0)
         reply_text.skip(len("Once upon a time. "))
         asyncio.get_running_loop().call_later(60.0, source.write, "And then.")
         return await reply_text.begins()

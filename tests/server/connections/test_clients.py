@@ -145,7 +145,7 @@ def test_a_text_that_is_written_slowly(serving: Serving) -> None:
             await client.write_event(SynthesizeStart().event())
             for _ in range(4):
                 await client.write_event(SynthesizeChunk("Good night. ").event())
-                await asyncio.sleep(TEXT_TIMEOUT_S / 3.5)
+                await idle_clock.pass_time(TEXT_TIMEOUT_S / 3.5)
             await client.write_event(SynthesizeStop().event())
             reply = await receive(client, "synthesize-stopped")
             return decode_code_voice(reply.pcm)
@@ -168,7 +168,7 @@ def test_a_player_that_pings(serving: Serving) -> None:
                 events.append(event)
                 if event.payload:
                     await client.write_event(Ping("there?").event())
-                    await asyncio.sleep(len(event.payload) / WIDTH / 44100)
+                    await idle_clock.pass_time(len(event.payload) / WIDTH / 44100)
             return events
 
     events = idle_clock.run(listen())
@@ -206,7 +206,7 @@ async def test_a_text_without_end(serving: Serving) -> None:
 
 async def test_pieces_of_nothing() -> None:
     """Empty pieces, which no bound on characters would end, are not kept."""
-    reply = SynthesisRequest(SynthesizeVoice(), 10, streamed=True)
+    reply = SynthesisRequest(SynthesizeVoice(), streamed=True)
     for piece in ("", "Hi", "", ""):
         reply.add(piece)
     reply.end()
@@ -332,7 +332,7 @@ async def test_no_garbage(
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         await served.emulator.wait_for(lambda _: len(connections) == 1)
         (task,) = connections
-        connection = weakref.ref(connections[task].connection)
+        connection = weakref.ref(connections[task])
         gc.collect()
         gc.disable()
         try:

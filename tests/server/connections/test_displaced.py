@@ -130,9 +130,9 @@ def test_speech_gives_way_to_nobody(serving: Serving) -> None:
             for client in crowd:
                 await client.ask(*HEARD)
                 await client.read("audio-chunk")
-            await asyncio.sleep(HEARD_FOR_S / 2)
+            await idle_clock.pass_time(HEARD_FOR_S / 2)
             assert not await (await clients.connect(HOUSE)).is_served()
-            await asyncio.sleep(HEARD_FOR_S)
+            await idle_clock.pass_time(HEARD_FOR_S)
             assert await (await clients.connect(HOUSE)).is_served()
 
     idle_clock.run(run())

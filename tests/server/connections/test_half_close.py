@@ -89,7 +89,7 @@ async def test_one_that_has_left_is_noticed(serving: Serving, asked: bytes, rese
         assert session.outcome == "left"
 
 
-async def test_one_that_leaves_amid_a_pause(serving: Serving) -> None:
+async def test_one_that_leaves_in_a_pause(serving: Serving) -> None:
     """One that leaves while no audio comes is noticed, too."""
     stalling = EmulatorSettings(frame=0.01, faults=[Fault("audio", "stall", at=2, times=None)])
     async with serving(stalling) as served:

@@ -63,7 +63,7 @@ async def _play(reader: asyncio.StreamReader, rate: int) -> int:
     while data := await reader.read(1024):
         heard += len(data)
         if heard % (2 * rate * STEP_S) < len(data):
-            await asyncio.sleep(STEP_S)
+            await idle_clock.pass_time(STEP_S)
     return heard
 
 
@@ -114,7 +114,7 @@ def test_events_of_several_tasks_go_out_whole(kind: str, tmp_path: Path) -> None
                 assert event is not None
                 assert len(set(event.payload or b"")) == 1
                 seen.append(event.data["at"])
-                await asyncio.sleep(1)
+                await idle_clock.pass_time(1)
             # The client is refused within an event.
             stream.write_last(encode(Event("last")))
             for task in writing:

@@ -188,12 +188,12 @@ async def _bug(*_: object, **__: object) -> AsyncIterator[bytes]:
     raise RuntimeError("a bug")
 
 
-async def _bug_amid(*_: object, **__: object) -> AsyncIterator[bytes]:
+async def _bug_during_audio(*_: object, **__: object) -> AsyncIterator[bytes]:
     yield bytes(100)
     raise KeyError("a bug")
 
 
-@pytest.mark.parametrize("bug", [_bug, _bug_amid])
+@pytest.mark.parametrize("bug", [_bug, _bug_during_audio])
 async def test_a_bug(
     serving: Serving,
     monkeypatch: pytest.MonkeyPatch,
@@ -244,7 +244,7 @@ async def test_a_client_that_has_vanished(
         await reader.readline()
         (task, client), *_ = served.server._connections.items()  # noqa: SLF001 - no other way
         # As the kernel does when a host is gone.
-        client.connection._stream._transport._fatal_error(error)  # type: ignore[attr-defined] # noqa: SLF001
+        client._stream._transport._fatal_error(error)  # type: ignore[attr-defined] # noqa: SLF001
         await asyncio.wait((task,))
         await served.emulator.wait_for(lambda e: e.sessions_open == 0)
         writer.close()

@@ -242,10 +242,10 @@ def test_each_event_has_its_time() -> None:
         async with _connected(MemoryBudget(0)) as (stream, writer):
             for _ in range(3):
                 reading = asyncio.create_task(stream.read())
-                await asyncio.sleep(2 * EVENT_TIMEOUT_S)
+                await idle_clock.pass_time(2 * EVENT_TIMEOUT_S)
                 for part in (b'{"type": "ping", ', b'"data_length": 2}\n', b"{", b"}"):
                     writer.write(part)
-                    await asyncio.sleep(EVENT_TIMEOUT_S / 4)
+                    await idle_clock.pass_time(EVENT_TIMEOUT_S / 4)
                 assert await reading == Event("ping")
 
     idle_clock.run(run())
@@ -258,7 +258,7 @@ def test_input_waits_in_the_kernel() -> None:
         async with _connected(MemoryBudget(0)) as (stream, writer):
             writer.write(b'{"type": "ping"}\n' * 100_000)
             writer.write_eof()
-            await asyncio.sleep(1)
+            await idle_clock.pass_time(1)
             assert stream._parser.held <= MAX_INPUT_BYTES + READ_BYTES  # noqa: SLF001
             read = 0
             while await stream.read():
@@ -277,7 +277,7 @@ def test_part_of_an_event_counts() -> None:
                 reading = asyncio.create_task(stream.read())
                 writer.write(b'{"type": "ping", "data_length": %d}\n' % MAX_DATA_BYTES)
                 writer.write(b'{"text": "' + b"x" * (MAX_DATA_BYTES - 10 - len(end)))
-                await asyncio.sleep(1)
+                await idle_clock.pass_time(1)
                 assert budget.pooled == pytest.approx(MAX_DATA_BYTES - RESERVED_BYTES, abs=100)
                 writer.write(end)
                 await asyncio.wait((reading,))

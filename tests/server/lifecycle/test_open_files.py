@@ -12,10 +12,10 @@ from wyoming.client import AsyncTcpClient
 from wyoming.tts import Synthesize
 
 from tests.support.processes import READY, Program
+from wyoming_fish.cli.open_files import check_open_files, limit_accept_errors
 from wyoming_fish.cli.options import Options
 from wyoming_fish.cli.run_server import open_files_needed
 from wyoming_fish.emulator import EmulatorSettings
-from wyoming_fish.server.open_files import check_open_files, limit_accept_errors
 
 from ...support.server import Serving, receive
 from ...support.visiting import HTTP, port_of, visitor

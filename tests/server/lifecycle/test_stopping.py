@@ -197,7 +197,7 @@ def test_a_client_that_reads_nothing(
                     event["type"] = "synthesize-chunk"
                 client.sendall(json.dumps(event).encode() + b"\n")
                 await served.emulator.wait_for(lambda e: e.sessions_open == 1)
-                await asyncio.sleep(2)
+                await idle_clock.pass_time(2)
                 began = asyncio.get_running_loop().time()
             return asyncio.get_running_loop().time() - began
 

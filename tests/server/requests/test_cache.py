@@ -260,7 +260,7 @@ async def _keep(cache: Cache, key: str, pcm: bytes) -> None:
         yield pcm[:10]
         yield pcm[10:]
 
-    async for _ in cache.tee(key, speech()):  # type: ignore[arg-type]
+    async for _ in cache.tee(key, speech()):
         pass
 
 
@@ -279,7 +279,7 @@ async def test_what_was_used_the_longest_ago_goes_first(folder: Path) -> None:
         assert sum(file.stat().st_size for file in _files(folder)) <= limit
         # Files of one moment have no order.
         for file in _files(folder):
-            os.utime(file, (file.stat().st_atime, file.stat().st_mtime - 10))
+            os.utime(file, (file.stat().st_atime - 10, file.stat().st_mtime))
         cache = Cache(folder, limit, "http://fish")
         assert await _kept(cache, cache.key(0)) == bytes(size)
         await cache.close()

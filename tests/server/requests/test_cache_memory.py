@@ -24,7 +24,7 @@ async def test_many_at_the_same_time(tmp_path: Path) -> None:
         await end.wait()
 
     async def hear(key: str, end: asyncio.Event) -> int:
-        async with contextlib.aclosing(cache.tee(key, speech(end))) as audio:  # type: ignore[arg-type]
+        async with contextlib.aclosing(cache.tee(key, speech(end))) as audio:
             return len([None async for _ in audio])
 
     async def hear_many(turn: int, *, leave: bool) -> None:

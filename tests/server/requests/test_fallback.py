@@ -95,7 +95,7 @@ async def test_the_fallback_voice_is_given_words(serving: Serving) -> None:
     assert asked == [TEXT, text]
 
 
-async def test_amid_the_audio_it_does_not(serving: Serving) -> None:
+async def test_during_the_audio_it_does_not(serving: Serving) -> None:
     """What Fish has begun is not begun again by another voice: that is an error."""
     settings = EmulatorSettings(
         voice="code", frame=0.05, faults=[Fault("audio", "drop", at=2, times=None)]

@@ -9,7 +9,7 @@ import pytest
 from wyoming.event import async_read_event, async_write_event
 from wyoming.tts import Synthesize, SynthesizeVoice
 
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
 from wyoming_fish.fish.owner import owner_at
 from wyoming_fish.server.requests.quota import MAX_COUNTED, STEP_S, Quota, QuotaError
@@ -144,16 +144,16 @@ def test_an_hour_goes_by() -> None:
 
     async def go() -> None:
         quota = Quota(100, 0)
-        await asyncio.sleep(STEP_S - asyncio.get_running_loop().time() % STEP_S)
+        await pass_time(STEP_S - asyncio.get_running_loop().time() % STEP_S)
         quota.spend(owner_at("a"), 60)
-        await asyncio.sleep(1200)
+        await pass_time(1200)
         quota.spend(owner_at("b"), 60)
         with pytest.raises(QuotaError, match="Try again in 45 min, or raise"):
             quota.spend(owner_at("c"), 1)
-        await asyncio.sleep(3600 - 1200)
+        await pass_time(3600 - 1200)
         with pytest.raises(QuotaError, match="Try again in 5 min, or raise"):
             quota.spend(owner_at("c"), 1)
-        await asyncio.sleep(300)
+        await pass_time(300)
         assert quota.sent == 60
         quota.spend(owner_at("c"), 40)
         with pytest.raises(QuotaError):
@@ -167,13 +167,13 @@ def test_what_is_given_back_later_is_not_counted_for_ever() -> None:
 
     async def go() -> None:
         quota = Quota(100, 0)
-        await asyncio.sleep(STEP_S - asyncio.get_running_loop().time() % STEP_S + STEP_S - 1)
+        await pass_time(STEP_S - asyncio.get_running_loop().time() % STEP_S + STEP_S - 1)
         quota.spend(owner_at("a"), 60)
-        await asyncio.sleep(2)
+        await pass_time(2)
         quota.spend(owner_at("a"), -60)
         assert quota.sent == 0
         quota.spend(owner_at("a"), 30)
-        await asyncio.sleep(3900)
+        await pass_time(3900)
         assert quota.sent == 0
 
     run(go())

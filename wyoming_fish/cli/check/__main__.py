@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
             return asyncio.run(_probe(values, speech, endpoint))
         except KeyboardInterrupt:
             return 130
-    show: Callable[[CheckResult], None] = _show_nothing
+    show: Callable[[CheckResult], None] | None = None
     if not values["json"]:
         print(f"wyoming-fish {__version__}, {_server(values)}", flush=True)
         show = partial(_print, colored=sys.stdout.isatty() and not environ.get("NO_COLOR"))
@@ -144,9 +144,9 @@ async def _run_checks(
     speech: SpeechSettings,
     endpoint: Endpoint,
     keyless: FishError | None,
-    show: Callable[[CheckResult], None],
+    show: Callable[[CheckResult], None] | None,
 ) -> list[CheckResult]:
-    """Run the checks, and show each result immediately."""
+    """Run the checks, and show each result immediately, if so wanted."""
     results = []
     async with contextlib.AsyncExitStack() as stack:
         if values["demo"]:
@@ -155,7 +155,8 @@ async def _run_checks(
         diagnostics = Diagnostics(endpoint, speech, context, keyless, values["resume"] or None)
         checks = await stack.enter_async_context(contextlib.aclosing(diagnostics.examine()))
         async for result in checks:
-            show(result)
+            if show is not None:
+                show(result)
             results.append(result)
     return results
 
@@ -172,10 +173,6 @@ def _print(result: CheckResult, *, colored: bool) -> None:
     took = "" if result.seconds is None else f"{1000 * result.seconds:.0f} ms"
     text = printable(result.text)
     print(f"{state}  {result.name:11}  {took:>8}  {text}", flush=True)
-
-
-def _show_nothing(result: CheckResult) -> None:
-    """Do nothing: all results are printed at the end."""
 
 
 def _summary(results: Sequence[CheckResult], wrong: int) -> str:

@@ -1,4 +1,4 @@
-"""What is looked at, in which order, and what is made of it."""
+"""Diagnostics: the checks in their order, and what their results mean."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _INDEPENDENT_STEPS: Final = ("credit", "backend")
 
 
 class CheckStatus(StrEnum):
-    """How well it is."""
+    """The outcome of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -46,20 +46,20 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What was found out about one thing."""
+    """The result of one check."""
 
     name: str
     state: CheckStatus
     text: str
-    """For a person; where something is wrong, with what to do about it."""
+    """For a person; if something is wrong, also what to do."""
     seconds: float | None = None
-    """How long it took, where that matters."""
+    """Its duration, if that matters."""
     code: str | None = None
-    """What kind of FishError it is, where it is wrong."""
+    """The code of the FishError, if it is wrong."""
 
 
 class _StepResult(NamedTuple):
-    """What one step has to say where it did not fail."""
+    """The result of a step that did not fail."""
 
     text: str
     seconds: float | None = None
@@ -69,8 +69,8 @@ class _StepResult(NamedTuple):
 class Diagnostics:
     """Examines one Fish Audio server as ``wyoming-fish`` would use it.
 
-    ``keyless`` says why ``endpoint`` has no key that could be used: then only the way to the server
-    is looked at. ``ssl_context`` is for wss and https, ``timestamps`` is what FishClient takes.
+    ``keyless`` is the error of an ``endpoint`` without a usable key: then only the network is
+    checked. ``ssl_context`` is for wss and https, ``timestamps`` is what FishClient takes.
     """
 
     def __init__(
@@ -89,10 +89,10 @@ class Diagnostics:
         self._fish = FishClient(endpoint, ssl_context=ssl_context, timestamps=timestamps)
         self._credit: Credit | None = None
         self._own = False
-        """Whether it is a server of one's own, without wallets."""
+        """Whether it is a self-hosted server, which has no credit."""
 
     async def examine(self) -> AsyncGenerator[CheckResult]:
-        """Look at one thing after the other, as long as the next may still be well."""
+        """Run the checks in their order. An error ends those that depend on it."""
         steps: dict[str, Callable[[], Awaitable[_StepResult | None]]] = {
             "dns": self._look_up,
             "tcp": self._connect,

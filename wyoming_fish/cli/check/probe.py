@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from ... import __version__
+from ...fish import clock
 from ...fish.errors import (
     CertificateError,
     FishConnectionError,
@@ -27,7 +28,7 @@ from ...fish.settings import USD_PER_MILLION_BYTES, Backend, Endpoint, SpeechSet
 from ...printable import printable
 from .probe_connection import SHORT_TEXT, WORD, ConnectionQuestions
 from .probe_speech import DRAMA_TEXTS, PAST_CHUNK_CHARS, REPLY, SpeechQuestions
-from .probe_wire import Answer, ProbeClient, ProbeWaits, harmless, now_s
+from .probe_wire import Answer, ProbeClient, ProbeWaits, harmless
 
 __all__ = ["Probe", "run_probe"]
 
@@ -101,7 +102,8 @@ class Probe:
         """What the probe costs at most, in bytes, US dollars and time."""
         chosen = self.client.speech.backend
         dollars = sum(
-            each.text_bytes * _usd_per_million_bytes(each.backend or chosen) / 1e6
+            USD_PER_MILLION_BYTES.get(each.backend or chosen, ASSUMED_MAX_USD_PER_MILLION_BYTES)
+            * (each.text_bytes / 1e6)
             for each in self.questions
         )
         if chosen is Backend.S2_1_PRO_FREE:
@@ -132,7 +134,7 @@ class Probe:
 
     async def ask(self, question: Question) -> ProbeResult:
         """Ask one question. It always has a result."""
-        began_s = now_s()
+        began_s = clock.now()
         try:
             async with asyncio.timeout(question.timeout_s):
                 answer = await question.ask()
@@ -141,7 +143,7 @@ class Probe:
         except FishError as error:
             facts = harmless(error, self._endpoint)
             answer = Answer("error", "There is no answer.", facts=facts)
-        return ProbeResult(question.name, now_s() - began_s, answer)
+        return ProbeResult(question.name, clock.now() - began_s, answer)
 
 
 async def run_probe(
@@ -248,10 +250,6 @@ def _questions(client: ProbeClient) -> tuple[Question, ...]:
             Question("drama-silence", speech.drama_silence, session_s, size, Backend.DRAMA_3)
         )
     return tuple(asked)
-
-
-def _usd_per_million_bytes(backend: Backend) -> int:
-    return USD_PER_MILLION_BYTES.get(backend, ASSUMED_MAX_USD_PER_MILLION_BYTES)
 
 
 def _size(*texts: str) -> int:

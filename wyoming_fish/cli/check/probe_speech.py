@@ -9,6 +9,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any, Final
 
+from ...fish import clock
 from ...fish.errors import FishError, NoAudioError
 from ...fish.settings import Backend, Latency
 from .probe_connection import SHORT_TEXT
@@ -20,7 +21,6 @@ from .probe_wire import (
     Recording,
     harmless,
     milliseconds,
-    now_s,
 )
 
 __all__ = ["DRAMA_TEXTS", "PAST_CHUNK_CHARS", "REPLY", "SpeechQuestions", "silences"]
@@ -235,9 +235,9 @@ class SpeechQuestions:
     async def _first_audio(self, latency: Latency, timestamps: bool) -> tuple[float, float, float]:
         """Seconds to open a socket, and to the first audio on it and on one that waited."""
         async with self._client.socket(timestamps=timestamps) as waiting:
-            began_s = now_s()
+            began_s = clock.now()
             async with self._client.socket(timestamps=timestamps) as fresh:
-                opening_s = now_s() - began_s
+                opening_s = clock.now() - began_s
                 first = await self._client.say(fresh, [SHORT_TEXT], latency=latency)
             second = await self._client.say(waiting, [SHORT_TEXT], latency=latency)
         return opening_s, first.first_audio_s, second.first_audio_s

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from ...fish import proxy_for
+from ...fish import clock, proxy_for
 from ...fish.api.live_connection import LiveConnection, open_live_connection
 from ...fish.bounded_json import unpack
 from ...fish.errors import FishConnectionError, FishError, NoAudioError, ProxyError
@@ -33,7 +33,6 @@ __all__ = [
     "harmless",
     "headers_of",
     "milliseconds",
-    "now_s",
 ]
 
 Fact: TypeAlias = str | int | float | bool | list[str] | list[int] | None
@@ -173,7 +172,7 @@ class WireSession:
 
     async def start(self) -> None:
         """Open the session."""
-        self.recording.started_at_s = now_s()
+        self.recording.started_at_s = clock.now()
         await self._connection.send(self._session.start(self._request))
 
     async def text(self, text: str, *, flush: bool = False) -> None:
@@ -228,7 +227,7 @@ class WireSession:
         if name == "audio":
             audio = message.pop("audio", b"")
             audio = audio if isinstance(audio, bytes) else b""
-            recording.frames.append(Frame(now_s(), audio, message))
+            recording.frames.append(Frame(clock.now(), audio, message))
             self._connection.hear(recording.seconds(len(audio)))
         else:
             recording.last_event = message
@@ -329,8 +328,3 @@ def close_code_of(error: FishError) -> int | None:
 def milliseconds(seconds: float) -> int:
     """Whole milliseconds."""
     return round(1000 * seconds)
-
-
-def now_s() -> float:
-    """The loop's clock."""
-    return asyncio.get_running_loop().time()

@@ -8,7 +8,7 @@ from ..settings import Split
 SENTENCE_END = re.compile(r"""(?<![.!?…])[.!?…]+["'”’)\]]*\s+|[。！？]+["'”’）」』]*""")
 
 
-class TextBuffer:
+class UnspokenText:
     """Text that waits to be spoken.
 
     Chunks joined are the text as it came, its spaces included; a chunk is never blank.

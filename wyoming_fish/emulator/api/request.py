@@ -45,8 +45,6 @@ class SpeechRequest:
     """Hz"""
     mp3_bitrate: int
     """kbit/s"""
-    opus_bitrate: int | None
-    """bit/s. None: the encoder's choice."""
     speed: float
     volume: float
     """dB"""
@@ -110,7 +108,6 @@ def parse_speech_request(
         latency=latency,
         sample_rate=rate,
         mp3_bitrate=bitrate,
-        opus_bitrate=_opus_bits_per_second(opus_bitrate),
         speed=_within("speed", _number(prosody, "speed", 1.0), 0.5, 2.0),
         volume=_within("volume", _number(prosody, "volume", 0.0), -20.0, 20.0),
         chunk_length=_within("chunk_length", _integer(fields, "chunk_length", 300), 100, 300),
@@ -119,12 +116,6 @@ def parse_speech_request(
         ),
         voice=_voice(fields.get("reference_id"), backend, voices),
     )
-
-
-def _opus_bits_per_second(bitrate: int) -> int | None:
-    if bitrate == OPUS_AUTO:
-        return None
-    return bitrate if bitrate >= 1000 else bitrate * 1000
 
 
 def _voice(

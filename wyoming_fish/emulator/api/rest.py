@@ -14,7 +14,7 @@ from ..state import EmulatorState, Outcome, RecordedRequest, SessionRecord
 from ..voices import synthesise
 from .access import check_credit, check_key, cut_off, headers_without_key, send_in_pieces, stall
 from .account import EmulatedVoice, api_credit, list_models, model_entity, package, sample_text
-from .chunks import TextBuffer
+from .chunks import UnspokenText
 from .errors import ApiError, status_error
 from .formats import wav_header
 from .generation import Generation, Piece
@@ -201,7 +201,7 @@ async def _recognition(request: web.Request, state: EmulatorState, body: Any) ->
 async def _pieces(
     speech: SpeechRequest, generation: Generation, record: SessionRecord, state: EmulatorState
 ) -> AsyncGenerator[Piece, None]:
-    buffer = TextBuffer(speech.chunk_length, speech.min_chunk_length, state.settings.split)
+    buffer = UnspokenText(speech.chunk_length, speech.min_chunk_length, state.settings.split)
     for text in (*buffer.add(speech.text), buffer.take()):
         if text is not None:
             state.speaking(record, text)

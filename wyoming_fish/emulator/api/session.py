@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import Any, NamedTuple
 
 from ..state import EmulatorState, SessionRecord
-from .chunks import TextBuffer
+from .chunks import UnspokenText
 from .generation import Generation, Piece
 from .request import SpeechRequest
 from .timeline import Timeline
@@ -37,7 +37,7 @@ class Session:
         self._state = state
         self._generation = Generation(request, settings, timestamps=record.timestamps)
         self._timeline = Timeline(request, settings) if record.timestamps else None
-        self._buffer = TextBuffer(request.chunk_length, request.min_chunk_length, settings.split)
+        self._buffer = UnspokenText(request.chunk_length, request.min_chunk_length, settings.split)
         self._jobs: asyncio.Queue[_Job | None] = asyncio.Queue()
         self._begun = asyncio.get_running_loop().time()
         self.add(request.text)

@@ -1,13 +1,13 @@
 """The account over REST: its credit and its voices.
 
-A fish-speech server of one's own has no account, only references: they are its voices.
+A self-hosted fish-speech server has no account. Its references are its voices.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeGuard
@@ -139,7 +139,7 @@ class Account:
         return found
 
     async def voice(self, voice_id: str) -> Voice:
-        """One voice. Raises VoiceNotFoundError where it is not, or is somebody's own."""
+        """One voice. Raises VoiceNotFoundError if it does not exist, or is private to another."""
         if not is_voice_id(voice_id):
             raise VoiceNotFoundError(f"{voice_id} is not a voice ID.")
         try:
@@ -156,7 +156,7 @@ class Account:
         return voice
 
     def _is_missing(self, error: FishError) -> bool:
-        """Whether it means that a server of one's own does not have what was asked for."""
+        """Whether it means that a self-hosted server does not have what was asked for."""
         is_answer = not isinstance(error, FishConnectionError)
         return error.status == 404 and is_answer and not self._endpoint.is_cloud
 
@@ -172,9 +172,9 @@ class Account:
             items = _mapping(await self._get("/model", query | paging)).get("items")
             if not isinstance(items, list):
                 raise ProtocolError("The server's list of voices cannot be read.")
-            for voice in _voices(items[:PAGE_SIZE]):
+            for voice in map(_voice, items[:PAGE_SIZE]):
                 # What is made or deleted meanwhile shifts the pages.
-                if voice.id not in seen:
+                if voice is not None and voice.id not in seen:
                     seen.add(voice.id)
                     yield voice
             if len(items) < PAGE_SIZE:
@@ -184,10 +184,6 @@ class Account:
         # What is empty is not asked for, and half of a surrogate pair cannot be.
         asked = {k: text.encode(errors="replace").decode() for k, text in query.items() if text}
         return await self._http.json(path, timeout_s=TIMEOUT_S, query=asked)
-
-
-def _voices(items: Iterable[object]) -> Iterable[Voice]:
-    return (voice for item in items if (voice := _voice(item)) is not None)
 
 
 def _voice(item: object) -> Voice | None:

@@ -1,4 +1,4 @@
-"""One websocket of Fish Audio's: how it is opened, and what it means where it cannot be."""
+"""Live connection: opens one websocket of Fish Audio, and translates its errors."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class LiveConnection:
 
     @property
     def limit(self) -> int | None:
-        """How many sessions the account may have at once, where Fish told in its answer."""
+        """Sessions that the account may have at the same time, if Fish's answer has the number."""
         response = self._connection.response
         return concurrency_limit(response.headers.get(LIMIT_HEADER)) if response else None
 
@@ -120,14 +120,14 @@ class LiveConnection:
         self._connection.limit.hear(seconds)
 
     async def send(self, frame: bytes) -> None:
-        """Send a frame. Raises FishConnectionError where the socket is closed."""
+        """Send a frame. Raises FishConnectionError if the socket is closed."""
         try:
             await self._connection.send(frame)
         except ConnectionClosed as error:
             raise _closed(error) from error
 
     async def receive(self) -> bytes | str:
-        """The next frame. Raises FishConnectionError where the socket is closed.
+        """The next frame. Raises FishConnectionError if the socket is closed.
 
         Raises ProtocolError for what is not a websocket message, for too large a one, and for too
         many without audio. When it is cancelled, no frame is lost.
@@ -178,7 +178,7 @@ class LiveConnection:
         return True
 
     def abort(self) -> None:
-        """Cut the connection at once; who waits in ``receive`` is told."""
+        """Cut the connection immediately: ``receive`` then raises an error."""
         self._connection.transport.abort()
 
     async def close(self) -> None:
@@ -198,7 +198,7 @@ async def open_live_connection(
 ) -> LiveConnection:
     """Open a websocket, the one with timestamps if so wanted; ``ssl_context`` is for wss.
 
-    Raises NoWebsocketError where there is none at that address, FishError where it is refused.
+    Raises NoWebsocketError if there is none at that address, FishError if it is refused.
     """
     more: dict[str, Any] = {}
     if endpoint.live_url.startswith("wss:"):
@@ -244,7 +244,7 @@ class _Connect(connect):
 def _refused(
     error: OSError | InvalidHandshake, endpoint: Endpoint, proxy: Proxy | None
 ) -> FishError:
-    """Why no websocket, or no connection at all, came about."""
+    """The error for a websocket, or a connection, that could not be opened."""
     if isinstance(error, InvalidStatus):
         status = error.response.status_code
         body = bytes(error.response.body or b"")[:MAX_REFUSAL_BYTES]

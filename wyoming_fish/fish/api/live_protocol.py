@@ -3,8 +3,8 @@
 A session is ``start``, then ``text`` and ``flush`` in any number, then ``stop``; the server
 answers with ``audio`` as it comes, then with one ``finish``. Each message is one binary frame
 that holds one MessagePack map (Fish's AsyncAPI text). Nothing acknowledges a ``start`` or a
-``flush``, nothing cancels, and a session cannot be told from the next on the same socket: who
-leaves early closes the socket.
+``flush``, nothing cancels, and a session cannot be told from the next on the same socket: to leave
+a session early, close the socket.
 
 On the socket with timestamps the audio also tells which words it says (``Timing``).
 """
@@ -109,7 +109,7 @@ class LiveSession:
     def __init__(self, *, is_cloud: bool = False) -> None:
         self.state = SessionState.NEW
         self.secret = ""
-        """What is never quoted of the server's messages: the key."""
+        """The API key, which is hidden in the server's messages."""
         self._is_fish = is_cloud
         self._pcm = PcmAligner()
 

@@ -1,4 +1,4 @@
-"""Bytes as they come, samples as they can be played."""
+"""PCM aligner: turns received bytes into whole samples."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class PcmAligner:
 def _after_header(data: bytes) -> bytes | None:
     """What follows the RIFF header at the start of ``data``, or None while it is incomplete.
 
-    What turns out to be no header is audio and comes back whole.
+    Data without a header is audio, and is returned whole.
     """
     if not b"RIFF".startswith(data[:4]) or not b"WAVE".startswith(data[8:12]):
         return data

@@ -7,6 +7,7 @@ import bisect
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from .. import clock
@@ -92,8 +93,6 @@ class _Waiter(NamedTuple):
 
     number: int
     """The place's own number."""
-    tie: int
-    """Tells tries of the same place apart."""
     request: SlotRequest
     turn: asyncio.Future[None]
     """Set when it is its turn."""
@@ -214,12 +213,12 @@ class ConcurrencyLimiter:
         """Wait in line."""
         began = clock.now()
         request.is_ending = request.is_preempted = False
-        tie = next(self._numbers)
         if request.number is None:
-            request.number, request.asked_at = tie, began
+            request.number, request.asked_at = next(self._numbers), began
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = _Waiter(request.number, tie, request, turn)
-        bisect.insort(self._lines.setdefault(request.owner, []), waiting)
+        waiting = _Waiter(request.number, request, turn)
+        line = self._lines.setdefault(request.owner, [])
+        bisect.insort(line, waiting, key=attrgetter("number"))
         self._serve()
         self._shorten()
         try:
@@ -239,7 +238,7 @@ class ConcurrencyLimiter:
             self.waited_s += clock.now() - began
 
     def _why_late(self, request: SlotRequest) -> str:
-        """Why ``request`` has waited as long as it may."""
+        """The text of the error for a ``request`` that has waited as long as it may."""
         waited = f"for {request.timeout_s:.0f} s"
         if self._last_refusal and self._last_refusal[0] >= clock.now() - request.timeout_s:
             happened = self._last_refusal[1].reason

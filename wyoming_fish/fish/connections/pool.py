@@ -23,7 +23,7 @@ from .connecting import PendingConnections
 from .limiter import ConcurrencyLimiter
 from .opener import ConnectionOpener
 
-__all__ = ["ConnectionPool", "LiveConnection"]
+__all__ = ["ConnectionPool"]
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -4,44 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 
 from .. import clock
 from ..connections.limiter import ConcurrencyLimiter
 from ..errors import FishError
 from .live_attempt import LiveAttempt
 
-__all__ = ["hedged"]
+__all__ = ["first_to_answer"]
 
 
-async def hedged(
+async def first_to_answer(
     first: LiveAttempt,
     until: float | None,
     limiter: ConcurrencyLimiter,
-    on_second: Callable[[LiveAttempt], None],
-) -> AsyncGenerator[bytes]:
-    """Give the audio of the attempt that answers first, as ``Attempt.audio`` does.
+    stack: contextlib.AsyncExitStack,
+) -> tuple[LiveAttempt, bytes, AsyncGenerator[bytes]]:
+    """Wait for an answer: the attempt that gives it, its first audio, and what comes after that.
 
-    ``on_second`` is called if that is another one than ``first``. Raises the error of the first
-    attempt if both fail.
+    ``stack`` ends what was opened. Raises the error of the first attempt if both fail.
     """
-    async with contextlib.AsyncExitStack() as stack:
-        hedge = _Hedge(first, until, limiter)
-        stack.push_async_callback(hedge.close)
-        audio = await stack.enter_async_context(contextlib.aclosing(first.audio(until)))
-        pcm = await hedge.first_audio(audio)
-        second = hedge.second
-        if pcm is None and second is not None:
-            on_second(second.attempt)
-            audio, pcm = second.audio, await second.first_audio
-        elif second is not None:
-            # It takes a moment, which nobody should wait for.
-            second.close()
-        hedge.slot.close()
-        if pcm:
-            yield pcm
-        async for pcm in audio:
-            yield pcm
+    hedge = _Hedge(first, until, limiter)
+    stack.push_async_callback(hedge.close)
+    attempt = first
+    audio = await stack.enter_async_context(contextlib.aclosing(first.audio(until)))
+    pcm = await hedge.first_audio(audio)
+    second = hedge.second
+    if pcm is None and second is not None:
+        attempt, audio, pcm = second.attempt, second.audio, await second.first_audio
+    elif second is not None:
+        # It takes a moment, which nobody should wait for.
+        second.close()
+    hedge.slot.close()
+    return attempt, pcm or b"", audio
 
 
 class _Hedge:

@@ -9,8 +9,9 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
 from .. import clock
+from ..api.live_connection import LiveConnection
 from ..api.live_protocol import Audio, Finish, LiveSession, SessionState
-from ..connections.pool import ConnectionPool, LiveConnection
+from ..connections.pool import ConnectionPool
 from ..cpu_turns import cpu_turn
 from ..errors import BrokenStreamError, FishConnectionError, FishError, NoAudioError
 from ..settings import SpeechSettings

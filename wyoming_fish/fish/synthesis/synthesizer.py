@@ -26,7 +26,7 @@ from ..text.prepared_text import PreparedText, runs
 from ..text.settings import TextSettings
 from ..text.text_buffer import TextBuffer
 from .attempt import Attempt
-from .hedging import hedged
+from .hedging import first_to_answer
 from .keepalive import KeepAlive
 from .live_attempt import LiveAttempt
 from .preemption import preemptible
@@ -168,11 +168,6 @@ class Synthesizer:
     ) -> None:
         """Speak one attempt into ``audio``, from the moment there is something to send."""
         limiter, attempt = self._pool.limiter, first
-
-        def use(second: Attempt) -> None:
-            nonlocal attempt
-            self._attempt = attempt = second
-
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(first.close)
             with self._pool.expect(backend):
@@ -183,15 +178,14 @@ class Synthesizer:
             stack.enter_context(preemptible(limiter, request, lambda: attempt, audio))
             until = retries.begin()
             if isinstance(first, LiveAttempt):
-                speech = hedged(first, until, limiter, use)
+                attempt, pcm, speech = await first_to_answer(first, until, limiter, stack)
+                self._attempt = attempt
             else:
-                speech = first.audio(until)
-            await stack.enter_async_context(contextlib.aclosing(speech))
-            is_accepted = False
-            async for pcm in speech:
-                if not is_accepted:
-                    is_accepted = True
-                    limiter.on_accepted()
+                speech = await stack.enter_async_context(contextlib.aclosing(first.audio(until)))
+                pcm = await anext(speech, b"")
+            if pcm:
+                limiter.on_accepted()
+            while pcm:
                 self._metrics.hear(len(pcm) / 2 / self._settings.sample_rate)
                 if self._metrics.audio > max_audio_s(self._metrics.billed):
                     raise TooMuchAudioError(
@@ -199,6 +193,7 @@ class Synthesizer:
                         "text can become."
                     )
                 await audio.write(pcm, is_ending=attempt.is_ending)
+                pcm = await anext(speech, b"")
 
 
 def _broken(error: FishError) -> FishError:

@@ -1,8 +1,8 @@
 """Cache: keeps the audio of repeated announcements on the disk.
 
-Each entry is a file in one folder: a checksum, and s16le mono PCM. There is no index: the times of
-the files tell which one was used last, and any file can be deleted at any time. Several servers can
-share the folder.
+Each entry is a file in one folder: a checksum, and s16le mono PCM. There is no index: the access
+times of the files tell which one was used last, and any file can be deleted at any time. Several
+servers can share the folder.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import os
 import re
 import stat
 import tempfile
-import threading
 import time
 import zlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import ClassVar, Final, NamedTuple, TypeVar
+from typing import BinaryIO, ClassVar, Final, NamedTuple, TypeVar
 
 from ... import __version__
 from ...fish.errors import BrokenStreamError
@@ -44,12 +44,9 @@ SLICE_BYTES: Final = 16 * 2**10
 # eighteen of five seconds. Other audio is not kept.
 MAX_COLLECTED_BYTES: Final = 8 * 2**20
 
-# Files whose checksums are remembered, with 13 KB for each of the largest: to check one again costs
-# a look at its time, so that a client which asks for one again and again delays no other.
-MAX_REMEMBERED: Final = 64
-
-# Seconds after which it is noted again that a file is used.
-TOUCH_INTERVAL_S: Final = 5.0
+# Files that are known to be whole: to check one again costs a look at its time, so that a client
+# which asks for one again and again delays no other.
+MAX_REMEMBERED: Final = 1000
 
 # Seconds without an answer to anybody after which the disk is not asked for one: Fish is as fast.
 READ_TIMEOUT_S: Final = 0.5
@@ -81,18 +78,23 @@ class CacheError(BrokenStreamError):
 
 class _File(NamedTuple):
     used: float
-    """Seconds since 1970."""
+    """The time of its last use: seconds since 1970."""
     size: int
     path: str
 
 
-class _Checked(NamedTuple):
-    """A file that was found to be whole."""
+class _FileState(NamedTuple):
+    """What is another one if a file is replaced or written to."""
 
-    state: tuple[int, int, int]
-    """Another one if it is replaced or written to."""
-    checksums: list[bytes]
-    """Of its slices."""
+    inode: int
+    size: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, file: BinaryIO) -> _FileState:
+        """Return the state of an open file."""
+        status = os.fstat(file.fileno())
+        return cls(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 class Cache:
@@ -112,11 +114,10 @@ class Cache:
         # Threads of its own: a disk that does not answer must not delay name lookups.
         self._threads = ThreadPoolExecutor(2, "cache")
         self._writing = asyncio.Lock()
-        self._lock = threading.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._collected_bytes = 0
-        self._checked: dict[str, _Checked] = {}
-        """In the order in which they were checked."""
+        self._whole: dict[str, _FileState] = {}
+        """Files that were found to be whole, by key. The oldest first."""
         self._answers = 0
         """Of the disk, to anybody."""
         _warn_if_open(folder)
@@ -134,37 +135,39 @@ class Cache:
         The generator keeps no audio in memory and no file open. It raises CacheError if the file
         changes.
         """
+        known = self._whole.get(key)
         try:
-            checksums = await self._access_disk(lambda: self._check(key), READ_TIMEOUT_S)
+            state = await self._access_disk(lambda: self._check(key, known), READ_TIMEOUT_S)
         except OSError as error:
             _LOGGER.warning("Cannot use the cache: %s", error)
             return None
-        return self._slices(key, checksums) if checksums else None
+        if state is None:
+            return None
+        self._whole[key] = state
+        if len(self._whole) > MAX_REMEMBERED:
+            del self._whole[next(iter(self._whole))]
+        return self._slices(key, state)
 
-    async def _slices(self, key: str, checksums: list[bytes]) -> AsyncGenerator[bytes]:
-        for number, checksum in enumerate(checksums):
-            yield await self._slice(key, number, checksum)
+    async def _slices(self, key: str, state: _FileState) -> AsyncGenerator[bytes]:
+        for start in range(CHECKSUM_BYTES, state.size, SLICE_BYTES):
+            try:
+                pcm = await self._access_disk(
+                    partial(self._read, key, start, state), SLICE_TIMEOUT_S
+                )
+            except OSError as error:
+                _LOGGER.warning("Cannot finish a reply from the cache: %s", error)
+                raise CacheError("The rest of the reply cannot be read from the cache.") from error
+            yield pcm
 
-    async def _slice(self, key: str, number: int, checksum: bytes) -> bytes:
-        try:
-            pcm = await self._access_disk(lambda: self._read(key, number), SLICE_TIMEOUT_S)
-            if _checksum(pcm) != checksum:
-                raise OSError(f"{self._folder / key} has changed")
-        except OSError as error:
-            _LOGGER.warning("Cannot finish a reply from the cache: %s", error)
-            raise CacheError("The rest of the reply cannot be read from the cache.") from error
-        return pcm
-
-    async def tee(self, key: str, speech: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    async def tee(self, key: str, speech: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
         """Pass ``speech`` on, and store it as ``key`` when it is complete and there is room."""
         collected: bytearray | None = bytearray()
         try:
-            async with contextlib.aclosing(speech):
-                async for pcm in speech:
-                    if collected is not None and not self._collect(collected, pcm):
-                        self._collected_bytes -= len(collected)
-                        collected = None
-                    yield pcm
+            async for pcm in speech:
+                if collected is not None and not self._collect(collected, pcm):
+                    self._collected_bytes -= len(collected)
+                    collected = None
+                yield pcm
             if collected:
                 # The listener does not wait for the disk.
                 task = asyncio.create_task(self._store(key, collected))
@@ -228,58 +231,39 @@ class Cache:
         self._answers += 1
         return answer
 
-    def _check(self, key: str) -> list[bytes]:
-        """Return the checksums of the slices of ``key``; none if there is no file.
+    def _check(self, key: str, known: _FileState | None) -> _FileState | None:
+        """Return the state of the file of ``key``, which is whole; None if there is none.
 
-        Raises OSError if the file is damaged.
+        ``known`` is the state in which it was whole. Raises OSError if the file is damaged.
         """
         path = self._folder / key
-        checksums = []
         crc = 0
         try:
             with path.open("rb") as file:
-                state = _state(os.fstat(file.fileno()))
-                if (checked := self._checked.get(key)) and checked.state == state:
-                    return checked.checksums
+                state = _FileState.of(file)
+                if state == known:
+                    return state
                 checksum = file.read(CHECKSUM_BYTES)
                 while pcm := file.read(SLICE_BYTES):
                     crc = zlib.crc32(pcm, crc)
-                    checksums.append(_checksum(pcm))
         except FileNotFoundError:
-            return []
-        if not checksums or checksum != crc.to_bytes(CHECKSUM_BYTES, "big"):
+            return None
+        if state.size <= CHECKSUM_BYTES or checksum != crc.to_bytes(CHECKSUM_BYTES, "big"):
             raise OSError(f"{path} is damaged. It will be created again.")
-        self._remember(key, _Checked(state, checksums))
-        return checksums
+        return state
 
-    def _remember(self, key: str, checked: _Checked) -> None:
-        """Keep the checksums of ``key``, and not more than MAX_REMEMBERED."""
-        with self._lock:
-            self._checked.pop(key, None)
-            self._checked[key] = checked
-            if len(self._checked) > MAX_REMEMBERED:
-                del self._checked[next(iter(self._checked))]
-
-    def _read(self, key: str, number: int) -> bytes:
+    def _read(self, key: str, start: int, state: _FileState) -> bytes:
+        """Return one slice of a file in that ``state``. Raises OSError."""
         path = self._folder / key
         with path.open("rb") as file:
-            file.seek(CHECKSUM_BYTES + number * SLICE_BYTES)
+            if _FileState.of(file) != state:
+                raise OSError(f"{path} has changed")
+            file.seek(start)
             pcm = file.read(SLICE_BYTES)
             # What is being played is not deleted to make room.
             with contextlib.suppress(OSError):
-                self._touch(key, file.fileno())
+                os.utime(file.fileno(), ns=(time.time_ns(), state.modified_ns))
         return pcm
-
-    def _touch(self, key: str, file: int) -> None:
-        """Note that ``key`` is used."""
-        with self._lock:
-            status = os.fstat(file)
-            if abs(time.time() - status.st_mtime) < TOUCH_INTERVAL_S:
-                return
-            os.utime(file)
-            checked = self._checked.get(key)
-            if checked is not None and checked.state == _state(status):
-                self._checked[key] = checked._replace(state=_state(os.fstat(file)))
 
     def _write(self, key: str, pcm: bytearray) -> None:
         # Speech is private.
@@ -288,7 +272,7 @@ class Cache:
         handle, part = tempfile.mkstemp(".part", f"{key}.", self._folder)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(_checksum(pcm))
+                file.write(zlib.crc32(pcm).to_bytes(CHECKSUM_BYTES, "big"))
                 file.write(pcm)
             # Without fsync: the checksum detects a file that a power failure has damaged.
             Path(part).replace(self._folder / key)
@@ -305,7 +289,7 @@ class Cache:
                     # Another server can delete files at the same time.
                     with contextlib.suppress(FileNotFoundError):
                         status = entry.stat(follow_symlinks=False)
-                        files.append(_File(status.st_mtime, status.st_size, entry.path))
+                        files.append(_File(status.st_atime, status.st_size, entry.path))
         total = sum(file.size for file in files)
         now = time.time()
         for file in sorted(files):
@@ -331,12 +315,3 @@ def _warn_if_open(folder: Path) -> None:
             "Run: chmod 700 %s",
             *(can, folder, mode, folder),
         )
-
-
-def _state(status: os.stat_result) -> tuple[int, int, int]:
-    """What changes if a file is replaced or written to."""
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _checksum(pcm: bytes | bytearray) -> bytes:
-    return zlib.crc32(pcm).to_bytes(CHECKSUM_BYTES, "big")

@@ -21,9 +21,9 @@ from ...fish.reply_metrics import max_audio_s
 from ...fish.untrusted import one_line
 from ...uri import ListenAddress
 from ...wav import Format
-from ..events import EventError, encode, fallback_context, json_object
+from ..events import EventError, encode, fallback_context, json_object, length_of
 
-__all__ = ["FALLBACK_AFTER_S", "FallbackError", "synthesize_by_wyoming"]
+__all__ = ["FALLBACK_AFTER_S", "WyomingFallbackError", "synthesize_by_wyoming"]
 
 # Seconds to the first audio of Fish Audio before the fallback voice is used: satellites give up
 # after 5 s without a byte, and the fallback voice needs some of them. Fish Audio needs half a
@@ -42,6 +42,9 @@ SILENCE_TIMEOUT_S: Final = 30.0
 # Bytes of an event's first line, and of its data: an audio event has about 100. Hostile JSON of
 # this size needs 2 MB of memory.
 MAX_JSON_BYTES: Final = 64 * 1024
+
+# Bytes of one audio event: an hour of speech.
+MAX_PAYLOAD_BYTES: Final = 2**29
 
 # Bytes of audio that are converted at a time.
 CHUNK_BYTES: Final = 16 * 1024
@@ -63,7 +66,7 @@ WIDTH: Final = 2
 MAX_ERROR_CHARS: Final = 300
 
 
-class FallbackError(Exception):
+class WyomingFallbackError(Exception):
     """The fallback voice has failed. The text is one line, and continues a sentence."""
 
 
@@ -81,8 +84,8 @@ async def synthesize_by_wyoming(
     """Speak ``whole`` in one request to the Wyoming server at ``uri``, in its own voice.
 
     Gives s16le mono PCM of ``rate`` hertz, whatever the server's own format is. ``server_id`` is
-    this server's, for a server that would hand the request on. Raises FallbackError if not all of
-    the audio comes.
+    this server's, for a server that would hand the request on. Raises WyomingFallbackError if not
+    all of the audio comes.
     """
     seconds_left = max_audio_s(len(whole.encode()))
     try:
@@ -97,19 +100,21 @@ async def synthesize_by_wyoming(
                     heard = True
                     seconds_left -= len(pcm) / 2 / rate
                     if seconds_left < 0:
-                        raise FallbackError("it sends far more audio than the text can become")
+                        raise WyomingFallbackError(
+                            "it sends far more audio than the text can become"
+                        )
                     yield pcm
         if not heard:
-            raise FallbackError("it said nothing")
+            raise WyomingFallbackError("it said nothing")
     except TimeoutError as error:
-        raise FallbackError("it does not answer") from error
+        raise WyomingFallbackError("it does not answer") from error
     except (EventError, asyncio.LimitOverrunError, ValueError) as error:
         # readline's own ValueError is for a line over the stream's limit.
-        raise FallbackError(f"it sent what is not a valid event ({error})") from error
+        raise WyomingFallbackError(f"it sent what is not a valid event ({error})") from error
     except EOFError as error:
-        raise FallbackError("it closed the connection") from error
+        raise WyomingFallbackError("it closed the connection") from error
     except OSError as error:
-        raise FallbackError(str(error) or "the connection was lost") from error
+        raise WyomingFallbackError(str(error) or "the connection was lost") from error
 
 
 @contextlib.asynccontextmanager
@@ -147,7 +152,7 @@ async def _audio(reader: asyncio.StreamReader, rate: int) -> AsyncGenerator[byte
         if AudioStop.is_type(event.type):
             return
         if limit.is_exceeded:
-            raise FallbackError("it sends too many events with hardly any audio")
+            raise WyomingFallbackError("it sends too many events with hardly any audio")
         if AudioChunk.is_type(event.type):
             converter.change_format(_format_of(event.data))
             left = event.payload_length
@@ -166,9 +171,9 @@ async def _audio(reader: asyncio.StreamReader, rate: int) -> AsyncGenerator[byte
         if Error.is_type(event.type):
             text = event.data.get("text")
             said = one_line(text, MAX_ERROR_CHARS).rstrip(".") if isinstance(text, str) else ""
-            raise FallbackError(f"it reports an error: {said or 'no reason given'}")
+            raise WyomingFallbackError(f"it reports an error: {said or 'no reason given'}")
         if event.payload_length > MAX_OTHER_BYTES:
-            raise FallbackError("it sends no audio")
+            raise WyomingFallbackError("it sends no audio")
         async with watchdog.waiting():
             await _skip(reader, event.payload_length)
 
@@ -182,12 +187,9 @@ async def _read_event(reader: asyncio.StreamReader) -> _Event:
     event_type, data = header.get("type"), header.get("data") or {}
     if not isinstance(event_type, str) or not isinstance(data, dict):
         raise EventError("an event needs a type, and data that is an object")
-    length = _length(header, "data_length")
-    if length > MAX_JSON_BYTES:
-        raise EventError(f"data_length is more than {MAX_JSON_BYTES}")
-    if length:
+    if length := length_of(header, "data_length", MAX_JSON_BYTES):
         data |= json_object(await reader.readexactly(length))
-    return _Event(event_type, data, _length(header, "payload_length"))
+    return _Event(event_type, data, length_of(header, "payload_length", MAX_PAYLOAD_BYTES))
 
 
 async def _skip(reader: asyncio.StreamReader, left: int) -> None:
@@ -196,22 +198,14 @@ async def _skip(reader: asyncio.StreamReader, left: int) -> None:
         await cpu_turn()
 
 
-def _length(header: dict[str, Any], name: str) -> int:
-    length = header.get(name) or 0
-    # True is an int in Python.
-    if type(length) is not int or length < 0:
-        raise EventError(f"{name} is not a number of bytes")
-    return length
-
-
 def _format_of(data: dict[str, Any]) -> Format:
-    """The format of an `audio-chunk`. Raises FallbackError for one that no voice has."""
+    """The format of an `audio-chunk`. Raises WyomingFallbackError for one that no voice has."""
     numbers = [data.get(name) for name in ("rate", "width", "channels")]
     rate, width, channels = (number if type(number) is int else 0 for number in numbers)
     if not (
         MIN_RATE_HZ <= rate <= MAX_RATE_HZ and width == WIDTH and 1 <= channels <= MAX_CHANNELS
     ):
-        raise FallbackError(
+        raise WyomingFallbackError(
             f"its audio is not 16-bit, of 1 or 2 channels, and of {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz"
         )
     return Format(rate, width, channels)

@@ -19,9 +19,9 @@ from ...fish.text import TextSettings
 from ...fish.text.prepared_text import plain
 from ...fish.text.sentences import Sentences
 from ...fish.text.text_buffer import TextBuffer
-from .fallback import FallbackError, synthesize_by_wyoming
+from .fallback import WyomingFallbackError, synthesize_by_wyoming
 
-__all__ = ["FallbackVoice"]
+__all__ = ["WyomingFallback"]
 
 # Requests at the same time. Piper makes one at a time, and the next one should not have to wait for
 # a connection.
@@ -32,7 +32,7 @@ MAX_REQUESTS: Final = 2
 MAX_PIECE_CHARACTERS: Final = 300
 
 
-class FallbackVoice:
+class WyomingFallback:
     """The Wyoming server at ``uri``, as s16le mono PCM of ``rate`` hertz.
 
     Texts are cleaned by ``text_settings``, without cues, which another voice would read out. Each
@@ -57,9 +57,10 @@ class FallbackVoice:
         metrics: ReplyMetrics,
         keepalive: KeepAlive | None = None,
     ) -> AsyncGenerator[bytes]:
-        """Speak ``text`` for ``owner`` when it is complete. Raises FishError and FallbackError.
+        """Speak ``text`` for ``owner`` when it is complete.
 
-        Audio is made ahead of the listener, as far as ReadAheads allow.
+        Audio is made ahead of the listener, as far as ReadAheads allow. Raises FishError and
+        WyomingFallbackError.
         """
 
         async def write(audio: ReadAhead) -> None:
@@ -73,7 +74,7 @@ class FallbackVoice:
                     async with self._limiter.acquire(request):
                         await self._speak(audio, piece, metrics)
                 except LimitError as error:
-                    raise FallbackError("it is busy with other replies") from error
+                    raise WyomingFallbackError("it is busy with other replies") from error
                 request.renew()
                 await audio.runs_low()
 

@@ -71,18 +71,24 @@ class RequestQueue:
     def add(self, event: Event) -> None:
         """Add a `synthesize` with its whole text. Raises as ``begin`` does."""
         reply = self._begin(event, streamed=False)
-        self._write(reply, event)
+        self.write(event, reply)
         reply.end()
 
     def begin(self, event: Event) -> None:
         """Add a `synthesize-start`. Raises EventError and BudgetExceededError."""
         self.streaming = self._begin(event, streamed=True)
 
-    def write(self, event: Event) -> None:
-        """Add a `synthesize-chunk`. Raises as ``begin`` does."""
-        if self.streaming is None:
+    def write(self, event: Event, reply: SynthesisRequest | None = None) -> None:
+        """Add the text of a `synthesize-chunk`, or of ``reply``. Raises as ``begin`` does."""
+        if (reply := reply or self.streaming) is None:
             raise EventError(f"{event.type} is out of order")
-        self._write(self.streaming, event)
+        text = text_of(event)
+        _LOGGER.debug("Text: %s", text)
+        if self._unspoken + len(text) > self._max_text:
+            raise EventError(f"more than {self._max_text} characters are waiting")
+        self._take(reply, CHARACTER_BYTES * len(text))
+        self._unspoken += len(text)
+        reply.add(text)
 
     def end(self) -> None:
         """Add a `synthesize-stop`. Raises EventError."""
@@ -115,7 +121,7 @@ class RequestQueue:
         self._waiting, self.streaming = asyncio.Queue(), None
 
     def _begin(self, event: Event, *, streamed: bool) -> SynthesisRequest:
-        reply = SynthesisRequest(SynthesizeVoice(), self._max_text, streamed=streamed)
+        reply = SynthesisRequest(SynthesizeVoice(), streamed=streamed)
         reply.record.host = self._host
         if not self.unanswered:
             self._unheard_since = clock.now()
@@ -131,15 +137,6 @@ class RequestQueue:
         # After ``close``, it is refused when the requests before it are spoken.
         self._waiting.put_nowait(reply)
         return reply
-
-    def _write(self, reply: SynthesisRequest, event: Event) -> None:
-        text = text_of(event)
-        _LOGGER.debug("Text: %s", text)
-        if self._unspoken + len(text) > self._max_text:
-            raise EventError(f"more than {self._max_text} characters are waiting")
-        self._take(reply, CHARACTER_BYTES * len(text))
-        self._unspoken += len(text)
-        reply.add(text)
 
     def _take(self, reply: SynthesisRequest, count: int) -> None:
         self._memory.take(count)

@@ -1,11 +1,10 @@
-"""What a client wants spoken."""
+"""Synthesis request: one text that a client wants spoken."""
 
 from __future__ import annotations
 
 from wyoming.tts import SynthesizeVoice
 
 from ...fish import TextBuffer
-from ..events import EventError
 from .log import ReplyRecord
 
 __all__ = ["SynthesisRequest"]
@@ -14,14 +13,11 @@ __all__ = ["SynthesisRequest"]
 class SynthesisRequest:
     """One reply, while its text is being written.
 
-    ``limit`` is the most characters that it may have; ``ssml`` is whether it is said to be SSML.
-    Wyoming has no field for a style, a speed or a volume: it is by SSML that a client asks for them
-    (`mstts:express-as` or `amazon:emotion`, and `prosody`).
+    ``ssml`` is whether it is said to be SSML. Wyoming has no field for a style, a speed or a
+    volume: a client asks for them by SSML (`mstts:express-as` or `amazon:emotion`, and `prosody`).
     """
 
-    def __init__(
-        self, voice: SynthesizeVoice, limit: int, *, streamed: bool, ssml: bool = False
-    ) -> None:
+    def __init__(self, voice: SynthesizeVoice, *, streamed: bool, ssml: bool = False) -> None:
         self.voice = voice
         self.streamed = streamed
         self.ssml = ssml
@@ -33,7 +29,6 @@ class SynthesisRequest:
         """What becomes of it."""
         self.text = TextBuffer()
         """What has been written so far."""
-        self._limit = limit
         self._in_pieces = False
 
     @property
@@ -45,13 +40,11 @@ class SynthesisRequest:
         return self.streamed and self._in_pieces
 
     def add(self, text: str) -> None:
-        """Add text to the end. Raises EventError if the reply grows too long."""
+        """Add text to the end."""
         if not text:
             return
         self.record.write()
         self.record.characters += len(text)
-        if self.record.characters > self._limit:
-            raise EventError(f"a reply has more than {self._limit} characters")
         self._in_pieces = self.text.length > 0
         self.text.write(text)
 

@@ -1,23 +1,23 @@
-"""A reply is spoken: by Fish Audio, and where that fails, by the fallback voice."""
+"""Synthesis: speaks a reply by Fish Audio, from the cache, or by the fallback voice."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
-from ...cli.options import Options
-from ...fish import FishClient, SpeechSettings, TextSettings, clock, owner_at
+from ...fish import FishClient, SpeechSettings, clock, owner_at
 from ...fish.errors import FishError, SettingsError, VoiceNotFoundError
 from ...fish.synthesis.keepalive import KeepAlive
+from ..options import ServerOptions
 from ..voice_catalog import VoiceCatalog
 from .cache import Cache
-from .fallback import FALLBACK_AFTER_S, FallbackError
-from .fallback_voice import FallbackVoice
-from .log import RequestLog
+from .fallback import FALLBACK_AFTER_S, WyomingFallbackError
+from .fallback_voice import WyomingFallback
+from .log import ReplyRecord, RequestLog
 from .quota import Quota
 from .request import SynthesisRequest
 
@@ -43,7 +43,7 @@ class Synthesis:
         self,
         fish: FishClient,
         catalog: VoiceCatalog,
-        options: Options,
+        options: ServerOptions,
         request_log: RequestLog,
         cache: Cache | None,
     ) -> None:
@@ -52,7 +52,7 @@ class Synthesis:
         self._options = options
         self._request_log = request_log
         self._cache = cache
-        self._fallback = options.fallback_uri and FallbackVoice(
+        self._fallback = options.fallback_uri and WyomingFallback(
             options.fallback_uri,
             options.text_settings,
             options.speech.sample_rate,
@@ -69,8 +69,8 @@ class Synthesis:
     async def speak(self, reply: SynthesisRequest) -> AsyncGenerator[bytes]:
         """Give s16le mono PCM of the options' sample rate, as it comes. Raises FishError.
 
-        Where Fish fails before it is heard, the fallback voice speaks; where that fails too, Fish's
-        error is the one that is told.
+        If Fish fails before its first audio, the fallback voice speaks. If that fails, too, Fish's
+        error is raised.
         """
         fallback, record = self._fallback, reply.record
         reply.text.is_kept = bool(fallback)
@@ -83,7 +83,7 @@ class Synthesis:
                 )
             failure: FishError
             try:
-                async with contextlib.aclosing(self._speak_by_fish(reply)) as audio:
+                async with self._speech(reply) as audio:
                     async for pcm in audio:
                         yield pcm
                 return
@@ -102,7 +102,7 @@ class Synthesis:
                 async with contextlib.aclosing(self._speak_by(fallback, reply, asked_at)) as audio:
                     async for pcm in audio:
                         yield pcm
-            except FallbackError as error:
+            except WyomingFallbackError as error:
                 _LOGGER.error(
                     "The fallback voice at %s failed: %s. Check that it runs, and --fallback-uri.",
                     *(fallback.uri, error),
@@ -110,7 +110,7 @@ class Synthesis:
                 raise failure from error
 
     def _speak_by(
-        self, fallback: FallbackVoice, reply: SynthesisRequest, asked_at: float
+        self, fallback: WyomingFallback, reply: SynthesisRequest, asked_at: float
     ) -> AsyncGenerator[bytes]:
         """The reply by the fallback voice. Silence in its pauses goes on from that of Fish."""
         record = reply.record
@@ -126,7 +126,9 @@ class Synthesis:
             )
         return fallback.speak(reply.text, owner_at(record.host), record, keepalive)
 
-    def _speak_by_fish(self, reply: SynthesisRequest) -> AsyncGenerator[bytes]:
+    @contextlib.asynccontextmanager
+    async def _speech(self, reply: SynthesisRequest) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The reply by Fish Audio, or from the cache."""
         try:
             voice = self._catalog.resolve(reply.voice.name, reply.voice.speaker)
         except VoiceNotFoundError as error:
@@ -135,17 +137,20 @@ class Synthesis:
             _LOGGER.warning("Using --voice for an unknown voice: %s", error)
             voice = self._options.speech.voice
         settings = replace(self._options.speech, voice=voice)
+        text_settings = replace(self._options.text_settings, language=reply.voice.language or "")
         name = ",".join(voice) if isinstance(voice, tuple) else voice or "default"
         reply.record.spoken_by = f"voice {name}, backend {settings.backend}"
-        text_settings = replace(self._options.text_settings, language=reply.voice.language or "")
-        speech = self._speech(reply, settings, text_settings)
-        if self._cache is None or reply.streamed:
-            return speech
-        return self._speak_again(self._cache, reply, settings, text_settings, speech)
-
-    async def _speech(
-        self, reply: SynthesisRequest, settings: SpeechSettings, text_settings: TextSettings
-    ) -> AsyncGenerator[bytes]:
+        key = ""
+        if self._cache is not None and not reply.streamed:
+            text = await reply.text.whole()
+            key = self._cache.key(settings, text_settings, reply.ssml, text)
+            if (kept := await self._cache.load(key)) is not None:
+                async with contextlib.aclosing(_heard(kept, reply.record, settings)) as audio:
+                    yield audio
+                return
+            if "<voice" in text:
+                # The voice of a name in the text may change.
+                key = ""
         owner = owner_at(reply.record.host)
         async with self._fish.speak(
             reply.text,
@@ -160,31 +165,20 @@ class Synthesis:
             metrics=reply.record,
             owner=owner,
         ) as speech:
-            async for pcm in speech:
-                yield pcm
+            if self._cache is None or not key:
+                yield aiter(speech)
+                return
+            async with contextlib.aclosing(self._cache.tee(key, speech)) as audio:
+                yield audio
 
-    async def _speak_again(
-        self,
-        cache: Cache,
-        reply: SynthesisRequest,
-        settings: SpeechSettings,
-        text_settings: TextSettings,
-        speech: AsyncGenerator[bytes],
-    ) -> AsyncGenerator[bytes]:
-        """What has been kept of the reply; else ``speech``, which is kept for the next time."""
-        text = await reply.text.whole()
-        key = cache.key(settings, text_settings, reply.ssml, text)
-        kept = await cache.load(key)
-        if kept is None:
-            # Who is meant by a name in the text may change.
-            speech = speech if "<voice" in text else cache.tee(key, speech)
-            async with contextlib.aclosing(speech) as audio:
-                async for pcm in audio:
-                    yield pcm
-            return
-        reply.record.source = "cached"
-        reply.record.spoken_by = f"cache, {reply.record.spoken_by}"
-        async with contextlib.aclosing(kept) as audio:
-            async for pcm in audio:
-                reply.record.hear(len(pcm) / 2 / settings.sample_rate)
-                yield pcm
+
+async def _heard(
+    kept: AsyncGenerator[bytes], record: ReplyRecord, settings: SpeechSettings
+) -> AsyncGenerator[bytes]:
+    """Pass audio of the cache on, and record it."""
+    record.source = "cached"
+    record.spoken_by = f"cache, {record.spoken_by}"
+    async with contextlib.aclosing(kept):
+        async for pcm in kept:
+            record.hear(len(pcm) / 2 / settings.sample_rate)
+            yield pcm
