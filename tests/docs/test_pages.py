@@ -1,6 +1,5 @@
 """The documentation against the code: what it links to, names and was written from."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -116,29 +115,6 @@ def test_every_backend() -> None:
     for page in ("voices.md", "home-assistant.md"):
         text = (ROOT / "docs" / page).read_text()
         assert all(f"`{backend}`" in text for backend in Backend)
-
-
-def test_quoted_errors() -> None:
-    """A heading that quotes an error has words of an error."""
-    text = (ROOT / "docs" / "troubleshooting.md").read_text()
-    quoted = re.findall(r'^## "(?:… )?([^"]+)"$', text, re.MULTILINE)
-    sources = [path.read_text() for path in (ROOT / "wyoming_fish").rglob("*.py")]
-    assert len(quoted) > 5
-    for words in quoted:
-        assert any(words in source for source in sources), words
-
-
-def test_quoted_errors_of_the_integration() -> None:
-    """What the integration's page quotes is what the integration says."""
-    page = (ROOT / "docs" / "home-assistant.md").read_text()
-    _, _, table = page.partition("| error | cause and fix |")
-    quoted = re.findall(r"^\| \*(.+?)\* \|", table, re.MULTILINE)
-    translations = ROOT / "custom_components" / "wyoming_fish" / "translations" / "en.json"
-    exceptions = json.loads(translations.read_text())["exceptions"].values()
-    texts = [re.sub(r"{\w+}", "…", text["message"]) for text in exceptions]
-    assert len(quoted) > 5
-    for words in quoted:
-        assert any(words in text for text in texts), words
 
 
 def test_what_is_heard() -> None:

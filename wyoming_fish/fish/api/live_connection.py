@@ -263,7 +263,7 @@ def _refused(
         return error_from_os_error(error, proxy.name if proxy and is_proxys else endpoint.name)
     # An error quotes the headers of an answer.
     said = hide(str(error), endpoint.api_key)
-    return FishConnectionError(f"{endpoint.name} opened no websocket: {said}.")
+    return FishConnectionError(f"{endpoint.name} did not open a websocket: {said}.")
 
 
 def _is_no_upgrade(status: int, body: bytes) -> bool:

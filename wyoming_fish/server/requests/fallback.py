@@ -97,15 +97,15 @@ async def synthesize_by_wyoming(
                     heard = True
                     seconds_left -= len(pcm) / 2 / rate
                     if seconds_left < 0:
-                        raise FallbackError("it sends far more audio than the text can become")
+                        raise FallbackError("it sends far too much audio for the text")
                     yield pcm
         if not heard:
-            raise FallbackError("it said nothing")
+            raise FallbackError("it returned no audio")
     except TimeoutError as error:
         raise FallbackError("it does not answer") from error
     except (EventError, asyncio.LimitOverrunError, ValueError) as error:
         # readline's own ValueError is for a line over the stream's limit.
-        raise FallbackError(f"it sent what is not a valid event ({error})") from error
+        raise FallbackError(f"it sent an event that is not valid ({error})") from error
     except EOFError as error:
         raise FallbackError("it closed the connection") from error
     except OSError as error:

@@ -214,7 +214,7 @@ async function speak(event) {
     showMessage(first === null ? "The text has nothing to speak." : `Spoken: ${seconds(player.length)} of audio, first audio after ${first}.`);
   } catch (error) {
     if (request.signal.aborted) showMessage("Stopped.");
-    else if (answered) showMessage("The speech broke off. See the log of the server.", true);
+    else if (answered) showMessage("The speech was interrupted. See the log of the server.", true);
     else showMessage(error instanceof TypeError ? "The server does not answer. Check that it runs." : error.message, true);
   } finally {
     player.close();
