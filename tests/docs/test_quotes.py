@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from script.home_assistant import VENV
 from tests.docs.reading import prose
 from tests.support.processes import ROOT
+from tests.support.project import frontend_texts
 
 APP = ROOT / "apps" / "wyoming_fish"
 INTEGRATION = ROOT / "custom_components" / "wyoming_fish"
@@ -93,14 +93,7 @@ def test_labels(page: Path) -> None:
 
 def test_labels_of_home_assistant() -> None:
     """The labels of Home Assistant are in its frontend."""
-    folder = next(VENV.glob("lib/python*/site-packages/hass_frontend/static/translations"), None)
-    if folder is None:
-        pytest.skip("Home Assistant is not set up: script/setup home-assistant")
-    found: set[str] = set()
-    for path in folder.rglob("en-*.json"):
-        if "en-GB" not in path.name:
-            found |= _values(json.loads(path.read_text()))
-    assert found >= HOME_ASSISTANT_LABELS
+    assert set(frontend_texts("en").values()) >= HOME_ASSISTANT_LABELS
 
 
 def _template(node: ast.AST) -> str:

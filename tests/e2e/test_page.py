@@ -139,7 +139,7 @@ async def test_what_goes_wrong_is_said(visit: Visit) -> None:
     """An error says what to do; speech that breaks off is not taken for the whole."""
     page, emulator = visit.page, visit.served.emulator
     await page.get_by_role("button", name="Speak").click()
-    await expect(page.get_by_text("The speech broke off.")).to_be_visible()
+    await expect(page.get_by_text("The speech was interrupted.")).to_be_visible()
     await page.get_by_text("failed: broken-stream").wait_for()
     await emulator.wait_for(lambda e: e.sessions_open == 0)
     emulator.settings.faults.append(Fault("upgrade", 402, times=None))

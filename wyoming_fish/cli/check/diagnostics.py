@@ -41,7 +41,7 @@ class CheckStatus(StrEnum):
     OK = "ok"
     WARNING = "warning"
     """It works, but could be better, or will not for long."""
-    WRONG = "wrong"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,4 +245,4 @@ class Diagnostics:
 
 
 def _wrong(name: str, error: FishError) -> CheckResult:
-    return CheckResult(name, CheckStatus.WRONG, str(error), code=error.code)
+    return CheckResult(name, CheckStatus.FAILED, str(error), code=error.code)

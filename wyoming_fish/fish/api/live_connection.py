@@ -282,5 +282,5 @@ def _missing(happened: str, status: int | None = None) -> NoWebsocketError:
 
 
 def _closed(error: ConnectionClosed) -> FishConnectionError:
-    how = f"{error.rcvd.code} {error.rcvd.reason}".rstrip() if error.rcvd else "without a word"
+    how = f"{error.rcvd.code} {error.rcvd.reason}".rstrip() if error.rcvd else "no reason given"
     return FishConnectionError(f"The server closed the connection ({how}).")
