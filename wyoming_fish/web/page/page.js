@@ -90,7 +90,7 @@ function showReplies(replies) {
 function row(reply, scale) {
   const good = ["spoken", "cached", "fallback"].includes(reply.outcome);
   const outcome = OUTCOMES[reply.outcome] ?? `failed: ${reply.outcome}`;
-  const details = [`${reply.characters} characters`];
+  const details = [`${reply.characters} ${reply.characters === 1 ? "character" : "characters"}`];
   if (reply.audio_s) details.push(`${seconds(reply.audio_s)} of audio`);
   if (reply.retries.length) details.push(`retried after: ${reply.retries.join(", ")}`);
   if (reply.spoken_by) details.push(reply.spoken_by);
