@@ -10,7 +10,7 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from tests.docs.reading import OWN_PAGES, PAGES, anchors, blocks, links, prose
+from tests.docs.reading import OWN_PAGES, PAGES, anchors, blocks, links, prose, written_links
 from tests.support.processes import READY, ROOT, server
 from wyoming_fish.cli.flags import FLAGS
 from wyoming_fish.fish.settings import Backend
@@ -47,6 +47,12 @@ def test_links(page: Path) -> None:
             assert target.exists(), link
             if anchor:
                 assert anchor in anchors(target), link
+
+
+def test_links_of_the_readme_work_on_pypi() -> None:
+    """PyPI shows the README as well, where a path leads nowhere."""
+    found = written_links(ROOT / "README.md")
+    assert [link for link in found if not link.startswith(("https://", "#"))] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)

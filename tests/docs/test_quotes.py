@@ -35,8 +35,17 @@ LOG_PAGES = [page for page in GUIDES if page.name != "home-assistant.md"] + [
 HOME_ASSISTANT_LABELS = {
     *("Settings", "System", "Network", "Devices & services", "Voice assistants", "Repairs"),
     *("Text-to-speech", "Try voice", "System information", "Download diagnostics"),
-    *("Add integration", "Add", "Configure", "Reconfigure", "Delete", "Save", "Submit"),
-    *("Apps", "App store", "Repositories", "Install", "Start", "Configuration", "Documentation"),
+    *("Add integration", "Add", "Configure", "Reconfigure", "Delete", "Save", "Submit", "Update"),
+    *(
+        "Apps",
+        "App store",
+        "Repositories",
+        "Install",
+        "Uninstall",
+        "Start",
+        "Configuration",
+        "Documentation",
+    ),
     *("Info", "Log", "Watchdog", "Show unused optional configuration options"),
 }
 
@@ -69,7 +78,10 @@ def _labels() -> set[str]:
     """All that the integration and the app show."""
     texts = json.loads((INTEGRATION / "translations" / "en.json").read_text())
     app = yaml.safe_load((APP / "translations" / "en.yaml").read_text())
-    names = {json.loads((INTEGRATION / "manifest.json").read_text())["name"]}
+    names = {
+        json.loads((INTEGRATION / "manifest.json").read_text())["name"],
+        yaml.safe_load((APP / "config.yaml").read_text())["name"],
+    }
     return _values(texts) | {option["name"] for option in app["configuration"].values()} | names
 
 
