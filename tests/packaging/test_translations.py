@@ -34,7 +34,7 @@ SHARED = {
     "fallback_uri": "options.step.init.data.fallback_voice",
 }
 
-# The marks of a quotation. A straight apostrophe is no quotation mark.
+# The marks of a quotation. A straight apostrophe is not a quotation mark.
 QUOTES = {
     "de": "„“",
     "en": '""',
