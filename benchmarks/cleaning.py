@@ -60,7 +60,7 @@ def run(*, quick: bool = False) -> list[Verdict]:
         for text, pace in product(TEXTS, PACES):
             clean, raw = asyncio.run(_measure(servers, text, pace, clients, rounds)).values()
             later = median(clean.first_audio) - median(raw.first_audio)
-            written = "all at once" if pace == AT_ONCE else f"{pace:.0f} words/s"
+            written = "complete text" if pace == AT_ONCE else f"{pace:.0f} words/s"
             rows.append(
                 [
                     f"{text.name}, {written}",

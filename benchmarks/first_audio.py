@@ -249,4 +249,4 @@ def _judge(plan: Plan, results: Results) -> Iterator[Verdict]:
 
 
 def _named(pace: float) -> str:
-    return "all at once" if pace == AT_ONCE else f"{pace:.0f} words/s"
+    return "complete text" if pace == AT_ONCE else f"{pace:.0f} words/s"

@@ -13,20 +13,20 @@ from wyoming_fish.cli.flags import FLAGS
 BEGIN: Final = "<!-- Written by script/docs. -->\n"
 END: Final = "<!-- The end of what script/docs writes. -->\n"
 
-HEAD: Final = "Seconds from the first word written to the first sound"
+HEAD: Final = "Seconds from the first word of the text to the first audio"
 
 # What is compared, by the heads of the table's columns, and what it is called in the picture.
 COMPARED: Final = {
-    "limit": "the limit: first sentence + model",
+    "limit": "limit: first sentence and model",
     "server": "Wyoming Fish",
     "SDK": "official SDK",
 }
 
 # Where Fish Audio cuts text that is not flushed.
 CUTS: Final = {
-    "length": "Fish cuts at length",
-    "sentence": "Fish cuts at sentences",
-    "either": "either way",
+    "length": "cut by length",
+    "sentence": "cut by sentence",
+    "either": "either",
 }
 
 # Pixels.

@@ -83,7 +83,7 @@ class WavFile:
             ) from error
         except struct.error as error:
             raise WavError(
-                f"The server sent audio in a format that WAV has not: {error}."
+                f"The server sent audio in a format that WAV does not support: {error}."
             ) from error
         self.size += len(chunk.audio)
 

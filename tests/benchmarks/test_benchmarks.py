@@ -175,8 +175,8 @@ def test_the_command() -> None:
     )
     # Whether all passes is the machine's business too.
     assert done.returncode == int("FAIL" in done.stdout), done.stderr
-    assert "| all at once |" in done.stdout
-    assert "| with Markdown, all at once |" in done.stdout
+    assert "| complete text |" in done.stdout
+    assert "| with Markdown, complete text |" in done.stdout
     assert "`describe` is answered" in done.stdout
     assert done.stdout.count("PASS") + done.stdout.count("FAIL") >= 14
 

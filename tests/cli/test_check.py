@@ -90,7 +90,7 @@ async def test_all_is_well(check: Check) -> None:
             EmulatorSettings(frame=0.01, faults=[Fault("audio", "finish-error", times=None, at=1)]),
             ["speech-cold"],
             "broken-stream",
-            "Ask again",
+            "Try again",
         ),
         (
             EmulatorSettings(faults=[Fault("rest", 503, times=None)]),
@@ -127,8 +127,8 @@ async def test_a_proxy_that_refuses_upgrades(check: Check, fault: int) -> None:
     assert status == 0
     assert findings["websocket"]["state"] == "warning"
     assert f"({fault})" in findings["websocket"]["text"]
-    assert "firewall or proxy" in findings["websocket"]["text"]
-    assert "By REST" in findings["speech-warm"]["text"]
+    assert "A firewall or a proxy" in findings["websocket"]["text"]
+    assert "By HTTP" in findings["speech-warm"]["text"]
 
 
 async def test_a_reverse_proxy_without_upgrade_headers(check: Check) -> None:
@@ -142,7 +142,7 @@ async def test_a_reverse_proxy_without_upgrade_headers(check: Check) -> None:
     assert findings["websocket"]["state"] == "warning"
     assert "(400)" in findings["websocket"]["text"]
     assert "the headers Upgrade and Connection" in findings["websocket"]["text"]
-    assert "By REST" in findings["speech-warm"]["text"]
+    assert "By HTTP" in findings["speech-warm"]["text"]
 
 
 async def test_a_websocket_that_is_never_answered(
@@ -156,7 +156,7 @@ async def test_a_websocket_that_is_never_answered(
     assert status == 1
     assert wrong_in(findings) == ["websocket"]
     assert "did not answer" in findings["websocket"]["text"]
-    assert "By REST" in findings["speech-warm"]["text"]
+    assert "By HTTP" in findings["speech-warm"]["text"]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ async def test_no_key_that_could_be_used(check: Check, environ: dict[str, str], 
     url = "https://api.fish.audio:1"
     status, findings = await check(environ={**environ, "FISH_BASE_URL": url})
     assert status == 1
-    assert findings["key"]["state"] == "wrong"
+    assert findings["key"]["state"] == "failed"
     assert said in findings["key"]["text"]
     assert list(findings)[1] == "dns"
 
@@ -182,8 +182,8 @@ async def test_no_key_that_could_be_used(check: Check, environ: dict[str, str], 
     [
         (["--backend=s1"], EmulatorSettings(), "backend", "retires s1"),
         ([], EmulatorSettings(credit=Decimal("0.99")), "credit", "0.99 US dollars"),
-        (["--latency=normal"], EmulatorSettings(first_audio=0.2), "speech-warm", "sooner"),
-        ([], EmulatorSettings(pace=8, frame=0.01), "speech-warm", "there will be gaps"),
+        (["--latency=normal"], EmulatorSettings(first_audio=0.2), "speech-warm", "earlier start"),
+        ([], EmulatorSettings(pace=8, frame=0.01), "speech-warm", "so there are gaps"),
     ],
 )
 async def test_warnings(
@@ -218,10 +218,10 @@ async def test_a_server_of_ones_own(check: Check) -> None:
         flags = (f"--base-url={server.url}", "--voice=coral_2")
         status, findings = await check(*flags, environ={"HOME": "/"})
         assert (status, {finding["state"] for finding in findings.values()}) == (0, {"ok"})
-        assert "none is needed" in findings["key"]["text"]
+        assert "does not need one" in findings["key"]["text"]
         _, findings = await check(*flags)
         assert findings["key"]["text"] == "It is not refused."
-        assert "By REST" in findings["speech-cold"]["text"]
+        assert "By HTTP" in findings["speech-cold"]["text"]
         assert not findings.keys() & {"credit", "backend"}
 
         status, findings = await check(f"--base-url={server.url}", "--voice=nobody")
@@ -304,7 +304,7 @@ def test_colours(environ: dict[str, str], coloured: bool) -> None:
             while data := terminal.read(4096):
                 printed += data
         assert program.wait() == 1
-    assert b"wrong" in printed
+    assert b"failed" in printed
     assert (b"\033[" in printed) == coloured
 
 

@@ -111,7 +111,7 @@ def test_blank_is_unset() -> None:
         ([], {**KEY, "FISH_LATENCY": "fast"}, "FISH_LATENCY must be one of low, balanced, normal"),
         (["--sample-rate", "22050"], KEY, "one of 8000, 16000, 24000, 32000, 44100 (got '22050')"),
         (["--sample-rate", "44.1k"], KEY, "--sample-rate must be one of"),
-        (["--voice", "a, ,b"], KEY, "blank"),
+        (["--voice", "a, ,b"], KEY, "empty"),
         (["--voice", "a,b", "--backend", "s1"], KEY, "one voice"),
         (["--voice", "Sarah"], KEY, "got 'Sarah'). The ID is the last part of the address"),
         (["--voice", f"{'a' * 31}"], KEY, "--voice must be a voice ID"),
@@ -194,7 +194,7 @@ def test_bad_values_are_refused(
     assert "secret-key" not in message
     first, last = message.splitlines()
     assert first.startswith("wyoming-fish: ")
-    assert last == "To see all options, run: wyoming-fish --help"
+    assert last == "To see all options, add --help."
 
 
 @pytest.mark.parametrize("flag", ["resume", "allow-control-tokens", "debug"])

@@ -50,3 +50,13 @@ async def test_a_server_that_does_not_say_what_it_is(info: dict[str, object]) ->
         _, errors = await process.communicate()
     assert process.returncode == 1
     assert errors == b"The server does not speak Wyoming. Check the host and the port.\n"
+
+
+async def test_no_server(unused_tcp_port: int) -> None:
+    """It is an error that says what to do."""
+    uri = f"tcp://127.0.0.1:{unused_tcp_port}"
+    process = await start_say("Hi.", "--uri", uri)
+    _, errors = await process.communicate()
+    assert process.returncode == 1
+    advice = "Start the server, or set its address with --uri."
+    assert errors.decode().endswith(f"Cannot connect to {uri}: Connection refused. {advice}\n")

@@ -59,7 +59,7 @@ def test_without_a_key() -> None:
     first, last = _refused()
     assert first == f"wyoming-fish: {KeyMissingError('Fish Audio needs an API key.')}"
     assert "set FISH_API_KEY" in first
-    assert last == "To see all options, run: wyoming-fish --help"
+    assert last == "To see all options, add --help."
 
 
 @pytest.mark.parametrize(

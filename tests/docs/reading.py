@@ -24,6 +24,10 @@ RECIPES = [
 _FENCE = re.compile(r"^( *)```(\S*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[(?:[^\]\[]|\[[^\]]*\])*\]\(([^)\s]+)\)")
 _IMAGE = re.compile(r'<img src="([^"]+)"')
+_OWN = re.compile(
+    r"https://(?:github\.com/wyoming-fish/wyoming-fish/blob|"
+    r"raw\.githubusercontent\.com/wyoming-fish/wyoming-fish)/main/"
+)
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -73,7 +77,12 @@ def prose(page: Path) -> str:
 
 
 def links(page: Path) -> list[str]:
-    """Return where a page's links and pictures lead."""
+    """Return where a page's links and pictures lead. Those into the repository are paths."""
+    return [_OWN.sub(f"{ROOT}/", link) for link in written_links(page)]
+
+
+def written_links(page: Path) -> list[str]:
+    """Return the links and pictures of a page as they are written."""
     return _LINK.findall(prose(page)) + _IMAGE.findall(prose(page))
 
 

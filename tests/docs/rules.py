@@ -101,6 +101,26 @@ def install(_: Scene, command: re.Match[str]) -> None:
     assert command[1] == _PROJECT["name"]
 
 
+def script(_: Scene, command: re.Match[str]) -> None:
+    """Expect a command of the package."""
+    assert command[1] in _PROJECT["scripts"]
+
+
+def in_container(scene: Scene, command: re.Match[str]) -> None:
+    """Expect the service, and run the command outside of the container."""
+    compose_file = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    assert command["service"] in compose_file["services"]
+    outside = re.fullmatch(r".*", f"{command['command']}{command['rest']}")
+    assert outside
+    if "-say" in command["command"]:
+        # Its output goes to a file by the shell.
+        text, _, file = outside[0].partition(" > ")
+        scene.run(f"{text} --uri {scene.speaker} > {file}")
+        assert (scene.folder / file).read_bytes().startswith(b"RIFF")
+    else:
+        run(scene, outside)
+
+
 def attested(_: Scene, command: re.Match[str]) -> None:
     """Expect the image and the repository that the release attests."""
     assert (command["image"], command["repository"]) == (_image(_IMAGE), _REPOSITORY)
@@ -192,7 +212,12 @@ RULES = (
     ),
     Rule(r"(?:\.venv/bin/)?wyoming-fish-check(?: --json)?", run),
     Rule(
-        r"wyoming-fish-check --probe(?: --json)?",
+        r"docker compose exec (?:-T )?(?P<service>\S+) (?P<command>wyoming-fish-\w+)(?P<rest>.*)",
+        in_container,
+        _NO_ENGINE,
+    ),
+    Rule(
+        r"\.venv/bin/wyoming-fish-check --probe(?: --json)?",
         nothing,
         "It takes a minute; tests/cli/test_probe.py runs it.",
     ),
@@ -221,7 +246,9 @@ RULES = (
     Rule(r"cd wyoming-fish", nothing, "The folder that `git clone` makes."),
     Rule(r"git tag (v\S+)", tag, "It would be a release."),
     Rule(r"git push origin (v\S+)", tag, "It would be a release."),
-    Rule(r"pip install (\S+)", install, "The package may not be published yet."),
+    Rule(r"python3 -m venv (wyoming-fish)", run),
+    Rule(r"wyoming-fish/bin/pip install (\S+)", install, "The package may not be published yet."),
+    Rule(r"wyoming-fish/bin/(wyoming-fish)", script, "The package may not be published yet."),
     Rule(
         r"gh attestation verify oci://(?P<image>\S+) --repo (?P<repository>\S+)",
         attested,

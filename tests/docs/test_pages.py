@@ -1,6 +1,5 @@
 """The documentation against the code: what it links to, names and was written from."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from tests.docs.reading import OWN_PAGES, PAGES, anchors, blocks, links, prose
+from tests.docs.reading import OWN_PAGES, PAGES, anchors, blocks, links, prose, written_links
 from tests.support.processes import READY, ROOT, server
 from wyoming_fish.cli.flags import FLAGS
 from wyoming_fish.fish.settings import Backend
@@ -48,6 +47,12 @@ def test_links(page: Path) -> None:
             assert target.exists(), link
             if anchor:
                 assert anchor in anchors(target), link
+
+
+def test_links_of_the_readme_work_on_pypi() -> None:
+    """PyPI shows the README as well, where a path leads nowhere."""
+    found = written_links(ROOT / "README.md")
+    assert [link for link in found if not link.startswith(("https://", "#"))] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
@@ -116,29 +121,6 @@ def test_every_backend() -> None:
     for page in ("voices.md", "home-assistant.md"):
         text = (ROOT / "docs" / page).read_text()
         assert all(f"`{backend}`" in text for backend in Backend)
-
-
-def test_quoted_errors() -> None:
-    """A heading that quotes an error has words of an error."""
-    text = (ROOT / "docs" / "troubleshooting.md").read_text()
-    quoted = re.findall(r'^## "(?:… )?([^"]+)"$', text, re.MULTILINE)
-    sources = [path.read_text() for path in (ROOT / "wyoming_fish").rglob("*.py")]
-    assert len(quoted) > 5
-    for words in quoted:
-        assert any(words in source for source in sources), words
-
-
-def test_quoted_errors_of_the_integration() -> None:
-    """What the integration's page quotes is what the integration says."""
-    page = (ROOT / "docs" / "home-assistant.md").read_text()
-    _, _, table = page.partition("| error | cause and fix |")
-    quoted = re.findall(r"^\| \*(.+?)\* \|", table, re.MULTILINE)
-    translations = ROOT / "custom_components" / "wyoming_fish" / "translations" / "en.json"
-    exceptions = json.loads(translations.read_text())["exceptions"].values()
-    texts = [re.sub(r"{\w+}", "…", text["message"]) for text in exceptions]
-    assert len(quoted) > 5
-    for words in quoted:
-        assert any(words in text for text in texts), words
 
 
 def test_what_is_heard() -> None:

@@ -118,6 +118,14 @@ async def test_typed_and_heard(visit: Visit) -> None:
     assert visit.complaints == []
 
 
+@_with(EmulatorSettings(voice="tone"))
+async def test_one_character(visit: Visit) -> None:
+    """A reply of one character is listed as one character."""
+    await visit.page.get_by_label("Text").fill("7")
+    await visit.page.get_by_role("button", name="Speak").click()
+    await expect(visit.page.get_by_text("1 character ·")).to_be_visible()
+
+
 @_with(EmulatorSettings(voice="tone", voices=VOICES, pace=1.0, frame=0.1))
 async def test_stopped(visit: Visit) -> None:
     """Stop ends it at once, here and at Fish."""
@@ -139,7 +147,7 @@ async def test_what_goes_wrong_is_said(visit: Visit) -> None:
     """An error says what to do; speech that breaks off is not taken for the whole."""
     page, emulator = visit.page, visit.served.emulator
     await page.get_by_role("button", name="Speak").click()
-    await expect(page.get_by_text("The speech broke off.")).to_be_visible()
+    await expect(page.get_by_text("The speech was interrupted.")).to_be_visible()
     await page.get_by_text("failed: broken-stream").wait_for()
     await emulator.wait_for(lambda e: e.sessions_open == 0)
     emulator.settings.faults.append(Fault("upgrade", 402, times=None))

@@ -123,6 +123,11 @@ def test_mistakes(given: dict[str, Any]) -> None:
         options(APP, given)
 
 
+def test_name() -> None:
+    """A person can tell the app and what Home Assistant discovers of it from the integration."""
+    assert APP["name"] != json.loads((INTEGRATION / "manifest.json").read_text())["name"]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_translations(language: str) -> None:
     """Each option and port has its words, in each language of the integration."""

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,17 @@ def test_repository() -> None:
     assert found[ROOT / "CHANGELOG.md"]
     for path, repositories in found.items():
         assert repositories <= {repository}, path
+
+
+def test_addresses_of_the_package() -> None:
+    """The package's addresses are the repository's, and the files that they name exist."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    home = MANIFEST["documentation"]
+    assert {"Homepage", "Documentation", "Changelog", "Issues"} <= set(project["urls"])
+    for url in project["urls"].values():
+        assert url.startswith(home), url
+        _, is_file, path = url.partition("/blob/main/")
+        assert not is_file or (ROOT / path.partition("#")[0]).is_file(), url
 
 
 @pytest.fixture

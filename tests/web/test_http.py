@@ -90,7 +90,7 @@ async def test_a_self_hosted_server_tells_nothing_of_a_key() -> None:
                 "yours",
                 (
                     503,
-                    f"{KeyRefusedError('The server refused the API key (401: Invalid token).')}\n",
+                    f"{KeyRefusedError('The server rejected the API key (401: Invalid token).')}\n",
                 ),
             ),
         ):

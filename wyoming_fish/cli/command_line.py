@@ -26,7 +26,7 @@ class _Parser(argparse.ArgumentParser):
     """Prints an error in two lines, without argparse's usage."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\nTo see all options, run: {self.prog} --help\n")
+        self.exit(2, f"{self.prog}: {message}\nTo see all options, add --help.\n")
 
 
 def read_flags(

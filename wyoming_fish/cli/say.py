@@ -166,7 +166,10 @@ class SayClient:
         if self._text_ended is None or is_speaking:
             raise SayError("The server closed the connection during the speech. Check its log.")
         if not self._output.size:
-            raise SayError("The server sent no audio. Check its log.")
+            raise SayError(
+                "The server sent no audio. The text may have nothing to speak. If it has, check "
+                "the log of the server."
+            )
 
     async def _check_whole(self, *, streaming: bool) -> None:
         """Raise SayError if an error follows the end of the audio, which is then incomplete."""
@@ -230,7 +233,10 @@ async def say(arguments: argparse.Namespace) -> str:
         # asyncio's text repeats the address in Python's form. Errors of names have no errno.
         number = error.errno or 0
         reason = os.strerror(number) if number > 0 else error.strerror or str(error) or "no answer"
-        raise SayError(f"Cannot connect to {arguments.uri}: {reason}.") from error
+        raise SayError(
+            f"Cannot connect to {arguments.uri}: {reason}. Start the server, or set its address "
+            "with --uri."
+        ) from error
     try:
         with WavFile(arguments.output) as output:
             reply = SayClient(client, output)

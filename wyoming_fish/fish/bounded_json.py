@@ -102,8 +102,8 @@ def _check_values(frame: bytes) -> None:
         elif 0 <= kind - _FIRST_NUMBER < len(_NUMBER_BYTES):
             at += _NUMBER_BYTES[kind - _FIRST_NUMBER]
         elif 0xC7 <= kind <= 0xC9 or 0xD4 <= kind <= 0xD8:
-            raise ProtocolError("The server sent a frame with a type of its own.")
+            raise ProtocolError("The server sent a frame with an unknown type.")
         values += inside
         to_come += inside - 1
         if values > MAX_FRAME_VALUES:
-            raise ProtocolError("The server sent a frame of too many values.")
+            raise ProtocolError("The server sent a frame with too many values.")

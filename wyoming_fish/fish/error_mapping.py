@@ -78,7 +78,7 @@ def _from_status(status: int, message: str, server: str, is_page: bool) -> FishE
     said = f"{status}: {message}" if message else f"{status}"
     if status in (401, 403):
         return KeyRefusedError(
-            f"{server} refused {'access' if is_page else 'the API key'} ({said})."
+            f"{server} rejected {'access' if is_page else 'the API key'} ({said})."
         )
     if status == 402:
         return NoCreditError("The API credit is used up, or the account has none (402).")
@@ -92,17 +92,17 @@ def _from_status(status: int, message: str, server: str, is_page: bool) -> FishE
         return FishConnectionError(f"The request took too long to arrive ({status}).")
     if status < 400 or is_page:
         return ProtocolError(_unexpected(status))
-    return RequestRefusedError(f"{server} refused the request ({said}).")
+    return RequestRefusedError(f"{server} rejected the request ({said}).")
 
 
 def _unexpected(status: int) -> str:
     if 300 <= status < 400:
         return (
-            f"The server redirects to another address ({status}): set that one as the base URL. "
-            "Often it begins with https:// and not with http://."
+            f"The server redirects to another address ({status}). Set that address as the base "
+            "URL. Often, it begins with https:// instead of http://."
         )
     if status < 400:
-        return f"The server answered {status}, which Fish Audio never does."
+        return f"The server sent an unexpected answer ({status})."
     return f"The server answered {status} with a web page."
 
 
@@ -131,8 +131,8 @@ def _from_refusal(message: str, limit: int | None, server: str) -> FishError:
     if any(word in words for word in _RETRYABLE_MARKERS):
         return UnavailableError(f"{server} cannot answer now ({said}).")
     if "invalid token" in words or "unauthorized" in words:
-        return KeyRefusedError(f"{server} refused the API key ({said}).")
-    return RequestRefusedError(f"{server} refused the request ({said}).")
+        return KeyRefusedError(f"{server} rejected the API key ({said}).")
+    return RequestRefusedError(f"{server} rejected the request ({said}).")
 
 
 def error_from_os_error(error: OSError | UnicodeError, server: str) -> FishError:

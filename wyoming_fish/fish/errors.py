@@ -202,7 +202,7 @@ class FishConnectionError(FishError):
     """The server cannot be reached, or the connection was lost before any speech."""
 
     code = "connection"
-    default_advice = "Check this machine's network, its name lookup, and any firewall or proxy."
+    default_advice = "Check this machine's network, DNS, firewall, and proxy."
     retryable = True
 
 
@@ -240,8 +240,8 @@ class NoWebsocketError(FishConnectionError):
     """
 
     default_advice = (
-        "A firewall or proxy on the way lets no websocket through. A reverse proxy has to pass on "
-        "the headers Upgrade and Connection."
+        "A firewall or a proxy does not allow websockets. A reverse proxy must forward the headers "
+        "Upgrade and Connection."
     )
 
 
@@ -249,7 +249,7 @@ class UnsupportedError(FishError):
     """A self-hosted server does not have what was asked for. Never raised for Fish Audio's own."""
 
     code = "unsupported"
-    default_advice = "Only Fish Audio's own service has it. Speech works without it."
+    default_advice = "Only Fish Audio's own service has this function. Speech works without it."
 
 
 class ProtocolError(FishError):
@@ -263,7 +263,7 @@ class BrokenStreamError(FishError):
     """The speech ended before all of the text was spoken."""
 
     code = "broken-stream"
-    default_advice = "Ask again. If it persists, select another voice or backend."
+    default_advice = "Try again. If it persists, select another voice or backend."
     retryable = True
 
 
@@ -291,9 +291,9 @@ class NoAudioError(FishError):
 
 
 class TextTimeoutError(FishError):
-    """The text of the reply did not go on for minutes, and was not ended either."""
+    """No more text of the reply arrived for minutes, and its end did not arrive either."""
 
     code = "text-timeout"
     default_advice = (
-        "The program that writes the text must end it, also when it gives the reply up."
+        "Let the program that writes the text end each text, also if it cancels the reply."
     )

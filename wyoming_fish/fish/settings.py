@@ -145,8 +145,8 @@ class Endpoint:
         key = self.api_key
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise SettingsError(
-                "The API key has a space, a line end, or another character that no key has. Copy "
-                "it again."
+                "The API key has a space, a line break, or another character that is not valid. "
+                "Copy it again."
             )
 
     @property
@@ -278,8 +278,8 @@ def _check_url(url: str) -> None:
         raise SettingsError(f"The base URL is not an http:// or https:// address.{hint}")
     if has_user:
         raise SettingsError(
-            "The base URL must not have a user name or a password in it. The API key is set apart "
-            "from it."
+            "The base URL must not have a user name or a password in it. Set the API key with its "
+            "own option."
         )
     if "?" in url or "#" in url:
         raise SettingsError(
@@ -327,14 +327,18 @@ def _check_voice(voice: str | tuple[str, ...], backend: Backend) -> None:
     ids = (voice,) if isinstance(voice, str) else voice
     if not ids or not all(map(is_voice_id, ids)):
         raise SettingsError(
-            f"The voice's id is blank, longer than {MAX_VOICE_ID_CHARS} characters, or cannot be "
+            f"The voice ID is empty, longer than {MAX_VOICE_ID_CHARS} characters, or cannot be "
             "printed."
         )
     if isinstance(voice, tuple) and backend is Backend.S1:
         # Fish answers 400 to a list, whatever is in it.
-        raise SettingsError("The backend s1 takes one voice: several speakers need another.")
+        raise SettingsError(
+            "The backend s1 supports only one voice. For several speakers, select another backend."
+        )
 
 
 def _range(name: str, value: float | None, low: float, high: float) -> None:
     if value is not None and not (math.isfinite(value) and low <= value <= high):
-        raise SettingsError(f"The {name} {value} is not between {low} and {high}.")
+        raise SettingsError(
+            f"The {name} {value} is not valid: it must be between {low} and {high}."
+        )

@@ -202,7 +202,7 @@ async def test_more_audio_than_the_text_can_become() -> None:
 
     metrics = ReplyMetrics()
     async with _scripted(speak_on) as client:
-        with pytest.raises(TooMuchAudioError, match="far more than the text can become"):
+        with pytest.raises(TooMuchAudioError, match="far too much for the text"):
             await _heard(speak(client, _text(), SETTINGS, metrics=metrics))
     assert 60 < metrics.audio < 200
     assert sessions == 1

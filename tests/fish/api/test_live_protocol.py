@@ -231,7 +231,7 @@ def test_limit_is_learnt() -> None:
 
 def test_finish_before_stop() -> None:
     """A finish before all text was sent is not a success."""
-    with pytest.raises(BrokenStreamError, match="before its text"):
+    with pytest.raises(BrokenStreamError, match="before the end of the text"):
         _opened().receive(_frame(event="finish", reason="stop"))
 
 

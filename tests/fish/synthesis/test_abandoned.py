@@ -197,7 +197,7 @@ def test_a_text_that_is_never_ended_is_an_error(
 ) -> None:
     """It says so after some minutes, also while silence keeps the player waiting."""
     for bridge in (None, 2.5):
-        with pytest.raises(TextTimeoutError, match="did not go on"):
+        with pytest.raises(TextTimeoutError, match="No more text"):
             _speak(*steps, faults=faults, ended=False, bridge=bridge)
 
 

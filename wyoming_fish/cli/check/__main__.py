@@ -51,7 +51,7 @@ _FLAGS: Final = (
     ),
 )
 
-_COLORS: Final = {CheckStatus.OK: "32", CheckStatus.WARNING: "33", CheckStatus.WRONG: "1;31"}
+_COLORS: Final = {CheckStatus.OK: "32", CheckStatus.WARNING: "33", CheckStatus.FAILED: "1;31"}
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         results = asyncio.run(_run_checks(values, speech, endpoint, keyless, show))
     except KeyboardInterrupt:
         return 130
-    wrong = sum(result.state is CheckStatus.WRONG for result in results)
+    wrong = sum(result.state is CheckStatus.FAILED for result in results)
     if values["json"]:
         about = {
             "version": __version__,

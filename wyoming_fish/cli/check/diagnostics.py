@@ -41,7 +41,7 @@ class CheckStatus(StrEnum):
     OK = "ok"
     WARNING = "warning"
     """It works, but could be better, or will not for long."""
-    WRONG = "wrong"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Diagnostics:
         times = {address: time for address, time in tried.items() if isinstance(time, float)}
         answering = f"{', '.join(times)} answers."
         silent = [
-            f"{address} does not, and the others have to be tried beside it."
+            f"{address} does not answer. Connections then start a little later."
             for address, error in tried.items()
             if isinstance(error, FishConnectionError) and isinstance(error.__cause__, TimeoutError)
         ]
@@ -164,7 +164,7 @@ class Diagnostics:
             # A server without wallets asks for its key here, if it has one.
             await self._fish.voices()
         if not self._endpoint.api_key:
-            said = "None is set, and none is needed."
+            said = "No API key is set, and this server does not need one."
         else:
             # Not every server of one's own asks for its key here.
             said = "It is not refused." if self._own else "It is accepted."
@@ -200,22 +200,24 @@ class Diagnostics:
     async def _look_at_voice(self) -> _StepResult:
         chosen = self._speech.voice
         if chosen is None:
-            return _StepResult("None is chosen: the server's default voice speaks.")
+            return _StepResult("No voice is selected: the server's default voice speaks.")
         ids = (chosen,) if isinstance(chosen, str) else chosen
         titles = [f'"{(await self._fish.voice(voice)).title}"' for voice in ids]
-        return _StepResult(f"{', '.join(titles)} is there and can speak.")
+        return _StepResult(f"{', '.join(titles)} exists and can speak.")
 
     async def _open(self) -> _StepResult:
         try:
             opened = await self._fish.check_websocket(self._speech.backend)
         except NoWebsocketError as error:
             if self._own:
-                return _StepResult(f"{error.reason} A fish-speech has none: it speaks by REST.")
+                return _StepResult(
+                    f"{error.reason} fish-speech has none: each sentence is one HTTP request."
+                )
             return _StepResult(
-                f"{error} Until then, it speaks by REST, one sentence at a time.",
+                f"{error} Until then, each sentence is one HTTP request.",
                 state=CheckStatus.WARNING,
             )
-        limit = f" The account may have {opened.limit} sessions at once." if opened.limit else ""
+        limit = f" The account may have {opened.limit} sessions." if opened.limit else ""
         return _StepResult(f"It opens.{limit}", opened.upgrade_s)
 
     async def _speak(self, *, warm: bool = False) -> _StepResult:
@@ -228,19 +230,19 @@ class Diagnostics:
                 size += len(pcm)
         took = clock.now() - began
         seconds = size / 2 / self._speech.sample_rate
-        text = f"First audio; all {seconds:.1f} s of it are there after {took:.1f} s."
+        text = f"First audio. All {seconds:.1f} s of the speech arrived after {took:.1f} s."
         if self._fish.status.uses_rest:
-            text = f"By REST. {text}"
+            text = f"By HTTP. {text}"
         # A server of one's own gives nothing until all of a sentence is made.
         if took - (0 if self._own else first_audio) > seconds:
             cure = "A faster machine helps." if self._own else FishConnectionError.default_advice
-            text = f"{text} It is made slower than it is heard: there will be gaps. {cure}"
+            text = f"{text} The speech is slower than real time, so there are gaps. {cure}"
             return _StepResult(text, first_audio, CheckStatus.WARNING)
         if warm and first_audio > SLOW_S and self._speech.latency is Latency.NORMAL:
-            text = f"{text} It would be sooner with the latency balanced or low."
+            text = f"{text} Set --latency balanced or low for an earlier start."
             return _StepResult(text, first_audio, CheckStatus.WARNING)
         return _StepResult(text, first_audio)
 
 
 def _wrong(name: str, error: FishError) -> CheckResult:
-    return CheckResult(name, CheckStatus.WRONG, str(error), code=error.code)
+    return CheckResult(name, CheckStatus.FAILED, str(error), code=error.code)

@@ -150,7 +150,9 @@ class Account:
             known = await self._references() if self._is_missing(error) else []
             if (reference := next((v for v in known if v.id == voice_id), None)) is not None:
                 return reference
-            raise VoiceNotFoundError(f"{self._endpoint.name} has no voice {voice_id}.") from error
+            raise VoiceNotFoundError(
+                f"{self._endpoint.name} does not know the voice {voice_id}."
+            ) from error
         if voice is None:
             raise VoiceNotFoundError(f"{voice_id} is not a voice that can speak.")
         return voice

@@ -120,7 +120,7 @@ class HttpClient:
                     response = await stack.enter_async_context(request)
                 if response.status == 200 and _is_compressed(response):
                     raise ProtocolError(
-                        f"{self.endpoint.name} compresses its answer, which it was asked not to do."
+                        f"{self.endpoint.name} sent a compressed answer, which is not supported."
                     )
                 yield response
         except TimeoutError as error:
@@ -177,12 +177,12 @@ class HttpClient:
         if isinstance(error, aiohttp.ClientConnectorError):
             return error_from_os_error(error.os_error, name)
         if isinstance(error, aiohttp.ClientPayloadError):
-            return FishConnectionError(f"{name} broke off its answer.")
+            return FishConnectionError(f"{name} did not send its whole answer.")
         if isinstance(error, OSError) and error.errno:
             return error_from_os_error(error, name)
         if isinstance(error, aiohttp.ServerDisconnectedError | OSError):
             return FishConnectionError(f"{name} closed the connection without an answer.")
-        return ProtocolError(f"{name} does not answer as HTTP does ({type(error).__name__}).")
+        return ProtocolError(f"{name} did not send a valid HTTP answer ({type(error).__name__}).")
 
 
 async def read_body(

@@ -263,7 +263,7 @@ def _refused(
         return error_from_os_error(error, proxy.name if proxy and is_proxys else endpoint.name)
     # An error quotes the headers of an answer.
     said = hide(str(error), endpoint.api_key)
-    return FishConnectionError(f"{endpoint.name} opened no websocket: {said}.")
+    return FishConnectionError(f"{endpoint.name} did not open a websocket: {said}.")
 
 
 def _is_no_upgrade(status: int, body: bytes) -> bool:
@@ -282,5 +282,5 @@ def _missing(happened: str, status: int | None = None) -> NoWebsocketError:
 
 
 def _closed(error: ConnectionClosed) -> FishConnectionError:
-    how = f"{error.rcvd.code} {error.rcvd.reason}".rstrip() if error.rcvd else "without a word"
+    how = f"{error.rcvd.code} {error.rcvd.reason}".rstrip() if error.rcvd else "no reason given"
     return FishConnectionError(f"The server closed the connection ({how}).")

@@ -133,7 +133,9 @@ class LiveSession:
         try:
             return ormsgpack.packb({"event": "text", "text": text})
         except ormsgpack.MsgpackEncodeError as error:
-            raise SettingsError("The text has a character that is half of one.") from error
+            raise SettingsError(
+                "The text has half of a character (an unpaired surrogate)."
+            ) from error
 
     def flush(self) -> bytes:
         """The frame that has all of the text so far spoken at once."""
@@ -193,10 +195,12 @@ class LiveSession:
             refusal = error_from_event(said, is_cloud=self._is_fish)
             # Without a known cause it is an accident, which may not happen again.
             if isinstance(refusal, RequestRefusedError | UnavailableError):
-                raise BrokenStreamError(f"Fish Audio broke off ({said or 'no reason given'}).")
+                raise BrokenStreamError(
+                    f"Fish Audio interrupted the speech ({said or 'no reason given'})."
+                )
             raise refusal
         if self.state is SessionState.OPEN:
-            raise BrokenStreamError(f"Fish Audio ended the speech before its text ({reason}).")
+            raise BrokenStreamError(f"Fish Audio stopped before the end of the text ({reason}).")
         self.state = SessionState.FINISHED
         return Finish(self._pcm.end())
 

@@ -87,9 +87,9 @@ def request(text: str, settings: SpeechSettings) -> dict[str, Any]:
     SettingsError for several speakers, of which it knows nothing either.
     """
     if isinstance(settings.voice, tuple):
-        raise SettingsError("A fish-speech server takes one voice, and not several speakers.")
+        raise SettingsError("A fish-speech server supports only one voice in a reply.")
     if (settings.speed, settings.volume) != (1.0, 0.0):
-        _LOGGER.debug("A fish-speech server has no speed and no volume: they are left out")
+        _LOGGER.debug("A fish-speech server has no speed and no volume: they are ignored")
     if (tag := _SPEAKER.search(text)) and tag.start():
         # It drops the text before the first tag.
         text = f"<|speaker:0|>{text}"

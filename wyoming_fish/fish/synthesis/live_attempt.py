@@ -285,10 +285,10 @@ class LiveAttempt(Attempt):
     def _check_finish(self) -> None:
         """Raise if Fish ended as if all were well, and has certainly not spoken all."""
         if not self.heard:
-            raise NoAudioError(f"{self._name} said nothing.")
+            raise NoAudioError(f"{self._name} returned no audio.")
         # Words that were sent after the last audio cannot have been in it.
         if self._sent_since_audio or self._tracker.left():
-            raise BrokenStreamError(f"{self._name} ended without speaking the last of the text.")
+            raise BrokenStreamError(f"{self._name} stopped before the end of the text.")
 
     async def _send(self, connection: LiveConnection, session: LiveSession) -> None:
         """Send the text by the schedule. A failure here ends the connection, and so the wait."""

@@ -167,7 +167,7 @@ class ReadAhead:
     def _check(self) -> None:
         if self._overflowed:
             raise SlowListenerError(
-                "The audio was taken too slowly while other replies waited for a session."
+                "The player read the audio too slowly while other replies waited for a session."
             )
 
     def close(self) -> None:

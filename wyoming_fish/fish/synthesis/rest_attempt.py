@@ -68,7 +68,7 @@ class RestAttempt(Attempt):
                 self._reply_text.on_spoken(text)
                 text = ""
         if self.sent and not self.heard:
-            raise NoAudioError(f"{self._pool.endpoint.name} said nothing.")
+            raise NoAudioError(f"{self._pool.endpoint.name} returned no audio.")
 
     def spoken(self) -> int | None:
         """How many characters were spoken, with nothing heard of the others; None: not known."""
@@ -98,5 +98,5 @@ class RestAttempt(Attempt):
                 yield pcm
                 self._scheduler.on_consumed(clock.now())
         if not self._is_within_chunk and words(text):
-            raise NoAudioError(f"{self._pool.endpoint.name} said nothing.")
+            raise NoAudioError(f"{self._pool.endpoint.name} returned no audio.")
         self._is_within_chunk = self._is_pending = False

@@ -118,7 +118,9 @@ class Synthesizer:
                 except VoiceNotFoundError as error:
                     if self._metrics.audio > before_s or voice_ids == settings.voice:
                         raise
-                    _LOGGER.warning("Using the default voice, since SSML names another: %s", error)
+                    _LOGGER.warning(
+                        "Using the default voice instead of the one in the SSML: %s", error
+                    )
 
     async def _speak(
         self, audio: ReadAhead, reply_text: ReplyText, settings: SpeechSettings
@@ -189,8 +191,8 @@ class Synthesizer:
                 self._metrics.hear(len(pcm) / 2 / self._settings.sample_rate)
                 if self._metrics.audio > max_audio_s(self._metrics.billed):
                     raise TooMuchAudioError(
-                        f"The server sent {self._metrics.audio:.0f} s of audio, far more than the "
-                        "text can become."
+                        f"The server sent {self._metrics.audio:.0f} s of audio, far too much "
+                        "for the text."
                     )
                 await audio.write(pcm, is_ending=attempt.is_ending)
                 pcm = await anext(speech, b"")
@@ -199,7 +201,7 @@ class Synthesizer:
 def _broken(error: FishError) -> FishError:
     """What it means for a reply that has begun; what a person can mend stays as it is."""
     if isinstance(error, FishConnectionError):
-        broken = BrokenStreamError(f"The speech broke off: {error.reason}")
+        broken = BrokenStreamError(f"The speech was interrupted: {error.reason}")
         broken.is_cloud = error.is_cloud
         return broken
     return error

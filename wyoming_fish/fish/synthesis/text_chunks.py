@@ -115,9 +115,7 @@ class ReplyText:
         """
         times_out = max(self.last_text, since) + TEXT_TIMEOUT_S
         if clock.now() >= times_out:
-            raise TextTimeoutError(
-                f"The text of the reply did not go on for {TEXT_TIMEOUT_S:.0f} s."
-            )
+            raise TextTimeoutError(f"No more text of the reply arrived for {TEXT_TIMEOUT_S:.0f} s.")
         await wait(changed, times_out if until is None else min(until, times_out))
 
     def request(self, text: str, *, opens: bool, begun: bool) -> str | None:

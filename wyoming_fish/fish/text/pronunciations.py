@@ -46,7 +46,7 @@ class Pronunciation:
         if not any(letter.isalnum() for letter in self.word) or len(self.word) > MAX_WORD_CHARS:
             raise SettingsError(f"{self.word[:40]!r} is not a word to pronounce.")
         if not self.spoken.strip() or len(self.spoken) > MAX_SPOKEN_CHARS:
-            raise SettingsError(f"What is spoken for {self.word!r} is empty or too long.")
+            raise SettingsError(f"The pronunciation of {self.word!r} is empty or too long.")
         if any(mark in self.word + self.spoken for mark in "<>[]|\n"):
             raise SettingsError(f"The pronunciation of {self.word!r} has a bracket in it.")
 

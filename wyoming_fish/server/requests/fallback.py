@@ -100,17 +100,15 @@ async def synthesize_by_wyoming(
                     heard = True
                     seconds_left -= len(pcm) / 2 / rate
                     if seconds_left < 0:
-                        raise WyomingFallbackError(
-                            "it sends far more audio than the text can become"
-                        )
+                        raise WyomingFallbackError("it sends far too much audio for the text")
                     yield pcm
         if not heard:
-            raise WyomingFallbackError("it said nothing")
+            raise WyomingFallbackError("it returned no audio")
     except TimeoutError as error:
         raise WyomingFallbackError("it does not answer") from error
     except (EventError, asyncio.LimitOverrunError, ValueError) as error:
         # readline's own ValueError is for a line over the stream's limit.
-        raise WyomingFallbackError(f"it sent what is not a valid event ({error})") from error
+        raise WyomingFallbackError(f"it sent an event that is not valid ({error})") from error
     except EOFError as error:
         raise WyomingFallbackError("it closed the connection") from error
     except OSError as error:

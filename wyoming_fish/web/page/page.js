@@ -90,7 +90,7 @@ function showReplies(replies) {
 function row(reply, scale) {
   const good = ["spoken", "cached", "fallback"].includes(reply.outcome);
   const outcome = OUTCOMES[reply.outcome] ?? `failed: ${reply.outcome}`;
-  const details = [`${reply.characters} characters`];
+  const details = [`${reply.characters} ${reply.characters === 1 ? "character" : "characters"}`];
   if (reply.audio_s) details.push(`${seconds(reply.audio_s)} of audio`);
   if (reply.retries.length) details.push(`retried after: ${reply.retries.join(", ")}`);
   if (reply.spoken_by) details.push(reply.spoken_by);
@@ -214,7 +214,7 @@ async function speak(event) {
     showMessage(first === null ? "The text has nothing to speak." : `Spoken: ${seconds(player.length)} of audio, first audio after ${first}.`);
   } catch (error) {
     if (request.signal.aborted) showMessage("Stopped.");
-    else if (answered) showMessage("The speech broke off. See the log of the server.", true);
+    else if (answered) showMessage("The speech was interrupted. See the log of the server.", true);
     else showMessage(error instanceof TypeError ? "The server does not answer. Check that it runs." : error.message, true);
   } finally {
     player.close();
