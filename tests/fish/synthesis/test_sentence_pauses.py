@@ -87,7 +87,7 @@ async def test_text_that_stops_amid_a_sentence_has_no_pause_there() -> None:
     async with fish() as (emulator, client):
         heard = asyncio.create_task(_heard(client, text))  # type: ignore[arg-type]
         text.write("It opens at 10 p.m.")
-        await emulator.wait_for(lambda e: e.sessions and e.sessions[0].flushes)
+        await emulator.wait_for(lambda e: any(record.flushes for record in e.sessions))
         text.write(" and closes at 11. Good night.")
         text.end()
         assert await heard == _paused("It opens at 10 p.m. and closes at 11. ", "Good night.")
@@ -101,7 +101,7 @@ async def test_a_failed_session_doubles_no_pause() -> None:
         text = TextBuffer()
         heard = asyncio.create_task(_heard(client, text))  # type: ignore[arg-type]
         text.write(SENTENCES[0])
-        await emulator.wait_for(lambda e: e.sessions)
+        await emulator.wait_for(lambda e: bool(e.sessions))
         emulator.settings.faults.append(failure)
         text.write("".join(SENTENCES[1:]))
         text.end()
