@@ -223,6 +223,17 @@ def test_time_is_linear(pattern: str) -> None:
             sentences.take(sentences.cuts[-1].at)
 
 
+def test_a_small_letter_may_begin_a_line() -> None:
+    """A line with one letter so far is not known to go on: it may be the name of a phone."""
+    text = "The phone\niPad is here. "
+    whole, letters = Sentences(), Sentences()
+    whole.write(text)
+    for letter in text:
+        letters.write(letter)
+    assert letters.cuts == whole.cuts
+    assert Cut(10, CutKind.SENTENCE) in whole.cuts
+
+
 @pytest.mark.parametrize(
     ("text", "is_certain"),
     [

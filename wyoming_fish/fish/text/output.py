@@ -30,7 +30,8 @@ _BEFORE_VALUES: Final = ":：=?？–—"
 _JOINING: Final = _CLAUSE_MARKS + _SENTENCE_MARKS + _CLOSING
 _SYMBOLS: Final = "\"'`*_~=+^<>|#/\\-–—&@%‚‘’¡¿{}[]"
 _JOINTS: Final = re.escape(_CLAUSE_MARKS + _SENTENCE_MARKS + _SYMBOLS)
-_MARKS: Final = re.escape(_OPENING + _CLOSING + _CLAUSE_MARKS + _SENTENCE_MARKS + _SYMBOLS)
+_MARK_SET: Final = frozenset(_OPENING + _CLOSING + _CLAUSE_MARKS + _SENTENCE_MARKS + _SYMBOLS)
+_MARKS: Final = re.escape("".join(sorted(_MARK_SET)))
 
 _REST: Final = f"[^{_MARKS}{_SPACES}]"
 
@@ -114,6 +115,9 @@ class SpokenTextBuilder:
             return
         if text == " ":
             self._blank(_Kind.SPACE)
+            return
+        if text in _MARK_SET:
+            self.mark(text)
             return
         for match in _TOKEN.finditer(text):
             if match.lastgroup == "words":

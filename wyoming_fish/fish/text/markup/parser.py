@@ -12,6 +12,7 @@ follows makes it certain.
 from __future__ import annotations
 
 import re
+import string
 from typing import Final
 
 from ..characters import EMOJI
@@ -48,6 +49,7 @@ _HANDLERS: Final[dict[str, Handler]] = (
 _MARKS: Final = frozenset("\n*`[]|#\\")
 # After so many marks without a letter, a number or a space between them, more of them say nothing.
 MAX_MARKS: Final = 16
+_NOISY: Final = frozenset(string.punctuation)
 _NOISE: Final = re.compile(r"[!-/:-@\[-`{-~]+")
 _LITERAL_IN_CODE: Final = _HANDLERS.keys() - {"`", "\n", *addresses.FIRST_LETTERS}
 
@@ -140,7 +142,10 @@ class MarkupParser:
         handler = _HANDLERS.get(text[at], symbols.read_symbol)
         place = handler(self._state, text, at, complete)
         if place is not NEED_MORE:
-            self._marks = self._marks + 1 if _NOISE.fullmatch(text, at, place) else 0
+            is_noise = text[at] in _NOISY and (
+                place == at + 1 or _NOISE.fullmatch(text, at, place) is not None
+            )
+            self._marks = self._marks + 1 if is_noise else 0
         return place
 
     def _say(self, text: str) -> None:

@@ -27,10 +27,10 @@ __all__ = [
     "MAX_SPACE_CHARS",
     "PLACE",
     "CutKind",
+    "NeedMoreError",
     "certainly_ends",
     "cut_kind",
     "may_end",
-    "needs_more",
 ]
 
 # Spaces, or closing marks, after which it does not matter what else follows.
@@ -51,7 +51,7 @@ _CLAUSE_ENDS: Final = frozenset(_CLAUSE_MARKS)
 _FREE_CLAUSE_MARKS: Final = "，、；：､၊"
 
 PLACE: Final = re.compile(
-    rf"""(?P<bracket>[\[(]|<\|)
+    rf"""(?P<bracket>[\[(](?!\n)|<\|)
     | (?P<free>(?:[{_FREE_MARKS}]|．(?![0-9０-９]))[{_FREE_MARKS}{re.escape(_SPACED_MARKS)}．]*
         [{re.escape(_CLOSERS)}]*\s*)
     | (?P<clause>[{_FREE_CLAUSE_MARKS}]\s*)
@@ -117,6 +117,10 @@ class CutKind(IntEnum):
     SENTENCE = 3
 
 
+class NeedMoreError(Exception):
+    """What follows a place in a text is not known yet."""
+
+
 def certainly_ends(sentence: str) -> bool:
     """Whether what may be a sentence is one, whatever follows it."""
     if not sentence or sentence[-1] not in _CERTAIN_MARKS:
@@ -146,48 +150,35 @@ def may_end(text: str, *, any_mark: bool, is_spaced: bool) -> bool:
     return any_mark or not (_is_abbreviation(stem, "") or word in BEFORE_NUMBERS)
 
 
-def needs_more(text: str, place: re.Match[str]) -> bool:
-    """Whether more text is needed to classify ``place``."""
-    start, end = place.span()
-    if len(text) - end >= MAX_STARTER_CHARS:
-        return False
-    rest = text[end:]
-    if place["free"]:
-        is_quoted = place[0][-1:] in _QUOTED
-        return is_quoted and rest[:1] in _SPEAKERS and not _CLAUSE_END.search(rest)
-    if text[start - 1 : start].isalpha():
-        return False
-    stem = text[max(0, start - MAX_SPACE_CHARS) : start]
-    if _last_mark(stem) not in _SENTENCE_ENDS:
-        return False
-    if len(rest) == 1 and (rest.islower() or rest in _CLOSERS):
-        # For example "iPad", or a closing quotation mark after a space, as in French.
-        return True
-    if rest.isdecimal():
-        return _bare_word(stem).isdecimal()
-    return rest.isalpha() and not rest.islower() and _is_abbreviation(stem, "")
+def cut_kind(text: str, place: re.Match[str], *, complete: bool = True) -> CutKind | None:
+    """Classify the cut at ``place``; None if the text must not be cut there.
 
-
-def cut_kind(text: str, place: re.Match[str]) -> CutKind | None:
-    """Classify the cut at ``place``; None if the text must not be cut there."""
+    Raises NeedMoreError if more of a text that is not ``complete`` has to be known.
+    """
     start, end = place.span()
-    following = text[end : end + 1]
-    if text[start - 1 : start].isalpha() and following.isalnum() and place[0] == " ":
+    following, gap = text[end : end + 1], place[0]
+    if gap == " " and text[start - 1 : start].isalpha() and following.isalnum():
         # Most places are between two words.
         return CutKind.WORD
     rest = text[end : end + MAX_STARTER_CHARS]
-    if not place["space"]:
-        goes_on = place["clause"] or (place[0][-1:] in _QUOTED and _SAID.match(rest))
-        return CutKind.CLAUSE if goes_on else CutKind.SENTENCE
+    waits = not complete and len(rest) < MAX_STARTER_CHARS
+    if place.lastgroup != "space":
+        return _free_kind(place, rest, waits=waits)
     # What matters of the text before is its last word with its marks.
-    stem = text[max(0, start - MAX_SPACE_CHARS) : start]
-    is_opened = stem[-1:] in _OPENING_QUOTES and not stem[-2:-1].strip()
-    if not stem.strip() or is_opened or (following and following in _TRAILING_MARKS):
+    stem = text[start - MAX_SPACE_CHARS if start > MAX_SPACE_CHARS else 0 : start]
+    if not stem.strip() or (following and following in _TRAILING_MARKS):
         return None
+    if stem[-1] in _OPENING_QUOTES and not stem[-2:-1].strip():
+        return None
+    lines = gap.count("\n")
+    if lines and not following.islower():
+        return CutKind.SENTENCE
+    if waits and _is_unclear(stem, rest, has_line_end=lines > 0):
+        raise NeedMoreError
     goes_on = _is_small(following) and not rest[1:2].isupper()
     mark = _last_mark(stem)
     ends = mark in _SENTENCE_ENDS or _asks(stem)
-    if lines := place[0].count("\n"):
+    if lines:
         # A line that goes on in the next one, but not what announces a list.
         wrapped = goes_on and not ends and lines == 1 and not stem.endswith(":")
         return CutKind.WORD if wrapped else CutKind.SENTENCE
@@ -207,8 +198,36 @@ def cut_kind(text: str, place: re.Match[str]) -> CutKind | None:
     return CutKind.WORD
 
 
+def _free_kind(place: re.Match[str], rest: str, *, waits: bool) -> CutKind:
+    """Classify the cut after a mark that needs no space."""
+    if place.lastgroup != "free":
+        return CutKind.CLAUSE
+    if place[0][-1:] not in _QUOTED:
+        return CutKind.SENTENCE
+    if waits and rest[:1] in _SPEAKERS and not _CLAUSE_END.search(rest):
+        raise NeedMoreError
+    return CutKind.CLAUSE if _SAID.match(rest) else CutKind.SENTENCE
+
+
+def _is_unclear(stem: str, rest: str, *, has_line_end: bool) -> bool:
+    """Whether what follows ``rest`` may change the cut between ``stem`` and ``rest``."""
+    if has_line_end:
+        # For example "iPad".
+        return len(rest) == 1
+    if _last_mark(stem) not in _SENTENCE_ENDS:
+        return False
+    if len(rest) == 1 and (rest.islower() or rest in _CLOSERS):
+        # The same, or a closing quotation mark after a space, as in French.
+        return True
+    if rest.isdecimal():
+        return stem[-1] == "." and _bare_word(stem).isdecimal()
+    return rest.isalpha() and not rest.islower() and _is_abbreviation(stem, "")
+
+
 def _is_abbreviation(stem: str, rest: str) -> bool:
     """Whether the full stop that ends ``stem`` belongs to its word; ``rest`` follows it."""
+    if stem[-1] not in ".)":
+        return False
     last = _last_word(stem)
     if _LIST_NUMBER.fullmatch(last):
         return True
