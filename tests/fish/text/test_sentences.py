@@ -1,12 +1,20 @@
 """Where a text may be cut."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wyoming_fish.fish.text.sentences import MAX_SENTENCE_CHARS, Cut, CutKind, Sentences
+from wyoming_fish.fish.text.sentences.abbreviations import (
+    ABBREVIATIONS,
+    BEFORE_NUMBERS,
+    BESIDE_NUMBERS,
+    FINAL_WORDS,
+    LIST_ENDS,
+    MAY_END,
+)
 
 
 def _sentences(text: str) -> list[str]:
@@ -255,3 +263,9 @@ def test_an_end_is_certain(text: str, is_certain: bool) -> None:
     sentences = Sentences()
     sentences.write(text)
     assert sentences.ends_certainly is is_certain
+
+
+def test_a_word_is_in_one_list() -> None:
+    """Each abbreviation has one rule: "No." is one before a number only, "Mr." always."""
+    lists = (ABBREVIATIONS, BEFORE_NUMBERS, BESIDE_NUMBERS, MAY_END, LIST_ENDS, FINAL_WORDS)
+    assert [first & second for first, second in combinations(lists, 2) if first & second] == []

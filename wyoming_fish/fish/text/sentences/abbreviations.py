@@ -77,17 +77,18 @@ ABBREVIATIONS: Final = _cased(
 BEFORE_NUMBERS: Final = _cased(
     "no nos nr nro nó num núm n° nº № č čís br бр αρ zk sz lk "
     "máx mín obr rys мал kuva नं көш =ok =ок "
-    "art abs kap cap chap ch kpt fig abb tab tav sec ver vol bd app eq ex ext par para "
+    "art kap cap chap ch kpt fig abb tab =sec SEC ver vol app eq ex ext par para "
     "p pp pg pág pag s side sid bls blz σελ ст п гл рис табл "
-    "tel tlf tél тел τηλ págs pàg pagg hlm tgl apt стр "
-    "kl klo plkst pkl godz hod gl min max maks temp approx ca cca env aprox ongev circa avg "
-    "av mah est jg rp rs"
+    "tel tlf тел τηλ págs pàg pagg hlm tgl apt стр "
+    "kl klo plkst pkl godz hod gl min Max MAX maks temp approx ca ongev circa "
+    "=mah MAH est jg rp rs"
 )
-"""A number that follows belongs to these. "No." before a word is an answer."""
+"""A number that follows belongs to these. "No." before a word is an answer. What is in another list
+is not repeated here."""
 
 BESIDE_NUMBERS: Final = _cased(
-    "av jan feb mar apr jun jul aug sep sept oct nov dec janv févr avr juil déc "
-    "febr mär okt dez ene abr ago dic gen mag giu lug set ott fev out xan xul mrt "
+    "=av AV jan feb mar apr jun jul aug sep sept oct nov dec janv févr avr juil déc "
+    "febr mär okt dez ene abr ago dic =gen GEN mag giu lug set ott fev out xan xul mrt "
     "des sty lut kwi cze lip sie wrz paź lis gru márc ápr máj jún júl szept ian iun iul avg "
     "ágú nóv jūn jūl heinäk helmik huhtik jouluk kesäk lokak maalisk marrask syysk tammik toukok "
     "янв фев февр мар апр июн июл авг сен сент окт ноя нояб дек січ лют бер квіт трав черв лип "

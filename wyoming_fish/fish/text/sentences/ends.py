@@ -165,31 +165,43 @@ def cut_kind(text: str, place: re.Match[str], *, complete: bool = True) -> CutKi
     if place.lastgroup != "space":
         return _free_kind(place, rest, waits=waits)
     # What matters of the text before is its last word with its marks.
-    stem = text[start - MAX_SPACE_CHARS if start > MAX_SPACE_CHARS else 0 : start]
+    stem = text[max(0, start - MAX_SPACE_CHARS) : start]
     if not stem.strip() or (following and following in _TRAILING_MARKS):
         return None
     if stem[-1] in _OPENING_QUOTES and not stem[-2:-1].strip():
         return None
-    lines = gap.count("\n")
-    if lines and not following.islower():
+    if "\n" in gap:
+        return _line_kind(stem, rest, is_single=gap.count("\n") == 1, waits=waits)
+    return _spaced_kind(stem, rest, waits=waits)
+
+
+def _line_kind(stem: str, rest: str, *, is_single: bool, waits: bool) -> CutKind:
+    """Classify the cut at a line end."""
+    if not rest[:1].islower():
         return CutKind.SENTENCE
-    if waits and _is_unclear(stem, rest, has_line_end=lines > 0):
+    if waits and len(rest) == 1:
+        # For example "iPad".
         raise NeedMoreError
-    goes_on = _is_small(following) and not rest[1:2].isupper()
-    mark = _last_mark(stem)
-    ends = mark in _SENTENCE_ENDS or _asks(stem)
-    if lines:
-        # A line that goes on in the next one, but not what announces a list.
-        wrapped = goes_on and not ends and lines == 1 and not stem.endswith(":")
-        return CutKind.WORD if wrapped else CutKind.SENTENCE
-    if ends and following and following in _CLOSERS and not rest[1:2].isalnum():
-        # A closing quotation mark after a space, as in French.
-        return None
-    if ends and stem[-1] in _QUOTES and (following in _AFTER_QUOTES or _has_no_case(following)):
-        # Mostly "he said".
-        return CutKind.CLAUSE
-    if ends and not goes_on and not _is_abbreviation(stem, rest):
-        return CutKind.SENTENCE
+    # A line that goes on in the next one, but not what announces a list.
+    ends = _last_mark(stem) in _SENTENCE_ENDS or _asks(stem) or stem.endswith(":")
+    return CutKind.WORD if is_single and _goes_on(rest) and not ends else CutKind.SENTENCE
+
+
+def _spaced_kind(stem: str, rest: str, *, waits: bool) -> CutKind | None:
+    """Classify the cut at a space."""
+    following, mark = rest[:1], _last_mark(stem)
+    is_marked = mark in _SENTENCE_ENDS
+    if waits and is_marked and _is_unclear(stem, rest):
+        raise NeedMoreError
+    if is_marked or _asks(stem):
+        if following and following in _CLOSERS and not rest[1:2].isalnum():
+            # A closing quotation mark after a space, as in French.
+            return None
+        if stem[-1] in _QUOTES and (following in _AFTER_QUOTES or _has_no_case(following)):
+            # Mostly "he said".
+            return CutKind.CLAUSE
+        if not _goes_on(rest) and not _is_abbreviation(stem, rest):
+            return CutKind.SENTENCE
     if mark in _CLAUSE_ENDS:
         return CutKind.CLAUSE
     if stem[-1].isdecimal() and not following.isalpha():
@@ -209,19 +221,19 @@ def _free_kind(place: re.Match[str], rest: str, *, waits: bool) -> CutKind:
     return CutKind.CLAUSE if _SAID.match(rest) else CutKind.SENTENCE
 
 
-def _is_unclear(stem: str, rest: str, *, has_line_end: bool) -> bool:
-    """Whether what follows ``rest`` may change the cut between ``stem`` and ``rest``."""
-    if has_line_end:
-        # For example "iPad".
-        return len(rest) == 1
-    if _last_mark(stem) not in _SENTENCE_ENDS:
-        return False
+def _is_unclear(stem: str, rest: str) -> bool:
+    """Whether what follows ``rest`` may change the cut behind the mark that ends ``stem``."""
     if len(rest) == 1 and (rest.islower() or rest in _CLOSERS):
-        # The same, or a closing quotation mark after a space, as in French.
+        # For example "iPad", or a closing quotation mark after a space, as in French.
         return True
     if rest.isdecimal():
         return stem[-1] == "." and _bare_word(stem).isdecimal()
     return rest.isalpha() and not rest.islower() and _is_abbreviation(stem, "")
+
+
+def _goes_on(rest: str) -> bool:
+    """Whether ``rest`` begins with a small letter, and not as "iPad" does."""
+    return _is_small(rest[:1]) and not rest[1:2].isupper()
 
 
 def _is_abbreviation(stem: str, rest: str) -> bool:

@@ -148,7 +148,7 @@ class Sentences:
         text, at = self.text, self._scanned
         self._open = False
         length = len(text)
-        stop = length if length < LOOKAHEAD_CHARS else LOOKAHEAD_CHARS
+        stop = min(length, LOOKAHEAD_CHARS)
         while at < stop and (place := PLACE.search(text, at)):
             at, end = place.span()
             if text[at] in _CUES:
@@ -172,7 +172,7 @@ class Sentences:
         else:
             # Nothing but the last letter can be the start of a place.
             last = stop - 1 if stop == length else stop
-            at = at if at > last else last
+            at = max(at, last)
         self._scanned = at
         uncut = self.cuts[-1].at if self.cuts else 0
         if len(text) - uncut > MAX_SENTENCE_CHARS and self._scanned < LOOKAHEAD_CHARS:
