@@ -49,9 +49,9 @@ _YES_AND_NO: Final = {
         "hi हाँ नहीं,hr da ne,hu igen nem,hy այո ոչ,id ya tidak,is já nei,it sì no,ja はい いいえ,"
         "ka კი არა,kk иә жоқ,kn ಹೌದು ಇಲ್ಲ,ko 예 아니요,lt taip ne,lv jā nē,ml ഉവ്വ് അല്ല,mn тийм үгүй,"
         "ms ya tidak,nb ja nei,ne हो होइन,nl ja nee,no ja nei,pa ਹਾਂ ਨਹੀਂ,pl tak nie,"
-        "ps هو نه,pt sim não,ro da nu,ru да нет,sk áno nie,sl da ne,sq po jo,sr да не,sv ja nej,sw ndiyo hapana,"
-        "ta ஆம் இல்லை,te అవును వద్దు,th ใช่ ไม่ใช่,tr evet hayır,uk так ні,ur ہاں نہیں,vi có không,"
-        "zh 是 否".split(","),
+        "ps هو نه,pt sim não,ro da nu,ru да нет,sk áno nie,sl da ne,sq po jo,sr да не,"
+        "sv ja nej,sw ndiyo hapana,ta ஆம் இல்லை,te అవును వద్దు,th ใช่ ไม่ใช่,tr evet hayır,uk так ні,"
+        "ur ہاں نہیں,vi có không,zh 是 否".split(","),
     )
 }
 _ALONE: Final = IncrementalPattern(r".[ ]{0,9}(?=[\n|,;.)])", r".[ ]{0,9}", limit=11)
