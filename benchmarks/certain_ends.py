@@ -11,6 +11,7 @@ from typing import Final
 
 from wyoming_fish.fish import Endpoint, FishClient
 from wyoming_fish.fish.text.sentences import ends
+from wyoming_fish.fish.text.sentences.abbreviations import FINAL_WORDS
 
 from .programs import emulator
 from .speakers import engine, hear
@@ -56,7 +57,6 @@ async def _measure(
 ) -> dict[tuple[bool, Text, float], list[float]]:
     """Seconds after the limit, of each case with and without the rule."""
     late: dict[tuple[bool, Text, float], list[float]] = {}
-    final_words = ends.FINAL_WORDS
 
     async def speak(fish: FishClient, text: Text, pace: float, *, is_on: bool) -> None:
         heard = await hear(engine(fish), text.words, pace)
@@ -68,8 +68,8 @@ async def _measure(
         await asyncio.gather(*(hear(engine(fish), text.words, 40.0) for text, _ in cases))
         try:
             for _, is_on in product(range(rounds), (False, True)):
-                ends.FINAL_WORDS = final_words if is_on else frozenset()  # type: ignore[misc]
+                ends.FINAL_WORDS = FINAL_WORDS if is_on else frozenset()  # type: ignore[attr-defined]
                 await asyncio.gather(*(speak(fish, *case, is_on=is_on) for case in cases))
         finally:
-            ends.FINAL_WORDS = final_words  # type: ignore[misc]
+            ends.FINAL_WORDS = FINAL_WORDS  # type: ignore[attr-defined]
     return late

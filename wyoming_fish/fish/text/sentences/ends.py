@@ -7,7 +7,7 @@ of the text, which is not known.
 from __future__ import annotations
 
 import re
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Final
 from unicodedata import category
 
@@ -25,9 +25,9 @@ from .abbreviations import (
 
 __all__ = [
     "MAX_SPACE_CHARS",
+    "NEED_MORE",
     "PLACE",
     "CutKind",
-    "NeedMoreError",
     "certainly_ends",
     "cut_kind",
     "may_end",
@@ -109,16 +109,21 @@ _CERTAIN_MARKS: Final = ".!?"
 _OPEN: Final = frozenset('"“”„«»‹›([{（【')
 
 
+class NeedMore(Enum):
+    """What follows a place in a text has to be known first."""
+
+    NEED_MORE = "wait"
+
+
+NEED_MORE: Final = NeedMore.NEED_MORE
+
+
 class CutKind(IntEnum):
     """What ends at a cut; the greater, the better a place to pause."""
 
     WORD = 1
     CLAUSE = 2
     SENTENCE = 3
-
-
-class NeedMoreError(Exception):
-    """What follows a place in a text is not known yet."""
 
 
 def certainly_ends(sentence: str) -> bool:
@@ -150,10 +155,12 @@ def may_end(text: str, *, any_mark: bool, is_spaced: bool) -> bool:
     return any_mark or not (_is_abbreviation(stem, "") or word in BEFORE_NUMBERS)
 
 
-def cut_kind(text: str, place: re.Match[str], *, complete: bool = True) -> CutKind | None:
+def cut_kind(
+    text: str, place: re.Match[str], *, complete: bool = True
+) -> CutKind | NeedMore | None:
     """Classify the cut at ``place``; None if the text must not be cut there.
 
-    Raises NeedMoreError if more of a text that is not ``complete`` has to be known.
+    NEED_MORE if more of a text that is not ``complete`` has to be known.
     """
     start, end = place.span()
     following, gap = text[end : end + 1], place[0]
@@ -175,24 +182,26 @@ def cut_kind(text: str, place: re.Match[str], *, complete: bool = True) -> CutKi
     return _spaced_kind(stem, rest, waits=waits)
 
 
-def _line_kind(stem: str, rest: str, *, is_single: bool, waits: bool) -> CutKind:
+def _line_kind(stem: str, rest: str, *, is_single: bool, waits: bool) -> CutKind | NeedMore:
     """Classify the cut at a line end."""
     if not rest[:1].islower():
         return CutKind.SENTENCE
     if waits and len(rest) == 1:
         # For example "iPad".
-        raise NeedMoreError
+        return NEED_MORE
+    if not is_single or not _goes_on(rest):
+        return CutKind.SENTENCE
     # A line that goes on in the next one, but not what announces a list.
-    ends = _last_mark(stem) in _SENTENCE_ENDS or _asks(stem) or stem.endswith(":")
-    return CutKind.WORD if is_single and _goes_on(rest) and not ends else CutKind.SENTENCE
+    ends = stem[-1] == ":" or _last_mark(stem) in _SENTENCE_ENDS or _asks(stem)
+    return CutKind.SENTENCE if ends else CutKind.WORD
 
 
-def _spaced_kind(stem: str, rest: str, *, waits: bool) -> CutKind | None:
+def _spaced_kind(stem: str, rest: str, *, waits: bool) -> CutKind | NeedMore | None:
     """Classify the cut at a space."""
     following, mark = rest[:1], _last_mark(stem)
     is_marked = mark in _SENTENCE_ENDS
     if waits and is_marked and _is_unclear(stem, rest):
-        raise NeedMoreError
+        return NEED_MORE
     if is_marked or _asks(stem):
         if following and following in _CLOSERS and not rest[1:2].isalnum():
             # A closing quotation mark after a space, as in French.
@@ -210,14 +219,14 @@ def _spaced_kind(stem: str, rest: str, *, waits: bool) -> CutKind | None:
     return CutKind.WORD
 
 
-def _free_kind(place: re.Match[str], rest: str, *, waits: bool) -> CutKind:
+def _free_kind(place: re.Match[str], rest: str, *, waits: bool) -> CutKind | NeedMore:
     """Classify the cut after a mark that needs no space."""
     if place.lastgroup != "free":
         return CutKind.CLAUSE
     if place[0][-1:] not in _QUOTED:
         return CutKind.SENTENCE
     if waits and rest[:1] in _SPEAKERS and not _CLAUSE_END.search(rest):
-        raise NeedMoreError
+        return NEED_MORE
     return CutKind.CLAUSE if _SAID.match(rest) else CutKind.SENTENCE
 
 
@@ -328,7 +337,8 @@ def _last_word(stem: str) -> str:
 
 def _last_mark(stem: str) -> str:
     """The last character before closing marks."""
-    return stem.rstrip(_AFTER_MARKS)[-1:]
+    last = stem[-1:]
+    return last if last not in _AFTER_MARKS else stem.rstrip(_AFTER_MARKS)[-1:]
 
 
 def _has_parts(word: str) -> bool:
@@ -352,5 +362,7 @@ def _is_doubled(word: str) -> bool:
 def _asks(stem: str) -> bool:
     """Whether ``stem`` ends with a mark of its script: the Greek ";", and ":" in Armenian."""
     letter, mark = stem[-2:-1], stem[-1:]
+    if mark not in (";", ":"):
+        return False
     is_greek, is_armenian = "\u0370" <= letter < "\u0400", "\u0531" <= letter < "\u0590"
     return (mark == ";" and is_greek) or (mark == ":" and is_armenian)

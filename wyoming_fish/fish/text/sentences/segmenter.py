@@ -18,9 +18,9 @@ from typing import Final, NamedTuple
 from ..ssml.phonemes import PHONEME_END, PHONEME_START
 from .ends import (
     MAX_SPACE_CHARS,
+    NEED_MORE,
     PLACE,
     CutKind,
-    NeedMoreError,
     certainly_ends,
     cut_kind,
     may_end,
@@ -161,9 +161,8 @@ class Sentences:
             if end == length and end - at < MAX_SPACE_CHARS:
                 # More spaces or closing quotes may follow, and the next letter is not known.
                 break
-            try:
-                kind = cut_kind(text, place, complete=False)
-            except NeedMoreError:
+            kind = cut_kind(text, place, complete=False)
+            if kind is NEED_MORE:
                 break
             if kind is not None:
                 self.cuts.append(Cut(end, kind))
