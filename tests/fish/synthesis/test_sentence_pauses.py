@@ -110,7 +110,7 @@ async def test_a_failed_session_doubles_no_pause() -> None:
 
 
 async def test_pause_between_the_parts_of_a_document() -> None:
-    """A part of SSML with a speed of its own ends with a sentence, or amid one."""
+    """A part of SSML with a speed of its own ends with a sentence, or within one."""
     ssml = '<speak>One. <prosody rate="fast">Two is</prosody> three. Four.</speak>'
     async with fish() as (emulator, client):
         heard = (await _heard(client, ssml, text_settings=replace(RAW, mode="clean"))).split(PAUSE)
