@@ -112,22 +112,20 @@ class SpokenTextBuilder:
         """Say ``text``, which has no line end and no markup."""
         if text.isalnum():
             self.word(text)
-            return
-        if text == " ":
+        elif text == " ":
             self._blank(_Kind.SPACE)
-            return
-        if text in _MARK_SET:
+        elif text in _MARK_SET:
             self.mark(text)
-            return
-        for match in _TOKEN.finditer(text):
-            if match.lastgroup == "words":
-                self.word(match[0])
-            elif match.lastgroup == "space":
-                self._blank(_Kind.SPACE)
-            elif match.lastgroup == "mark":
-                self.mark(match[0])
-            else:
-                self._symbol(match[0])
+        else:
+            for match in _TOKEN.finditer(text):
+                if match.lastgroup == "words":
+                    self.word(match[0])
+                elif match.lastgroup == "space":
+                    self._blank(_Kind.SPACE)
+                elif match.lastgroup == "mark":
+                    self.mark(match[0])
+                else:
+                    self._symbol(match[0])
 
     def marks(self, run: str) -> None:
         """Say a mark as often as it stands in ``run``."""

@@ -10,8 +10,22 @@ own usage in addresses, titles and dates.
 """
 
 from typing import Final
+from unicodedata import category
 
-__all__ = ["ABBREVIATIONS", "BEFORE_NUMBERS", "BESIDE_NUMBERS", "FINAL_WORDS", "SENTENCE_STARTERS"]
+__all__ = [
+    "ABBREVIATIONS",
+    "BEFORE_NUMBERS",
+    "BESIDE_NUMBERS",
+    "FINAL_WORDS",
+    "SENTENCE_STARTERS",
+    "has_parts",
+]
+
+
+# Letters of each part of an abbreviation with full stops: "z.B", "Ph.D". One that begins with a
+# single letter may have longer ones: "f.eks".
+MAX_PART_CHARS: Final = 2
+MAX_LATER_PART_CHARS: Final = 4
 
 
 def _cased(words: str) -> frozenset[str]:
@@ -150,3 +164,21 @@ FINAL_WORDS: Final = frozenset(
 )
 """A mark after one of these ends a sentence, whatever follows: no name, address or number has
 them before a full stop."""
+
+
+def has_parts(word: str) -> bool:
+    """Whether this is a letter, or short parts with full stops between: "J", "z.B", "Ph.D"."""
+    first, *later = word.split(".")
+    if not later:
+        return (len(first) == 1 and first.isalpha()) or _is_doubled(first)
+    most = MAX_LATER_PART_CHARS if len(first) == 1 else MAX_PART_CHARS
+    return (
+        len(first) <= MAX_PART_CHARS
+        and all(0 < len(part) <= most for part in later)
+        and all(category(letter)[0] in "LM" for letter in word if letter != ".")
+    )
+
+
+def _is_doubled(word: str) -> bool:
+    """Whether this is a Spanish plural: "EE. UU."."""
+    return len(word) == 2 and word[0] == word[1] and word.isupper()

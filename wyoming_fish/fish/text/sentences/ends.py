@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from enum import Enum, IntEnum
 from typing import Final
-from unicodedata import category
 
 from .abbreviations import (
     ABBREVIATIONS,
@@ -21,6 +20,7 @@ from .abbreviations import (
     MAY_END,
     ORDINAL_ARTICLES,
     SENTENCE_STARTERS,
+    has_parts,
 )
 
 __all__ = [
@@ -73,11 +73,6 @@ _DATE: Final = re.compile(r"\d{1,2}\.")
 # The number of a list: 1.) and so on
 _LIST_NUMBER: Final = re.compile(r"\d{1,2}\.\)")
 _ROMAN: Final = re.compile(r"(?=[IVXL]{2})X{0,4}L?X{0,3}(?:IX|IV|V?I{0,3})")
-
-# Letters of each part of an abbreviation with full stops: "z.B", "Ph.D". One that begins with a
-# single letter may have longer ones: "f.eks".
-MAX_PART_CHARS: Final = 2
-MAX_LATER_PART_CHARS: Final = 4
 
 # Letters of the word after an abbreviation that are waited for.
 MAX_STARTER_CHARS: Final = 12
@@ -264,7 +259,7 @@ def _is_abbreviation(stem: str, rest: str) -> bool:
         return not starter or starter in _AFTER_HALF_DAYS
     if word in LIST_ENDS or f"{previous}.{word}" in LIST_ENDS:
         return False
-    if _has_parts(word.replace("-", "")) or _ROMAN.fullmatch(word) or word in MAY_END:
+    if has_parts(word.replace("-", "")) or _ROMAN.fullmatch(word) or word in MAY_END:
         # "a. The first item"
         return starter not in SENTENCE_STARTERS or (len(word) == 1 and word.islower())
     return _is_listed(word, before, rest)
@@ -339,24 +334,6 @@ def _last_mark(stem: str) -> str:
     """The last character before closing marks."""
     last = stem[-1:]
     return last if last not in _AFTER_MARKS else stem.rstrip(_AFTER_MARKS)[-1:]
-
-
-def _has_parts(word: str) -> bool:
-    """Whether this is a letter, or short parts with full stops between: "J", "z.B", "Ph.D"."""
-    first, *later = word.split(".")
-    if not later:
-        return (len(first) == 1 and first.isalpha()) or _is_doubled(first)
-    most = MAX_LATER_PART_CHARS if len(first) == 1 else MAX_PART_CHARS
-    return (
-        len(first) <= MAX_PART_CHARS
-        and all(0 < len(part) <= most for part in later)
-        and all(category(letter)[0] in "LM" for letter in word if letter != ".")
-    )
-
-
-def _is_doubled(word: str) -> bool:
-    """Whether this is a Spanish plural: "EE. UU."."""
-    return len(word) == 2 and word[0] == word[1] and word.isupper()
 
 
 def _asks(stem: str) -> bool:
