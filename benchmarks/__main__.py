@@ -10,6 +10,7 @@ from .table import Verdict, print_verdicts
 # Each is a module with `run(quick=…)`, in the order in which they run.
 NAMES: Final = (
     "first-audio",
+    "certain-ends",
     "cleaning",
     "text-cost",
     "pauses",

@@ -90,6 +90,7 @@ def test_the_server_takes_the_options() -> None:
     [
         ("ready_connections", 0, "ready_connections", 0),
         ("volume", -3.5, "speech.volume", -3.5),
+        ("sentence_pause", 0.5, "speech.sentence_pause_s", 0.5),
         ("debug", True, "debug", True),
         ("debug", False, "debug", False),
         ("voice", "", "speech.voice", None),

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from ..fish.settings import FISH_URL, SAMPLE_RATES, SPEEDS, VOLUMES, Backend, Latency
+from ..fish.settings import (
+    FISH_URL,
+    SAMPLE_RATES,
+    SENTENCE_PAUSES_S,
+    SPEEDS,
+    VOLUMES,
+    Backend,
+    Latency,
+)
 from ..uri import DEFAULT_URI, URI_VARIABLE, ListenAddress
 from .parsers import (
     count,
@@ -109,6 +117,15 @@ FLAGS: Final = (
         "0",
         "change of the volume in decibels, -20 to 20",
         number(*VOLUMES),
+    ),
+    Flag(
+        "--sentence-pause",
+        "FISH_SENTENCE_PAUSE",
+        "0",
+        "seconds of silence to add between two sentences, 0 to 5; each sentence then has a session "
+        "of its own",
+        number(*SENTENCE_PAUSES_S),
+        unit="s",
     ),
     Flag(
         "--text-mode",

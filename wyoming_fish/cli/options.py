@@ -97,7 +97,11 @@ def endpoint_of(values: Mapping[str, Any]) -> Endpoint:
 
 def speech_of(values: Mapping[str, Any], endpoint: Endpoint | None) -> SpeechSettings:
     """Return the speech settings. Raises FishError; ValueError if a voice is not valid."""
-    speech = SpeechSettings(**{name: values[name] for name in SPEECH_FLAGS})
+    speech = SpeechSettings(
+        **{name: values[name] for name in SPEECH_FLAGS},
+        # The check speaks two sentences, and does not have this flag.
+        sentence_pause_s=values.get("sentence_pause", 0.0),
+    )
     voices = (speech.voice,) if isinstance(speech.voice, str) else speech.voice or ()
     for voice in voices:
         # A self-hosted server has voices of any name.

@@ -1,12 +1,20 @@
 """Where a text may be cut."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wyoming_fish.fish.text.sentences import MAX_SENTENCE_CHARS, Cut, CutKind, Sentences
+from wyoming_fish.fish.text.sentences.abbreviations import (
+    ABBREVIATIONS,
+    BEFORE_NUMBERS,
+    BESIDE_NUMBERS,
+    FINAL_WORDS,
+    LIST_ENDS,
+    MAY_END,
+)
 
 
 def _sentences(text: str) -> list[str]:
@@ -223,6 +231,17 @@ def test_time_is_linear(pattern: str) -> None:
             sentences.take(sentences.cuts[-1].at)
 
 
+def test_a_small_letter_may_begin_a_line() -> None:
+    """A line with one letter so far is not known to go on: it may be the name of a phone."""
+    text = "The phone\niPad is here. "
+    whole, letters = Sentences(), Sentences()
+    whole.write(text)
+    for letter in text:
+        letters.write(letter)
+    assert letters.cuts == whole.cuts
+    assert Cut(10, CutKind.SENTENCE) in whole.cuts
+
+
 @pytest.mark.parametrize(
     ("text", "is_certain"),
     [
@@ -244,3 +263,9 @@ def test_an_end_is_certain(text: str, is_certain: bool) -> None:
     sentences = Sentences()
     sentences.write(text)
     assert sentences.ends_certainly is is_certain
+
+
+def test_a_word_is_in_one_list() -> None:
+    """Each abbreviation has one rule: "No." is one before a number only, "Mr." always."""
+    lists = (ABBREVIATIONS, BEFORE_NUMBERS, BESIDE_NUMBERS, MAY_END, LIST_ENDS, FINAL_WORDS)
+    assert [first & second for first, second in combinations(lists, 2) if first & second] == []

@@ -102,6 +102,7 @@ async def test_streamed_replies_are_not_kept(folder: Path) -> None:
         "--sample-rate=16000",
         "--speed=1.5",
         "--volume=-3",
+        "--sentence-pause=0.5",
         "--style=calm",
     ],
 )

@@ -64,10 +64,15 @@ def clean_characters(text: str, before: str) -> str:
     All line ends become line feeds, and all spaces become plain spaces. Mathematical letters, which
     imitate bold or italic text without markup, become plain letters.
     """
+    if text.isascii() and text.isprintable():
+        return text
+    text = _CHANGED.sub(_change, text)
+    if "\u200c" not in text and "\u200d" not in text:
+        return text
     if before in ("\u200c", "\u200d"):
         # It was not loose, and a joiner behind it is not either.
         before = "\u0627"
-    return _LOOSE_JOINERS.sub("", before + _CHANGED.sub(_change, text))[len(before) :]
+    return _LOOSE_JOINERS.sub("", before + text)[len(before) :]
 
 
 def emoji_names(run: str) -> str:

@@ -56,7 +56,8 @@ class Cleaner:
         return self._styler.write(self._pronouncer.write(rest, complete=True))
 
     def _clean(self, text: str) -> str:
-        text = join_surrogates(text)
+        if not text.isascii():
+            text = join_surrogates(text)
         if self._raw:
             if self._style and text.strip():
                 text, self._style = self._style + text, ""

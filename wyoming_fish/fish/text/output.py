@@ -30,7 +30,8 @@ _BEFORE_VALUES: Final = ":：=?？–—"
 _JOINING: Final = _CLAUSE_MARKS + _SENTENCE_MARKS + _CLOSING
 _SYMBOLS: Final = "\"'`*_~=+^<>|#/\\-–—&@%‚‘’¡¿{}[]"
 _JOINTS: Final = re.escape(_CLAUSE_MARKS + _SENTENCE_MARKS + _SYMBOLS)
-_MARKS: Final = re.escape(_OPENING + _CLOSING + _CLAUSE_MARKS + _SENTENCE_MARKS + _SYMBOLS)
+_MARK_SET: Final = frozenset(_OPENING + _CLOSING + _CLAUSE_MARKS + _SENTENCE_MARKS + _SYMBOLS)
+_MARKS: Final = re.escape("".join(sorted(_MARK_SET)))
 
 _REST: Final = f"[^{_MARKS}{_SPACES}]"
 
@@ -111,19 +112,20 @@ class SpokenTextBuilder:
         """Say ``text``, which has no line end and no markup."""
         if text.isalnum():
             self.word(text)
-            return
-        if text == " ":
+        elif text == " ":
             self._blank(_Kind.SPACE)
-            return
-        for match in _TOKEN.finditer(text):
-            if match.lastgroup == "words":
-                self.word(match[0])
-            elif match.lastgroup == "space":
-                self._blank(_Kind.SPACE)
-            elif match.lastgroup == "mark":
-                self.mark(match[0])
-            else:
-                self._symbol(match[0])
+        elif text in _MARK_SET:
+            self.mark(text)
+        else:
+            for match in _TOKEN.finditer(text):
+                if match.lastgroup == "words":
+                    self.word(match[0])
+                elif match.lastgroup == "space":
+                    self._blank(_Kind.SPACE)
+                elif match.lastgroup == "mark":
+                    self.mark(match[0])
+                else:
+                    self._symbol(match[0])
 
     def marks(self, run: str) -> None:
         """Say a mark as often as it stands in ``run``."""

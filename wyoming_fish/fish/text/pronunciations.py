@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from ..errors import SettingsError
-from .ssml.phonemes import are_phonemes
+from .ssml.phonemes import PHONEME_END, PHONEME_START, are_phonemes, phoneme_token
 
 __all__ = ["Pronouncer", "Pronunciation", "parse_pronunciations"]
 
@@ -27,7 +27,8 @@ MAX_WORDS: Final = 5000
 
 # What Fish acts or knows already; nothing in it is a word.
 _TOKENS: Final = (
-    r"<\|phoneme_start\|>[^<]{0,300}<\|phoneme_end\|>|<\|[^|]{1,60}\|>|\[[^\]]{1,100}\]"
+    rf"{re.escape(PHONEME_START)}[^<]{{0,300}}{re.escape(PHONEME_END)}"
+    r"|<\|[^|]{1,60}\|>|\[[^\]]{1,100}\]"
 )
 
 
@@ -59,9 +60,7 @@ class Pronunciation:
     @property
     def text(self) -> str:
         """What Fish is sent for the word."""
-        if not self.is_phonemes:
-            return self.spoken
-        return f"<|phoneme_start|>{self.spoken}<|phoneme_end|>"
+        return phoneme_token(self.spoken) if self.is_phonemes else self.spoken
 
 
 def parse_pronunciations(text: str) -> tuple[Pronunciation, ...]:

@@ -12,6 +12,7 @@ follows makes it certain.
 from __future__ import annotations
 
 import re
+import string
 from typing import Final
 
 from ..characters import EMOJI
@@ -48,6 +49,7 @@ _HANDLERS: Final[dict[str, Handler]] = (
 _MARKS: Final = frozenset("\n*`[]|#\\")
 # After so many marks without a letter, a number or a space between them, more of them say nothing.
 MAX_MARKS: Final = 16
+_NOISY: Final = frozenset(string.punctuation)
 _NOISE: Final = re.compile(r"[!-/:-@\[-`{-~]+")
 _LITERAL_IN_CODE: Final = _HANDLERS.keys() - {"`", "\n", *addresses.FIRST_LETTERS}
 
@@ -118,29 +120,33 @@ class MarkupParser:
 
     def _step(self, text: str, at: int, complete: bool) -> int | NeedMore:
         """Read what begins at ``at``, and give where it ends."""
-        state = self._state
+        state, mark = self._state, text[at]
         if state.skipping:
             return self._skip(state.skipping, text, at, complete)
         if state.line_starts:
-            handler = blocks.HANDLERS.get(text[at], blocks.begin_text)
+            handler = blocks.HANDLERS.get(mark, blocks.begin_text)
             return handler(state, text, at, complete)
         if self._marks > MAX_MARKS and (noise := _NOISE.match(text, at)):
             return noise.end()
-        if text[at] not in _MARKS and (plain := _PLAIN.match(text, at)):
-            if self._marks and not _NOISE.fullmatch(plain[0]):
+        if mark not in _MARKS and (plain := _PLAIN.match(text, at)):
+            said = plain[0]
+            if self._marks and not _NOISE.fullmatch(said):
                 self._marks = 0
-            (self._spoken.literal if state.code else self._spoken.text)(plain[0])
+            (self._spoken.literal if state.code else self._spoken.text)(said)
             return plain.end()
-        if state.code and text[at] in _LITERAL_IN_CODE:
-            self._spoken.literal(text[at])
+        if state.code and mark in _LITERAL_IN_CODE:
+            self._spoken.literal(mark)
             return at + 1
-        return self._mark(text, at, complete)
+        return self._mark(mark, text, at, complete)
 
-    def _mark(self, text: str, at: int, complete: bool) -> int | NeedMore:
-        handler = _HANDLERS.get(text[at], symbols.read_symbol)
+    def _mark(self, mark: str, text: str, at: int, complete: bool) -> int | NeedMore:
+        handler = _HANDLERS.get(mark, symbols.read_symbol)
         place = handler(self._state, text, at, complete)
         if place is not NEED_MORE:
-            self._marks = self._marks + 1 if _NOISE.fullmatch(text, at, place) else 0
+            is_noise = mark in _NOISY and (
+                place == at + 1 or _NOISE.fullmatch(text, at, place) is not None
+            )
+            self._marks = self._marks + 1 if is_noise else 0
         return place
 
     def _say(self, text: str) -> None:

@@ -37,16 +37,21 @@ _ANSWERS: Final = dict.fromkeys("✅☑✔✓", "✓") | dict.fromkeys("❌❎�
 _EMOJI_RUN: Final = re.compile(
     f"[{EMOJI}](?:(?![◁{''.join(_TRENDS)}{''.join(_ANSWERS)}])[{EMOJI}]){{0,{MAX_RUN_CHARS - 1}}}"
 )
-# Yes and no, by the Unicode CLDR (`posix/messages` of each language).
+# Yes and no, by the `posix/messages` of Unicode CLDR 48. Chinese and Turkish differ from it: its
+# words there are a button's, and without a dot.
 _YES_AND_NO: Final = {
     words[0]: {"✓": words[1], "✗": words[2]}
     for words in map(
         str.split,
-        "ar نعم لا,bg да не,ca sí no,cs ano ne,da ja nej,de ja nein,el ναι όχι,en yes no,es sí no,"
-        "et jah ei,fi kyllä ei,fr oui non,he כן לא,hi हाँ नहीं,hr da ne,hu igen nem,id ya tidak,"
-        "it sì no,ja はい いいえ,ko 예 아니요,lt taip ne,lv jā nē,nb ja nei,nl ja nee,no ja nei,"
-        "pl tak nie,pt sim não,ro da nu,ru да нет,sk áno nie,sl da ne,sr да не,sv ja nej,"
-        "tr evet hayır,uk так ні,vi có không,zh 是 否".split(","),
+        "af ja nee,am አዎን አይ,ar نعم لا,as হয় নহয়,az hə yox,be так не,bg да не,bn হ্যাঁ না,bs da ne,"
+        "ca sí no,cs ano ne,cy ie na,da ja nej,de ja nein,el ναι όχι,en yes no,es sí no,et jah ei,"
+        "eu bai ez,fa بله نه,fi kyllä ei,fo ja nei,fr oui non,gl si non,gu હા નહીં,he כן לא,"
+        "hi हाँ नहीं,hr da ne,hu igen nem,hy այո ոչ,id ya tidak,is já nei,it sì no,ja はい いいえ,"
+        "ka კი არა,kk иә жоқ,kn ಹೌದು ಇಲ್ಲ,ko 예 아니요,lt taip ne,lv jā nē,ml ഉവ്വ് അല്ല,mn тийм үгүй,"
+        "ms ya tidak,nb ja nei,ne हो होइन,nl ja nee,no ja nei,pa ਹਾਂ ਨਹੀਂ,pl tak nie,"
+        "ps هو نه,pt sim não,ro da nu,ru да нет,sk áno nie,sl da ne,sq po jo,sr да не,"
+        "sv ja nej,sw ndiyo hapana,ta ஆம் இல்லை,te అవును వద్దు,th ใช่ ไม่ใช่,tr evet hayır,uk так ні,"
+        "ur ہاں نہیں,vi có không,zh 是 否".split(","),
     )
 }
 _ALONE: Final = IncrementalPattern(r".[ ]{0,9}(?=[\n|,;.)])", r".[ ]{0,9}", limit=11)

@@ -11,6 +11,7 @@ from typing import Final
 
 from ..cues import PAIRED_TAGS
 from ..output import SpokenTextBuilder
+from ..ssml.phonemes import PHONEME_END, PHONEME_START
 from . import addresses
 from .hidden import HiddenCall, HiddenText, hidden_by, hides
 from .state import NEED_MORE, Handler, IncrementalPattern, NeedMore, ParserState, run_end, start_of
@@ -42,7 +43,7 @@ _TAG: Final = IncrementalPattern(
     limit=500,
 )
 # Nothing is a tag in which another begins.
-_ALONE: Final = re.compile(r"<[^<>]{0,499}(?:>|\Z)")
+_UNNESTED: Final = re.compile(r"<[^<>]{0,499}(?:>|\Z)")
 
 # Words between angle brackets, which may be a tag or a placeholder: `<your name>`.
 _PLACEHOLDER: Final = IncrementalPattern(
@@ -56,8 +57,8 @@ _TOKEN: Final = IncrementalPattern(
 )
 _PHONEME: Final = r"[^<>|｜\n\[\]]"
 _PHONEMES: Final = IncrementalPattern(
-    rf"<\|phoneme_start\|>{_PHONEME}+<\|phoneme_end\|>",
-    rf"<\|phoneme_start\|>{_PHONEME}*(?:<(?:\|[a-z_]*\|?)?)?",
+    rf"{re.escape(PHONEME_START)}{_PHONEME}+{re.escape(PHONEME_END)}",
+    rf"{re.escape(PHONEME_START)}{_PHONEME}*(?:<(?:\|[a-z_]*\|?)?)?",
     limit=250,
 )
 _SPEAKER: Final = re.compile(r"speaker:\d{1,3}")
@@ -142,7 +143,7 @@ def _angle(state: ParserState, text: str, at: int, complete: bool) -> int | Need
         return _comment(state, text, at, complete)
     if after == "3":
         return _heart(state, text, at, complete)
-    if not _ALONE.match(text, at):
+    if not _UNNESTED.match(text, at):
         if not addresses.ADDRESS_START.match(text, at + 1):
             state.spoken.mark("<")
         return at + 1
@@ -288,7 +289,7 @@ def _token(state: ParserState, text: str, at: int, complete: bool) -> int | Need
         state.spoken.mark("<")
         return at + 1
     name, end = (token[1] or token[2]).lower(), token.end()
-    if name in ("phoneme_start", "channel"):
+    if name == "channel" or token[0] == PHONEME_START:
         place = _long_token(state, text, at, complete)
         if place != at:
             return place
@@ -341,7 +342,7 @@ def _brace(state: ParserState, text: str, at: int, complete: bool) -> int | Need
         state.spoken.gap()
         state.hide(HiddenCall(_END_TOKEN, said="{", depth=1))
     else:
-        state.spoken.text("{")
+        state.spoken.mark("{")
     return at + 1
 
 

@@ -10,8 +10,22 @@ own usage in addresses, titles and dates.
 """
 
 from typing import Final
+from unicodedata import category
 
-__all__ = ["ABBREVIATIONS", "BEFORE_NUMBERS", "BESIDE_NUMBERS", "FINAL_WORDS", "SENTENCE_STARTERS"]
+__all__ = [
+    "ABBREVIATIONS",
+    "BEFORE_NUMBERS",
+    "BESIDE_NUMBERS",
+    "FINAL_WORDS",
+    "SENTENCE_STARTERS",
+    "has_parts",
+]
+
+
+# Letters of each part of an abbreviation with full stops: "z.B", "Ph.D". One that begins with a
+# single letter may have longer ones: "f.eks".
+MAX_PART_CHARS: Final = 2
+MAX_LATER_PART_CHARS: Final = 4
 
 
 def _cased(words: str) -> frozenset[str]:
@@ -77,17 +91,18 @@ ABBREVIATIONS: Final = _cased(
 BEFORE_NUMBERS: Final = _cased(
     "no nos nr nro nó num núm n° nº № č čís br бр αρ zk sz lk "
     "máx mín obr rys мал kuva नं көш =ok =ок "
-    "art abs kap cap chap ch kpt fig abb tab tav sec ver vol bd app eq ex ext par para "
+    "art kap cap chap ch kpt fig abb tab =sec SEC ver vol app eq ex ext par para "
     "p pp pg pág pag s side sid bls blz σελ ст п гл рис табл "
-    "tel tlf tél тел τηλ págs pàg pagg hlm tgl apt стр "
-    "kl klo plkst pkl godz hod gl min max maks temp approx ca cca env aprox ongev circa avg "
-    "av mah est jg rp rs"
+    "tel tlf тел τηλ págs pàg pagg hlm tgl apt стр "
+    "kl klo plkst pkl godz hod gl min Max MAX maks temp approx ca ongev circa "
+    "=mah MAH est jg rp rs"
 )
-"""A number that follows belongs to these. "No." before a word is an answer."""
+"""A number that follows belongs to these. "No." before a word is an answer. What is in another list
+is not repeated here."""
 
 BESIDE_NUMBERS: Final = _cased(
-    "av jan feb mar apr jun jul aug sep sept oct nov dec janv févr avr juil déc "
-    "febr mär okt dez ene abr ago dic gen mag giu lug set ott fev out xan xul mrt "
+    "=av AV jan feb mar apr jun jul aug sep sept oct nov dec janv févr avr juil déc "
+    "febr mär okt dez ene abr ago dic =gen GEN mag giu lug set ott fev out xan xul mrt "
     "des sty lut kwi cze lip sie wrz paź lis gru márc ápr máj jún júl szept ian iun iul avg "
     "ágú nóv jūn jūl heinäk helmik huhtik jouluk kesäk lokak maalisk marrask syysk tammik toukok "
     "янв фев февр мар апр июн июл авг сен сент окт ноя нояб дек січ лют бер квіт трав черв лип "
@@ -149,3 +164,21 @@ FINAL_WORDS: Final = frozenset(
 )
 """A mark after one of these ends a sentence, whatever follows: no name, address or number has
 them before a full stop."""
+
+
+def has_parts(word: str) -> bool:
+    """Whether this is a letter, or short parts with full stops between: "J", "z.B", "Ph.D"."""
+    first, *later = word.split(".")
+    if not later:
+        return (len(first) == 1 and first.isalpha()) or _is_doubled(first)
+    most = MAX_LATER_PART_CHARS if len(first) == 1 else MAX_PART_CHARS
+    return (
+        len(first) <= MAX_PART_CHARS
+        and all(0 < len(part) <= most for part in later)
+        and all(category(letter)[0] in "LM" for letter in word if letter != ".")
+    )
+
+
+def _is_doubled(word: str) -> bool:
+    """Whether this is a Spanish plural: "EE. UU."."""
+    return len(word) == 2 and word[0] == word[1] and word.isupper()

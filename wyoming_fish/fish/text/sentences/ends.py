@@ -7,9 +7,8 @@ of the text, which is not known.
 from __future__ import annotations
 
 import re
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Final
-from unicodedata import category
 
 from .abbreviations import (
     ABBREVIATIONS,
@@ -21,16 +20,17 @@ from .abbreviations import (
     MAY_END,
     ORDINAL_ARTICLES,
     SENTENCE_STARTERS,
+    has_parts,
 )
 
 __all__ = [
     "MAX_SPACE_CHARS",
+    "NEED_MORE",
     "PLACE",
     "CutKind",
     "certainly_ends",
     "cut_kind",
     "may_end",
-    "needs_more",
 ]
 
 # Spaces, or closing marks, after which it does not matter what else follows.
@@ -51,7 +51,7 @@ _CLAUSE_ENDS: Final = frozenset(_CLAUSE_MARKS)
 _FREE_CLAUSE_MARKS: Final = "，、；：､၊"
 
 PLACE: Final = re.compile(
-    rf"""(?P<bracket>[\[(]|<\|)
+    rf"""(?P<bracket>[\[(](?!\n)|<\|)
     | (?P<free>(?:[{_FREE_MARKS}]|．(?![0-9０-９]))[{_FREE_MARKS}{re.escape(_SPACED_MARKS)}．]*
         [{re.escape(_CLOSERS)}]*\s*)
     | (?P<clause>[{_FREE_CLAUSE_MARKS}]\s*)
@@ -73,11 +73,6 @@ _DATE: Final = re.compile(r"\d{1,2}\.")
 # The number of a list: 1.) and so on
 _LIST_NUMBER: Final = re.compile(r"\d{1,2}\.\)")
 _ROMAN: Final = re.compile(r"(?=[IVXL]{2})X{0,4}L?X{0,3}(?:IX|IV|V?I{0,3})")
-
-# Letters of each part of an abbreviation with full stops: "z.B", "Ph.D". One that begins with a
-# single letter may have longer ones: "f.eks".
-MAX_PART_CHARS: Final = 2
-MAX_LATER_PART_CHARS: Final = 4
 
 # Letters of the word after an abbreviation that are waited for.
 MAX_STARTER_CHARS: Final = 12
@@ -107,6 +102,15 @@ _AROUND_WORDS: Final = _CLOSERS + _SPACED_MARKS + _OPENERS
 # Marks after which a sentence can be certain to have ended, and what has to be closed before.
 _CERTAIN_MARKS: Final = ".!?"
 _OPEN: Final = frozenset('"“”„«»‹›([{（【')
+
+
+class NeedMore(Enum):
+    """What follows a place in a text has to be known first."""
+
+    NEED_MORE = "wait"
+
+
+NEED_MORE: Final = NeedMore.NEED_MORE
 
 
 class CutKind(IntEnum):
@@ -146,59 +150,62 @@ def may_end(text: str, *, any_mark: bool, is_spaced: bool) -> bool:
     return any_mark or not (_is_abbreviation(stem, "") or word in BEFORE_NUMBERS)
 
 
-def needs_more(text: str, place: re.Match[str]) -> bool:
-    """Whether more text is needed to classify ``place``."""
-    start, end = place.span()
-    if len(text) - end >= MAX_STARTER_CHARS:
-        return False
-    rest = text[end:]
-    if place["free"]:
-        is_quoted = place[0][-1:] in _QUOTED
-        return is_quoted and rest[:1] in _SPEAKERS and not _CLAUSE_END.search(rest)
-    if text[start - 1 : start].isalpha():
-        return False
-    stem = text[max(0, start - MAX_SPACE_CHARS) : start]
-    if _last_mark(stem) not in _SENTENCE_ENDS:
-        return False
-    if len(rest) == 1 and (rest.islower() or rest in _CLOSERS):
-        # For example "iPad", or a closing quotation mark after a space, as in French.
-        return True
-    if rest.isdecimal():
-        return _bare_word(stem).isdecimal()
-    return rest.isalpha() and not rest.islower() and _is_abbreviation(stem, "")
+def cut_kind(
+    text: str, place: re.Match[str], *, complete: bool = True
+) -> CutKind | NeedMore | None:
+    """Classify the cut at ``place``; None if the text must not be cut there.
 
-
-def cut_kind(text: str, place: re.Match[str]) -> CutKind | None:
-    """Classify the cut at ``place``; None if the text must not be cut there."""
+    NEED_MORE if more of a text that is not ``complete`` has to be known.
+    """
     start, end = place.span()
-    following = text[end : end + 1]
-    if text[start - 1 : start].isalpha() and following.isalnum() and place[0] == " ":
+    following, gap = text[end : end + 1], place[0]
+    if gap == " " and text[start - 1 : start].isalpha() and following.isalnum():
         # Most places are between two words.
         return CutKind.WORD
     rest = text[end : end + MAX_STARTER_CHARS]
-    if not place["space"]:
-        goes_on = place["clause"] or (place[0][-1:] in _QUOTED and _SAID.match(rest))
-        return CutKind.CLAUSE if goes_on else CutKind.SENTENCE
+    waits = not complete and len(rest) < MAX_STARTER_CHARS
+    if place.lastgroup != "space":
+        return _free_kind(place, rest, waits=waits)
     # What matters of the text before is its last word with its marks.
     stem = text[max(0, start - MAX_SPACE_CHARS) : start]
-    is_opened = stem[-1:] in _OPENING_QUOTES and not stem[-2:-1].strip()
-    if not stem.strip() or is_opened or (following and following in _TRAILING_MARKS):
+    if not stem.strip() or (following and following in _TRAILING_MARKS):
         return None
-    goes_on = _is_small(following) and not rest[1:2].isupper()
-    mark = _last_mark(stem)
-    ends = mark in _SENTENCE_ENDS or _asks(stem)
-    if lines := place[0].count("\n"):
-        # A line that goes on in the next one, but not what announces a list.
-        wrapped = goes_on and not ends and lines == 1 and not stem.endswith(":")
-        return CutKind.WORD if wrapped else CutKind.SENTENCE
-    if ends and following and following in _CLOSERS and not rest[1:2].isalnum():
-        # A closing quotation mark after a space, as in French.
+    if stem[-1] in _OPENING_QUOTES and not stem[-2:-1].strip():
         return None
-    if ends and stem[-1] in _QUOTES and (following in _AFTER_QUOTES or _has_no_case(following)):
-        # Mostly "he said".
-        return CutKind.CLAUSE
-    if ends and not goes_on and not _is_abbreviation(stem, rest):
+    if "\n" in gap:
+        return _line_kind(stem, rest, is_single=gap.count("\n") == 1, waits=waits)
+    return _spaced_kind(stem, rest, waits=waits)
+
+
+def _line_kind(stem: str, rest: str, *, is_single: bool, waits: bool) -> CutKind | NeedMore:
+    """Classify the cut at a line end."""
+    if not rest[:1].islower():
         return CutKind.SENTENCE
+    if waits and len(rest) == 1:
+        # For example "iPad".
+        return NEED_MORE
+    if not is_single or not _goes_on(rest):
+        return CutKind.SENTENCE
+    # A line that goes on in the next one, but not what announces a list.
+    ends = stem[-1] == ":" or _last_mark(stem) in _SENTENCE_ENDS or _asks(stem)
+    return CutKind.SENTENCE if ends else CutKind.WORD
+
+
+def _spaced_kind(stem: str, rest: str, *, waits: bool) -> CutKind | NeedMore | None:
+    """Classify the cut at a space."""
+    following, mark = rest[:1], _last_mark(stem)
+    is_marked = mark in _SENTENCE_ENDS
+    if waits and is_marked and _is_unclear(stem, rest):
+        return NEED_MORE
+    if is_marked or _asks(stem):
+        if following and following in _CLOSERS and not rest[1:2].isalnum():
+            # A closing quotation mark after a space, as in French.
+            return None
+        if stem[-1] in _QUOTES and (following in _AFTER_QUOTES or _has_no_case(following)):
+            # Mostly "he said".
+            return CutKind.CLAUSE
+        if not _goes_on(rest) and not _is_abbreviation(stem, rest):
+            return CutKind.SENTENCE
     if mark in _CLAUSE_ENDS:
         return CutKind.CLAUSE
     if stem[-1].isdecimal() and not following.isalpha():
@@ -207,8 +214,36 @@ def cut_kind(text: str, place: re.Match[str]) -> CutKind | None:
     return CutKind.WORD
 
 
+def _free_kind(place: re.Match[str], rest: str, *, waits: bool) -> CutKind | NeedMore:
+    """Classify the cut after a mark that needs no space."""
+    if place.lastgroup != "free":
+        return CutKind.CLAUSE
+    if place[0][-1:] not in _QUOTED:
+        return CutKind.SENTENCE
+    if waits and rest[:1] in _SPEAKERS and not _CLAUSE_END.search(rest):
+        return NEED_MORE
+    return CutKind.CLAUSE if _SAID.match(rest) else CutKind.SENTENCE
+
+
+def _is_unclear(stem: str, rest: str) -> bool:
+    """Whether what follows ``rest`` may change the cut behind the mark that ends ``stem``."""
+    if len(rest) == 1 and (rest.islower() or rest in _CLOSERS):
+        # For example "iPad", or a closing quotation mark after a space, as in French.
+        return True
+    if rest.isdecimal():
+        return stem[-1] == "." and _bare_word(stem).isdecimal()
+    return rest.isalpha() and not rest.islower() and _is_abbreviation(stem, "")
+
+
+def _goes_on(rest: str) -> bool:
+    """Whether ``rest`` begins with a small letter, and not as "iPad" does."""
+    return _is_small(rest[:1]) and not rest[1:2].isupper()
+
+
 def _is_abbreviation(stem: str, rest: str) -> bool:
     """Whether the full stop that ends ``stem`` belongs to its word; ``rest`` follows it."""
+    if stem[-1] not in ".)":
+        return False
     last = _last_word(stem)
     if _LIST_NUMBER.fullmatch(last):
         return True
@@ -224,7 +259,7 @@ def _is_abbreviation(stem: str, rest: str) -> bool:
         return not starter or starter in _AFTER_HALF_DAYS
     if word in LIST_ENDS or f"{previous}.{word}" in LIST_ENDS:
         return False
-    if _has_parts(word.replace("-", "")) or _ROMAN.fullmatch(word) or word in MAY_END:
+    if has_parts(word.replace("-", "")) or _ROMAN.fullmatch(word) or word in MAY_END:
         # "a. The first item"
         return starter not in SENTENCE_STARTERS or (len(word) == 1 and word.islower())
     return _is_listed(word, before, rest)
@@ -297,29 +332,14 @@ def _last_word(stem: str) -> str:
 
 def _last_mark(stem: str) -> str:
     """The last character before closing marks."""
-    return stem.rstrip(_AFTER_MARKS)[-1:]
-
-
-def _has_parts(word: str) -> bool:
-    """Whether this is a letter, or short parts with full stops between: "J", "z.B", "Ph.D"."""
-    first, *later = word.split(".")
-    if not later:
-        return (len(first) == 1 and first.isalpha()) or _is_doubled(first)
-    most = MAX_LATER_PART_CHARS if len(first) == 1 else MAX_PART_CHARS
-    return (
-        len(first) <= MAX_PART_CHARS
-        and all(0 < len(part) <= most for part in later)
-        and all(category(letter)[0] in "LM" for letter in word if letter != ".")
-    )
-
-
-def _is_doubled(word: str) -> bool:
-    """Whether this is a Spanish plural: "EE. UU."."""
-    return len(word) == 2 and word[0] == word[1] and word.isupper()
+    last = stem[-1:]
+    return last if last not in _AFTER_MARKS else stem.rstrip(_AFTER_MARKS)[-1:]
 
 
 def _asks(stem: str) -> bool:
     """Whether ``stem`` ends with a mark of its script: the Greek ";", and ":" in Armenian."""
     letter, mark = stem[-2:-1], stem[-1:]
+    if mark not in (";", ":"):
+        return False
     is_greek, is_armenian = "\u0370" <= letter < "\u0400", "\u0531" <= letter < "\u0590"
     return (mark == ";" and is_greek) or (mark == ":" and is_armenian)

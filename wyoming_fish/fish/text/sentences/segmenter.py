@@ -15,26 +15,25 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from ..ssml.phonemes import PHONEME_END, PHONEME_START
 from .ends import (
     MAX_SPACE_CHARS,
+    NEED_MORE,
     PLACE,
     CutKind,
     certainly_ends,
     cut_kind,
     may_end,
-    needs_more,
 )
 
 __all__ = ["MAX_SENTENCE_CHARS", "WINDOW_CHARS", "Cut", "Sentences", "sentence_ends"]
 
-# Characters within which the bracket of a cue must be closed. Otherwise it is not a cue and may be
-# cut.
-MAX_CUE_CHARS_BY_MARK: Final = {"[": 100, "(": 40, "<": 60}
+# Characters within which the bracket of a cue must be closed, and what closes it. Otherwise it is
+# not a cue and may be cut.
+_CUES: Final = {"[": (100, "]"), "(": (40, ")"), "<": (60, "|>")}
 
 # Phonemes stand for a word, and are spaced. Fish takes them for one word at a time.
 MAX_PHONEME_CHARS: Final = 300
-_PHONEME_START: Final = "<|phoneme_start|>"
-_PHONEME_END: Final = "<|phoneme_end|>"
 
 # Characters after which text without any place to cut is cut anywhere: nobody writes words of
 # this length, and what waits for the end of one has to be bounded.
@@ -73,6 +72,10 @@ class Sentences:
 
     def write(self, text: str) -> None:
         """Add text to the end."""
+        if not self._later and len(self.text) + len(text) <= WINDOW_CHARS:
+            self.text += text
+            self._scan()
+            return
         # Each string takes 50 bytes besides its text, so small ones are joined.
         if self._later and len(self._later[-1]) + len(text) <= MAX_SENTENCE_CHARS:
             self._later[-1] += text
@@ -84,11 +87,17 @@ class Sentences:
 
     def take(self, at: int) -> str:
         """Remove the first ``at`` characters, of those in ``text``, and give them."""
+        # All that the text makes certain has been found, unless there was too much of it.
+        is_scanned = at <= self._scanned and len(self.text) <= LOOKAHEAD_CHARS
         taken, self.text = self.text[:at], self.text[at:]
-        self.cuts = [Cut(cut.at - at, cut.kind) for cut in self.cuts if cut.at > at]
+        if self.cuts and self.cuts[-1].at > at:
+            self.cuts = [Cut(cut.at - at, cut.kind) for cut in self.cuts if cut.at > at]
+        else:
+            self.cuts = []
         self._scanned = max(0, self._scanned - at)
-        self._fill()
-        self._scan()
+        if not is_scanned:
+            self._fill()
+            self._scan()
         return taken
 
     def _fill(self) -> None:
@@ -105,6 +114,17 @@ class Sentences:
     def known(self) -> int:
         """How many characters from the start on have all their cuts."""
         return self._scanned
+
+    @property
+    def undecided(self) -> int:
+        """Where the next cut will be at the earliest, as far as is known."""
+        if self._open or self._scanned >= len(self.text):
+            return self._scanned
+        place = PLACE.match(self.text, self._scanned)
+        if place is None:
+            # The last letter may be the start of a mark of two.
+            return len(self.text) - (self.text[-1] in "<．")
+        return self._scanned if place["bracket"] else place.end()
 
     @property
     def ends_certainly(self) -> bool:
@@ -128,32 +148,34 @@ class Sentences:
 
     def _scan(self) -> None:
         """Find the cuts that the text by now makes certain."""
-        text = self.text
+        text, at = self.text, self._scanned
         self._open = False
-        stop = min(len(text), LOOKAHEAD_CHARS)
-        while self._scanned < stop and (place := PLACE.search(text, self._scanned)):
-            start, end = place.span()
-            self._scanned = start
-            if place["bracket"]:
-                after = _after_cue(text, start)
+        length = len(text)
+        stop = min(length, LOOKAHEAD_CHARS)
+        while at < stop and (place := PLACE.search(text, at)):
+            at, end = place.span()
+            if text[at] in _CUES:
+                after = _after_cue(text, at)
                 if after is None:
                     self._open = True
                     break
-                self._scanned = after
+                at = after
                 continue
-            if end == len(text) and end - start < MAX_SPACE_CHARS:
+            if end == length and end - at < MAX_SPACE_CHARS:
                 # More spaces or closing quotes may follow, and the next letter is not known.
                 break
-            if needs_more(text, place):
+            kind = cut_kind(text, place, complete=False)
+            if kind is NEED_MORE:
                 break
-            kind = cut_kind(text, place)
             if kind is not None:
                 self.cuts.append(Cut(end, kind))
             # It reads on, whatever matched.
-            self._scanned = max(end, start + 1)
+            at = end if end > at else at + 1
         else:
             # Nothing but the last letter can be the start of a place.
-            self._scanned = max(self._scanned, min(len(text) - 1, LOOKAHEAD_CHARS))
+            last = stop - 1 if stop == length else stop
+            at = max(at, last)
+        self._scanned = at
         uncut = self.cuts[-1].at if self.cuts else 0
         if len(text) - uncut > MAX_SENTENCE_CHARS and self._scanned < LOOKAHEAD_CHARS:
             self.cuts.append(Cut(uncut + MAX_SENTENCE_CHARS, CutKind.WORD))
@@ -174,17 +196,12 @@ def sentence_ends(text: str, at: int) -> Iterator[int]:
 
 def _after_cue(text: str, start: int) -> int | None:
     """Where scanning goes on after the bracket at ``start``; None while that is not known."""
-    limit = MAX_CUE_CHARS_BY_MARK[text[start]]
-    closing = {"[": "]", "(": ")", "<": "|>"}[text[start]]
-    if text.startswith(_PHONEME_START, start):
-        limit, closing = MAX_PHONEME_CHARS, _PHONEME_END
-    within = text[start : start + limit]
-    line = within.find("\n")
-    if line >= 0:
-        within = within[:line]
-    found = within.find(closing, 1)
+    limit, closing = _CUES[text[start]]
+    if closing == "|>" and text.startswith(PHONEME_START, start):
+        limit, closing = MAX_PHONEME_CHARS, PHONEME_END
+    end = start + limit
+    line = text.find("\n", start, end)
+    found = text.find(closing, start + 1, end if line < 0 else line)
     if found >= 0:
-        return start + found + len(closing)
-    if line < 0 and len(within) < limit:
-        return None
-    return start + 1
+        return found + len(closing)
+    return None if line < 0 and len(text) < end else start + 1

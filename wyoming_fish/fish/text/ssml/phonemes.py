@@ -9,7 +9,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["are_phonemes", "fish_phonemes"]
+__all__ = ["PHONEME_END", "PHONEME_START", "are_phonemes", "fish_phonemes", "phoneme_token"]
+
+# Fish Audio's tokens around phonemes.
+PHONEME_START: Final = "<|phoneme_start|>"
+PHONEME_END: Final = "<|phoneme_end|>"
 
 _VOWELS: Final = dict(
     pair.split("=")
@@ -56,17 +60,18 @@ def fish_phonemes(alphabet: str, phonemes: str) -> str:
         return ""
     if alphabet == "ipa":
         phonemes = _arpabet(phonemes)
-        return _token(phonemes) if phonemes else ""
+        return phoneme_token(phonemes) if phonemes else ""
     if "arpabet" in alphabet or "cmu" in alphabet:
         phonemes = phonemes.upper()
-        return _token(phonemes) if _ARPABET.fullmatch(phonemes) else ""
+        return phoneme_token(phonemes) if _ARPABET.fullmatch(phonemes) else ""
     if "pinyin" in alphabet and _PINYIN.fullmatch(phonemes):
-        return "".join(map(_token, phonemes.split()))
+        return "".join(map(phoneme_token, phonemes.split()))
     return ""
 
 
-def _token(phonemes: str) -> str:
-    return f"<|phoneme_start|>{phonemes}<|phoneme_end|>"
+def phoneme_token(phonemes: str) -> str:
+    """Fish Audio's form of ``phonemes`` in a text."""
+    return f"{PHONEME_START}{phonemes}{PHONEME_END}"
 
 
 def _arpabet(ipa: str) -> str:
