@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
+from typing import ClassVar
 
 from ..connections.pool import ConnectionPool
 from ..settings import SpeechSettings
@@ -16,6 +17,9 @@ __all__ = ["Attempt"]
 class Attempt(ABC):
     """Speaks the text that is not yet skipped, in one session. Call ``close()`` in the end."""
 
+    read_ahead_s: ClassVar[float] = 0.0
+    """Seconds of audio that are read before the listener takes them."""
+
     def __init__(
         self, pool: ConnectionPool, reply_text: ReplyText, settings: SpeechSettings
     ) -> None:
@@ -26,10 +30,13 @@ class Attempt(ABC):
         self._pool = pool
         self._reply_text = reply_text
         self._settings = settings
-        self._scheduler = FlushScheduler(settings.speed)
+        self._scheduler = self._new_scheduler()
         self._chunks = TextChunks(reply_text, self._scheduler)
         self._is_stopped = False
         """Whether no more text is sent, though there may be more."""
+
+    def _new_scheduler(self) -> FlushScheduler:
+        return FlushScheduler(self._settings.speed)
 
     @property
     @abstractmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator
+from typing import ClassVar, Final
 
 from .. import clock
 from ..api.tts import READ_TIMEOUT_S, TtsClient
@@ -13,9 +14,14 @@ from ..settings import SpeechSettings
 from ..text.alignment import words
 from .attempt import Attempt
 from .live_attempt import PARK_AFTER_S
+from .rest_scheduler import RestScheduler
 from .text_chunks import ReplyText, has_words
 
 __all__ = ["RestAttempt"]
+
+# Seconds of audio that are read before the listener takes them. A server that sends nothing until
+# a piece is made needs the next text long before a player has played the last one.
+READ_AHEAD_S: Final = 15.0
 
 
 class RestAttempt(Attempt):
@@ -25,6 +31,8 @@ class RestAttempt(Attempt):
     spoken, except within a chunk. A server of one's own is given the time that it needs.
     """
 
+    read_ahead_s: ClassVar[float] = READ_AHEAD_S
+
     def __init__(
         self, pool: ConnectionPool, reply_text: ReplyText, settings: SpeechSettings
     ) -> None:
@@ -33,6 +41,9 @@ class RestAttempt(Attempt):
         self._is_within_chunk = False
         """Whether a chunk has been heard in part."""
         self._idle_since: float | None = None
+
+    def _new_scheduler(self) -> RestScheduler:
+        return RestScheduler(self._settings.speed, self._pool.rest_pace)
 
     @property
     def pending(self) -> bool:
@@ -48,6 +59,8 @@ class RestAttempt(Attempt):
         """Send the text and give the audio, both as they come."""
         text = ""
         async with self._pool.acquire_rest() as rest:
+            # How much text it is sent depends on it.
+            await rest.detect(self._timeout_s(until))
             while chunk := await self._next():
                 # What cannot be heard by itself is said with what follows.
                 text += chunk
@@ -80,15 +93,16 @@ class RestAttempt(Attempt):
         self._idle_since = None
         return chunk
 
+    def _timeout_s(self, until: float | None) -> float:
+        """Seconds in which it has to be heard."""
+        return READ_TIMEOUT_S if until is None or self.heard else until - clock.now()
+
     async def _speak(
         self, rest: TtsClient, text: str, until: float | None
     ) -> AsyncGenerator[bytes]:
         self._is_pending = True
-        first_audio_timeout_s = READ_TIMEOUT_S
-        if until is not None and not self.heard:
-            first_audio_timeout_s = until - clock.now()
         async with contextlib.aclosing(
-            rest.speak(text, self._settings, first_audio_timeout_s)
+            rest.speak(text, self._settings, self._timeout_s(until))
         ) as speech:
             async for pcm in speech:
                 if not self.heard:
