@@ -24,7 +24,7 @@ from tests.integration.conftest import (
 from tests.integration.support.flows import SETTINGS, begin, chosen, listed, log_in, submit
 from tests.integration.support.speech import speak, text_in
 from wyoming_fish.emulator import Emulator, Fault
-from wyoming_fish.emulator.self_hosted import FishSpeechEmulator
+from wyoming_fish.emulator.fish_speech import FishSpeechEmulator
 
 
 async def test_whole_set_up(hass: HomeAssistant, emulator: Emulator) -> None:

@@ -8,7 +8,7 @@ from homeassistant.exceptions import HomeAssistantError
 from tests.integration.conftest import CORAL, KELP, STARFISH, AddEntry, entity_id, voice_subentry
 from tests.integration.support.speech import TEXT, entity_of, speak, text_in
 from wyoming_fish.emulator import Emulator
-from wyoming_fish.emulator.self_hosted import FishSpeechEmulator
+from wyoming_fish.emulator.fish_speech import FishSpeechEmulator
 
 
 async def test_languages_and_voices(hass: HomeAssistant, add_entry: AddEntry) -> None:

@@ -1,0 +1,102 @@
+"""A reply by each kind of self-hosted server, as a player in real time hears it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from tests.fish.replies import RAW, speak
+from tests.support.idle_clock import run
+from wyoming_fish.emulator import FishSpeechEmulator, OpenAiSpeechEmulator
+from wyoming_fish.emulator.fish_speech import speech_request
+from wyoming_fish.emulator.home_server import HomeServer
+from wyoming_fish.emulator.voices import synthesise
+from wyoming_fish.fish import Endpoint, FishClient, ReplyMetrics, SpeechSettings, clock
+
+RATE = 24000
+
+SERVERS: dict[str, Callable[[], HomeServer]] = {
+    "fish-speech": lambda: FishSpeechEmulator("tone"),
+    "whole": lambda: OpenAiSpeechEmulator("whole", "tone", rate=RATE),
+    "chunked PCM": lambda: OpenAiSpeechEmulator("sglang", "tone", rate=RATE),
+    "chunked WAV": lambda: OpenAiSpeechEmulator("vllm", "tone", rate=RATE),
+    "events of vLLM-Omni": lambda: OpenAiSpeechEmulator("vllm-events", "tone", rate=RATE),
+    "events of SGLang-Omni": lambda: OpenAiSpeechEmulator("sglang-events", "tone", rate=RATE),
+}
+
+REPLY = (
+    "Sure. The lights in the kitchen are on, and the one in the hall is off. The door to the "
+    "garden was opened an hour ago by the gardener, who has left it open since then because the "
+    "cat was still outside under the old apple tree behind the house. Close it? It will rain "
+    "tonight, with strong winds from the west. Tomorrow will be dry and warm again, about twenty "
+    "two degrees at noon. Good night."
+)
+# A small step of the clock between an answer and the listener.
+JITTER_S = 0.02
+
+
+async def _hear(
+    server: HomeServer, text: AsyncIterator[str] | str, *, is_paced: bool = False
+) -> tuple[bytes, float]:
+    """What is heard, and the longest gap of a player that plays from the first sample on."""
+    settings = SpeechSettings(sample_rate=44100 if isinstance(server, FishSpeechEmulator) else RATE)
+    client = FishClient(Endpoint("", server.url))
+    pcm, gap_s, ends_at = b"", 0.0, 0.0
+    async for block in speak(client, text, settings, RAW, metrics=ReplyMetrics()):
+        now = clock.now()
+        gap_s = max(gap_s, now - ends_at) if pcm else 0.0
+        ends_at = max(ends_at, now) + len(block) / 2 / settings.sample_rate
+        pcm += block
+        if is_paced:
+            # It has half a second in its buffer.
+            await asyncio.sleep(ends_at - 0.5 - now)
+    await client.close()
+    return pcm, gap_s
+
+
+async def _spoken(server: HomeServer) -> tuple[str, bytes]:
+    """The text that the server was asked for, and the samples of it."""
+    rate = 44100 if isinstance(server, FishSpeechEmulator) else RATE
+    texts = [request.get("text") or request["input"] for request in server.requests]
+    pieces = [await synthesise(t, speech_request("pcm", t, rate), server.settings) for t in texts]
+    return "".join(texts), b"".join(pieces)
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+@pytest.mark.parametrize("pace", [0.5, 0.8])
+@pytest.mark.parametrize("is_paced", [False, True], ids=["", "paced"])
+def test_no_gap_if_the_server_is_faster_than_real_time(
+    kind: str, pace: float, is_paced: bool
+) -> None:
+    """The reply is whole, without a gap, and each sample is the server's own."""
+
+    async def check() -> None:
+        async with SERVERS[kind]() as server:
+            server.pace = pace
+            pcm, gap_s = await _hear(server, REPLY, is_paced=is_paced)
+            assert await _spoken(server) == (REPLY, pcm)
+            assert gap_s < JITTER_S
+
+    run(check())
+
+
+@pytest.mark.parametrize("kind", ["fish-speech", "whole"])
+@pytest.mark.parametrize("pace", [0.5, 0.8])
+def test_no_gap_while_the_text_is_written(kind: str, pace: float) -> None:
+    """The same holds for a text that comes word by word."""
+
+    async def words() -> AsyncIterator[str]:
+        for word in REPLY.split(" "):
+            await asyncio.sleep(0.08)
+            yield f"{word} "
+
+    async def check() -> None:
+        async with SERVERS[kind]() as server:
+            server.pace = pace
+            pcm, gap_s = await _hear(server, words())
+            assert await _spoken(server) == (f"{REPLY} ", pcm)
+            assert gap_s < JITTER_S
+
+    run(check())
