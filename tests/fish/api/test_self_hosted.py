@@ -3,7 +3,6 @@
 import array
 import asyncio
 import contextlib
-import math
 from collections.abc import AsyncIterator
 
 import pytest

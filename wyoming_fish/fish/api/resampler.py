@@ -16,7 +16,7 @@ from typing import Final
 
 from ..errors import ProtocolError
 
-__all__ = ["SERVER_RATES_HZ", "Resampler"]
+__all__ = ["SERVER_RATES_HZ", "Resampler", "checked_rate"]
 
 # Sample rates that models speak at. Others would need a table of filters without a limit.
 SERVER_RATES_HZ: Final = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -34,7 +34,8 @@ if sys.version_info >= (3, 12):
 else:
 
     def _sumprod(samples: Sequence[float], weights: Sequence[float]) -> float:
-        return sum(map(operator.mul, samples, weights))
+        total: float = sum(map(operator.mul, samples, weights))
+        return total
 
 
 class Resampler:
@@ -44,9 +45,7 @@ class Resampler:
     """
 
     def __init__(self, source_hz: int, target_hz: int) -> None:
-        if source_hz not in SERVER_RATES_HZ:
-            raise ProtocolError(f"The server's audio has {source_hz} Hz, which cannot be read.")
-        self._is_same = source_hz == target_hz
+        self._is_same = checked_rate(source_hz) == target_hz
         divisor = math.gcd(source_hz, target_hz)
         self._up, self._down = target_hz // divisor, source_hz // divisor
         # In units of the input: the lower rate decides.
@@ -88,7 +87,9 @@ class Resampler:
         last = (len(samples) - taps) * up
         while at <= last:
             first, phase = divmod(at, up)
-            value = round(_sumprod(samples[first : first + taps], _filter(cutoff, half, phase / up)))
+            value = round(
+                _sumprod(samples[first : first + taps], _filter(cutoff, half, phase / up))
+            )
             out.append(max(-32768, min(32767, value)))
             at += down
         drop = min(at // up, len(samples))
@@ -98,6 +99,13 @@ class Resampler:
         if sys.byteorder == "big":
             out.byteswap()
         return out.tobytes()
+
+
+def checked_rate(hertz: int) -> int:
+    """The rate of a server's audio, if it can be read. Raises ProtocolError."""
+    if hertz not in SERVER_RATES_HZ:
+        raise ProtocolError(f"The server's audio has {hertz} Hz, which cannot be read.")
+    return hertz
 
 
 @cache

@@ -29,8 +29,9 @@ STEP_BYTES: Final = 4096
 class Decoder(Protocol):
     """Turns the bytes of an answer, cut anywhere, into s16le mono PCM in whole samples."""
 
-    rate: int
-    """Hertz, once there are samples."""
+    @property
+    def rate(self) -> int:
+        """Hertz, once there are samples."""
 
     def feed(self, data: bytes) -> bytes:
         """The samples that ``data`` completes. Raises FishError."""

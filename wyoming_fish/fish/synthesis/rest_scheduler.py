@@ -106,9 +106,9 @@ class RestScheduler(FlushScheduler):
             return at
         for kind in (CutKind.CLAUSE, CutKind.WORD):
             for cut in self._sentences.cuts:
-                if cut.kind >= kind and at < cut.at <= MIN_FIRST_CHUNK_CHARS:
-                    if self._speech_s(cut.at) >= least:
-                        return cut.at
+                is_near = cut.kind >= kind and at < cut.at <= MIN_FIRST_CHUNK_CHARS
+                if is_near and self._speech_s(cut.at) >= least:
+                    return cut.at
             if self._sentences.known < MIN_FIRST_CHUNK_CHARS and not self._complete:
                 break
         # The text may pause.

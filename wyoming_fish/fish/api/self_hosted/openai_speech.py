@@ -135,9 +135,9 @@ def _body(
         body["seed"] = SEED
     if settings.speed != 1.0:
         body["speed"] = settings.speed
-    for name, value in (("temperature", settings.temperature), ("top_p", settings.top_p)):
-        if value is not None and "stream" in form:
-            body[name] = value
+    if "stream" in form:
+        sampling = {"temperature": settings.temperature, "top_p": settings.top_p}
+        body |= {name: value for name, value in sampling.items() if value is not None}
     return body
 
 
@@ -171,7 +171,7 @@ async def _json(http: HttpClient, path: str, timeout_s: float) -> object:
 
 def _name(item: object, *fields: str) -> str | None:
     """A name that can be shown: the item itself, or the first of its fields that has one."""
-    found = [item] if isinstance(item, str) else []
+    found: list[object] = [item]
     if isinstance(item, dict):
         found = [item.get(field) for field in fields]
     return next((name for name in found if isinstance(name, str) and is_voice_id(name)), None)

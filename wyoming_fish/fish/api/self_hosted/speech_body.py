@@ -8,6 +8,7 @@ from typing import Any, Final
 from ...bounded_json import from_json
 from ...error_mapping import error_from_event
 from ...errors import FishConnectionError, ProtocolError
+from ..resampler import checked_rate
 from ..watchdog import PartLimit
 
 __all__ = ["OPENAI_RATE_HZ", "SpeechBody"]
@@ -105,13 +106,13 @@ class EventStream:
         if not isinstance(message, dict):
             raise ProtocolError("The server sent an event that is not a message.")
         if error := message.get("error"):
-            said = error.get("message") if isinstance(error, dict) else error
+            said = error.get("message", "") if isinstance(error, dict) else error
             raise error_from_event(said if isinstance(said, str) else "")
         kind = message.get("type")
         if kind == "speech.audio.done" or message.get("finish_reason"):
             self.is_done = True
-        audio = message.get("audio")
-        rate = None
+        audio: Any = message.get("audio")
+        rate: Any = None
         if isinstance(audio, dict):
             audio, rate = audio.get("data"), audio.get("sample_rate")
         if audio is None:
@@ -126,7 +127,7 @@ class WavStream:
     """
 
     def __init__(self, rate: int) -> None:
-        self.rate = rate
+        self.rate = checked_rate(rate)
         """Hertz."""
         self._bytes = bytearray()
         """Not read yet."""
@@ -140,13 +141,13 @@ class WavStream:
     @property
     def is_cut(self) -> bool:
         """Whether bytes are missing that a header has announced."""
-        return bool(self._left) or (not self._has_header and bool(self._bytes[1:]))
+        return bool(self._left) or (not self._has_samples and len(self._bytes) > 1)
 
     def set_rate(self, rate: int) -> None:
         """The server has told the rate. Raises ProtocolError if it changes within the speech."""
         if self._has_samples and rate != self.rate:
             raise ProtocolError("The server changed the sample rate within its speech.")
-        self.rate = rate
+        self.rate = checked_rate(rate)
 
     def feed(self, data: bytes) -> bytes:
         """The samples that ``data`` completes. Raises ProtocolError."""
