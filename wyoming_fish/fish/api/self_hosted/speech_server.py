@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from ... import clock
-from ...errors import FishConnectionError
+from ...errors import FishConnectionError, ProxyError
 from ..http import HttpClient, read_body
 from . import fish_speech, openai_speech
 
@@ -62,7 +62,10 @@ class SpeechServer:
     async def _is_fish_speech(self, read_timeout_s: float) -> bool:
         health = self._http.request("GET", fish_speech.HEALTH, read_timeout_s=read_timeout_s)
         async with health as response:
-            if response.status >= 500:
-                raise await self._http.refusal(response)
+            if response.status in (403, 407) or response.status >= 500:
+                error = await self._http.refusal(response)
+                # A proxy would answer every question so.
+                if isinstance(error, ProxyError) or response.status >= 500:
+                    raise error
             body = await read_body(response, fish_speech.MAX_HEALTH_BYTES, HEALTH_TIMEOUT_S)
             return response.status == 200 and fish_speech.is_healthy(body)
