@@ -85,8 +85,12 @@ class FishSpeechEmulator(HomeServer):
         """Blocks after which an answer breaks off, as it does where the model fails."""
         self.broken = 0
         """Answers that broke off."""
+        self._working: set[asyncio.Task[bytes]] = set()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        async with self._model:
+            # It answers nothing while the model works.
+            pass
         try:
             match request.method, request.path:
                 case (("GET" | "POST"), "/v1/health"):
@@ -159,6 +163,13 @@ class FishSpeechEmulator(HomeServer):
         if self.breaks_after == len(texts):
             await self._break_off(request)
         return response
+
+    async def _work(self, pcm: bytes, rate: int) -> bytes:
+        """Take the time of the model, which finishes a text that nobody waits for any more."""
+        working = asyncio.create_task(super()._work(pcm, rate))
+        self._working.add(working)
+        working.add_done_callback(self._working.discard)
+        return await asyncio.shield(working)
 
     async def _break_off(self, request: web.Request) -> None:
         self.broken += 1

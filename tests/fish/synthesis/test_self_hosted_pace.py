@@ -38,11 +38,18 @@ JITTER_S = 0.02
 
 
 async def _hear(
-    server: HomeServer, text: AsyncIterator[str] | str, *, is_paced: bool = False
+    server: HomeServer, text: AsyncIterator[str] | str, *, is_paced: bool = False, times: int = 1
 ) -> tuple[bytes, float]:
-    """What is heard, and the longest gap of a player that plays from the first sample on."""
+    """What is heard, and the longest gap of a player that plays from the first sample on.
+
+    With ``times``, of the last reply of so many.
+    """
     settings = SpeechSettings(sample_rate=44100 if isinstance(server, FishSpeechEmulator) else RATE)
     client = FishClient(Endpoint("", server.url))
+    for _ in range(times - 1):
+        async for _ in speak(client, text, settings, RAW):
+            pass
+        server.requests.clear()
     pcm, gap_s, ends_at = b"", 0.0, 0.0
     async for block in speak(client, text, settings, RAW, metrics=ReplyMetrics()):
         now = clock.now()
@@ -98,5 +105,55 @@ def test_no_gap_while_the_text_is_written(kind: str, pace: float) -> None:
             pcm, gap_s = await _hear(server, words())
             assert await _spoken(server) == (f"{REPLY} ", pcm)
             assert gap_s < JITTER_S
+
+    run(check())
+
+
+def test_a_slow_server_is_asked_for_whole_sentences() -> None:
+    """Where gaps cannot be helped, they are between sentences."""
+
+    async def check() -> None:
+        async with FishSpeechEmulator("tone") as server:
+            server.pace = 2.0
+            pcm, _ = await _hear(server, REPLY, times=2)
+            assert await _spoken(server) == (REPLY, pcm)
+            assert all(request["text"].rstrip()[-1] in ".?" for request in server.requests)
+
+    run(check())
+
+
+def test_the_first_piece_is_early_once_the_server_streams() -> None:
+    """A server that sends speech as it is made is asked for the first sentence, however short."""
+
+    async def check() -> None:
+        async with OpenAiSpeechEmulator("sglang", "tone", rate=RATE) as server:
+            server.pace = 0.5
+            await _hear(server, REPLY, times=2)
+            assert server.requests[0]["input"] == "Sure. "
+
+    run(check())
+
+
+@pytest.mark.parametrize("pace", [0.5, 0.8])
+def test_a_reply_after_an_interruption(pace: float) -> None:
+    """A fish-speech server finishes the piece that was interrupted: it has no more than 10 s."""
+
+    async def check() -> None:
+        async with FishSpeechEmulator("tone") as server:
+            server.pace = pace
+            client = FishClient(Endpoint("", server.url))
+            async with client.speak(REPLY * 5, SpeechSettings(), RAW) as reply:
+                heard_s = 0.0
+                async for block in reply:
+                    heard_s += len(block) / 2 / 44100
+                    if heard_s > 20:
+                        break
+            async with client.speak("Good night.", SpeechSettings(), RAW) as reply:
+                async for _ in reply:
+                    pass
+            await client.close()
+            assert reply.metrics.first_audio is not None
+            # With what the voice is slower than expected, and the new piece.
+            assert reply.metrics.first_audio < 10 * pace * 1.5
 
     run(check())

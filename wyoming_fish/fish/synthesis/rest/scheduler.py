@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..api.self_hosted.generation_pace import GenerationPace
-from ..text.sentences import CutKind
-from .flush_scheduler import (
+from ...api.self_hosted.generation_pace import GenerationPace
+from ...text.sentences import CutKind
+from ..flush_scheduler import (
     LONG_TEXT_PAUSE_S,
     MAX_CHUNK_S,
     MIN_FIRST_CHUNK_CHARS,

@@ -6,16 +6,16 @@ import contextlib
 from collections.abc import AsyncGenerator
 from typing import ClassVar, Final
 
-from .. import clock
-from ..api.tts import READ_TIMEOUT_S, TtsClient
-from ..connections.pool import ConnectionPool
-from ..errors import FishError, NoAudioError
-from ..settings import SpeechSettings
-from ..text.alignment import words
-from .attempt import Attempt
-from .live_attempt import PARK_AFTER_S
-from .rest_scheduler import RestScheduler
-from .text_chunks import ReplyText, has_words
+from ... import clock
+from ...api.tts import READ_TIMEOUT_S, TtsClient
+from ...connections.pool import ConnectionPool
+from ...errors import FishError, NoAudioError
+from ...settings import SpeechSettings
+from ...text.alignment import words
+from ..attempt import Attempt
+from ..live_attempt import PARK_AFTER_S
+from ..text_chunks import ReplyText, has_words
+from .scheduler import RestScheduler
 
 __all__ = ["RestAttempt"]
 
