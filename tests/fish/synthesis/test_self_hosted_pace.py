@@ -57,8 +57,8 @@ async def _hear(
         ends_at = max(ends_at, now) + len(block) / 2 / settings.sample_rate
         pcm += block
         if is_paced:
-            # It has half a second in its buffer.
-            await asyncio.sleep(ends_at - 0.5 - now)
+            # It takes the next audio when it needs it.
+            await asyncio.sleep(ends_at - JITTER_S - now)
     await client.close()
     return pcm, gap_s
 
@@ -134,24 +134,45 @@ def test_the_first_piece_is_early_once_the_server_streams() -> None:
     run(check())
 
 
+def test_pieces_grow_again_after_a_pause_of_the_text() -> None:
+    """A player that ran out of audio, since the text paused, is not taken to be behind for good."""
+
+    async def text() -> AsyncIterator[str]:
+        yield "Let me look that up. "
+        await asyncio.sleep(20)
+        yield REPLY
+
+    async def check() -> None:
+        async with FishSpeechEmulator("tone") as server:
+            server.pace = 0.5
+            pcm, _ = await _hear(server, text())
+            assert await _spoken(server) == ("Let me look that up. " + REPLY, pcm)
+            assert max(len(request["text"]) for request in server.requests) > 100
+
+    run(check())
+
+
 @pytest.mark.parametrize("pace", [0.5, 0.8])
 def test_a_reply_after_an_interruption(pace: float) -> None:
     """A fish-speech server finishes the piece that was interrupted: it has no more than 10 s."""
 
     async def check() -> None:
-        async with FishSpeechEmulator("tone") as server:
+        async with (
+            FishSpeechEmulator("tone") as server,
+            FishClient(Endpoint("", server.url)) as fish,
+        ):
             server.pace = pace
-            client = FishClient(Endpoint("", server.url))
-            async with client.speak(REPLY * 5, SpeechSettings(), RAW) as reply:
-                heard_s = 0.0
+            heard_s = 0.0
+            async with fish.speak(REPLY * 5, SpeechSettings(), RAW) as reply:
                 async for block in reply:
                     heard_s += len(block) / 2 / 44100
                     if heard_s > 20:
                         break
-            async with client.speak("Good night.", SpeechSettings(), RAW) as reply:
+            # A second of speech is expected for 18 characters.
+            assert max(len(request["text"]) for request in server.requests) < 185
+            async with fish.speak("Good night.", SpeechSettings(), RAW) as reply:
                 async for _ in reply:
                     pass
-            await client.close()
             assert reply.metrics.first_audio is not None
             # With what the voice is slower than expected, and the new piece.
             assert reply.metrics.first_audio < 10 * pace * 1.5

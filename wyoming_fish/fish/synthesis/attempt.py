@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
-from typing import ClassVar
 
 from ..connections.pool import ConnectionPool
 from ..settings import SpeechSettings
@@ -16,9 +15,6 @@ __all__ = ["Attempt"]
 
 class Attempt(ABC):
     """Speaks the text that is not yet skipped, in one session. Call ``close()`` in the end."""
-
-    read_ahead_s: ClassVar[float] = 0.0
-    """Seconds of audio that are read before the listener takes them."""
 
     def __init__(
         self, pool: ConnectionPool, reply_text: ReplyText, settings: SpeechSettings

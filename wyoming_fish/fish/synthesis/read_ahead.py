@@ -89,11 +89,10 @@ class ReadAhead:
         """Seconds of audio in it."""
         return self.size / self._bytes_per_s
 
-    async def write(self, pcm: bytes, *, is_ending: bool, ahead_s: float = 0.0) -> None:
+    async def write(self, pcm: bytes, *, is_ending: bool) -> None:
         """Add audio, and wait for room for more. Raises SlowListenerError.
 
-        ``is_ending`` is whether its session has only to speak what it was sent; ``ahead_s`` the
-        seconds of audio for which there is room though nothing is hurried.
+        ``is_ending`` is whether its session has only to speak what it was sent.
         """
         self._check()
         self._audio.append(pcm)
@@ -104,8 +103,6 @@ class ReadAhead:
         self._written.set()
         max_s = MAX_IN_HAND_S if is_ending else ENOUGH_IN_HAND_S
         while len(self._audio) > 1:
-            if self.in_hand_s <= ahead_s and not self._all.are_full:
-                break
             if self._is_hurried():
                 if self.in_hand_s <= max_s and not self._all.are_full:
                     break

@@ -197,7 +197,7 @@ class Synthesizer:
                         f"The server sent {self._metrics.audio:.0f} s of audio, far more than the "
                         "text can become."
                     )
-                await audio.write(pcm, is_ending=attempt.is_ending, ahead_s=attempt.read_ahead_s)
+                await audio.write(pcm, is_ending=attempt.is_ending)
 
 
 def _broken(error: FishError) -> FishError:

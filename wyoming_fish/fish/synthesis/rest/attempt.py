@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import ClassVar, Final
 
 from ... import clock
 from ...api.tts import READ_TIMEOUT_S, TtsClient
@@ -19,10 +18,6 @@ from .scheduler import RestScheduler
 
 __all__ = ["RestAttempt"]
 
-# Seconds of audio that are read before the listener takes them. A server that sends nothing until
-# a piece is made needs the next text long before a player has played the last one.
-READ_AHEAD_S: Final = 15.0
-
 
 class RestAttempt(Attempt):
     """A request for each chunk of the text.
@@ -30,8 +25,6 @@ class RestAttempt(Attempt):
     An answer that comes to its end has said all of its chunk, so it is always known what was
     spoken, except within a chunk. A server of one's own is given the time that it needs.
     """
-
-    read_ahead_s: ClassVar[float] = READ_AHEAD_S
 
     def __init__(
         self, pool: ConnectionPool, reply_text: ReplyText, settings: SpeechSettings

@@ -93,11 +93,7 @@ class RestScheduler(FlushScheduler):
             return super()._due(now)
         spare = self._ahead(now) - MARGIN_S
         self._max_chunk_s = min(max(spare / rate, MIN_PIECE_S), MAX_PIECE_S)
-        if at := super()._due(now):
-            return at
-        # It has nothing else to do.
-        at = self._last_cut(CutKind.SENTENCE) if self._first_sent is not None else 0
-        return at if self._speech_s(at) >= MIN_PIECE_S else 0
+        return super()._due(now)
 
     def _first_chunk(self, now: float) -> int:
         at = super()._first_chunk(now)
