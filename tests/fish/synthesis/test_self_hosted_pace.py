@@ -178,3 +178,18 @@ def test_a_reply_after_an_interruption(pace: float) -> None:
             assert reply.metrics.first_audio < 10 * pace * 1.5
 
     run(check())
+
+
+@pytest.mark.parametrize("pace", [0.5, 0.8])
+def test_no_gap_if_the_voice_is_faster_than_expected(pace: float) -> None:
+    """Only the audio that came is taken to be in hand: digits are expected to be words."""
+    text = " ".join(f"Number {n:05}, and {n:07}." for n in range(1, 20))
+
+    async def check() -> None:
+        async with FishSpeechEmulator("tone") as server:
+            server.pace = pace
+            pcm, gap_s = await _hear(server, text)
+            assert await _spoken(server) == (text, pcm)
+            assert gap_s < JITTER_S
+
+    run(check())
