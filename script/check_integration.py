@@ -27,9 +27,8 @@ REQUIRED_KEYS: Final = MANIFEST_KEYS - {
 }
 HACS_KEYS: Final = {"name", "filename", "hide_default_branch", "homeassistant", "zip_release"}
 
-# What comes with Home Assistant and need not be asked for. Python 3.13 has no `audioop` any more:
-# it is Home Assistant's `audioop-lts`.
-WITH_HOME_ASSISTANT: Final = {"aiohttp", "audioop"}
+# What comes with Home Assistant and need not be asked for.
+WITH_HOME_ASSISTANT: Final = {"aiohttp"}
 
 # What the integration uses of the engine: its door, and what needs no connection. `text.cues` tells
 # which styles a model has, `untrusted` makes what others wrote fit to be shown.

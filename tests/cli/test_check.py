@@ -16,7 +16,14 @@ from tests.support.listening import listening
 from tests.support.processes import ENVIRONMENT, ROOT
 from wyoming_fish.cli.flags import FLAGS
 from wyoming_fish.cli.options import TEXT_FLAGS
-from wyoming_fish.emulator import VOICES, Emulator, EmulatorSettings, Fault, FishSpeechEmulator
+from wyoming_fish.emulator import (
+    VOICES,
+    Emulator,
+    EmulatorSettings,
+    Fault,
+    FishSpeechEmulator,
+    OpenAiSpeechEmulator,
+)
 
 from ..support.server import KEY, Check, wrong_in
 
@@ -38,7 +45,7 @@ async def test_all_is_well(check: Check) -> None:
     assert status == 0
     assert {finding["state"] for finding in findings.values()} == {"ok"}
     assert list(findings) == [
-        *("dns", "tcp", "key", "credit", "backend", "voice", "websocket"),
+        *("dns", "tcp", "server", "key", "credit", "backend", "voice", "websocket"),
         *("speech-cold", "speech-warm"),
     ]
     assert "10.00" in findings["credit"]["text"]
@@ -223,6 +230,7 @@ async def test_a_server_of_ones_own(check: Check) -> None:
         assert findings["key"]["text"] == "It is not refused."
         assert "By HTTP" in findings["speech-cold"]["text"]
         assert not findings.keys() & {"credit", "backend"}
+        assert findings["server"]["text"] == "It is fish-speech."
 
         status, findings = await check(f"--base-url={server.url}", "--voice=nobody")
         assert (status, wrong_in(findings)) == (1, ["voice"])
@@ -230,6 +238,14 @@ async def test_a_server_of_ones_own(check: Check) -> None:
         server.key = "another"
         status, findings = await check(*flags)
         assert (status, wrong_in(findings)) == (1, ["key"])
+
+
+async def test_a_server_with_openais_api(check: Check) -> None:
+    """It is told what was detected, and all is well without a key, a voice and a websocket."""
+    async with OpenAiSpeechEmulator("vllm", "tone") as server:
+        status, findings = await check(f"--base-url={server.url}/v1", environ={"HOME": "/"})
+    assert (status, {finding["state"] for finding in findings.values()}) == (0, {"ok"})
+    assert findings["server"]["text"] == "It speaks by OpenAI's speech API."
 
 
 async def test_what_is_no_fish(check: Check) -> None:

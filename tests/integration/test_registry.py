@@ -13,7 +13,7 @@ from custom_components.wyoming_fish import event, sensor
 from custom_components.wyoming_fish import tts as platform
 from custom_components.wyoming_fish.const import DOMAIN
 from tests.integration.conftest import CORAL, KELP, AddEntry, voice_subentry
-from wyoming_fish.emulator.self_hosted import FishSpeechEmulator
+from wyoming_fish.emulator.fish_speech import FishSpeechEmulator
 
 all_enabled = pytest.mark.usefixtures("entity_registry_enabled_by_default")
 

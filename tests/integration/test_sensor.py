@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.common import (
 from tests.integration.conftest import AddEntry, entity_id, voice_subentry
 from tests.integration.support.speech import entity_of, speak
 from wyoming_fish.emulator import VOICES, Emulator, Fault
-from wyoming_fish.emulator.self_hosted import FishSpeechEmulator
+from wyoming_fish.emulator.fish_speech import FishSpeechEmulator
 
 TEXT = "Grüß Gott."
 

@@ -3,11 +3,12 @@
 It knows the live sockets, `POST /v1/tts`, the account's voices and its wallet, as Fish's official
 documentation and SDKs describe them; where they leave a question open, it is as strict as they
 allow. It really speaks where `espeakng-loader`, `numpy` and `soxr` are installed. Beside it there
-is the server that people run at home, a fish-speech.
+are the servers that people run at home: a fish-speech, and one with OpenAI's speech API.
 """
 
 from .api.account import VOICES, EmulatedVoice
-from .self_hosted import FishSpeechEmulator
+from .fish_speech import FishSpeechEmulator
+from .openai_speech import OpenAiSpeechEmulator
 from .server import Emulator
 from .settings import EmulatorSettings, Fault
 from .state import RecordedRequest, SessionRecord
@@ -20,6 +21,7 @@ __all__ = [
     "EmulatorSettings",
     "Fault",
     "FishSpeechEmulator",
+    "OpenAiSpeechEmulator",
     "RecordedRequest",
     "SessionRecord",
     "decode_code_voice",

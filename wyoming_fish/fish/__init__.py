@@ -12,6 +12,7 @@ All errors are importable from here: `errors` shows their tree.
 from . import errors
 from .api.account import LOW_CREDIT, Credit, Voice
 from .api.proxies import Proxy, proxy_for
+from .api.self_hosted.speech_server import ServerKind
 from .client import KEEPALIVE_INTERVAL_S, ClientStatus, FishClient, SpokenReply, WebsocketCheck
 from .errors import *  # noqa: F403
 from .owner import Owner, owner_at
@@ -43,6 +44,7 @@ __all__ = [
     "Pronunciation",
     "Proxy",
     "ReplyMetrics",
+    "ServerKind",
     "SpeechSettings",
     "SpokenReply",
     "TextBuffer",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from .api.account import Account, Credit, Voice
 from .api.http import HttpClient
 from .api.live_connection import open_live_connection
+from .api.self_hosted.speech_server import ServerKind
 from .api.tts import TtsClient
 from .connections.limiter import ConcurrencyLimiter
 from .connections.opener import ConnectionOpener
@@ -120,7 +121,7 @@ class FishClient:
         self._account = Account(self._http)
         limiter = ConcurrencyLimiter(concurrency)
         opener = ConnectionOpener(endpoint, ssl_context, timestamps)
-        rest = TtsClient(self._http, limiter.set_limit)
+        self._rest = rest = TtsClient(self._http, limiter.set_limit)
         self._pool = ConnectionPool(
             endpoint, limiter, opener, rest, warm=warm, idle_timeout_s=idle_timeout_s
         )
@@ -238,6 +239,10 @@ class FishClient:
         Raises UnsupportedError, with the status 404, for a self-hosted server without wallets.
         """
         return await self._account.credit()
+
+    async def server_kind(self) -> ServerKind:
+        """The API that the server speaks with. One that says nothing is taken for Fish Audio's."""
+        return await self._rest.detect()
 
     async def check_websocket(self, backend: Backend) -> WebsocketCheck:
         """Open a websocket and close it. Raises NoWebsocketError if there is none."""

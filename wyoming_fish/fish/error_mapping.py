@@ -179,17 +179,23 @@ def _message(body: bytes, secret: str) -> str:
     """What a person may read of a refusal's body: its message, or short plain text."""
     answer = _json(body, secret)
     if isinstance(answer, dict):
-        # "error" is what a fish-speech server adds if it has nothing to say, "detail" is FastAPI's.
-        said = [answer.get(name) for name in ("message", "error", "detail")]
+        # "error" is what a fish-speech server adds if it has nothing to say, and OpenAI's form;
+        # "detail" is FastAPI's.
+        error, detail = answer.get("error"), answer.get("detail")
+        error = error.get("message") if isinstance(error, dict) else error
+        said = [answer.get("message"), error, _wrong_fields(detail) or detail]
     else:
-        # A list of what is wrong with the fields (422).
-        items = answer if isinstance(answer, list) else []
-        said = ["; ".join(_wrong_field(item) for item in items)]
+        said = [_wrong_fields(answer)]
     message = next((each for each in said if isinstance(each, str) and each), None)
     if message is None:
         text = hide(body.decode(errors="replace"), secret)
         message = text if answer is None else json.dumps(answer, ensure_ascii=False)
     return _quoted(message)
+
+
+def _wrong_fields(items: object) -> str:
+    """What is wrong with the fields of a request (422)."""
+    return "; ".join(map(_wrong_field, items)) if isinstance(items, list) else ""
 
 
 def _wrong_field(item: object) -> str:

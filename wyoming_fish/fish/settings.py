@@ -124,9 +124,9 @@ HOME_ASSISTANT_CODES: Final = {"no": "nb", "jw": "jv"}
 class Endpoint:
     """A Fish Audio server and the key to it.
 
-    ``base_url`` is its http or https address; a path in it is kept. ``api_key`` may be empty only
-    for a self-hosted server. Raises SettingsError for an address or a key that is not valid, and
-    KeyMissingError for Fish Audio's own service without a key.
+    ``base_url`` is its http or https address; a path in it is kept, but for `/v1` at its end.
+    ``api_key`` may be empty only for a self-hosted server. Raises SettingsError for an address or a
+    key that is not valid, and KeyMissingError for Fish Audio's own service without a key.
     """
 
     api_key: str = field(repr=False)
@@ -134,7 +134,11 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         _check_url(self.base_url)
-        object.__setattr__(self, "base_url", _in_ascii(self.base_url))
+        base_url = _in_ascii(self.base_url)
+        if not self.is_cloud:
+            # Clients of OpenAI's API are given it with the version.
+            base_url = base_url.rstrip("/").removesuffix("/v1")
+        object.__setattr__(self, "base_url", base_url)
         if self.is_cloud and not self.base_url.lower().startswith("https:"):
             raise SettingsError(
                 f"http:// would send the API key unencrypted. Use {FISH_URL} as the base URL."

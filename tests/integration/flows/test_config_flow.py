@@ -24,7 +24,8 @@ from tests.integration.conftest import (
 from tests.integration.support.flows import SETTINGS, begin, chosen, listed, log_in, submit
 from tests.integration.support.speech import speak, text_in
 from wyoming_fish.emulator import Emulator, Fault
-from wyoming_fish.emulator.self_hosted import FishSpeechEmulator
+from wyoming_fish.emulator.fish_speech import FishSpeechEmulator
+from wyoming_fish.emulator.openai_speech import OpenAiSpeechEmulator
 
 
 async def test_whole_set_up(hass: HomeAssistant, emulator: Emulator) -> None:
@@ -237,6 +238,20 @@ async def test_server_of_ones_own_without_a_key(hass: HomeAssistant) -> None:
         assert entry.data == {"api_key": "", "base_url": server.url}
         (voice,) = entry.subentries.values()
         assert voice.data["voice"] == "typed in"
+
+
+@pytest.mark.usefixtures("socket_enabled")
+async def test_server_with_openais_api_without_a_key(hass: HomeAssistant) -> None:
+    """The address is enough, with `/v1` or without it, and the voices are the server's."""
+    async with OpenAiSpeechEmulator() as server:
+        flow = await begin(hass)
+        flow = await submit(hass, flow, advanced={"base_url": f"{server.url}/v1"})
+        flow = await submit(hass, flow, name_filter="ann")
+        assert listed(flow) == ["anna"]
+        await set_up(hass, flow, voice="anna")
+        (entry,) = hass.config_entries.async_entries(DOMAIN)
+        (voice,) = entry.subentries.values()
+        assert voice.data["voice"] == "anna"
 
 
 async def test_fish_audio_is_never_a_server_of_ones_own(

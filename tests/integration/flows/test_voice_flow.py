@@ -14,7 +14,7 @@ from tests.integration.conftest import CORAL, KELP, STARFISH, AddEntry, voice_da
 from tests.integration.support.flows import SETTINGS, chosen, listed
 from tests.integration.support.speech import speak
 from wyoming_fish.emulator import EmulatedVoice, Emulator, Fault
-from wyoming_fish.emulator.self_hosted import FishSpeechEmulator
+from wyoming_fish.emulator.fish_speech import FishSpeechEmulator
 
 
 async def begin(hass: HomeAssistant, entry: ConfigEntry) -> SubentryFlowResult:

@@ -8,7 +8,8 @@ from homeassistant.exceptions import HomeAssistantError
 from tests.integration.conftest import CORAL, KELP, STARFISH, AddEntry, entity_id, voice_subentry
 from tests.integration.support.speech import TEXT, entity_of, speak, text_in
 from wyoming_fish.emulator import Emulator
-from wyoming_fish.emulator.self_hosted import FishSpeechEmulator
+from wyoming_fish.emulator.fish_speech import FishSpeechEmulator
+from wyoming_fish.emulator.openai_speech import OpenAiSpeechEmulator
 
 
 async def test_languages_and_voices(hass: HomeAssistant, add_entry: AddEntry) -> None:
@@ -96,6 +97,16 @@ async def test_voice_of_a_server_of_ones_own(hass: HomeAssistant, add_entry: Add
             await speak(hass, engine, TEXT, voice="unlisted")
         spoken = list(dict.fromkeys(request["reference_id"] for request in server.requests))
         assert spoken == ["captain kelp", "coral_2"]
+
+
+async def test_voice_of_a_server_with_openais_api(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """It speaks by any of its voices, without a key."""
+    async with OpenAiSpeechEmulator("vllm-events", rate=44100) as server:
+        voice = voice_subentry("Butler", voice="anna")
+        entry = await add_entry(voice, unique_id=server.url, base_url=server.url, api_key="")
+        engine = entity_id(hass, entry, "tts")
+        assert text_in(await speak(hass, engine, TEXT)).strip() == TEXT
+        assert server.requests[0]["voice"] == "anna"
 
 
 async def test_two_voices_of_one_title_do_not_look_the_same(

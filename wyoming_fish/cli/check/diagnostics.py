@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final, NamedTuple
 
-from ...fish import LOW_CREDIT, Credit, FishClient, clock
+from ...fish import LOW_CREDIT, Credit, FishClient, ServerKind, clock
 from ...fish.errors import (
     FishConnectionError,
     FishError,
@@ -102,6 +102,7 @@ class Diagnostics:
             yield _wrong("key", self._keyless)
         else:
             steps |= {
+                "server": self._look_at_server,
                 "key": self._ask,
                 "credit": self._look_at_credit,
                 "backend": self._look_at_backend,
@@ -154,6 +155,14 @@ class Diagnostics:
             return None
         version, seconds = await self._network.encrypt(self._ssl)
         return _StepResult(f"{version}, with a certificate that is trusted here.", seconds)
+
+    async def _look_at_server(self) -> _StepResult | None:
+        if self._endpoint.is_cloud:
+            return None
+        kind = await self._fish.server_kind()
+        if kind is ServerKind.FISH_AUDIO:
+            return _StepResult(f"It is taken for a server with {kind}: it says nothing else.")
+        return _StepResult(f"It speaks by {kind}." if "API" in kind else f"It is {kind}.")
 
     async def _ask(self) -> _StepResult:
         began = clock.now()
@@ -210,9 +219,7 @@ class Diagnostics:
             opened = await self._fish.check_websocket(self._speech.backend)
         except NoWebsocketError as error:
             if self._own:
-                return _StepResult(
-                    f"{error.reason} fish-speech has none: each sentence is one HTTP request."
-                )
+                return _StepResult(f"{error.reason} Each sentence is one HTTP request.")
             return _StepResult(
                 f"{error} Until then, each sentence is one HTTP request.",
                 state=CheckStatus.WARNING,

@@ -1,6 +1,6 @@
 """The account over REST: its credit and its voices.
 
-A self-hosted fish-speech server has no account. Its references are its voices.
+A self-hosted server may have no account, only voices: fish-speech lists its references.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ..errors import (
 )
 from ..settings import is_voice_id
 from ..untrusted import one_line
-from . import self_hosted
 from .http import HttpClient
+from .self_hosted import fish_speech, openai_speech
 
 __all__ = ["LOW_CREDIT", "Account", "Credit", "Voice"]
 
@@ -116,7 +116,7 @@ class Account:
         except FishError as error:
             if not self._is_missing(error):
                 raise
-        return await self._references()
+        return await self._server_voices()
 
     async def search(
         self, title: str = "", *, language: str = "", own: bool = False, limit: int = 50
@@ -135,7 +135,7 @@ class Account:
             if not self._is_missing(error):
                 raise
             wanted = title.casefold()
-            found = [v for v in await self._references() if wanted in v.title.casefold()][:limit]
+            found = [v for v in await self._server_voices() if wanted in v.title.casefold()][:limit]
         return found
 
     async def voice(self, voice_id: str) -> Voice:
@@ -147,7 +147,7 @@ class Account:
         except FishError as error:
             if error.status not in (400, 403, 404) or isinstance(error, FishConnectionError):
                 raise
-            known = await self._references() if self._is_missing(error) else []
+            known = await self._server_voices() if self._is_missing(error) else []
             if (reference := next((v for v in known if v.id == voice_id), None)) is not None:
                 return reference
             raise VoiceNotFoundError(
@@ -162,9 +162,11 @@ class Account:
         is_answer = not isinstance(error, FishConnectionError)
         return error.status == 404 and is_answer and not self._endpoint.is_cloud
 
-    async def _references(self) -> list[Voice]:
-        """The references of a fish-speech server; none if it is too old to list them."""
-        names = await self_hosted.references(self._http, TIMEOUT_S) or ()
+    async def _server_voices(self) -> list[Voice]:
+        """The voices of a self-hosted server; none if it does not list them."""
+        names = await fish_speech.references(self._http, TIMEOUT_S)
+        if names is None:
+            names = await openai_speech.voices(self._http, TIMEOUT_S)
         return [Voice(name, _title(name)) for name in names]
 
     async def _pages(self, query: dict[str, str]) -> AsyncGenerator[Voice]:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..bounded_json import from_json
 from ..error_mapping import MAX_REFUSAL_BYTES, error_from_os_error
-from ..errors import ClosedError, FishConnectionError, FishError, ProtocolError
+from ..errors import (
+    ClosedError,
+    FishConnectionError,
+    FishError,
+    ProtocolError,
+    SettingsError,
+)
 from ..settings import Endpoint
 from .proxies import Proxy, proxy_for
 
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["HttpClient", "read_body"]
+__all__ = ["HttpClient", "json_body", "read_body"]
 
 # For name, TCP and TLS together.
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -198,6 +205,15 @@ async def read_body(
         if timeout_s is None:
             raise
     return bytes(body)
+
+
+def json_body(body: dict[str, Any]) -> bytes:
+    """The body of a request for speech. Raises SettingsError."""
+    try:
+        return json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        # Without the error's own words, which quote the text.
+        raise SettingsError("The text has a character that is half of one.") from None
 
 
 def _is_compressed(response: aiohttp.ClientResponse) -> bool:

@@ -63,6 +63,8 @@ class ConnectionPool:
         """How many connections have been lent for a session."""
         self.acquired_ready = 0
         """How many of these were open already."""
+        self.rest_pace = rest.pace
+        """How fast the server makes speech, if it sends no piece before all of it is made."""
         self.pings_answered = False
         """Whether this server answers pings: only then does a missing answer mean anything."""
         self._opener = opener

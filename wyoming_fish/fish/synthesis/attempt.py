@@ -26,10 +26,13 @@ class Attempt(ABC):
         self._pool = pool
         self._reply_text = reply_text
         self._settings = settings
-        self._scheduler = FlushScheduler(settings.speed)
+        self._scheduler = self._new_scheduler()
         self._chunks = TextChunks(reply_text, self._scheduler)
         self._is_stopped = False
         """Whether no more text is sent, though there may be more."""
+
+    def _new_scheduler(self) -> FlushScheduler:
+        return FlushScheduler(self._settings.speed)
 
     @property
     @abstractmethod

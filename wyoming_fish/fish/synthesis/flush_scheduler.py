@@ -84,6 +84,7 @@ class FlushScheduler:
 
     def __init__(self, speed: float = 1.0) -> None:
         self._speed = speed
+        self._max_chunk_s = MAX_CHUNK_S
         self._sentences = Sentences()
         self._complete = False
         self._first_text: float | None = None
@@ -160,7 +161,7 @@ class FlushScheduler:
                 self._pace = max(MIN_PACE, self._pace * self._audio / self._paced)
             self._paced = self._audio
         chunk = self._sentences.take(at)
-        seconds = sum(map(_seconds, chunk)) / self._speed
+        seconds = self._expected_s(chunk)
         self._expected += seconds
         self._paced += seconds * self._pace
         if self._first_sent is None:
@@ -189,10 +190,14 @@ class FlushScheduler:
         # Fish would cut a word of this length itself.
         return at if at <= MAX_CHUNK_CHARS else longest
 
+    def _expected_s(self, text: str) -> float:
+        """Seconds of audio that the text should become."""
+        return sum(map(_seconds, text)) / self._speed
+
     def _longest(self) -> int:
         """Characters of the longest chunk."""
         text = self._sentences.text[:MAX_CHUNK_CHARS]
-        budget = MAX_CHUNK_S * self._speed
+        budget = self._max_chunk_s * self._speed
         if len(text) * S_PER_WIDE_CHAR <= budget:
             return MAX_CHUNK_CHARS
         if text.isascii() and not any(map(str.isdecimal, text)):

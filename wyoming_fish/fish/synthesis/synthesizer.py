@@ -32,7 +32,7 @@ from .keepalive import KeepAlive, silent_pcm
 from .live_attempt import LiveAttempt
 from .preemption import preemptible
 from .read_ahead import ReadAhead, ReadAheads, read_ahead
-from .rest_attempt import RestAttempt
+from .rest.attempt import RestAttempt
 from .retry_policy import RetryPolicy
 from .text_chunks import ReplyText
 

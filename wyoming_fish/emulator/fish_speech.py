@@ -11,17 +11,18 @@ import json
 import re
 import unicodedata
 from http import HTTPStatus
-from typing import Any, Self
+from typing import Any
 
 import ormsgpack
 from aiohttp import web
 
-from .api.access import cut_off, may_leave, send_in_pieces, stall
+from .api.access import cut_off, send_in_pieces, stall
 from .api.errors import ApiError
 from .api.formats import encoder_for, wav_header
 from .api.request import SpeechRequest
-from .settings import EmulatorSettings, VoiceName
-from .voices import check_voice, synthesise
+from .home_server import HomeServer
+from .settings import VoiceName
+from .voices import synthesise
 
 RATE = 44100
 """Hz: its codec's."""
@@ -60,7 +61,7 @@ class _RefusalError(Exception):
         self.body = body or {"statusCode": status, "message": message, "error": phrase}
 
 
-class FishSpeechEmulator:
+class FishSpeechEmulator(HomeServer):
     """A fish-speech server that listens within `async with`."""
 
     def __init__(
@@ -71,60 +72,25 @@ class FishSpeechEmulator:
         key: str | None = None,
         host: str = "127.0.0.1",
     ) -> None:
-        self.settings = EmulatorSettings(voice=voice)
+        super().__init__(voice, host)
         self.references = references
         """Names of the folders below `references`."""
         self.key = key
         """What `--api-key` was given. None: everybody may ask."""
-        self.host = host
-        self.port = 0
         self.health = 200
         """The status of `/v1/health`."""
         self.lists_references = True
         """Whether it is new enough to list them."""
-        self.asked: list[str] = []
-        """The paths of all requests but websockets."""
-        self.delay = 0.0
-        """Seconds before the first block."""
         self.breaks_after: int | None = None
         """Blocks after which an answer breaks off, as it does where the model fails."""
         self.broken = 0
         """Answers that broke off."""
-        self.upgrades = 0
-        """Websockets that were asked for in vain."""
-        self.requests: list[dict[str, Any]] = []
-        """The bodies of the speech that was asked for."""
-        self.headers: list[dict[str, str]] = []
-        """The headers that came with them, names in lower case."""
-        self._runner: web.AppRunner | None = None
-
-    @property
-    def url(self) -> str:
-        """Its address, without a slash at its end."""
-        return f"http://{self.host}:{self.port}"
-
-    async def __aenter__(self) -> Self:
-        check_voice(self.settings)
-        app = web.Application(middlewares=[may_leave])
-        app.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.05
-        )
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self.host, 0).start()
-        self.port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        self._working: set[asyncio.Task[bytes]] = set()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        if "upgrade" in request.headers.get("Connection", "").lower():
-            # The application closes the socket before it is open, which uvicorn answers so.
-            self.upgrades += 1
-            return web.Response(status=403)
-        self.asked.append(request.path)
+        async with self._model:
+            # It answers nothing while the model works.
+            pass
         try:
             match request.method, request.path:
                 case (("GET" | "POST"), "/v1/health"):
@@ -166,8 +132,7 @@ class FishSpeechEmulator:
     async def _speech(self, request: web.Request) -> web.StreamResponse:
         body = await _body(request)
         _check(body)
-        self.requests.append(body)
-        self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        self._take(request, body)
         audio_format = body.get("format", "wav")
         streaming = body.get("streaming", False)
         if streaming and audio_format != "wav":
@@ -199,6 +164,13 @@ class FishSpeechEmulator:
             await self._break_off(request)
         return response
 
+    async def _work(self, pcm: bytes, rate: int) -> bytes:
+        """Take the time of the model, which finishes a text that nobody waits for any more."""
+        working = asyncio.create_task(super()._work(pcm, rate))
+        self._working.add(working)
+        working.add_done_callback(self._working.discard)
+        return await asyncio.shield(working)
+
     async def _break_off(self, request: web.Request) -> None:
         self.broken += 1
         cut_off(request)
@@ -206,18 +178,20 @@ class FishSpeechEmulator:
 
     async def _block(self, text: str) -> bytes:
         """A chunk of the text as the codec gives it; every reference sounds the same."""
-        speech = _speech_request("pcm", text)
+        speech = speech_request("pcm", text)
         # It makes something of an empty text, too.
-        return await synthesise(text, speech, self.settings) if text else bytes(RATE // 5)
+        pcm = await synthesise(text, speech, self.settings) if text else bytes(RATE // 5)
+        return await self._work(pcm, RATE)
 
 
-def _speech_request(audio_format: str, text: str = "") -> SpeechRequest:
+def speech_request(audio_format: str, text: str = "", rate: int = RATE) -> SpeechRequest:
+    """A request in the form that the voices understand."""
     return SpeechRequest(
         text=text,
         backend="s2-pro",
         format=audio_format,
         latency="normal",
-        sample_rate=RATE,
+        sample_rate=rate,
         mp3_bitrate=128,
         speed=1.0,
         volume=0.0,
@@ -231,7 +205,7 @@ def _file(pcm: bytes, audio_format: str) -> bytes:
     if audio_format == "wav":
         return wav_header(RATE, len(pcm)) + pcm
     try:
-        encoder = encoder_for(_speech_request(audio_format))
+        encoder = encoder_for(speech_request(audio_format))
     except ApiError as error:
         raise _RefusalError(500, error.message) from None
     return encoder.encode(pcm) + encoder.finish()

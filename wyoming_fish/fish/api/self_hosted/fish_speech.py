@@ -6,25 +6,28 @@ samples of its codec, s16le mono at 44100 Hz without a header, in one block for 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Final
 
-from ..bounded_json import from_json
-from ..errors import FishConnectionError, FishError, ProtocolError, SettingsError
-from ..settings import SpeechSettings, is_voice_id
-from .http import HttpClient
+from ...bounded_json import from_json
+from ...errors import (
+    FishConnectionError,
+    FishError,
+    ProtocolError,
+    SettingsError,
+    VoiceNotFoundError,
+)
+from ...settings import SpeechSettings, is_voice_id
+from ..http import HttpClient, json_body
+from ..speech_answer import Decoder, PcmDecoder, check_answer
 
-__all__ = [
-    "CODEC_RATE_HZ",
-    "HEALTH",
-    "MAX_HEALTH_BYTES",
-    "is_healthy",
-    "references",
-    "request",
-    "resampler",
-]
+if TYPE_CHECKING:
+    import aiohttp
+
+__all__ = ["HEALTH", "MAX_HEALTH_BYTES", "FishSpeech", "is_healthy", "references"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -51,6 +54,9 @@ SEED: Final = 1
 
 # It refuses smaller ones (its schema).
 MIN_WORD_SHARE: Final = 0.1
+
+# Voices that an error names.
+MAX_NAMED_VOICES: Final = 20
 
 _SPEAKER: Final = re.compile(r"<\|speaker:\d+\|>")
 
@@ -80,7 +86,7 @@ async def references(http: HttpClient, timeout_s: float) -> tuple[str, ...] | No
     )
 
 
-def request(text: str, settings: SpeechSettings) -> dict[str, Any]:
+def _body(text: str, settings: SpeechSettings) -> dict[str, Any]:
     """The server's ServeTTSRequest.
 
     It knows no speed and no volume, and its latency is that of the machine it runs on. Raises
@@ -113,20 +119,38 @@ def request(text: str, settings: SpeechSettings) -> dict[str, Any]:
     return body
 
 
-def resampler(rate: int) -> Callable[[bytes], bytes]:
-    """Return what turns s16le mono PCM of the codec's rate, block by block, into that of ``rate``.
+class FishSpeech:
+    """The speech requests of a fish-speech server."""
 
-    Each block has whole samples.
-    """
-    # Only few need it, and importing it warns on Python 3.11 and 3.12. From 3.13 on it is the
-    # package audioop-lts.
-    import audioop  # noqa: PLC0415
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+        self._references: tuple[str, ...] | None = ()
+        """Its voices, as far as they are known; None if it does not list them."""
 
-    state: Any = None
+    @contextlib.asynccontextmanager
+    async def request(
+        self, text: str, settings: SpeechSettings, read_timeout_s: float
+    ) -> AsyncIterator[tuple[aiohttp.ClientResponse, Decoder]]:
+        """The answer that speaks ``text``, and its decoder. Raises FishError."""
+        body = json_body(_body(text, settings))
+        await self._check_voice(settings.voice, read_timeout_s)
+        async with self._http.request(
+            "POST",
+            "/v1/tts",
+            read_timeout_s=read_timeout_s,
+            body=body,
+            headers={"Content-Type": "application/json"},
+        ) as response:
+            await check_answer(self._http, response)
+            yield response, PcmDecoder(CODEC_RATE_HZ)
 
-    def resample(pcm: bytes) -> bytes:
-        nonlocal state
-        converted, state = audioop.ratecv(pcm, 2, 1, CODEC_RATE_HZ, rate, state)
-        return converted
-
-    return resample
+    async def _check_voice(self, voice: object, timeout_s: float) -> None:
+        """Refuse what is not one of its references: it would speak in a random voice."""
+        if voice is None or self._references is None or voice in self._references:
+            return
+        # It answers nothing while it speaks.
+        self._references = await references(self._http, timeout_s)
+        if self._references is None or voice in self._references:
+            return
+        named = ", ".join(self._references[:MAX_NAMED_VOICES]) or "none"
+        raise VoiceNotFoundError(f"The server has no reference {voice!r}. Its references: {named}.")

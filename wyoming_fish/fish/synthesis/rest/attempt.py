@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator
 
-from .. import clock
-from ..api.tts import READ_TIMEOUT_S, TtsClient
-from ..connections.pool import ConnectionPool
-from ..errors import FishError, NoAudioError
-from ..settings import SpeechSettings
-from ..text.alignment import words
-from .attempt import Attempt
-from .live_attempt import PARK_AFTER_S
-from .text_chunks import ReplyText, has_words
+from ... import clock
+from ...api.tts import READ_TIMEOUT_S, TtsClient
+from ...connections.pool import ConnectionPool
+from ...errors import FishError, NoAudioError
+from ...settings import SpeechSettings
+from ...text.alignment import words
+from ..attempt import Attempt
+from ..live_attempt import PARK_AFTER_S
+from ..text_chunks import ReplyText, has_words
+from .scheduler import RestScheduler
 
 __all__ = ["RestAttempt"]
 
@@ -34,6 +35,9 @@ class RestAttempt(Attempt):
         """Whether a chunk has been heard in part."""
         self._idle_since: float | None = None
 
+    def _new_scheduler(self) -> RestScheduler:
+        return RestScheduler(self._settings.speed, self._pool.rest_pace)
+
     @property
     def pending(self) -> bool:
         """Whether words have been sent that are not spoken yet."""
@@ -48,6 +52,8 @@ class RestAttempt(Attempt):
         """Send the text and give the audio, both as they come."""
         text = ""
         async with self._pool.acquire_rest() as rest:
+            # How much text it is sent depends on it.
+            await rest.detect(self._timeout_s(until))
             while chunk := await self._next():
                 # What cannot be heard by itself is said with what follows.
                 text += chunk
@@ -80,15 +86,16 @@ class RestAttempt(Attempt):
         self._idle_since = None
         return chunk
 
+    def _timeout_s(self, until: float | None) -> float:
+        """Seconds in which it has to be heard."""
+        return READ_TIMEOUT_S if until is None or self.heard else until - clock.now()
+
     async def _speak(
         self, rest: TtsClient, text: str, until: float | None
     ) -> AsyncGenerator[bytes]:
         self._is_pending = True
-        first_audio_timeout_s = READ_TIMEOUT_S
-        if until is not None and not self.heard:
-            first_audio_timeout_s = until - clock.now()
         async with contextlib.aclosing(
-            rest.speak(text, self._settings, first_audio_timeout_s)
+            rest.speak(text, self._settings, self._timeout_s(until))
         ) as speech:
             async for pcm in speech:
                 if not self.heard:

@@ -1,0 +1,84 @@
+"""What the emulated servers that people run at home have in common."""
+
+import asyncio
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from .api.access import may_leave
+from .settings import EmulatorSettings, VoiceName
+from .voices import check_voice
+
+__all__ = ["HomeServer"]
+
+
+class HomeServer:
+    """A server that listens within `async with`. It has no websocket."""
+
+    def __init__(self, voice: VoiceName, host: str) -> None:
+        self.settings = EmulatorSettings(voice=voice)
+        self.host = host
+        self.port = 0
+        self.pace = 0.0
+        """Seconds that the model works on a second of speech."""
+        self.delay = 0.0
+        """Seconds before it begins."""
+        self.asked: list[str] = []
+        """The paths of all requests but websockets."""
+        self.upgrades = 0
+        """Websockets that were asked for in vain."""
+        self.requests: list[dict[str, Any]] = []
+        """The bodies of the speech that was asked for."""
+        self.headers: list[dict[str, str]] = []
+        """The headers that came with them, names in lower case."""
+        self._runner: web.AppRunner | None = None
+        self._model = asyncio.Lock()
+
+    @property
+    def url(self) -> str:
+        """Its address, without a slash at its end."""
+        return f"http://{self.host}:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        check_voice(self.settings)
+        app = web.Application(middlewares=[may_leave])
+        app.router.add_route("*", "/{path:.*}", self._receive)
+        self._runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.05
+        )
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.host, 0).start()
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _receive(self, request: web.Request) -> web.StreamResponse:
+        if "upgrade" in request.headers.get("Connection", "").lower():
+            # The application closes the socket before it is open, which uvicorn answers so.
+            self.upgrades += 1
+            return web.Response(status=403)
+        self.asked.append(request.path)
+        return await self._answer(request)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        raise NotImplementedError
+
+    def _take(self, request: web.Request, body: dict[str, Any]) -> None:
+        """Remember a request for speech."""
+        self.requests.append(body)
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
+
+    async def _work(self, pcm: bytes, rate: int) -> bytes:
+        """Take the time that the model takes for the speech, one request after the other."""
+        async with self._model:
+            await asyncio.sleep(self.pace * len(pcm) / 2 / rate)
+        return pcm

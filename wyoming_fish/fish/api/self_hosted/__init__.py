@@ -1,0 +1,1 @@
+"""Self-hosted servers: how each kind is detected, is asked to speak, and answers."""

@@ -1,0 +1,177 @@
+"""OpenAI's `POST /v1/audio/speech`, as SGLang-Omni, vLLM-Omni and other servers have it.
+
+They agree on the address and the text, and little else. So a request is written in several forms,
+and the first one that the server takes is kept. The answer tells what it is: WAV or PCM, whole or
+as it is made, or server-sent events.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Final
+
+from ...errors import (
+    FishError,
+    ProtocolError,
+    RequestRefusedError,
+    SettingsError,
+    VoiceNotFoundError,
+)
+from ...settings import SpeechSettings, is_voice_id
+from ..http import HttpClient, json_body
+from ..speech_answer import EVENTS, Decoder, check_answer
+from .speech_body import OPENAI_RATE_HZ, SpeechBody
+
+if TYPE_CHECKING:
+    import aiohttp
+
+__all__ = ["OpenAiSpeech", "is_served", "voices"]
+
+SPEECH: Final = "/v1/audio/speech"
+
+# The forms of a request, the best one first. A WAV header tells the rate. SGLang-Omni streams only
+# PCM, and tells its rate in a header. Other servers know neither, and answer when all is made.
+FORMS: Final[tuple[dict[str, Any], ...]] = (
+    {"response_format": "wav", "stream": True, "stream_format": "audio"},
+    {"response_format": "pcm", "stream": True, "stream_format": "audio"},
+    {"response_format": "wav"},
+)
+# The answers to a form that the server does not know.
+_REFUSED: Final = (400, 422)
+
+# Without a voice, each request would speak in a voice drawn by chance. Any number does.
+SEED: Final = 1
+
+# Names that are read from a server's lists.
+MAX_NAMES: Final = 2000
+
+# Of several models, the one that speaks.
+_SPEAKS: Final = re.compile(r"tts|speech|voice|\bs2|drama", re.IGNORECASE)
+
+# Hertz in the type of an answer, such as `audio/pcm;rate=24000`.
+MAX_RATE_DIGITS: Final = 6
+
+
+async def is_served(http: HttpClient, read_timeout_s: float) -> bool:
+    """Whether the server has this API. Raises FishError if it cannot be reached."""
+    async with http.request("GET", SPEECH, read_timeout_s=read_timeout_s) as response:
+        if response.status == 405:
+            # It is there, for another method.
+            return True
+    return bool(await _models(http, read_timeout_s))
+
+
+async def voices(http: HttpClient, timeout_s: float) -> tuple[str, ...]:
+    """The names of the server's voices; none if it does not list them. Raises FishError."""
+    answer = await _json(http, "/v1/audio/voices", timeout_s)
+    listed = answer.get("voices", answer.get("data")) if isinstance(answer, dict) else answer
+    names = (
+        _name(item, "id", "voice_id", "name")
+        for item in (listed if isinstance(listed, list) else [])[:MAX_NAMES]
+    )
+    return tuple(name for name in names if name is not None)
+
+
+class OpenAiSpeech:
+    """The speech requests of such a server."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+        self._forms = FORMS
+        """Those that it may take."""
+        self._models: tuple[str, ...] | None = None
+
+    @contextlib.asynccontextmanager
+    async def request(
+        self, text: str, settings: SpeechSettings, read_timeout_s: float
+    ) -> AsyncIterator[tuple[aiohttp.ClientResponse, Decoder]]:
+        """The answer that speaks ``text``, and its decoder. Raises FishError."""
+        if self._models is None:
+            self._models = await _models(self._http, read_timeout_s)
+        for form in self._forms:
+            is_last = form is self._forms[-1]
+            async with self._http.request(
+                "POST",
+                SPEECH,
+                read_timeout_s=read_timeout_s,
+                body=json_body(_body(text, settings, form, self._models)),
+                headers={"Content-Type": "application/json"},
+            ) as response:
+                if response.status in _REFUSED and not is_last:
+                    continue
+                try:
+                    await check_answer(self._http, response, has_events=True)
+                except FishError as error:
+                    raise _unknown_voice(error, settings.voice) or error from error
+                self._forms = self._forms[self._forms.index(form) :]
+                yield response, self._decoder(response)
+                return
+
+    @staticmethod
+    def _decoder(response: aiohttp.ClientResponse) -> Decoder:
+        told = response.headers.get("X-Sample-Rate") or re.search(
+            r";\s*rate=(\d+)", response.headers.get("Content-Type", "")
+        )
+        digits = told[1] if isinstance(told, re.Match) else told or ""
+        is_rate = digits.isdecimal() and len(digits) <= MAX_RATE_DIGITS
+        rate = int(digits) if is_rate else OPENAI_RATE_HZ
+        return SpeechBody(rate, has_events=response.content_type == EVENTS)
+
+
+def _body(
+    text: str, settings: SpeechSettings, form: dict[str, Any], models: tuple[str, ...]
+) -> dict[str, Any]:
+    """The request. Raises SettingsError for several speakers."""
+    if isinstance(settings.voice, tuple):
+        raise SettingsError("This server takes one voice, and not several speakers.")
+    body: dict[str, Any] = {"input": text, **form}
+    if models:
+        body["model"] = next(filter(_SPEAKS.search, models), models[0])
+    if settings.voice is not None:
+        body["voice"] = settings.voice
+    elif "stream" in form:
+        body["seed"] = SEED
+    if settings.speed != 1.0:
+        body["speed"] = settings.speed
+    if "stream" in form:
+        sampling = {"temperature": settings.temperature, "top_p": settings.top_p}
+        body |= {name: value for name, value in sampling.items() if value is not None}
+    return body
+
+
+def _unknown_voice(error: FishError, voice: object) -> FishError | None:
+    """The error for a voice that the server does not know, if it names the voice."""
+    if error.status not in (400, 404, 422) or not isinstance(voice, str):
+        return None
+    if voice.casefold() not in error.reason.casefold():
+        return None
+    unknown = VoiceNotFoundError(error.reason)
+    unknown.status = error.status
+    return unknown
+
+
+async def _models(http: HttpClient, timeout_s: float) -> tuple[str, ...]:
+    """The names of the server's models."""
+    answer = await _json(http, "/v1/models", timeout_s)
+    listed = answer.get("data") if isinstance(answer, dict) else None
+    names = (_name(item, "id") for item in (listed if isinstance(listed, list) else [])[:MAX_NAMES])
+    return tuple(name for name in names if name is not None)
+
+
+async def _json(http: HttpClient, path: str, timeout_s: float) -> object:
+    """What the server says there; None if it says nothing. Raises FishError."""
+    try:
+        return await http.json(path, timeout_s=timeout_s)
+    except (ProtocolError, RequestRefusedError):
+        # It does not have it, or something else is there.
+        return None
+
+
+def _name(item: object, *fields: str) -> str | None:
+    """A name that can be shown: the item itself, or the first of its fields that has one."""
+    found: list[object] = [item]
+    if isinstance(item, dict):
+        found = [item.get(field) for field in fields]
+    return next((name for name in found if isinstance(name, str) and is_voice_id(name)), None)

@@ -1,0 +1,124 @@
+"""REST scheduler: pieces of text for a server that sends no speech before a whole piece is made.
+
+While it works on a piece, the listener plays the audio of those before it. So a piece may become
+as much speech as the server makes in that time, and each can be longer than the one before it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...api.self_hosted.generation_pace import GenerationPace
+from ...text.sentences import CutKind
+from ..flush_scheduler import (
+    LONG_TEXT_PAUSE_S,
+    MAX_CHUNK_S,
+    MIN_FIRST_CHUNK_CHARS,
+    FlushScheduler,
+)
+
+__all__ = ["RestScheduler"]
+
+# Seconds of audio that are left when an answer comes, as expected: for the network.
+MARGIN_S: Final = 0.15
+# The share that a piece may take longer than measured.
+SPREAD: Final = 1.15
+
+# Seconds of speech of the longest piece: the server finishes it, even if the listener has left.
+MAX_PIECE_S: Final = 10.0
+# The shortest piece, though the audio runs out meanwhile: shorter ones sound worse than a pause.
+MIN_PIECE_S: Final = 1.0
+
+# Seconds of speech of the first piece, for each second that the server works on a second of it: so
+# that the next piece can have some words. A reply often begins with "Sure."
+FIRST_PIECE_S: Final = 2.5
+
+# A rate from which on there are gaps whatever is done: then whole sentences are asked for.
+TOO_SLOW: Final = 1.0
+
+
+class RestScheduler(FlushScheduler):
+    """The text of one reply on its way to a server that works at ``pace``.
+
+    If that server sends speech as it is made, nothing is different from a websocket.
+    """
+
+    def __init__(self, speed: float, pace: GenerationPace) -> None:
+        super().__init__(speed)
+        self._generation = pace
+        self._sent_s = 0.0
+        """Seconds that all pieces should have become."""
+
+    def on_audio(self, seconds: float, now: float) -> bool:
+        """Audio has come, which a player plays from its first byte on."""
+        if self._first_audio is not None and self._work_rate is not None:
+            # A player that has run out waits.
+            self._first_audio += max(0.0, -self._ahead(now))
+        return super().on_audio(seconds, now)
+
+    def next_chunk(self, now: float) -> str:
+        """The piece to be asked for now; nothing while it is better to wait."""
+        chunk = super().next_chunk(now)
+        self._sent_s += self._expected_s(chunk)
+        return chunk
+
+    def _ahead(self, now: float) -> float:
+        """Seconds of audio that a player has in hand: between two requests, none is on its way."""
+        if self._work_rate is None or self._first_audio is None:
+            return super()._ahead(now)
+        return self._audio - (now - self._first_audio)
+
+    @property
+    def _work_rate(self) -> float | None:
+        """Seconds of work for what is expected to be a second of speech; None: it is streamed."""
+        rate = self._generation.rate
+        if rate is None or rate >= TOO_SLOW:
+            return None
+        voice = self._audio / self._sent_s if self._sent_s and self._audio else 1.0
+        return rate * SPREAD * voice
+
+    @property
+    def _reserve(self) -> float:
+        """Seconds of audio that last until the server has answered what is sent now."""
+        if (rate := self._work_rate) is None:
+            return super()._reserve
+        return MARGIN_S + rate * min(
+            self._max_chunk_s, self._expected_s(self._sentences.text[: self._longest()])
+        )
+
+    def _due(self, now: float) -> int:
+        rate = self._work_rate
+        if rate is None:
+            self._max_chunk_s = MAX_CHUNK_S
+            return super()._due(now)
+        spare = self._ahead(now) - MARGIN_S
+        self._max_chunk_s = min(max(spare / rate, MIN_PIECE_S), MAX_PIECE_S)
+        return super()._due(now)
+
+    def _first_chunk(self, now: float) -> int:
+        at = super()._first_chunk(now)
+        least = FIRST_PIECE_S * (self._work_rate or 0.0) / SPREAD
+        if not at or self._speech_s(at) >= least:
+            return at
+        for kind in (CutKind.CLAUSE, CutKind.WORD):
+            for cut in self._sentences.cuts:
+                is_near = cut.kind >= kind and at < cut.at <= MIN_FIRST_CHUNK_CHARS
+                if is_near and self._speech_s(cut.at) >= least:
+                    return cut.at
+            if self._sentences.known < MIN_FIRST_CHUNK_CHARS and not self._complete:
+                break
+        # The text may pause.
+        return at if now >= self._last_text + LONG_TEXT_PAUSE_S else 0
+
+    def _whole_chunk(self) -> int:
+        if self._work_rate is not None and self._sentences.known > self._longest():
+            # Half a piece at least, as a shorter one would not let the next one grow.
+            for kind in reversed(CutKind):
+                at = self._last_cut(kind)
+                if self._speech_s(at) >= self._max_chunk_s / 2:
+                    return at
+        return super()._whole_chunk()
+
+    def _speech_s(self, at: int) -> float:
+        """Seconds of audio that the text until ``at`` should become."""
+        return self._expected_s(self._sentences.text[:at])
