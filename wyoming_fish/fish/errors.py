@@ -161,6 +161,12 @@ class RequestRefusedError(FishError):
     default_advice = "Check the settings of the voice."
 
 
+class BackendMissingError(RequestRefusedError):
+    """The server cannot be asked for the backend: it would silently use another one."""
+
+    default_advice = "Select another backend, such as drama-3."
+
+
 class LimitError(FishError):
     """The account has all the sessions that it may have at the same time.
 

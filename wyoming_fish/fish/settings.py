@@ -24,6 +24,7 @@ __all__ = [
     "SAMPLE_RATES",
     "SPEEDS",
     "TIMESTAMP_BACKENDS",
+    "TIMESTAMP_ONLY_BACKENDS",
     "USD_PER_MILLION_BYTES",
     "VOICE_ID",
     "VOLUMES",
@@ -72,6 +73,8 @@ class Backend(StrEnum):
 # Backends that are spoken on the socket with timestamps unless an option says otherwise: one user
 # found them only there. For the others it is not known whether timestamps cost time.
 TIMESTAMP_BACKENDS: Final = frozenset((Backend.DRAMA_3, Backend.DRAMA_3_PREVIEW))
+# Backends that exist only there. Any other way speaks with the paid default, silently (one user).
+TIMESTAMP_ONLY_BACKENDS: Final = frozenset((Backend.DRAMA_3_PREVIEW,))
 
 # US dollars for a million bytes of text (UTF-8). Fish Audio does not publish the price of Drama 3.
 USD_PER_MILLION_BYTES: Final = {

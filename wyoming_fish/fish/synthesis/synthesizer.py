@@ -21,7 +21,7 @@ from ..errors import (
 )
 from ..owner import Owner
 from ..reply_metrics import ReplyMetrics, max_audio_s
-from ..settings import Backend, SpeechSettings, VoiceIds
+from ..settings import TIMESTAMP_ONLY_BACKENDS, Backend, SpeechSettings, VoiceIds
 from ..text.prepared_text import PreparedText, runs
 from ..text.settings import TextSettings
 from ..text.text_buffer import TextBuffer
@@ -130,8 +130,9 @@ class Synthesizer:
         request = SlotRequest(self._owner, RESUME_TIMEOUT_S if heard else first_audio_timeout_s)
         self._pool.prewarm(settings.backend)
         while await reply_text.begins():
-            attempt_class = RestAttempt if self._pool.breaker.use_rest else LiveAttempt
-            self._attempt = attempt_class(self._pool, reply_text, settings)
+            has_rest = settings.backend not in TIMESTAMP_ONLY_BACKENDS
+            use_rest = has_rest and self._pool.breaker.use_rest
+            self._attempt = (RestAttempt if use_rest else LiveAttempt)(self._pool, reply_text, settings)
             try:
                 await self._session(audio, self._attempt, settings.backend, retries, request)
                 reply_text.skip(self._attempt.sent)
