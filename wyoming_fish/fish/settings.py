@@ -21,6 +21,7 @@ __all__ = [
     "FISH_URL",
     "HOME_ASSISTANT_CODES",
     "LANGUAGES",
+    "MAX_PAUSES_S",
     "SAMPLE_RATES",
     "SPEEDS",
     "TIMESTAMP_BACKENDS",
@@ -49,6 +50,10 @@ SAMPLE_RATES: Final = (8000, 16000, 24000, 32000, 44100)
 SPEEDS: Final = (0.5, 2.0)
 VOLUMES: Final = (-20.0, 20.0)
 
+# Seconds: the least and the greatest bound for a pause. Silence within a word, before a "t", takes
+# up to 0.2 s.
+MAX_PAUSES_S: Final = (0.3, 10.0)
+
 VoiceIds: TypeAlias = str | tuple[str, ...] | None
 """A voice's id (Fish's `reference_id`), those of several speakers, or Fish's default voice."""
 
@@ -73,8 +78,13 @@ class Backend(StrEnum):
 # Backends that are spoken on the socket with timestamps unless an option says otherwise: one user
 # found them only there. For the others it is not known whether timestamps cost time.
 TIMESTAMP_BACKENDS: Final = frozenset((Backend.DRAMA_3, Backend.DRAMA_3_PREVIEW))
+_DRAMA_BACKENDS: Final = TIMESTAMP_BACKENDS
 # Backends that exist only there. Any other way speaks with the paid default, silently (one user).
 TIMESTAMP_ONLY_BACKENDS: Final = frozenset((Backend.DRAMA_3_PREVIEW,))
+
+# Seconds of the longest pause of Drama 3 unless an option says otherwise: it puts up to 5 s between
+# sentences. A user who cut them found 0.7 s natural.
+DRAMA_MAX_PAUSE_S: Final = 0.7
 
 # US dollars for a million bytes of text (UTF-8). Fish Audio does not publish the price of Drama 3.
 USD_PER_MILLION_BYTES: Final = {
@@ -224,6 +234,10 @@ class SpeechSettings:
     min_chunk_length: int = 100
     """Characters, 0 to 100, below which Fish does not cut. The most, for the same reason."""
 
+    max_pause_s: float | None = None
+    """Seconds to which silence in the speech is cut, within MAX_PAUSES_S; 0: it is not cut. None:
+    DRAMA_MAX_PAUSE_S for Drama 3, and 0 for the others."""
+
     normalize: bool = True
     """Whether Fish reads out numbers and dates (English and Chinese only)."""
 
@@ -240,8 +254,17 @@ class SpeechSettings:
         _range("top_p", self.top_p, 0, 1)
         _range("chunk length", self.chunk_length, 100, 300)
         _range("least chunk length", self.min_chunk_length, 0, 100)
+        if self.max_pause_s:
+            _range("longest pause", self.max_pause_s, *MAX_PAUSES_S)
         if self.voice is not None:
             _check_voice(self.voice, self.backend)
+
+    @property
+    def pause_limit_s(self) -> float:
+        """Seconds to which silence is cut; 0: it is not."""
+        if self.max_pause_s is not None:
+            return self.max_pause_s
+        return DRAMA_MAX_PAUSE_S if self.backend in _DRAMA_BACKENDS else 0.0
 
     def request(self) -> dict[str, Any]:
         """Fish's TTSRequest with an empty text, as a session's `start` carries it."""

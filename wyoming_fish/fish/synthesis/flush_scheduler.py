@@ -92,10 +92,13 @@ class FlushScheduler:
         self._first_sent: float | None = None
         self._last_sent = 0.0
         self._answer = EXPECTED_LATENCY_S
+        self._is_answered = False
         self._first_audio: float | None = None
         self._last_audio = 0.0
         self._audio = 0.0
         """Seconds that have come."""
+        self._cut = 0.0
+        """Seconds of them that the player has not been given."""
         self._consumed_at: float | None = None
         """Since when the listener has taken all that has come; None while it has not."""
         self._expected = 0.0
@@ -122,16 +125,19 @@ class FlushScheduler:
         """Whether the text is complete and all of it has been taken."""
         return self._complete and not self._sentences.text
 
-    def on_audio(self, seconds: float, now: float) -> bool:
-        """Audio has come, which a player plays from its first byte on.
+    def on_audio(self, seconds: float, now: float, cut_s: float = 0.0) -> bool:
+        """Audio has come, which a player plays from its first byte on, but for ``cut_s`` of it.
 
-        Tells whether ``next_chunk`` may have a chunk now that had to wait for it.
+        ``cut_s`` is less than 0 if some that was held back is given with it. Tells whether
+        ``next_chunk`` may have a chunk now that had to wait for it.
         """
-        is_first, was_far_ahead = self._first_audio is None, self._is_far_ahead
-        if is_first:
+        was_far_ahead = self._is_far_ahead
+        if not self._is_answered and self._first_sent is not None:
+            self._answer = now - self._first_sent
+        self._is_answered = True
+        if is_first := self._first_audio is None and seconds > cut_s:
             self._first_audio = now
-            if self._first_sent is not None:
-                self._answer = now - self._first_sent
+        self._cut += cut_s
         self._consumed_at, self._last_audio = None, now
         self._audio += seconds
         return is_first or (was_far_ahead and not self._is_far_ahead)
@@ -205,7 +211,7 @@ class FlushScheduler:
 
     def waiting_s(self, now: float) -> float:
         """Seconds since the first chunk was sent; 0 before it, and once it has been answered."""
-        if self._first_sent is None or self._first_audio is not None:
+        if self._first_sent is None or self._is_answered:
             return 0.0
         return now - self._first_sent
 
@@ -267,7 +273,7 @@ class FlushScheduler:
             # The player has not begun, so it cannot starve.
             return float("inf")
         coming = self._expected if now < self._settled(now) else 0.0
-        return max(self._audio, coming) - (now - self._first_audio)
+        return max(self._audio, coming) - self._cut - (now - self._first_audio)
 
     def _first_chunk(self, now: float) -> int:
         """The end of the first chunk; it depends on the text alone, but for pauses in it."""

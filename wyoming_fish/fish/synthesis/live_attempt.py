@@ -139,13 +139,10 @@ class LiveAttempt(Attempt):
             sending.add_done_callback(lambda task: task.cancelled() or task.exception())
             self._start_watchdog(connection, session)
             try:
-                while True:
-                    message = await self._receive(connection, session, sending)
-                    if message.pcm:
-                        yield message.pcm
+                while session.state is not SessionState.FINISHED:
+                    if pcm := await self._receive(connection, session, sending):
+                        yield pcm
                         self._scheduler.on_consumed(clock.now())
-                    if isinstance(message, Finish):
-                        break
                 self._check_finish()
             except FishError as error:
                 error.hide(session.secret)
@@ -172,8 +169,8 @@ class LiveAttempt(Attempt):
 
     async def _receive(
         self, connection: LiveConnection, session: LiveSession, sending: asyncio.Task[None]
-    ) -> Audio | Finish:
-        """The next message."""
+    ) -> bytes:
+        """The audio of the next message that has any, or is the last."""
         if self._awaiting_since is not None:
             # The time that a listener takes is not Fish's.
             self._awaiting_since += clock.now() - self._yielded_at
@@ -194,13 +191,18 @@ class LiveAttempt(Attempt):
             message = session.receive(frame)
             if isinstance(message, Audio):
                 self._tracker.on_audio(message)
+            pcm = b""
             if message is not None and message.pcm:
                 seconds = len(message.pcm) / 2 / self._settings.sample_rate
                 connection.hear(seconds)
                 self._on_audio(session, seconds)
-            if message is not None:
+                pcm = self._cut(message.pcm)
+            if isinstance(message, Finish):
+                pcm += self._silence.end()
+                self.heard = self.heard or bool(pcm)
+            if pcm or isinstance(message, Finish):
                 self._yielded_at = clock.now()
-                return message
+                return pcm
             await cpu_turn()
 
     def _on_audio(self, session: LiveSession, seconds: float) -> None:
@@ -215,9 +217,6 @@ class LiveAttempt(Attempt):
         self._sent_since_audio = False
         if not self.heard and self._late_timer is not None:
             self._late_timer.cancel()
-        self.heard = True
-        if self._scheduler.on_audio(seconds, now):
-            self._chunks.wake()
 
     def _mark_late(self) -> None:
         if self.on_late is not None:
