@@ -13,6 +13,7 @@ from .parsers import (
     http_address,
     instance_name,
     log_format,
+    longest_pause,
     number,
     one_of,
     path,
@@ -109,6 +110,15 @@ FLAGS: Final = (
         "0",
         "change of the volume in decibels, -20 to 20",
         number(*VOLUMES),
+    ),
+    Flag(
+        "--max-pause",
+        "FISH_MAX_PAUSE",
+        None,
+        "seconds to which longer silence in the speech is cut, 0.3 to 10; 0: none is cut; without "
+        "it, 0.7 with the drama backends, and 0 with others",
+        longest_pause,
+        unit="s",
     ),
     Flag(
         "--text-mode",

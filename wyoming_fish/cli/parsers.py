@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ..fish.settings import VoiceIds, voice_id_in
+from ..fish.settings import MAX_PAUSES_S, VoiceIds, voice_id_in
 from ..uri import ListenAddress, got
 
 __all__ = [
@@ -91,6 +91,17 @@ def seconds(least: float) -> Callable[[str], float]:
         return value
 
     return read
+
+
+def longest_pause(text: str) -> float:
+    """Parse the bound of a pause in seconds; 0 is none."""
+    value = _number(text)
+    least, most = MAX_PAUSES_S
+    if value is None or not (value == 0 or least <= value <= most):
+        raise ValueError(
+            f"must be 0, or a number of seconds between {least:g} and {most:g}{got(text)}"
+        )
+    return value
 
 
 def _number(text: str) -> float | None:
