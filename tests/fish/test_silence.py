@@ -15,12 +15,18 @@ from wyoming_fish.emulator import Fault, decode_code_voice
 from wyoming_fish.emulator.voices.code import encode_code_voice
 from wyoming_fish.fish import Backend, FishClient, SpeechSettings
 from wyoming_fish.fish.errors import SettingsError
-from wyoming_fish.fish.settings import DRAMA_MAX_PAUSE_S
-from wyoming_fish.fish.silence import MAX_CUT_S, ONSET_S, WINDOW_S, SilenceCutter
+from wyoming_fish.fish.silence import (
+    MAX_CUT_S,
+    MAX_PAUSE_BY_BACKEND_S,
+    ONSET_S,
+    WINDOW_S,
+    SilenceCutter,
+)
 
 pytestmark = pytest.mark.usefixtures("brisk")
 
 RATE = 24000
+DRAMA_MAX_PAUSE_S = MAX_PAUSE_BY_BACKEND_S[Backend.DRAMA_3]
 DRAMA = SpeechSettings(backend=Backend.DRAMA_3, sample_rate=RATE)
 SILENT: dict[str, Any] = {"drama_silence": 3.0, "drama_pause": 2.0}
 

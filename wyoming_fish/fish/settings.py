@@ -25,7 +25,6 @@ __all__ = [
     "SAMPLE_RATES",
     "SPEEDS",
     "TIMESTAMP_BACKENDS",
-    "TIMESTAMP_ONLY_BACKENDS",
     "USD_PER_MILLION_BYTES",
     "VOICE_ID",
     "VOLUMES",
@@ -78,13 +77,6 @@ class Backend(StrEnum):
 # Backends that are spoken on the socket with timestamps unless an option says otherwise: one user
 # found them only there. For the others it is not known whether timestamps cost time.
 TIMESTAMP_BACKENDS: Final = frozenset((Backend.DRAMA_3, Backend.DRAMA_3_PREVIEW))
-_DRAMA_BACKENDS: Final = TIMESTAMP_BACKENDS
-# Backends that exist only there. Any other way speaks with the paid default, silently (one user).
-TIMESTAMP_ONLY_BACKENDS: Final = frozenset((Backend.DRAMA_3_PREVIEW,))
-
-# Seconds of the longest pause of Drama 3 unless an option says otherwise: it puts up to 5 s between
-# sentences. A user who cut them found 0.7 s natural.
-DRAMA_MAX_PAUSE_S: Final = 0.7
 
 # US dollars for a million bytes of text (UTF-8). Fish Audio does not publish the price of Drama 3.
 USD_PER_MILLION_BYTES: Final = {
@@ -235,8 +227,7 @@ class SpeechSettings:
     """Characters, 0 to 100, below which Fish does not cut. The most, for the same reason."""
 
     max_pause_s: float | None = None
-    """Seconds to which silence in the speech is cut, within MAX_PAUSES_S; 0: it is not cut. None:
-    DRAMA_MAX_PAUSE_S for Drama 3, and 0 for the others."""
+    """Seconds to which silence is cut, within MAX_PAUSES_S; 0: not. None: by the backend."""
 
     normalize: bool = True
     """Whether Fish reads out numbers and dates (English and Chinese only)."""
@@ -258,13 +249,6 @@ class SpeechSettings:
             _range("longest pause", self.max_pause_s, *MAX_PAUSES_S)
         if self.voice is not None:
             _check_voice(self.voice, self.backend)
-
-    @property
-    def pause_limit_s(self) -> float:
-        """Seconds to which silence is cut; 0: it is not."""
-        if self.max_pause_s is not None:
-            return self.max_pause_s
-        return DRAMA_MAX_PAUSE_S if self.backend in _DRAMA_BACKENDS else 0.0
 
     def request(self) -> dict[str, Any]:
         """Fish's TTSRequest with an empty text, as a session's `start` carries it."""

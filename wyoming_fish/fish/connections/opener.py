@@ -15,8 +15,8 @@ from ..errors import (
     NoWebsocketError,
     UnavailableError,
 )
-from ..settings import TIMESTAMP_BACKENDS, TIMESTAMP_ONLY_BACKENDS, Backend, Endpoint
-from .transport import CircuitBreaker
+from ..settings import TIMESTAMP_BACKENDS, Backend, Endpoint
+from .transport import TIMESTAMP_ONLY_BACKENDS, CircuitBreaker
 
 __all__ = ["ConnectionOpener"]
 

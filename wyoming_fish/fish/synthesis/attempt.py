@@ -28,7 +28,8 @@ class Attempt(ABC):
         self._pool = pool
         self._reply_text = reply_text
         self._settings = settings
-        self._scheduler = FlushScheduler(settings.speed)
+        service = pool.measurements.speed(settings.backend, settings.latency)
+        self._scheduler = FlushScheduler(settings.speed, service)
         self._silence = SilenceCutter(settings)
         self._chunks = TextChunks(reply_text, self._scheduler)
         self._is_stopped = False

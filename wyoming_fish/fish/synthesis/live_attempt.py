@@ -10,6 +10,7 @@ from typing import Final
 
 from .. import clock
 from ..api.live_protocol import Audio, Finish, LiveSession, SessionState
+from ..connections.measurements import RateMeter
 from ..connections.pool import ConnectionPool, LiveConnection
 from ..cpu_turns import cpu_turn
 from ..errors import BrokenStreamError, FishConnectionError, FishError, NoAudioError
@@ -67,6 +68,7 @@ class LiveAttempt(Attempt):
         self._unheard = ""
         """What was sent before the first audio."""
         self._tracker = SpokenTextTracker(settings.sample_rate)
+        self._rate = RateMeter()
         self._sent_since_audio = False
         """Whether words were sent after the last audio that came."""
         self._answer_timeout_s = ANSWER_TIMEOUT_S
@@ -154,6 +156,8 @@ class LiveAttempt(Attempt):
                 # All that was sent had been spoken long before.
                 _LOGGER.debug("A session that was over did not finish: %s", error)
             finally:
+                if (rate := self._rate.rate) is not None:
+                    self._pool.measurements.on_rate(self._settings, rate)
                 self._tracker.whole = session.whole
                 self._cancel_timers()
                 sending.cancel()
@@ -175,6 +179,7 @@ class LiveAttempt(Attempt):
             # The time that a listener takes is not Fish's.
             self._awaiting_since += clock.now() - self._yielded_at
         while True:
+            asked_at = clock.now()
             try:
                 self._is_receiving = True
                 frame = await connection.receive()
@@ -195,6 +200,7 @@ class LiveAttempt(Attempt):
             if message is not None and message.pcm:
                 seconds = len(message.pcm) / 2 / self._settings.sample_rate
                 connection.hear(seconds)
+                self._rate.on_audio(seconds, self._last_frame - asked_at, self._last_frame)
                 self._on_audio(session, seconds)
                 pcm = self._cut(message.pcm)
             if isinstance(message, Finish):
@@ -206,7 +212,10 @@ class LiveAttempt(Attempt):
             await cpu_turn()
 
     def _on_audio(self, session: LiveSession, seconds: float) -> None:
-        now = self._last_audio = clock.now()
+        now = clock.now()
+        if waiting_s := self._scheduler.waiting_s(now):
+            self._pool.measurements.on_answer(self._settings, waiting_s)
+        self._last_audio = now
         # Only audio counts, and only so far: a byte now and then does not hold a session for ever.
         if session.state is not SessionState.STOPPED:
             self._awaiting_since = None
@@ -304,6 +313,7 @@ class LiveAttempt(Attempt):
                     self._awaiting_since = self._awaiting_since or clock.now()
                 if not self.heard:
                     self._unheard += text
+                self._rate.on_text()
                 await connection.send(session.text(text))
                 if not chunk.isspace():
                     await connection.send(session.flush())

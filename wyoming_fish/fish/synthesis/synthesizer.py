@@ -11,6 +11,7 @@ from functools import partial
 
 from ..connections.limiter import RESUME_TIMEOUT_S, SlotRequest
 from ..connections.pool import ConnectionPool
+from ..connections.transport import TIMESTAMP_ONLY_BACKENDS
 from ..cpu_turns import steps
 from ..errors import (
     BrokenStreamError,
@@ -21,7 +22,7 @@ from ..errors import (
 )
 from ..owner import Owner
 from ..reply_metrics import ReplyMetrics, max_audio_s
-from ..settings import TIMESTAMP_ONLY_BACKENDS, Backend, SpeechSettings, VoiceIds
+from ..settings import Backend, SpeechSettings, VoiceIds
 from ..text.prepared_text import PreparedText, runs
 from ..text.settings import TextSettings
 from ..text.text_buffer import TextBuffer
@@ -132,7 +133,9 @@ class Synthesizer:
         while await reply_text.begins():
             has_rest = settings.backend not in TIMESTAMP_ONLY_BACKENDS
             use_rest = has_rest and self._pool.breaker.use_rest
-            self._attempt = (RestAttempt if use_rest else LiveAttempt)(self._pool, reply_text, settings)
+            self._attempt = (RestAttempt if use_rest else LiveAttempt)(
+                self._pool, reply_text, settings
+            )
             try:
                 await self._session(audio, self._attempt, settings.backend, retries, request)
                 reply_text.skip(self._attempt.sent)
