@@ -85,7 +85,7 @@ class SilenceCutter:
         samples = array("h", window)
         if sys.byteorder == "big":
             samples.byteswap()
-        energy = sum(map(mul, samples, samples))
+        energy: int = sum(map(mul, samples, samples))
         return energy < self._max_mean_square * len(samples)
 
     def _add_silence(self, window: bytes, given: bytearray) -> None:

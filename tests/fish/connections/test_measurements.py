@@ -10,6 +10,7 @@ from wyoming_fish.fish import Backend, FishClient, SpeechSettings
 from wyoming_fish.fish.connections.measurements import (
     EXPECTED_SPEED,
     MAX_ANSWER_S,
+    MAX_RATE,
     MAX_REPLIES,
     MAX_SPREAD_S,
     MIN_REPLIES,
@@ -158,6 +159,15 @@ def test_the_rate_of_a_line() -> None:
     meter.on_text()
     meter.on_audio(0.5, 60.0, now + 70.0)
     assert meter.rate == pytest.approx(1.5)
+
+
+def test_audio_that_need_not_be_waited_for_is_fast() -> None:
+    """A line that has recovered may be so quick that all of a reply comes in one burst."""
+    meter = RateMeter()
+    meter.on_audio(0.5, 0.5, 0.5)
+    for number in range(3):
+        meter.on_audio(0.5, 0.001, 0.5 + number / 100)
+    assert meter.rate == MAX_RATE
 
 
 def test_a_rate_of_little_audio_is_not_known() -> None:

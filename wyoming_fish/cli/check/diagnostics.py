@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from ...fish import LOW_CREDIT, Credit, FishClient, clock
+from ...fish.connections.measurements import SlowLine
 from ...fish.errors import (
     FishConnectionError,
     FishError,
@@ -233,8 +234,11 @@ class Diagnostics:
             text = f"By REST. {text}"
         # A server of one's own gives nothing until all of a sentence is made.
         if took - (0 if self._own else first_audio) > seconds:
-            cure = "A faster machine helps." if self._own else FishConnectionError.default_advice
-            text = f"{text} It is made slower than it is heard: there will be gaps. {cure}"
+            problem = "It is made slower than it is heard. A faster machine helps."
+            if not self._own:
+                rate = seconds / (took - first_audio)
+                problem = str(SlowLine(rate, self._speech.sample_rate))
+            text = f"{text} {problem}"
             return _StepResult(text, first_audio, CheckStatus.WARNING)
         if warm and first_audio > SLOW_S and self._speech.latency is Latency.NORMAL:
             text = f"{text} It would be sooner with the latency balanced or low."

@@ -39,6 +39,8 @@ RECOVERED_RATE: Final = 1.1
 COMFORTABLE_RATE: Final = 1.25
 # The least rate that the schedule reckons with: at less, nothing that it does helps.
 MIN_RATE: Final = 0.25
+# That of audio that is there before it is asked for.
+MAX_RATE: Final = 20.0
 
 
 class ServiceSpeed(NamedTuple):
@@ -152,6 +154,8 @@ class RateMeter:
         self._waited_s = self._audio_s = 0.0
         """Since the last burst began."""
         self._total_s = self._total_audio_s = 0.0
+        self._ready_audio_s = 0.0
+        """What did not have to be waited for."""
 
     def on_text(self) -> None:
         """Text was sent: the server may have waited for it."""
@@ -162,6 +166,7 @@ class RateMeter:
         self._audio_s += seconds
         self._waited_s += waited_s
         if waited_s < BURST_S:
+            self._ready_audio_s += seconds
             return
         if self._burst_at is not None and 2 * self._waited_s >= now - self._burst_at:
             self._total_s += now - self._burst_at
@@ -172,5 +177,6 @@ class RateMeter:
     @property
     def rate(self) -> float | None:
         """Seconds of audio that came in a second; None if too little was measured."""
-        is_known = self._total_audio_s >= MIN_RATE_AUDIO_S
-        return self._total_audio_s / self._total_s if is_known else None
+        if self._total_audio_s >= MIN_RATE_AUDIO_S:
+            return min(MAX_RATE, self._total_audio_s / self._total_s)
+        return MAX_RATE if self._ready_audio_s >= MIN_RATE_AUDIO_S else None
