@@ -21,8 +21,7 @@ from .const import (
     SUCCESSOR_BACKEND,
     VOICES_URL,
 )
-from .fish import LOW_CREDIT
-from .fish.connections.measurements import SlowLine
+from .fish import LOW_CREDIT, SlowLine
 from .forms.markdown import escaped
 from .speech.voices import configured_voices
 

@@ -13,6 +13,7 @@ from . import errors
 from .api.account import LOW_CREDIT, Credit, Voice
 from .api.proxies import Proxy, proxy_for
 from .client import KEEPALIVE_INTERVAL_S, ClientStatus, FishClient, SpokenReply, WebsocketCheck
+from .connections.measurements import SlowLine
 from .errors import *  # noqa: F403
 from .owner import Owner, owner_at
 from .reply_metrics import ReplyMetrics
@@ -43,6 +44,7 @@ __all__ = [
     "Pronunciation",
     "Proxy",
     "ReplyMetrics",
+    "SlowLine",
     "SpeechSettings",
     "SpokenReply",
     "TextBuffer",

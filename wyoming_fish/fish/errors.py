@@ -37,6 +37,7 @@ from typing import ClassVar, Final
 from .untrusted import hide, one_line
 
 __all__ = [
+    "BackendMissingError",
     "BrokenStreamError",
     "CertificateError",
     "ClosedError",

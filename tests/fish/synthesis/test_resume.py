@@ -12,7 +12,6 @@ from wyoming_fish.emulator import Fault, decode_code_voice
 from wyoming_fish.emulator.settings import FaultKind, FaultPoint, Reading
 from wyoming_fish.emulator.voices.code import encode_code_voice
 from wyoming_fish.fish import Backend, FishClient, SpeechSettings
-from wyoming_fish.fish.connections.transport import FAILURE_THRESHOLD
 from wyoming_fish.fish.errors import (
     BackendMissingError,
     BrokenStreamError,
@@ -318,39 +317,3 @@ async def test_audio_is_not_attributed_by_its_label(
             assert listener.audio == pcm
         except BrokenStreamError:
             assert pcm.startswith(listener.audio)
-
-
-@pytest.mark.parametrize("timestamps", [None, False])
-@pytest.mark.parametrize(
-    "faults",
-    [
-        [Fault("upgrade", 404, times=None)],
-        [Fault("upgrade", 503, times=None)],
-        [Fault("upgrade", "drop", times=None)],
-    ],
-)
-async def test_the_preview_is_never_asked_for_elsewhere(
-    faults: list[Fault], timestamps: bool | None, impatient: None
-) -> None:
-    """The plain socket and REST would speak the preview's text by another, billed backend."""
-    async with fish(*faults, timestamps=timestamps) as (emulator, client):
-        # Other backends go by REST after so many failures.
-        for _ in range(FAILURE_THRESHOLD + 1):
-            with pytest.raises(FishError):
-                await _Listener().listen(client, Backend.DRAMA_3_PREVIEW)
-        assert not emulator.sessions
-
-
-async def test_the_preview_without_its_socket_says_what_to_select() -> None:
-    """Other backends go on by the plain socket, before and after it."""
-    async with fish() as (emulator, client):
-        emulator.settings.timestamps = False
-        for _ in range(2):
-            with pytest.raises(BackendMissingError, match=r"Select another backend.*drama-3"):
-                await _Listener().listen(client, Backend.DRAMA_3_PREVIEW)
-            assert await _Listener().listen(client) == TEXT
-            assert await _Listener().listen(client, Backend.DRAMA_3) == TEXT
-        assert {session.backend for session in emulator.sessions} == {"s2.1-pro", "drama-3"}
-        emulator.settings.timestamps = True
-        assert await _Listener().listen(client, Backend.DRAMA_3_PREVIEW) == TEXT
-        assert emulator.sessions[-1].timestamps

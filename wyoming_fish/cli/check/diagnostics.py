@@ -9,8 +9,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final, NamedTuple
 
-from ...fish import LOW_CREDIT, Credit, FishClient, clock
-from ...fish.connections.measurements import SlowLine
+from ...fish import LOW_CREDIT, Credit, FishClient, SlowLine, clock
 from ...fish.errors import (
     FishConnectionError,
     FishError,
