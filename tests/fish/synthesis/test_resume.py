@@ -13,9 +13,7 @@ from wyoming_fish.emulator.settings import FaultKind, FaultPoint, Reading
 from wyoming_fish.emulator.voices.code import encode_code_voice
 from wyoming_fish.fish import Backend, FishClient, SpeechSettings
 from wyoming_fish.fish.errors import (
-    BackendMissingError,
     BrokenStreamError,
-    FishError,
     NoCreditError,
 )
 
