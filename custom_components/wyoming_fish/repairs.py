@@ -21,7 +21,7 @@ from .const import (
     SUCCESSOR_BACKEND,
     VOICES_URL,
 )
-from .fish import LOW_CREDIT
+from .fish import LOW_CREDIT, SlowLine
 from .forms.markdown import escaped
 from .speech.voices import configured_voices
 
@@ -192,6 +192,30 @@ def delete_fallback_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
 
 def _fallback_issue_id(entry: ConfigEntry) -> str:
     return f"fallback_active_{entry.entry_id}"
+
+
+@callback
+def update_slow_line_issue(
+    hass: HomeAssistant, entry: ConfigEntry, slow_line: SlowLine | None
+) -> None:
+    """Create or delete the issue that audio comes slower than it plays."""
+    issue_id = f"slow_line_{entry.entry_id}"
+    if slow_line is None:
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
+        return
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        issue_id,
+        is_fixable=False,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key="slow_line",
+        translation_placeholders={
+            "account": escaped(entry.title),
+            "rate": f"{slow_line.rate:.2f}",
+            "sample_rate": str(slow_line.better_sample_rate or slow_line.sample_rate),
+        },
+    )
 
 
 @callback

@@ -190,7 +190,7 @@ async def test_no_key_that_could_be_used(check: Check, environ: dict[str, str], 
         (["--backend=s1"], EmulatorSettings(), "backend", "retires s1"),
         ([], EmulatorSettings(credit=Decimal("0.99")), "credit", "0.99 US dollars"),
         (["--latency=normal"], EmulatorSettings(first_audio=0.2), "speech-warm", "earlier start"),
-        ([], EmulatorSettings(pace=8, frame=0.01), "speech-warm", "so there are gaps"),
+        ([], EmulatorSettings(pace=8, frame=0.01), "speech-warm", "Set a lower sample rate"),
     ],
 )
 async def test_warnings(

@@ -1,5 +1,6 @@
 """Repair issues, and what mends them."""
 
+import asyncio
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +18,7 @@ from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.wyoming_fish.const import DOMAIN
+from custom_components.wyoming_fish.fish.connections.measurements import MAX_REPLIES, MIN_REPLIES
 from tests.integration.conftest import AddEntry, entity_id, voice_data, voice_subentry
 from tests.integration.support.speech import speak
 from tests.integration.test_sensor import later
@@ -277,3 +279,28 @@ async def test_repairs_of_two_accounts(
     other = await add_entry(unique_id="other")
     await hass.config_entries.async_remove(one.entry_id)
     assert ours(issue_registry) == [f"no_credit_{other.entry_id}"]
+
+
+async def test_slow_line(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """Audio that comes slower than it plays is told, until it comes fast enough."""
+    emulator.settings.pace, emulator.settings.frame = 1.5, 0.1
+    entry = await add_entry()
+    engine = entity_id(hass, entry, "tts")
+    text = "The lamps are on, and it will rain until nine o'clock. " * 12
+    await asyncio.gather(*(speak(hass, engine, f"{text}{n}.") for n in range(MIN_REPLIES)))
+    await hass.async_block_till_done()
+    issue = issue_registry.async_get_issue(DOMAIN, f"slow_line_{entry.entry_id}")
+    assert issue is not None
+    assert issue.translation_placeholders is not None
+    assert int(issue.translation_placeholders["sample_rate"]) < 44100
+    assert float(issue.translation_placeholders["rate"]) < 1
+    emulator.settings.pace = 0.1
+    fast = (speak(hass, engine, f"{text}{n}!") for n in range(MAX_REPLIES))
+    await asyncio.gather(*fast)
+    await hass.async_block_till_done()
+    assert ours(issue_registry) == []

@@ -95,6 +95,7 @@ def test_the_server_takes_the_options() -> None:
         ("debug", False, "debug", False),
         ("voice", "", "speech.voice", None),
         ("sample_rate", "16000", "speech.sample_rate", 16000),
+        ("max_pause", 1.5, "speech.max_pause_s", 1.5),
         ("fallback_uri", "tcp://core-piper:10200", "fallback_uri", "tcp://core-piper:10200"),
         ("base_url", "http://fish.local:8080", "endpoint.base_url", "http://fish.local:8080"),
     ],

@@ -11,6 +11,7 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, Synthesize
 
 from wyoming_fish import __version__
 from wyoming_fish.emulator import EmulatorSettings, Fault
+from wyoming_fish.fish.connections.measurements import MAX_REPLIES, MIN_REPLIES
 
 from ..support.server import Served, Serving, receive, stream
 
@@ -215,3 +216,30 @@ async def test_refused_clients_are_displaced_uncounted(serving: Serving) -> None
         assert numbers["clients_refused_total invalid-event"] == 1
         assert "clients_refused_total displaced-silent" not in numbers
         writer.close()
+
+
+async def test_what_is_learned(serving: Serving) -> None:
+    """The answer time of the last replies, and whether sockets are closed after them."""
+    settings = EmulatorSettings(voice="tone", first_audio=0.2, after_finish="close")
+    async with serving(settings, HTTP) as served:
+        assert "answer_seconds s2.1-pro balanced" not in await _numbers(served)
+        for _ in range(MAX_REPLIES):
+            await _say(served)
+        while not (numbers := await _numbers(served))["closes_after_finish"]:
+            pass
+    assert 0.2 <= numbers["answer_seconds s2.1-pro balanced"] < 0.5
+    assert 0 <= numbers["answer_spread_seconds s2.1-pro balanced"] < 0.5
+    assert numbers["slow_line"] == 0
+
+
+async def test_a_slow_line(serving: Serving) -> None:
+    """It is seen in the numbers, and the page says what to do."""
+    settings = EmulatorSettings(voice="tone", pace=1.3, frame=0.1)
+    async with serving(settings, HTTP) as served:
+        await asyncio.gather(*(_say(served, TEXT * 2) for _ in range(MIN_REPLIES)))
+        numbers = await _numbers(served)
+        async with aiohttp.ClientSession(served.url) as session:
+            state = await (await session.get("/api/state")).json()
+    assert numbers["slow_line"] == 1
+    assert numbers["audio_rate s2.1-pro balanced"] == pytest.approx(1 / 1.3, rel=0.2)
+    assert "Set a lower sample rate, such as 24000 Hz" in state["warning"]

@@ -21,6 +21,7 @@ from .parsers import (
     http_address,
     instance_name,
     log_format,
+    longest_pause,
     number,
     one_of,
     path,
@@ -125,6 +126,15 @@ FLAGS: Final = (
         "seconds of silence to add between two sentences, 0 to 5; each sentence then has a session "
         "of its own",
         number(*SENTENCE_PAUSES_S),
+        unit="s",
+    ),
+    Flag(
+        "--max-pause",
+        "FISH_MAX_PAUSE",
+        None,
+        "seconds to which longer silence in the speech is cut, 0.3 to 10; 0: none is cut; without "
+        "it, 0.7 with the drama backends, and 0 with others",
+        longest_pause,
         unit="s",
     ),
     Flag(

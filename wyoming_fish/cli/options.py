@@ -18,8 +18,11 @@ from .flags import FLAGS
 
 __all__ = ["Options", "endpoint_of", "speech_of"]
 
-# The fields of SpeechSettings that have a flag of the same name.
-SPEECH_FLAGS: Final = ("backend", "voice", "latency", "sample_rate", "speed", "volume")
+# The keys of the flags that are fields of SpeechSettings.
+SPEECH_FLAGS: Final = (
+    *("backend", "voice", "latency", "sample_rate", "speed", "volume"),
+    "max_pause",
+)
 
 # The fields of TextSettings, and the keys of their flags.
 TEXT_FLAGS: Final = {
@@ -98,7 +101,7 @@ def endpoint_of(values: Mapping[str, Any]) -> Endpoint:
 def speech_of(values: Mapping[str, Any], endpoint: Endpoint | None) -> SpeechSettings:
     """Return the speech settings. Raises FishError; ValueError if a voice is not valid."""
     speech = SpeechSettings(
-        **{name: values[name] for name in SPEECH_FLAGS},
+        **{flag.field: values[flag.key] for flag in FLAGS if flag.key in SPEECH_FLAGS},
         # The check speaks two sentences, and does not have this flag.
         sentence_pause_s=values.get("sentence_pause", 0.0),
     )

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ..fish.settings import VoiceIds, voice_id_in
+from ..fish.settings import MAX_PAUSES_S, VoiceIds, voice_id_in
 from ..uri import ListenAddress, got
 
 __all__ = [
@@ -88,6 +88,16 @@ def _number_parser(
         return value
 
     return read
+
+
+def longest_pause(text: str) -> float:
+    """Parse the bound of a pause in seconds; 0 is none."""
+    least, most = MAX_PAUSES_S
+    wanted = f"0, or a number of seconds between {least:g} and {most:g}"
+    value = _number_parser(0, most, wanted)(text)
+    if 0 < value < least:
+        raise ValueError(f"must be {wanted}{got(text)}")
+    return value
 
 
 def switch(text: str) -> bool:

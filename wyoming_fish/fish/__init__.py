@@ -14,6 +14,7 @@ from .api.account import LOW_CREDIT, Credit, Voice
 from .api.proxies import Proxy, proxy_for
 from .api.self_hosted.speech_server import ServerKind
 from .client import KEEPALIVE_INTERVAL_S, ClientStatus, FishClient, SpokenReply, WebsocketCheck
+from .connections.measurements import SlowLine
 from .errors import *  # noqa: F403
 from .owner import Owner, owner_at
 from .reply_metrics import ReplyMetrics
@@ -45,6 +46,7 @@ __all__ = [
     "Proxy",
     "ReplyMetrics",
     "ServerKind",
+    "SlowLine",
     "SpeechSettings",
     "SpokenReply",
     "TextBuffer",

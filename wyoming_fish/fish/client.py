@@ -14,6 +14,7 @@ from .api.live_connection import open_live_connection
 from .api.self_hosted.speech_server import ServerKind
 from .api.tts import TtsClient
 from .connections.limiter import ConcurrencyLimiter
+from .connections.measurements import Measurements
 from .connections.opener import ConnectionOpener
 from .connections.pool import IDLE_TIMEOUT_S, ConnectionPool
 from .errors import SettingsError
@@ -153,6 +154,11 @@ class FishClient:
             acquired=pool.acquired,
             acquired_ready=pool.acquired_ready,
         )
+
+    @property
+    def measurements(self) -> Measurements:
+        """What the last replies have shown about the server."""
+        return self._pool.measurements
 
     def prewarm(self, backend: Backend) -> None:
         """Have a connection ready, since a reply is to be expected. Returns immediately."""

@@ -37,6 +37,7 @@ from typing import ClassVar, Final
 from .untrusted import hide, one_line
 
 __all__ = [
+    "BackendMissingError",
     "BrokenStreamError",
     "CertificateError",
     "ClosedError",
@@ -159,6 +160,12 @@ class RequestRefusedError(FishError):
 
     code = "request-refused"
     default_advice = "Check the settings of the voice."
+
+
+class BackendMissingError(RequestRefusedError):
+    """The server cannot be asked for the backend: it would silently use another one."""
+
+    default_advice = "Select another backend, such as drama-3."
 
 
 class LimitError(FishError):

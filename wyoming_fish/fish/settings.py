@@ -21,6 +21,7 @@ __all__ = [
     "FISH_URL",
     "HOME_ASSISTANT_CODES",
     "LANGUAGES",
+    "MAX_PAUSES_S",
     "SAMPLE_RATES",
     "SENTENCE_PAUSES_S",
     "SPEEDS",
@@ -50,6 +51,10 @@ SPEEDS: Final = (0.5, 2.0)
 VOLUMES: Final = (-20.0, 20.0)
 # Seconds of a pause: listeners take a longer silence for the end of the reply.
 SENTENCE_PAUSES_S: Final = (0.0, 5.0)
+
+# Seconds: the least and the greatest bound for a pause. Silence within a word, before a "t", takes
+# up to 0.2 s.
+MAX_PAUSES_S: Final = (0.3, 10.0)
 
 VoiceIds: TypeAlias = str | tuple[str, ...] | None
 """A voice's id (Fish's `reference_id`), those of several speakers, or Fish's default voice."""
@@ -228,6 +233,9 @@ class SpeechSettings:
     min_chunk_length: int = 100
     """Characters, 0 to 100, below which Fish does not cut. The most, for the same reason."""
 
+    max_pause_s: float | None = None
+    """Seconds to which silence is cut, within MAX_PAUSES_S; 0: not. None: by the backend."""
+
     normalize: bool = True
     """Whether Fish reads out numbers and dates (English and Chinese only)."""
 
@@ -251,6 +259,8 @@ class SpeechSettings:
         _range("chunk length", self.chunk_length, 100, 300)
         _range("sentence pause", self.sentence_pause_s, *SENTENCE_PAUSES_S)
         _range("least chunk length", self.min_chunk_length, 0, 100)
+        if self.max_pause_s:
+            _range("longest pause", self.max_pause_s, *MAX_PAUSES_S)
         if self.voice is not None:
             _check_voice(self.voice, self.backend)
 

@@ -135,8 +135,42 @@ class _GaugeCollector(Collector):
         acquired.add_metric(["ready"], fish.acquired_ready)
         acquired.add_metric(["new"], fish.acquired - fish.acquired_ready)
         yield acquired
+        yield from self._learned()
         if (credit := self._readiness.credit) is not None:
             yield _gauge("credit_dollars", "API credit in US dollars.", float(credit))
+
+    def _learned(self) -> Iterator[Metric]:
+        """What the last replies showed, by which text is sent and connections are opened."""
+        measurements = self._context.fish.measurements
+        labels = "backend", "latency"
+        answer = GaugeMetricFamily(
+            "wyoming_fish_answer_seconds",
+            "Typical seconds from text to its first audio, of the last replies.",
+            labels=labels,
+        )
+        spread = GaugeMetricFamily(
+            "wyoming_fish_answer_spread_seconds", "Seconds that it may take longer.", labels=labels
+        )
+        rate = GaugeMetricFamily(
+            "wyoming_fish_audio_rate",
+            "Seconds of audio that come in a second, of the last replies.",
+            labels=labels,
+        )
+        for key in measurements.keys:
+            speed = measurements.speed(*key)
+            answer.add_metric(key, speed.answer_s)
+            spread.add_metric(key, speed.spread_s)
+            if speed.rate is not None:
+                rate.add_metric(key, speed.rate)
+        yield from (answer, spread, rate)
+        yield _gauge(
+            "slow_line", "1 if audio comes slower than it plays.", bool(measurements.slow_line)
+        )
+        yield _gauge(
+            "closes_after_finish",
+            "1 if Fish Audio closes a connection after a reply.",
+            measurements.closes_after_finish,
+        )
 
 
 def _gauge(name: str, help_text: str, value: float) -> Metric:

@@ -166,6 +166,7 @@ class StatusServer:
                 "version": __version__,
                 "ready": state.ready,
                 "message": state.message,
+                "warning": str(context.fish.measurements.slow_line or ""),
                 "credit_dollars": None if credit is None else str(credit),
                 "backend": context.options.speech.backend,
                 "sample_rate_hz": context.options.speech.sample_rate,

@@ -205,6 +205,8 @@ class Speaker:
             data.first_audio[voice_id] = metrics.first_audio
             data.credit.schedule_refresh()
             repairs.delete_fallback_issue(self._hass, self._entry)
+            slow_line = data.fish.measurements.slow_line
+            repairs.update_slow_line_issue(self._hass, self._entry, slow_line)
             if data.is_fallback_active:
                 data.is_fallback_active = False
                 _LOGGER.warning("Fish Audio can speak again")

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from wyoming_fish.fish.connections.measurements import EXPECTED_SPEED
 from wyoming_fish.fish.synthesis.flush_scheduler import (
     MARGIN_S,
     MAX_AHEAD_S,
@@ -212,7 +213,7 @@ def test_a_slow_fish_is_given_text_earlier() -> None:
     scheduler.write("Good morning to you. It is five. So", 0.0)
     assert scheduler.next_chunk(0.0) == "Good morning to you. "
     scheduler.on_audio(audio, answer)
-    due = answer + audio - (answer + MARGIN_S)
+    due = answer + audio - (answer + EXPECTED_SPEED.spread_s + MARGIN_S)
     assert scheduler.next_chunk(due - 0.01) == ""
     assert scheduler.next_chunk(due + 0.01) == "It is five. "
 

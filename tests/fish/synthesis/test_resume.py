@@ -10,8 +10,12 @@ import pytest
 from tests.fish.replies import RAW, SENTENCES, SETTINGS, TEXT, fish, speak
 from wyoming_fish.emulator import Fault, decode_code_voice
 from wyoming_fish.emulator.settings import FaultKind, FaultPoint, Reading
+from wyoming_fish.emulator.voices.code import encode_code_voice
 from wyoming_fish.fish import Backend, FishClient, SpeechSettings
-from wyoming_fish.fish.errors import BrokenStreamError, NoCreditError
+from wyoming_fish.fish.errors import (
+    BrokenStreamError,
+    NoCreditError,
+)
 
 pytestmark = pytest.mark.usefixtures("brisk")
 
@@ -292,3 +296,22 @@ async def test_without_that_socket_it_is_the_plain_one(
             assert await _Listener().listen(pool) == TEXT
         assert not any(session.timestamps for session in emulator.sessions)
     assert caplog.text.count("no websocket with timestamps") == 1
+
+
+@pytest.mark.parametrize("early_words", [False, True])
+@pytest.mark.parametrize("frame", [0.02, 0.05, 0.46])
+@pytest.mark.parametrize("at", range(1, 11))
+async def test_audio_is_not_attributed_by_its_label(
+    at: int, frame: float, early_words: bool
+) -> None:
+    """A label can be that of the chunk before: no sample is then said twice or left out."""
+    fault = Fault("audio", "drop", at=at)
+    told = {"late_labels": True, "early_words": early_words}
+    async with timed(fault, frame=frame, odd_frames=False, **told) as (_, client):
+        listener = _Listener()
+        pcm = encode_code_voice(TEXT)
+        try:
+            await listener.listen(client)
+            assert listener.audio == pcm
+        except BrokenStreamError:
+            assert pcm.startswith(listener.audio)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final, NamedTuple
 
-from ...fish import LOW_CREDIT, Credit, FishClient, ServerKind, clock
+from ...fish import LOW_CREDIT, Credit, FishClient, ServerKind, SlowLine, clock
 from ...fish.errors import (
     FishConnectionError,
     FishError,
@@ -242,8 +242,12 @@ class Diagnostics:
             text = f"By HTTP. {text}"
         # A server of one's own gives nothing until all of a sentence is made.
         if took - (0 if self._own else first_audio) > seconds:
-            cure = "A faster machine helps." if self._own else FishConnectionError.default_advice
-            text = f"{text} The speech is slower than real time, so there are gaps. {cure}"
+            problem = (
+                "The speech is slower than real time, so there are gaps. A faster machine helps."
+            )
+            if not self._own:
+                problem = str(SlowLine(seconds / (took - first_audio), self._speech.sample_rate))
+            text = f"{text} {problem}"
             return _StepResult(text, first_audio, CheckStatus.WARNING)
         if warm and first_audio > SLOW_S and self._speech.latency is Latency.NORMAL:
             text = f"{text} Set --latency balanced or low for an earlier start."

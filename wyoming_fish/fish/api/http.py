@@ -213,7 +213,7 @@ def json_body(body: dict[str, Any]) -> bytes:
         return json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         # Without the error's own words, which quote the text.
-        raise SettingsError("The text has a character that is half of one.") from None
+        raise SettingsError("The text has half of a character (an unpaired surrogate).") from None
 
 
 def _is_compressed(response: aiohttp.ClientResponse) -> bool:

@@ -98,6 +98,11 @@ class LiveConnection:
         return resting and self._connection.state is ConnectionState.OPEN
 
     @property
+    def has_finished(self) -> bool:
+        """Whether its last session came to its end."""
+        return self._session.state is SessionState.FINISHED
+
+    @property
     def limit(self) -> int | None:
         """Sessions that the account may have at the same time, if Fish's answer has the number."""
         response = self._connection.response

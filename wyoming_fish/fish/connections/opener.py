@@ -9,9 +9,14 @@ from typing import Final
 
 from .. import clock
 from ..api.live_connection import LiveConnection, open_live_connection
-from ..errors import FishConnectionError, NoWebsocketError, UnavailableError
+from ..errors import (
+    BackendMissingError,
+    FishConnectionError,
+    NoWebsocketError,
+    UnavailableError,
+)
 from ..settings import TIMESTAMP_BACKENDS, Backend, Endpoint
-from .transport import CircuitBreaker
+from .transport import TIMESTAMP_ONLY_BACKENDS, CircuitBreaker
 
 __all__ = ["ConnectionOpener"]
 
@@ -87,15 +92,24 @@ class ConnectionOpener:
         return connection
 
     async def _open_either(self, backend: Backend) -> LiveConnection:
-        """The socket with timestamps where it is wanted and there is one, else the plain one."""
+        """The socket with timestamps where it is wanted and there is one, else the plain one.
+
+        Raises BackendMissingError if the backend only exists where there is no socket.
+        """
+        is_bound = backend in TIMESTAMP_ONLY_BACKENDS
         wanted = backend in TIMESTAMP_BACKENDS if self._timestamps is None else self._timestamps
         trust = self._ssl_context
-        if wanted:
+        if wanted or is_bound:
             try:
                 return await open_live_connection(
                     self._endpoint, backend, timestamps=True, ssl_context=trust
                 )
-            except NoWebsocketError:
+            except NoWebsocketError as error:
+                if is_bound:
+                    raise BackendMissingError(
+                        f"{self._endpoint.name} has no websocket with timestamps, which the "
+                        f"backend {backend} needs ({error.status})."
+                    ) from error
                 _LOGGER.debug("No websocket with timestamps")
         connection = await open_live_connection(self._endpoint, backend, ssl_context=trust)
         if wanted:

@@ -21,6 +21,7 @@ from ..errors import ClosedError, FishConnectionError, FishError, LimitError
 from ..settings import Backend, Endpoint
 from .connecting import PendingConnections
 from .limiter import ConcurrencyLimiter
+from .measurements import Measurements
 from .opener import ConnectionOpener
 
 __all__ = ["ConnectionPool"]
@@ -33,6 +34,8 @@ MAX_IDLE_AGE_S: Final = 240.0
 IDLE_TIMEOUT_S: Final = 600.0
 # Seconds after which a connection that was opened for a reply is closed if it is one too many.
 TRIM_AFTER_S: Final = 1.0
+# Seconds after a session within which the server has closed its connection because of its end.
+CLOSED_BY_FINISH_S: Final = 2.0
 # Seconds open after which a connection that has not been used is taken for a good one.
 PROVEN_AFTER_S: Final = 5.0
 
@@ -59,6 +62,7 @@ class ConnectionPool:
         """The server."""
         self.breaker = opener.breaker
         self.limiter = limiter
+        self.measurements = Measurements()
         self.acquired = 0
         """How many connections have been lent for a session."""
         self.acquired_ready = 0
@@ -133,6 +137,8 @@ class ConnectionPool:
             self._in_use[backend] += 1
             self.acquired += 1
             self.acquired_ready += warm
+            if self.measurements.closes_after_finish:
+                self._replenish(backend)
             yield connection
         except FishConnectionError:
             if connection is not None and not connection.answered:
@@ -208,6 +214,8 @@ class ConnectionPool:
             raise
         finally:
             self._taking -= 1
+        if connection.answered:
+            self.measurements.on_finished(closed=not connection.alive)
         if not connection.alive:
             self._spawn(connection.close())
         return connection.alive
@@ -218,6 +226,8 @@ class ConnectionPool:
         self._last_use[backend] = clock.now()
         if connection.answered:
             self._opener.proved()
+        if connection.has_finished and not connection.alive:
+            self.measurements.on_finished(closed=True)
         if connection.alive and not self._closed:
             self._store(connection)
             self._trim(backend)
@@ -237,6 +247,9 @@ class ConnectionPool:
     def _replenish(self, backend: Backend) -> None:
         """Open connections in the background if they are wanted and not yet on their way."""
         busy = self._in_use[backend] + self._waiting[backend]
+        if self.measurements.closes_after_finish:
+            # None of them will be there for another reply.
+            busy = 0
         wanted = max(self._expected[backend], self._warm - busy)
         while (
             len(self._idle_of(backend)) + self._pending.unclaimed(backend) < wanted
@@ -284,6 +297,9 @@ class ConnectionPool:
             elif not is_proven and clock.now() >= proven_at:
                 self._opener.proved()
         del self._idle[connection]
+        if connection.answered:
+            is_early = clock.now() - kept_at < CLOSED_BY_FINISH_S
+            self.measurements.on_finished(closed=closed and is_early)
         self._replenish_if_used(backend)
         await connection.close()
 

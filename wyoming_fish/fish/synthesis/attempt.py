@@ -5,8 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
 
+from .. import clock
 from ..connections.pool import ConnectionPool
 from ..settings import SpeechSettings
+from ..silence import SilenceCutter
 from .flush_scheduler import FlushScheduler
 from .text_chunks import ReplyText, TextChunks
 
@@ -20,19 +22,21 @@ class Attempt(ABC):
         self, pool: ConnectionPool, reply_text: ReplyText, settings: SpeechSettings
     ) -> None:
         self.heard = False
-        """Whether there has been any audio."""
+        """Whether there has been any audio for the listener."""
         self.sent = 0
         """Characters of the text that were sent."""
         self._pool = pool
         self._reply_text = reply_text
         self._settings = settings
         self._scheduler = self._new_scheduler()
+        self._silence = SilenceCutter(settings)
         self._chunks = TextChunks(reply_text, self._scheduler)
         self._is_stopped = False
         """Whether no more text is sent, though there may be more."""
 
     def _new_scheduler(self) -> FlushScheduler:
-        return FlushScheduler(self._settings.speed)
+        speed = self._pool.measurements.speed(self._settings.backend, self._settings.latency)
+        return FlushScheduler(self._settings.speed, speed)
 
     @property
     @abstractmethod
@@ -70,6 +74,19 @@ class Attempt(ABC):
     @abstractmethod
     def spoken(self) -> int | None:
         """How many characters were spoken, with nothing heard of the others; None: not known."""
+
+    def _cut(self, pcm: bytes) -> bytes:
+        """What of the audio that has come is for the listener; the scheduler is told of both."""
+        given = self._silence.feed(pcm)
+        now, bytes_per_s = clock.now(), 2 * self._settings.sample_rate
+        cut_s = (len(pcm) - len(given)) / bytes_per_s
+        if self._scheduler.on_audio(len(pcm) / bytes_per_s, now, cut_s):
+            self._chunks.wake()
+        if given:
+            self.heard = True
+        else:
+            self._scheduler.on_consumed(now)
+        return given
 
     def close(self) -> None:
         """Wait for no more text."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Final
 from unicodedata import east_asian_width
 
+from ..connections.measurements import EXPECTED_SPEED, MIN_RATE, ServiceSpeed
 from ..text.sentences import CutKind, Sentences
 
 __all__ = ["FlushScheduler"]
@@ -36,11 +37,8 @@ TEXT_PAUSE_S: Final = 0.15
 # The same for marks that mostly belong to an abbreviation or a number.
 LONG_TEXT_PAUSE_S: Final = 0.7
 
-# Seconds of audio that should be in hand beyond what Fish takes to answer: for the spread of its
-# answers (their headroom was measured at 0.22 to 0.4 s) and the network's.
-MARGIN_S: Final = 0.4
-# Seconds that Fish takes to answer, until it has: measured at 0.3 to 0.5 s.
-EXPECTED_LATENCY_S: Final = 0.5
+# Seconds of audio to have in hand beyond what Fish takes to answer: for the network's spread.
+MARGIN_S: Final = 0.2
 # Seconds without audio after which none of what was sent is taken to be still on its way; Fish
 # makes audio several times faster than it is played.
 SETTLED_S: Final = 0.5
@@ -80,11 +78,15 @@ FAST_TEXT: Final = 25.0
 
 
 class FlushScheduler:
-    """The text of one reply on its way to Fish, spoken at ``speed`` (a factor)."""
+    """The text of one reply on its way to Fish, spoken at ``speed`` (a factor).
 
-    def __init__(self, speed: float = 1.0) -> None:
+    ``service`` is how quickly Fish answered other replies.
+    """
+
+    def __init__(self, speed: float = 1.0, service: ServiceSpeed = EXPECTED_SPEED) -> None:
         self._speed = speed
         self._max_chunk_s = MAX_CHUNK_S
+        self._service = service
         self._sentences = Sentences()
         self._complete = False
         self._first_text: float | None = None
@@ -92,11 +94,14 @@ class FlushScheduler:
         self._written = 0
         self._first_sent: float | None = None
         self._last_sent = 0.0
-        self._answer = EXPECTED_LATENCY_S
+        self._answer = service.answer_s
+        self._is_answered = False
         self._first_audio: float | None = None
         self._last_audio = 0.0
         self._audio = 0.0
         """Seconds that have come."""
+        self._cut = 0.0
+        """Seconds of them that the player has not been given."""
         self._consumed_at: float | None = None
         """Since when the listener has taken all that has come; None while it has not."""
         self._expected = 0.0
@@ -123,16 +128,19 @@ class FlushScheduler:
         """Whether the text is complete and all of it has been taken."""
         return self._complete and not self._sentences.text
 
-    def on_audio(self, seconds: float, now: float) -> bool:
-        """Audio has come, which a player plays from its first byte on.
+    def on_audio(self, seconds: float, now: float, cut_s: float = 0.0) -> bool:
+        """Audio has come, which a player plays from its first byte on, but for ``cut_s`` of it.
 
-        Tells whether ``next_chunk`` may have a chunk now that had to wait for it.
+        ``cut_s`` is less than 0 if some that was held back is given with it. Tells whether
+        ``next_chunk`` may have a chunk now that had to wait for it.
         """
-        is_first, was_far_ahead = self._first_audio is None, self._is_far_ahead
-        if is_first:
+        was_far_ahead = self._is_far_ahead
+        if not self._is_answered and self._first_sent is not None:
+            self._answer = max(self._service.answer_s, now - self._first_sent)
+        self._is_answered = True
+        if is_first := self._first_audio is None and seconds > cut_s:
             self._first_audio = now
-            if self._first_sent is not None:
-                self._answer = now - self._first_sent
+        self._cut += cut_s
         self._consumed_at, self._last_audio = None, now
         self._audio += seconds
         return is_first or (was_far_ahead and not self._is_far_ahead)
@@ -178,7 +186,7 @@ class FlushScheduler:
             at = at or len(self._sentences.text)
         elif self._first_sent is None:
             at = self._first_chunk(now)
-        elif self._ahead(now) <= self._reserve:
+        elif self._ahead(now) <= self._reserve(now):
             at = self._best_chunk(now)
         elif now >= self._quiet_since + QUIET_S:
             at = self._quiet_chunk(now)
@@ -210,7 +218,7 @@ class FlushScheduler:
 
     def waiting_s(self, now: float) -> float:
         """Seconds since the first chunk was sent; 0 before it, and once it has been answered."""
-        if self._first_sent is None or self._first_audio is not None:
+        if self._first_sent is None or self._is_answered:
             return 0.0
         return now - self._first_sent
 
@@ -232,16 +240,20 @@ class FlushScheduler:
         if self._first_sent is not None:
             times += [self._quiet_since + QUIET_S, self._quiet_since + LONG_QUIET_S]
         if self._first_audio is not None:
-            times.append(now + self._ahead(now) - self._reserve)
+            times.append(now + self._ahead(now) - self._reserve(now))
             times.append(self._settled(now))
         if self._is_far_ahead:
             times.append(self._idle_at(now))
         return min((time for time in times if time > now), default=None)
 
-    @property
-    def _reserve(self) -> float:
+    def _reserve(self, now: float) -> float:
         """Seconds of audio that last until Fish has answered what is sent now."""
-        return self._answer + MARGIN_S
+        seconds = self._answer + self._service.spread_s + MARGIN_S
+        if self._service.rate is not None and now < self._settled(now):
+            # It speaks what was sent before first.
+            coming = max(0.0, self._expected - self._audio)
+            seconds += coming / max(MIN_RATE, self._service.rate)
+        return seconds
 
     def _settled(self, now: float) -> float:
         """When nothing of what was sent is on its way any more, if nothing comes until then.
@@ -272,7 +284,7 @@ class FlushScheduler:
             # The player has not begun, so it cannot starve.
             return float("inf")
         coming = self._expected if now < self._settled(now) else 0.0
-        return max(self._audio, coming) - (now - self._first_audio)
+        return max(self._audio, coming) - self._cut - (now - self._first_audio)
 
     def _first_chunk(self, now: float) -> int:
         """The end of the first chunk; it depends on the text alone, but for pauses in it."""

@@ -11,6 +11,7 @@ from typing import Final
 from .. import clock
 from ..api.live_connection import LiveConnection
 from ..api.live_protocol import Audio, Finish, LiveSession, SessionState
+from ..connections.measurements import RateMeter
 from ..connections.pool import ConnectionPool
 from ..cpu_turns import cpu_turn
 from ..errors import BrokenStreamError, FishConnectionError, FishError, NoAudioError
@@ -68,6 +69,7 @@ class LiveAttempt(Attempt):
         self._unheard = ""
         """What was sent before the first audio."""
         self._tracker = SpokenTextTracker(settings.sample_rate)
+        self._rate = RateMeter()
         self._sent_since_audio = False
         """Whether words were sent after the last audio that came."""
         self._answer_timeout_s = ANSWER_TIMEOUT_S
@@ -140,13 +142,10 @@ class LiveAttempt(Attempt):
             sending.add_done_callback(lambda task: task.cancelled() or task.exception())
             self._start_watchdog(connection, session)
             try:
-                while True:
-                    message = await self._receive(connection, session, sending)
-                    if message.pcm:
-                        yield message.pcm
+                while session.state is not SessionState.FINISHED:
+                    if pcm := await self._receive(connection, session, sending):
+                        yield pcm
                         self._scheduler.on_consumed(clock.now())
-                    if isinstance(message, Finish):
-                        break
                 self._check_finish()
             except FishError as error:
                 error.hide(session.secret)
@@ -158,6 +157,8 @@ class LiveAttempt(Attempt):
                 # All that was sent had been spoken long before.
                 _LOGGER.debug("A session that was over did not finish: %s", error)
             finally:
+                if (rate := self._rate.rate) is not None:
+                    self._pool.measurements.on_rate(self._settings, rate)
                 self._tracker.whole = session.whole
                 self._cancel_timers()
                 sending.cancel()
@@ -173,12 +174,13 @@ class LiveAttempt(Attempt):
 
     async def _receive(
         self, connection: LiveConnection, session: LiveSession, sending: asyncio.Task[None]
-    ) -> Audio | Finish:
-        """The next message."""
+    ) -> bytes:
+        """The audio of the next message that has any, or is the last."""
         if self._awaiting_since is not None:
             # The time that a listener takes is not Fish's.
             self._awaiting_since += clock.now() - self._yielded_at
         while True:
+            asked_at = clock.now()
             try:
                 self._is_receiving = True
                 frame = await connection.receive()
@@ -195,17 +197,26 @@ class LiveAttempt(Attempt):
             message = session.receive(frame)
             if isinstance(message, Audio):
                 self._tracker.on_audio(message)
+            pcm = b""
             if message is not None and message.pcm:
                 seconds = len(message.pcm) / 2 / self._settings.sample_rate
                 connection.hear(seconds)
+                self._rate.on_audio(seconds, self._last_frame - asked_at, self._last_frame)
                 self._on_audio(session, seconds)
-            if message is not None:
+                pcm = self._cut(message.pcm)
+            if isinstance(message, Finish):
+                pcm += self._silence.end()
+                self.heard = self.heard or bool(pcm)
+            if pcm or isinstance(message, Finish):
                 self._yielded_at = clock.now()
-                return message
+                return pcm
             await cpu_turn()
 
     def _on_audio(self, session: LiveSession, seconds: float) -> None:
-        now = self._last_audio = clock.now()
+        now = clock.now()
+        if waiting_s := self._scheduler.waiting_s(now):
+            self._pool.measurements.on_answer(self._settings, waiting_s)
+        self._last_audio = now
         # Only audio counts, and only so far: a byte now and then does not hold a session for ever.
         if session.state is not SessionState.STOPPED:
             self._awaiting_since = None
@@ -216,9 +227,6 @@ class LiveAttempt(Attempt):
         self._sent_since_audio = False
         if not self.heard and self._late_timer is not None:
             self._late_timer.cancel()
-        self.heard = True
-        if self._scheduler.on_audio(seconds, now):
-            self._chunks.wake()
 
     def _mark_late(self) -> None:
         if self.on_late is not None:
@@ -306,6 +314,7 @@ class LiveAttempt(Attempt):
                     self._awaiting_since = self._awaiting_since or clock.now()
                 if not self.heard:
                     self._unheard += text
+                self._rate.on_text()
                 await connection.send(session.text(text))
                 if not chunk.isspace():
                     await connection.send(session.flush())

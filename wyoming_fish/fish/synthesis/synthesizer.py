@@ -12,6 +12,7 @@ from typing import Final
 
 from ..connections.limiter import RESUME_TIMEOUT_S, SlotRequest
 from ..connections.pool import ConnectionPool
+from ..connections.transport import TIMESTAMP_ONLY_BACKENDS
 from ..cpu_turns import steps
 from ..errors import (
     BrokenStreamError,
@@ -145,7 +146,9 @@ class Synthesizer:
             if self._is_pause_due:
                 self._is_pause_due = False
                 await self._pause(audio, settings)
-            attempt_class = RestAttempt if self._pool.breaker.use_rest else LiveAttempt
+            has_rest = settings.backend not in TIMESTAMP_ONLY_BACKENDS
+            use_rest = has_rest and self._pool.breaker.use_rest
+            attempt_class = RestAttempt if use_rest else LiveAttempt
             self._attempt = attempt_class(self._pool, reply_text, settings)
             try:
                 await self._session(audio, self._attempt, settings.backend, retries, request)

@@ -48,7 +48,8 @@ async function refresh() {
     return;
   }
   sampleRate = state.sample_rate_hz;
-  setStatus(state.ready ? "ready" : "not ready", state.ready, state.message);
+  const message = [state.message, state.warning].filter(Boolean).join(" ");
+  setStatus(state.ready ? "ready" : "not ready", state.ready, message);
   const facts = {
     "API credit": state.credit_dollars === null ? "unknown" : `${state.credit_dollars} US dollars`,
     Backend: state.backend,

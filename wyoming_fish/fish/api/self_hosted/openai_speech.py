@@ -125,7 +125,7 @@ def _body(
 ) -> dict[str, Any]:
     """The request. Raises SettingsError for several speakers."""
     if isinstance(settings.voice, tuple):
-        raise SettingsError("This server takes one voice, and not several speakers.")
+        raise SettingsError("This server supports only one voice in a reply.")
     body: dict[str, Any] = {"input": text, **form}
     if models:
         body["model"] = next(filter(_SPEAKS.search, models), models[0])

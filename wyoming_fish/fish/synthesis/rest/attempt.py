@@ -73,6 +73,9 @@ class RestAttempt(Attempt):
                 self.sent += len(text)
                 self._reply_text.on_spoken(text)
                 text = ""
+        if pcm := self._silence.end():
+            self.heard = True
+            yield pcm
         if self.sent and not self.heard:
             raise NoAudioError(f"{self._pool.endpoint.name} returned no audio.")
 
@@ -97,13 +100,15 @@ class RestAttempt(Attempt):
         async with contextlib.aclosing(
             rest.speak(text, self._settings, self._timeout_s(until))
         ) as speech:
+            is_answered = False
             async for pcm in speech:
-                if not self.heard:
+                if not is_answered:
                     self._pool.breaker.record_rest_success()
-                self.heard = self._is_within_chunk = True
-                self._scheduler.on_audio(len(pcm) / 2 / self._settings.sample_rate, clock.now())
-                yield pcm
-                self._scheduler.on_consumed(clock.now())
-        if not self._is_within_chunk and words(text):
+                is_answered = True
+                if given := self._cut(pcm):
+                    self._is_within_chunk = True
+                    yield given
+                    self._scheduler.on_consumed(clock.now())
+        if not is_answered and words(text):
             raise NoAudioError(f"{self._pool.endpoint.name} returned no audio.")
         self._is_within_chunk = self._is_pending = False

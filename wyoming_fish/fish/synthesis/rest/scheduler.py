@@ -49,12 +49,12 @@ class RestScheduler(FlushScheduler):
         self._sent_s = 0.0
         """Seconds that all pieces should have become."""
 
-    def on_audio(self, seconds: float, now: float) -> bool:
-        """Audio has come, which a player plays from its first byte on."""
+    def on_audio(self, seconds: float, now: float, cut_s: float = 0.0) -> bool:
+        """Audio has come, which a player plays from its first byte on, but for ``cut_s`` of it."""
         if self._first_audio is not None and self._work_rate is not None:
             # A player that has run out waits.
             self._first_audio += max(0.0, -self._ahead(now))
-        return super().on_audio(seconds, now)
+        return super().on_audio(seconds, now, cut_s)
 
     def next_chunk(self, now: float) -> str:
         """The piece to be asked for now; nothing while it is better to wait."""
@@ -66,7 +66,7 @@ class RestScheduler(FlushScheduler):
         """Seconds of audio that a player has in hand: between two requests, none is on its way."""
         if self._work_rate is None or self._first_audio is None:
             return super()._ahead(now)
-        return self._audio - (now - self._first_audio)
+        return self._audio - self._cut - (now - self._first_audio)
 
     @property
     def _work_rate(self) -> float | None:
@@ -77,11 +77,10 @@ class RestScheduler(FlushScheduler):
         voice = self._audio / self._sent_s if self._sent_s and self._audio else 1.0
         return rate * SPREAD * voice
 
-    @property
-    def _reserve(self) -> float:
+    def _reserve(self, now: float) -> float:
         """Seconds of audio that last until the server has answered what is sent now."""
         if (rate := self._work_rate) is None:
-            return super()._reserve
+            return super()._reserve(now)
         return MARGIN_S + rate * min(
             self._max_chunk_s, self._expected_s(self._sentences.text[: self._longest()])
         )
