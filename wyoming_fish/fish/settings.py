@@ -22,6 +22,7 @@ __all__ = [
     "HOME_ASSISTANT_CODES",
     "LANGUAGES",
     "SAMPLE_RATES",
+    "SENTENCE_PAUSES_S",
     "SPEEDS",
     "TIMESTAMP_BACKENDS",
     "USD_PER_MILLION_BYTES",
@@ -47,6 +48,8 @@ SAMPLE_RATES: Final = (8000, 16000, 24000, 32000, 44100)
 # The least and the greatest: a factor, and decibels.
 SPEEDS: Final = (0.5, 2.0)
 VOLUMES: Final = (-20.0, 20.0)
+# Seconds of a pause: listeners take a longer silence for the end of the reply.
+SENTENCE_PAUSES_S: Final = (0.0, 5.0)
 
 VoiceIds: TypeAlias = str | tuple[str, ...] | None
 """A voice's id (Fish's `reference_id`), those of several speakers, or Fish's default voice."""
@@ -224,6 +227,12 @@ class SpeechSettings:
     normalize: bool = True
     """Whether Fish reads out numbers and dates (English and Chinese only)."""
 
+    sentence_pause_s: float = 0.0
+    """Seconds of silence that are added between two sentences, within SENTENCE_PAUSES_S.
+
+    Only a session's end tells where a sentence ends in the audio. So with a pause, each sentence
+    has a session, or a request, of its own."""
+
     def __post_init__(self) -> None:
         # Plain strings are taken too, as flags and stored configurations hold them.
         _choice("backend", self.backend, tuple(Backend))
@@ -236,6 +245,7 @@ class SpeechSettings:
         _range("temperature", self.temperature, 0, 1)
         _range("top_p", self.top_p, 0, 1)
         _range("chunk length", self.chunk_length, 100, 300)
+        _range("sentence pause", self.sentence_pause_s, *SENTENCE_PAUSES_S)
         _range("least chunk length", self.min_chunk_length, 0, 100)
         if self.voice is not None:
             _check_voice(self.voice, self.backend)

@@ -9,7 +9,7 @@ from typing import Final
 from .. import clock
 from ..reply_metrics import ReplyMetrics
 
-__all__ = ["LEAD_S", "KeepAlive"]
+__all__ = ["LEAD_S", "KeepAlive", "silent_pcm"]
 
 # Seconds from the first text, after which silence is given though nothing was heard yet: satellites
 # give up after 5 s without a byte. An error before it is told before anything was heard.
@@ -46,9 +46,9 @@ class KeepAlive:
         metrics: ReplyMetrics,
         began_at: float | None = None,
     ) -> None:
-        self.piece = _silence(max(MIN_PIECE_SAMPLES, round(PIECE_S * rate)))
+        self.piece = silent_pcm(max(MIN_PIECE_SAMPLES, round(PIECE_S * rate)))
         """What is given in a pause."""
-        self.flush = _silence(round(FLUSH_S * rate))
+        self.flush = silent_pcm(round(FLUSH_S * rate))
         """What pushes out the end of the speech before a pause."""
         self._interval_s = interval_s
         self._bytes_per_s = 2 * rate
@@ -99,6 +99,6 @@ class KeepAlive:
 
 
 @cache
-def _silence(samples: int) -> bytes:
+def silent_pcm(samples: int) -> bytes:
     """Silence that all replies share."""
     return bytes(2 * samples)

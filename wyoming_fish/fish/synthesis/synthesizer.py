@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from ..connections.limiter import RESUME_TIMEOUT_S, SlotRequest
 from ..connections.pool import ConnectionPool
@@ -27,7 +28,7 @@ from ..text.settings import TextSettings
 from ..text.text_buffer import TextBuffer
 from .attempt import Attempt
 from .hedging import hedged
-from .keepalive import KeepAlive
+from .keepalive import KeepAlive, silent_pcm
 from .live_attempt import LiveAttempt
 from .preemption import preemptible
 from .read_ahead import ReadAhead, ReadAheads, read_ahead
@@ -38,6 +39,9 @@ from .text_chunks import ReplyText
 __all__ = ["Synthesizer"]
 
 _LOGGER = logging.getLogger(__name__)
+
+# Seconds of silence that are given at a time, as much as Fish's own frames have.
+PAUSE_PIECE_S: Final = 0.1
 
 
 class Synthesizer:
@@ -62,6 +66,8 @@ class Synthesizer:
         self._owner = owner
         self._attempt: Attempt | None = None
         """The one that is under way."""
+        self._is_pause_due = False
+        """Whether a sentence has been spoken to its end, and no silence follows it yet."""
 
     def audio(
         self,
@@ -103,7 +109,10 @@ class Synthesizer:
         prepared = PreparedText(source, settings.backend, text_settings, ssml=ssml)
 
         def reply_text(text: Iterator[str | None], voice: VoiceIds) -> ReplyText:
-            return ReplyText(source, text, self._metrics, prepared.prefix(voice), self._spend)
+            return ReplyText(
+                *(source, text, self._metrics, prepared.prefix(voice), self._spend),
+                by_sentence=settings.sentence_pause_s > 0,
+            )
 
         await self._speak(audio, reply_text(prepared.steps(), settings.voice), settings)
         for chosen, text in runs(prepared.parts, settings, voice):
@@ -130,6 +139,9 @@ class Synthesizer:
         request = SlotRequest(self._owner, RESUME_TIMEOUT_S if heard else first_audio_timeout_s)
         self._pool.prewarm(settings.backend)
         while await reply_text.begins():
+            if self._is_pause_due:
+                self._is_pause_due = False
+                await self._pause(audio, settings)
             attempt_class = RestAttempt if self._pool.breaker.use_rest else LiveAttempt
             self._attempt = attempt_class(self._pool, reply_text, settings)
             try:
@@ -137,6 +149,7 @@ class Synthesizer:
                 reply_text.skip(self._attempt.sent)
                 if self._attempt.heard:
                     heard = True
+                    self._is_pause_due = reply_text.is_between_sentences
                     retries.on_audio()
                     request.renew()
                 # Until then others need a slot more.
@@ -151,11 +164,20 @@ class Synthesizer:
                     raise failure from error
                 reply_text.skip(spoken)
                 if self._attempt.heard:
+                    self._is_pause_due = reply_text.is_between_sentences
                     retries.on_interruption(failure)
                     request = SlotRequest(self._owner, RESUME_TIMEOUT_S)
                 delay = retries.next_delay(failure)
                 self._metrics.retries.append(failure.code)
                 await asyncio.sleep(delay)
+
+    async def _pause(self, audio: ReadAhead, settings: SpeechSettings) -> None:
+        """Write the silence between two sentences into ``audio``."""
+        left = round(settings.sentence_pause_s * settings.sample_rate)
+        while left > 0:
+            samples = min(left, round(PAUSE_PIECE_S * settings.sample_rate))
+            left -= samples
+            await audio.write(silent_pcm(samples), is_ending=False)
 
     async def _session(
         self,

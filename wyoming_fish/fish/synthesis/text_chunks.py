@@ -11,6 +11,7 @@ from ..cpu_turns import cpu_turn
 from ..errors import FishError, TextTimeoutError
 from ..reply_metrics import ReplyMetrics, size_of
 from ..text.request_prefix import RequestPrefix
+from ..text.sentences import Boundaries
 from ..text.text_buffer import TextBuffer
 from .flush_scheduler import FlushScheduler
 
@@ -34,7 +35,8 @@ class ReplyText:
 
     ``steps`` prepare the text, one step at a time, in the task that waits for it: they give what is
     to be said, and None when the source has nothing more yet. ``metrics`` is told of the text,
-    ``prefix`` of what was spoken; ``spend`` is what ``speak`` has.
+    ``prefix`` of what was spoken; ``spend`` is what ``speak`` has. With ``by_sentence``, each
+    session speaks one sentence.
     """
 
     def __init__(
@@ -44,6 +46,8 @@ class ReplyText:
         metrics: ReplyMetrics,
         prefix: RequestPrefix | None = None,
         spend: Callable[[int], None] = without_limit,
+        *,
+        by_sentence: bool = False,
     ) -> None:
         self.buffer = TextBuffer(source.readers)
         """What has been prepared; its readers are those of the source."""
@@ -58,6 +62,7 @@ class ReplyText:
         self._metrics = metrics
         self._prefix = prefix or RequestPrefix()
         self._spend = spend
+        self._boundaries = Boundaries() if by_sentence else None
 
     async def prepare(self) -> bool:
         """Prepare one step, in this task's turn to compute; tell whether there is another."""
@@ -70,10 +75,14 @@ class ReplyText:
                 self._metrics.write()
                 self.last_text = clock.now()
                 self.buffer.write(text)
+                if self._boundaries is not None:
+                    self._boundaries.write(text)
             # It is one step ahead, so that each word wakes its reader only once.
             self._ahead = None if text is None else next(self._steps)
         except StopIteration:
             self._metrics.complete()
+            if self._boundaries is not None:
+                self._boundaries.complete()
             self.buffer.end(self._source.error)
             return False
         return self._ahead is not None
@@ -84,6 +93,32 @@ class ReplyText:
         if self.buffer.error is not None:
             raise self.buffer.error
         return self.buffer.is_complete
+
+    @property
+    def limit(self) -> tuple[int, bool]:
+        """How far the next session may speak, and whether that is all that it is to speak.
+
+        Raises what the text itself raised.
+        """
+        is_complete = self.is_complete
+        if self._boundaries is None:
+            return self.buffer.length, is_complete
+        for end in self._boundaries.ends:
+            # What cannot be heard by itself is said with the next sentence.
+            if end > self.skipped and has_words(self._until(end)):
+                return end, True
+        return (self.buffer.length if is_complete else self._boundaries.safe), is_complete
+
+    @property
+    def is_between_sentences(self) -> bool:
+        """Whether what was spoken ends where a sentence certainly ends."""
+        ends = self._boundaries.ends if self._boundaries is not None else ()
+        end = next((end for end in ends if end >= self.skipped), None)
+        return end is not None and not has_words(self._until(end))
+
+    def _until(self, end: int) -> str:
+        """What was not spoken of the text before the position ``end``."""
+        return "".join(self.buffer.since(self.skipped))[: end - self.skipped]
 
     async def begins(self) -> bool:
         """Whether there is anything left to say; returns as soon as that is known.
@@ -151,6 +186,10 @@ class ReplyText:
         self.on_spoken("".join(self.buffer.since(self.skipped))[:characters])
         self.skipped += characters
         self.buffer.drop(self.skipped)
+        while (
+            self._boundaries and self._boundaries.ends and self._boundaries.ends[0] < self.skipped
+        ):
+            self._boundaries.ends.popleft()
 
 
 class TextChunks:
@@ -222,11 +261,12 @@ class TextChunks:
         """Hand one step of new text to the scheduler; tell whether there may be another."""
         has_more = await self._reply_text.prepare()
         self._changed.clear()
-        is_complete = self._reply_text.is_complete
-        if new := "".join(self._reply_text.buffer.since(self._scheduled)):
-            self._scheduler.write(new, clock.now())
-        self._scheduled = self._reply_text.buffer.length
-        if is_complete:
+        limit, is_last = self._reply_text.limit
+        if limit > self._scheduled:
+            new = "".join(self._reply_text.buffer.since(self._scheduled))
+            self._scheduler.write(new[: limit - self._scheduled], clock.now())
+            self._scheduled = limit
+        if is_last:
             self._scheduler.complete()
         return has_more
 

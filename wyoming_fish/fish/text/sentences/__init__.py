@@ -1,5 +1,6 @@
 """Where a text may be cut, so that speech can begin before all of it is written."""
 
+from .boundaries import Boundaries
 from .ends import MAX_SPACE_CHARS, CutKind
 from .segmenter import MAX_SENTENCE_CHARS, WINDOW_CHARS, Cut, Sentences, sentence_ends
 
@@ -7,6 +8,7 @@ __all__ = [
     "MAX_SENTENCE_CHARS",
     "MAX_SPACE_CHARS",
     "WINDOW_CHARS",
+    "Boundaries",
     "Cut",
     "CutKind",
     "Sentences",

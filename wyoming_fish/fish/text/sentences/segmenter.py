@@ -104,6 +104,17 @@ class Sentences:
         return self._scanned
 
     @property
+    def undecided(self) -> int:
+        """Where the next cut will be at the earliest, as far as is known."""
+        if self._open or self._scanned >= len(self.text):
+            return self._scanned
+        place = PLACE.match(self.text, self._scanned)
+        if place is None:
+            # The last letter may be the start of a mark of two.
+            return len(self.text) - (self.text[-1] in "<．")
+        return self._scanned if place["bracket"] else place.end()
+
+    @property
     def ends_certainly(self) -> bool:
         """Whether the text as it stands ends with a sentence, whatever follows."""
         if not self.text or self._open or self._later:
