@@ -162,7 +162,7 @@ def flow_texts() -> Iterator[str]:
         ("config_flow.py", "FishConfigFlow", english["config"], shared_steps),
         ("config_flow.py", "FishOptionsFlow", english["options"], set()),
         (
-            "config_flow.py",
+            "forms/voice_subentry.py",
             "VoiceSubentryFlow",
             english["config_subentries"]["voice"],
             shared_steps,
@@ -212,6 +212,7 @@ def exceptions() -> Iterator[str]:
         and isinstance(statement.value.value, str)
         and "code" in {name.id for name in ast.walk(statement) if isinstance(name, ast.Name)}
     }
+    codes |= set(returned_keys(COMPONENT / "errors.py", "error_key"))
     codes |= option_errors("speech/text_options.py", "speech/options.py", "tts.py")
     translated = set(read("translations/en.json")["exceptions"])
     for code in codes ^ translated:

@@ -20,10 +20,7 @@ from homeassistant.util import language as language_util
 from .const import (
     ATTR_TEXT_FORMAT,
     ATTR_TRUSTED,
-    ATTR_VOLUME,
     CONF_BACKEND,
-    CONF_LATENCY,
-    CONF_SPEED,
     CONF_STYLE,
     CONF_VOICE,
 )
@@ -31,14 +28,12 @@ from .coordinator import FishConfigEntry
 from .entity import voice_device
 from .errors import OptionError, option_to_ha_exception
 from .fish import Backend, SpeechSettings, TextSettings
-from .fish.errors import (
-    VoiceNotFoundError,
-)
+from .fish.errors import VoiceNotFoundError
 from .speech.audio import AudioFile
-from .speech.options import OPTIONS, message_options
+from .speech.options import OPTIONS, message_options, speech_settings, voice_options
 from .speech.prewarm import prewarm_on_satellite_activity
 from .speech.reply import Reply, Speaker
-from .speech.text_options import has_style, text_options, text_settings
+from .speech.text_options import has_style, text_settings
 from .speech.voices import (
     backend_languages,
     configured_voices,
@@ -88,10 +83,7 @@ class FishTextToSpeech(TextToSpeechEntity):
         self._defaults = {
             ATTR_VOICE: _default_voice(voice),
             CONF_BACKEND: self._backend.value,
-            CONF_LATENCY: voice.data[CONF_LATENCY],
-            CONF_SPEED: voice.data[CONF_SPEED],
-            ATTR_VOLUME: 0.0,
-            **text_options(voice.data),
+            **voice_options(voice.data),
             ATTR_TEXT_FORMAT: "text",
             ATTR_TRUSTED: False,
         }
@@ -185,14 +177,7 @@ class FishTextToSpeech(TextToSpeechEntity):
             voice_id = None if voice is None else self._voice_id(voice)
         except VoiceNotFoundError as error:
             raise OptionError("voice_unknown", voice=voice) from error
-        return SpeechSettings(
-            backend=options[CONF_BACKEND],
-            voice=voice_id,
-            latency=options[CONF_LATENCY],
-            sample_rate=sample_rate,
-            speed=options[CONF_SPEED],
-            volume=options[ATTR_VOLUME],
-        )
+        return speech_settings(options, voice_id, sample_rate)
 
     def _text_settings(self, options: Mapping[str, Any], backend: Backend) -> TextSettings:
         """Return what is made of the text of a message with these options. Raises OptionError."""

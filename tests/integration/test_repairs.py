@@ -1,6 +1,7 @@
 """Repair issues, and what mends them."""
 
 from decimal import Decimal
+from inspect import signature
 from types import MappingProxyType
 from typing import Any
 
@@ -75,6 +76,89 @@ async def test_credit(
     assert ours(issue_registry) == [issue.issue_id]
     emulator.settings.credit = Decimal(1)
     await later(hass, freezer, minutes=61)
+    assert ours(issue_registry) == []
+
+
+@pytest.mark.parametrize(("limit", "is_told"), [(0, False), (0.4, False), (0.5, True), (5, True)])
+async def test_limit_of_low_credit(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    issue_registry: ir.IssueRegistry,
+    limit: float,
+    is_told: bool,
+) -> None:
+    """Credit below the account's own limit is told."""
+    emulator.settings.credit = Decimal("0.45")
+    entry = await add_entry()
+    flow = await hass.config_entries.options.async_init(entry.entry_id)
+    await hass.config_entries.options.async_configure(flow["flow_id"], {"low_credit": limit})
+    await hass.async_block_till_done()
+    issues = [f"low_credit_{entry.entry_id}"] if is_told else []
+    assert ours(issue_registry) == issues
+
+
+async def test_used_up_credit_is_told_without_a_limit(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """With the limit 0, a repair appears when the credit is used up."""
+    emulator.settings.credit = Decimal(0)
+    entry = await add_entry()
+    flow = await hass.config_entries.options.async_init(entry.entry_id)
+    await hass.config_entries.options.async_configure(flow["flow_id"], {"low_credit": 0})
+    await hass.async_block_till_done()
+    assert ours(issue_registry) == [f"no_credit_{entry.entry_id}"]
+
+
+async def test_end_of_the_free_model(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """A refused free model is told as that, until the voice speaks again or has another model."""
+    entry = await add_entry(voice_subentry(backend="s2.1-pro-free"))
+    engine = entity_id(hass, entry, "tts")
+    (voice,) = entry.subentries.values()
+    issue_id = f"free_model_refused_{entry.entry_id}_{voice.subentry_id}"
+    emulator.settings.free_model = "ended"
+    with pytest.raises(HomeAssistantError, match="may no longer be free of charge"):
+        await speak(hass, engine, "Hello there.")
+    assert ours(issue_registry) == [issue_id]
+    events = hass.states.get("event.kelp_reply_problem")
+    assert events is not None
+    assert events.attributes["error"] == "free_model_refused"
+
+    emulator.settings.free_model = "free"
+    await speak(hass, engine, "Hello again.")
+    assert ours(issue_registry) == []
+
+    # A connection that is open already would speak on.
+    await hass.config_entries.async_reload(entry.entry_id)
+    emulator.settings.free_model = "ended"
+    with pytest.raises(HomeAssistantError):
+        await speak(hass, engine, "Hello once more.")
+    assert ours(issue_registry) == [issue_id]
+    data = {**voice.data, "backend": "s2.1-pro"}
+    hass.config_entries.async_update_subentry(entry, voice, data=data)
+    await hass.async_block_till_done()
+    assert ours(issue_registry) == []
+
+
+async def test_free_model_of_one_message(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """A message that names the free model itself makes no repair of the voice."""
+    engine = entity_id(hass, await add_entry(), "tts")
+    emulator.settings.free_model = "ended"
+    with pytest.raises(HomeAssistantError, match="may no longer be free of charge"):
+        await speak(hass, engine, "Hello there.", backend="s2.1-pro-free")
     assert ours(issue_registry) == []
 
 
@@ -224,22 +308,11 @@ async def test_ignored_repair_after_a_restart(
     entry = await add_entry()
     (voice,) = entry.subentries
     issue_id = f"voice_silent_{entry.entry_id}_{voice}"
-    issue_registry.issues[DOMAIN, issue_id] = ir.IssueEntry(
-        active=False,
-        breaks_in_ha_version=None,
-        created=dt_util.utcnow(),
-        data=None,
-        dismissed_version="2026.10.4",
-        domain=DOMAIN,
-        is_fixable=None,
-        is_persistent=False,
-        issue_domain=None,
-        issue_id=issue_id,
-        learn_more_url=None,
-        severity=None,
-        translation_key=None,
-        translation_placeholders=None,
-    )
+    # Home Assistant restores little more than the id.
+    restored: dict[str, Any] = dict.fromkeys(signature(ir.IssueEntry).parameters)
+    restored |= {"active": False, "created": dt_util.utcnow(), "dismissed_version": "2026.3.0"}
+    restored |= {"domain": DOMAIN, "issue_id": issue_id, "is_persistent": False}
+    issue_registry.issues[DOMAIN, issue_id] = ir.IssueEntry(**restored)
     await hass.config_entries.async_reload(entry.entry_id)
     assert issue_registry.async_get_issue(DOMAIN, issue_id) is not None
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callab
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from .api.account import Account, Credit, Voice
+from .api.account import Account, Credit, Voice, VoiceOrder
 from .api.http import HttpClient
 from .api.live_connection import open_live_connection
 from .api.tts import TtsClient
@@ -223,10 +223,18 @@ class FishClient:
         return await self._account.voices()
 
     async def search(
-        self, title: str = "", *, language: str = "", own: bool = False, limit: int = 50
+        self,
+        title: str = "",
+        *,
+        language: str = "",
+        own: bool = False,
+        sort_by: VoiceOrder = "task_count",
+        limit: int = 50,
     ) -> list[Voice]:
-        """Up to ``limit`` voices, most used first, of everyone's or only the account's own."""
-        return await self._account.search(title, language=language, own=own, limit=limit)
+        """Up to ``limit`` voices, of everyone's or only the account's own."""
+        return await self._account.search(
+            title, language=language, own=own, sort_by=sort_by, limit=limit
+        )
 
     async def voice(self, voice_id: str) -> Voice:
         """One voice. Raises VoiceNotFoundError if it does not exist, or is private to another."""

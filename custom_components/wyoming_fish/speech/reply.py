@@ -23,7 +23,7 @@ from ..const import (
     ReplyTotals,
 )
 from ..coordinator import FishConfigEntry
-from ..errors import error_key, to_ha_exception
+from ..errors import error_key, is_free_model_refused, to_ha_exception
 from ..fish import (
     KEEPALIVE_INTERVAL_S,
     USD_PER_MILLION_BYTES,
@@ -122,11 +122,13 @@ class Speaker:
                 or metrics.heard is not None
                 or isinstance(failure, TextTimeoutError)
             ):
-                self._report_failure(failure)
+                self._report_failure(failure, settings.backend)
                 # Home Assistant ends a satellite's audio only if the stream ends without an error.
                 # But it would keep the audio of a plain message.
                 if metrics.heard is None or not message.is_streamed:
-                    raise to_ha_exception(HomeAssistantError, failure) from failure
+                    raise to_ha_exception(
+                        HomeAssistantError, failure, settings.backend
+                    ) from failure
                 return
             async with contextlib.aclosing(
                 self._speak_fallback(self._fallback, reply, message, failure, metrics)
@@ -144,33 +146,34 @@ class Speaker:
     ) -> AsyncGenerator[bytes]:
         """Speak a message that Fish Audio could not speak."""
         is_heard = False
+        settings = reply.settings
         pieces = plain_pieces(message.pieces(), reply.text)
         try:
             async with contextlib.aclosing(
                 fallback.speak(
                     pieces,
                     reply.request.language,
-                    reply.settings.sample_rate,
+                    settings.sample_rate,
                     metrics,
                 )
             ) as speech:
                 async for pcm in speech:
                     if any(pcm) and not is_heard:
                         is_heard = True
-                        self._on_fallback(fallback, failure)
+                        self._on_fallback(fallback, failure, settings.backend)
                     yield pcm
             if not message.is_streamed:
                 self._on_kept_fallback()
         except FallbackError as error:
             _LOGGER.warning("The fallback voice %s could not speak: %s", fallback.engine, error)
-            self._report_failure(failure)
+            self._report_failure(failure, settings.backend)
             if not (is_heard and message.is_streamed):
-                raise to_ha_exception(HomeAssistantError, failure) from failure
+                raise to_ha_exception(HomeAssistantError, failure, settings.backend) from failure
 
     @callback
-    def _on_fallback(self, fallback: FallbackVoice, failure: FishError) -> None:
+    def _on_fallback(self, fallback: FallbackVoice, failure: FishError, backend: Backend) -> None:
         """Report that the fallback voice speaks: once in the log, as an event, and as a repair."""
-        self._report_problem(ReplyProblem.FALLBACK, failure)
+        self._report_problem(ReplyProblem.FALLBACK, failure, backend)
         if self._entry.state is not ConfigEntryState.LOADED:
             return
         data = self._entry.runtime_data
@@ -221,16 +224,16 @@ class Speaker:
         )
 
     @callback
-    def _report_failure(self, error: FishError) -> None:
+    def _report_failure(self, error: FishError, backend: Backend) -> None:
         """Report a failed reply in the log and as an event."""
         # The text that Home Assistant logs is a translation, without Fish Audio's own words.
         _LOGGER.warning("Fish Audio could not speak: %s", error.reason)
-        self._report_problem(ReplyProblem.FAILED, error)
+        self._report_problem(ReplyProblem.FAILED, error, backend)
 
     @callback
-    def _report_problem(self, problem: ReplyProblem, error: FishError) -> None:
+    def _report_problem(self, problem: ReplyProblem, error: FishError, backend: Backend) -> None:
         signal = SIGNAL_PROBLEM.format(self._voice.subentry_id)
-        async_dispatcher_send(self._hass, signal, problem, error_key(error))
+        async_dispatcher_send(self._hass, signal, problem, error_key(error, backend))
 
     @callback
     def _request_help(self, error: FishError, settings: SpeechSettings) -> None:
@@ -239,6 +242,9 @@ class Speaker:
             return
         if isinstance(error, KeyRefusedError):
             self._entry.async_start_reauth(self._hass)
+        elif is_free_model_refused(error, settings.backend):
+            if self._is_as_set_up(settings):
+                repairs.create_free_model_issue(self._hass, self._entry, self._voice)
         elif isinstance(error, NoCreditError):
             repairs.create_no_credit_issue(self._hass, self._entry)
         elif self._is_as_set_up(settings) and isinstance(error, VoiceNotFoundError):
