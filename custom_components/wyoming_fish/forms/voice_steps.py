@@ -107,7 +107,7 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
     async def search(self, query: Mapping[str, Any], limit: int = MAX_RESULTS) -> dict[str, str]:
         """Search for up to ``limit`` voices and return the errors of the form."""
         name = query.get(CONF_NAME_FILTER, "").strip()
-        self.has_more = False
+        has_more = False
         try:
             if voice_id := voice_id_in(name):
                 voices = [await self._fish.voice(voice_id)]
@@ -119,12 +119,12 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
                     sort_by=query[CONF_SORT],
                     limit=limit,
                 )
-                self.has_more = len(voices) == limit
+                has_more = len(voices) == limit
         except VoiceNotFoundError:
             voices = []
         except FishError as error:
             return {"base": form_error_key(error)}
-        self._query = query
+        self._query, self.has_more = query, has_more
         self.found = {voice.id: voice for voice in voices}
         self._known |= self.found
         return {} if voices or self.is_self_hosted else {"base": "no_voice_found"}

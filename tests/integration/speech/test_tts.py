@@ -248,7 +248,7 @@ async def test_settings_of_the_voice(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
 ) -> None:
     """A voice speaks with all of its settings, and its messages need not name them."""
-    settings = {"volume": -6.0, "temperature": 0.3, "top_p": 0.9, "cues": "free"}
+    settings: dict[str, Any] = {"volume": -6.0, "temperature": 0.3, "top_p": 0.9, "cues": "free"}
     voice = voice_subentry(**settings, sentence_pause=0.5)
     engine = entity_id(hass, await add_entry(voice), "tts")
     wav = await speak(hass, engine, "[like a pirate] The lamps are on. The door is open.")
