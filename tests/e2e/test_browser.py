@@ -173,6 +173,7 @@ async def _listen(house: House) -> None:
     assert await player.evaluate("player => player.duration") > 1
     (session,) = house.emulator.sessions
     assert "".join(session.texts) == "Good evening. The lights in the kitchen are on."
+    await player.scroll_into_view_if_needed()
     await house.show("listen")
 
 
