@@ -36,8 +36,6 @@ WITH_HOME_ASSISTANT: Final = {"aiohttp", "audioop"}
 ENGINE: Final = {
     *("fish", "fish.errors", "fish.reply_metrics", "fish.settings"),
     *("fish.text.cues", "fish.untrusted"),
-    # The fallback voice's text is made plain, and its pauses are filled, like Fish Audio's.
-    *("fish.synthesis.keepalive", "fish.synthesis.read_ahead", "fish.text.prepared_text"),
 }
 IMPORT_OF_ENGINE: Final = re.compile(r"^\s*from \.+(fish[\w.]*) import", re.MULTILINE)
 

@@ -32,7 +32,7 @@ from .fish.errors import VoiceNotFoundError
 from .speech.audio import AudioFile
 from .speech.options import OPTIONS, message_options, speech_settings, voice_options
 from .speech.prewarm import prewarm_on_satellite_activity
-from .speech.reply import Reply, Speaker
+from .speech.synthesis import MessageRequest, MessageSynthesis
 from .speech.text_options import has_style, text_settings
 from .speech.voices import (
     backend_languages,
@@ -88,7 +88,7 @@ class FishTextToSpeech(TextToSpeechEntity):
             ATTR_TRUSTED: False,
         }
         self._set_kept_fallbacks(0)
-        self._speaker = Speaker(hass, entry, voice, self._on_kept_fallback)
+        self._synthesis = MessageSynthesis(hass, entry, voice, self._on_kept_fallback)
 
     def _set_kept_fallbacks(self, count: int) -> None:
         """Set how many messages of the fallback voice Home Assistant may have kept."""
@@ -132,7 +132,7 @@ class FishTextToSpeech(TextToSpeechEntity):
     def _on_active_satellite(self, engine: str) -> None:
         """Open a connection if the satellite's pipeline uses this entity."""
         if engine == self.entity_id:
-            self._speaker.prewarm(self._backend)
+            self._synthesis.prewarm(self._backend)
 
     @callback
     @override
@@ -152,15 +152,15 @@ class FishTextToSpeech(TextToSpeechEntity):
         except OptionError as error:
             raise option_to_ha_exception(error) from error
         # The first text may come later. Home Assistant also has to start ffmpeg.
-        self._speaker.prewarm(settings.backend)
-        reply = Reply(
+        self._synthesis.prewarm(settings.backend)
+        message = MessageRequest(
             request,
             settings,
             text,
             is_ssml=options[ATTR_TEXT_FORMAT] == "ssml",
             find_voice=self._voice_id,
         )
-        speech = self._speaker.speak(reply)
+        speech = self._synthesis.speak(message)
         return TTSAudioResponse(file.extension, file.filled(speech))
 
     def _with_voice(self, request: TTSAudioRequest) -> dict[str, Any]:

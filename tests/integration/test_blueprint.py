@@ -8,11 +8,7 @@ from typing import Any, override
 import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components import media_source
-from homeassistant.components.media_player import (
-    DATA_COMPONENT,
-    MediaPlayerEntity,
-    MediaPlayerEntityFeature,
-)
+from homeassistant.components.media_player import MediaPlayerEntity, MediaPlayerEntityFeature
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
@@ -53,7 +49,7 @@ async def players(hass: HomeAssistant, add_entry: AddEntry) -> AsyncIterator[lis
     assert await async_setup_component(hass, "media_player", {})
     await add_entry()
     players = [Player("Kitchen"), Player("Hall")]
-    await hass.data[DATA_COMPONENT].async_add_entities(players)
+    await hass.data["media_player"].async_add_entities(players)
     yield players
     shutil.rmtree(folder)
 

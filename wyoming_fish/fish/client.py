@@ -19,9 +19,11 @@ from .errors import SettingsError
 from .owner import NO_OWNER, Owner
 from .reply_metrics import ReplyMetrics
 from .settings import Backend, Endpoint, SpeechSettings, VoiceIds
-from .synthesis.read_ahead import ReadAheads
+from .synthesis.keepalive import KeepAlive
+from .synthesis.read_ahead import ReadAhead, ReadAheads, read_ahead
 from .synthesis.synthesizer import Synthesizer
 from .synthesis.text_chunks import without_limit
+from .text.prepared_text import plain_pieces
 from .text.settings import TextSettings
 from .text.text_buffer import TextBuffer, buffered
 
@@ -217,6 +219,31 @@ class FishClient:
             ) as audio,
         ):
             yield SpokenReply(audio, metrics)
+
+    def speak_by(
+        self,
+        voice: Callable[[AsyncGenerator[str]], AsyncGenerator[bytes]],
+        text: AsyncIterable[str],
+        text_settings: TextSettings,
+        sample_rate: int,
+        metrics: ReplyMetrics,
+    ) -> AsyncGenerator[bytes]:
+        """Speak ``text`` by another voice than Fish Audio's, with silence in its pauses.
+
+        ``voice`` is given the text as it is written, cleaned, without cues and phonemes. It gives
+        s16le mono PCM of ``sample_rate`` hertz. ``metrics`` are those of the reply that Fish Audio
+        could not speak: the time that it took counts, too.
+        """
+
+        async def write(audio: ReadAhead) -> None:
+            async with contextlib.aclosing(voice(plain_pieces(text, text_settings))) as speech:
+                async for pcm in speech:
+                    await audio.write(pcm, is_ending=True)
+
+        keepalive = KeepAlive(
+            KEEPALIVE_INTERVAL_S, sample_rate, lambda: True, metrics, metrics.text_began
+        )
+        return read_ahead(self.read_aheads, sample_rate, lambda: False, write, keepalive)
 
     async def voices(self) -> list[Voice]:
         """The account's own voices, all of them, ready to speak."""

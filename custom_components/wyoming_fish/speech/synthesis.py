@@ -40,7 +40,6 @@ from ..fish.errors import (
     TextTimeoutError,
     VoiceNotFoundError,
 )
-from ..fish.text.prepared_text import plain_pieces
 from .fallback import FIRST_AUDIO_TIMEOUT_S, FallbackError, FallbackVoice
 from .message import Message
 from .voices import configured_voices
@@ -49,10 +48,10 @@ _LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class MessageRequest:
     """A message and how it is spoken."""
 
-    request: TTSAudioRequest
+    tts: TTSAudioRequest
     settings: SpeechSettings
     text: TextSettings
     is_ssml: bool
@@ -60,8 +59,8 @@ class Reply:
     """Returns the id of a voice that SSML names. Raises VoiceNotFoundError."""
 
 
-class Speaker:
-    """Speaks the replies of one voice."""
+class MessageSynthesis:
+    """Speaks the messages of one voice."""
 
     def __init__(
         self,
@@ -82,8 +81,7 @@ class Speaker:
         self._data = entry.runtime_data
         self._can_prewarm: bool = entry.options.get(CONF_PREWARM, True)
         fallback = entry.options.get(CONF_FALLBACK_VOICE)
-        read_aheads = self._data.fish.read_aheads
-        self._fallback = FallbackVoice(hass, fallback, read_aheads) if fallback else None
+        self._fallback = FallbackVoice(hass, fallback) if fallback else None
 
     @callback
     def prewarm(self, backend: Backend) -> None:
@@ -91,20 +89,20 @@ class Speaker:
         if self._can_prewarm:
             self._data.fish.prewarm(backend)
 
-    async def speak(self, reply: Reply) -> AsyncGenerator[bytes]:
-        """Speak a reply with Fish Audio. If that fails before its first audio, use the fallback."""
+    async def speak(self, request: MessageRequest) -> AsyncGenerator[bytes]:
+        """Speak a message with Fish Audio, or with the fallback if that fails before its audio."""
         metrics = ReplyMetrics()
-        settings = reply.settings
-        async with Message(reply.request.message_gen) as message:
+        settings = request.settings
+        async with Message(request.tts.message_gen) as message:
             if not self._can_prewarm:
                 await message.wait_for_text()
             try:
                 async with self._data.fish.speak(
                     message.pieces(),
                     settings,
-                    reply.text,
-                    ssml=reply.is_ssml,
-                    resolve_voice=reply.find_voice,
+                    request.text,
+                    ssml=request.is_ssml,
+                    resolve_voice=request.find_voice,
                     keepalive_s=KEEPALIVE_INTERVAL_S,
                     first_audio_timeout_s=FIRST_AUDIO_TIMEOUT_S if self._fallback else None,
                     metrics=metrics,
@@ -131,7 +129,7 @@ class Speaker:
                     ) from failure
                 return
             async with contextlib.aclosing(
-                self._speak_fallback(self._fallback, reply, message, failure, metrics)
+                self._speak_fallback(self._fallback, request, message, failure, metrics)
             ) as speech:
                 async for pcm in speech:
                     yield pcm
@@ -139,20 +137,20 @@ class Speaker:
     async def _speak_fallback(
         self,
         fallback: FallbackVoice,
-        reply: Reply,
+        request: MessageRequest,
         message: Message,
         failure: FishError,
         metrics: ReplyMetrics,
     ) -> AsyncGenerator[bytes]:
         """Speak a message that Fish Audio could not speak."""
         is_heard = False
-        settings = reply.settings
-        pieces = plain_pieces(message.pieces(), reply.text)
+        settings = request.settings
         try:
             async with contextlib.aclosing(
-                fallback.speak(
-                    pieces,
-                    reply.request.language,
+                self._data.fish.speak_by(
+                    lambda text: fallback.speak(text, request.tts.language, settings.sample_rate),
+                    message.pieces(),
+                    request.text,
                     settings.sample_rate,
                     metrics,
                 )
