@@ -137,7 +137,13 @@ async def test_default_voice(hass: HomeAssistant, emulator: Emulator) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "error"),
-    [(503, "cannot_connect"), ("drop", "cannot_connect"), (418, "not_fish"), (401, "invalid_auth")],
+    [
+        (503, "cannot_connect"),
+        ("drop", "cannot_connect"),
+        (418, "not_fish"),
+        (401, "invalid_auth"),
+        (429, "limit"),
+    ],
 )
 async def test_errors_are_told_and_mended(
     hass: HomeAssistant, emulator: Emulator, fault: int | Any, error: str
