@@ -35,8 +35,6 @@ WITH_HOME_ASSISTANT: Final = {"aiohttp"}
 ENGINE: Final = {
     *("fish", "fish.errors", "fish.reply_metrics", "fish.settings"),
     *("fish.text.cues", "fish.untrusted"),
-    # The fallback voice's text is made plain, and its pauses are filled, like Fish Audio's.
-    *("fish.synthesis.keepalive", "fish.synthesis.read_ahead", "fish.text.prepared_text"),
 }
 IMPORT_OF_ENGINE: Final = re.compile(r"^\s*from \.+(fish[\w.]*) import", re.MULTILINE)
 
@@ -161,7 +159,7 @@ def flow_texts() -> Iterator[str]:
         ("config_flow.py", "FishConfigFlow", english["config"], shared_steps),
         ("config_flow.py", "FishOptionsFlow", english["options"], set()),
         (
-            "config_flow.py",
+            "forms/voice_subentry.py",
             "VoiceSubentryFlow",
             english["config_subentries"]["voice"],
             shared_steps,
@@ -211,6 +209,7 @@ def exceptions() -> Iterator[str]:
         and isinstance(statement.value.value, str)
         and "code" in {name.id for name in ast.walk(statement) if isinstance(name, ast.Name)}
     }
+    codes |= set(returned_keys(COMPONENT / "errors.py", "error_key"))
     codes |= option_errors("speech/text_options.py", "speech/options.py", "tts.py")
     translated = set(read("translations/en.json")["exceptions"])
     for code in codes ^ translated:

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, override
 
-import voluptuous as vol
 from homeassistant.config_entries import (
-    SOURCE_USER,
     ConfigEntry,
     ConfigEntryState,
     ConfigFlow,
@@ -14,20 +12,16 @@ from homeassistant.config_entries import (
     ConfigSubentryData,
     ConfigSubentryFlow,
     OptionsFlow,
-    SubentryFlowContext,
-    SubentryFlowResult,
 )
-from homeassistant.const import CONF_API_KEY, CONF_LANGUAGE
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.const import CONF_API_KEY
+from homeassistant.core import callback
 from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 from .const import (
     BACKEND_NAMES,
     BILLING_URL,
     CONF_BACKEND,
     CONF_BASE_URL,
-    CONF_LANGUAGE_VOICES,
     CONF_VOICE,
     DOMAIN,
     FREE_BACKEND,
@@ -35,21 +29,20 @@ from .const import (
     MANUFACTURER,
     SUBENTRY_VOICE,
 )
-from .coordinator import FishConfigEntry
 from .errors import account_form_errors, form_error_key
-from .fish import Credit, Endpoint, FishClient, FishError
+from .fish import Credit, Endpoint, FishError
 from .fish.errors import UnsupportedError
 from .fish.settings import FISH_URL
+from .forms.core_account import core_entry, core_voices
+from .forms.markdown import escaped
 from .forms.schemas import (
     ACCOUNT_SCHEMA,
     KEY_SCHEMA,
-    LANGUAGE_SCHEMA,
     SECTION_ADVANCED,
     options_schema,
-    voice_field,
 )
-from .forms.voice_steps import VoiceSteps
-from .speech.voices import base_language, language_voices
+from .forms.voice_steps import VoiceSteps, account_client
+from .forms.voice_subentry import VoiceSubentryFlow
 
 # Characters of a user's id in the title of an account: enough to tell two accounts apart.
 TITLE_ID_CHARS = 8
@@ -60,6 +53,9 @@ class FishConfigFlow(
 ):
     """Sets up an account and its first voice, and changes the account."""
 
+    _core_entry: ConfigEntry
+    """The entry of Home Assistant's own integration that can be taken over."""
+
     VERSION = 1
     MINOR_VERSION = 1
 
@@ -68,6 +64,7 @@ class FishConfigFlow(
         self._placeholders = {"keys_url": KEYS_URL, "billing_url": BILLING_URL}
         self._data: dict[str, str] = {}
         self._credit: Credit | None = None
+        self._has_looked = False
 
     @classmethod
     @callback
@@ -87,8 +84,13 @@ class FishConfigFlow(
 
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask for the API key."""
+        """Ask for the API key, unless Home Assistant's own integration has an account."""
         errors: dict[str, str] = {}
+        if user_input is None and not self._has_looked:
+            self._has_looked = True
+            if (entry := core_entry(self.hass)) is not None:
+                self._core_entry = entry
+                return await self.async_step_start()
         if user_input is not None:
             self._data = {
                 CONF_API_KEY: user_input.get(CONF_API_KEY, "").strip(),
@@ -100,16 +102,38 @@ class FishConfigFlow(
                 if self._credit is not None and self._credit.amount <= 0:
                     return await self.async_step_no_credit()
                 return await self._start_search({})
+        return self._show_key_form(
+            user_input or {SECTION_ADVANCED: {CONF_BASE_URL: FISH_URL}}, errors
+        )
+
+    def _show_key_form(self, values: dict[str, Any], errors: dict[str, str]) -> ConfigFlowResult:
         return self.async_show_form(
             step_id="user",
-            data_schema=self.add_suggested_values_to_schema(
-                ACCOUNT_SCHEMA,
-                user_input or {SECTION_ADVANCED: {CONF_BASE_URL: FISH_URL}},
-            ),
+            data_schema=self.add_suggested_values_to_schema(ACCOUNT_SCHEMA, values),
             errors=errors,
             description_placeholders=self._placeholders,
             last_step=False,
         )
+
+    async def async_step_start(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Select whether to take over the account of Home Assistant's own integration."""
+        return self.async_show_menu(
+            step_id="start",
+            menu_options=["take_over", "user"],
+            description_placeholders={"account": escaped(self._core_entry.title)},
+        )
+
+    async def async_step_take_over(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Set up the account and the voices of Home Assistant's own integration."""
+        self._data = {CONF_API_KEY: self._core_entry.data[CONF_API_KEY], CONF_BASE_URL: FISH_URL}
+        if errors := await self._validate():
+            return self._show_key_form({SECTION_ADVANCED: {CONF_BASE_URL: FISH_URL}}, errors)
+        self._abort_if_unique_id_configured()
+        if voices := core_voices(self._core_entry):
+            return self.async_create_entry(title=self._title(), data=self._data, subentries=voices)
+        return await self._start_search({})
 
     async def async_step_no_credit(
         self, user_input: dict[str, Any] | None = None
@@ -124,7 +148,7 @@ class FishConfigFlow(
         )
 
     async def _start_search(self, values: dict[str, Any]) -> ConfigFlowResult:
-        fish = _client(self.hass, self._data)
+        fish = account_client(self.hass, self._data)
         self.start_voice(fish, values, {}, is_self_hosted=self._credit is None)
         return await self.async_step_search()
 
@@ -196,7 +220,7 @@ class FishConfigFlow(
         if errors := account_form_errors(self._data[CONF_API_KEY], self._data[CONF_BASE_URL]):
             return errors
         try:
-            self._credit = await _client(self.hass, self._data).credit()
+            self._credit = await account_client(self.hass, self._data).credit()
             unique_id = self._credit.user_id
         except UnsupportedError:
             # A self-hosted server has no API credit: its address is its id.
@@ -247,89 +271,6 @@ class FishOptionsFlow(OptionsFlow):
         )
 
 
-class VoiceSubentryFlow(
-    VoiceSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]], ConfigSubentryFlow
-):
-    """Adds a voice or changes one."""
-
-    _language: str
-    """The language whose voice is selected, by Home Assistant's code."""
-
-    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
-        """Start to add a voice."""
-        return self._start({}) or await self.async_step_search()
-
-    async def async_step_reconfigure(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Select what to change."""
-        voice = self._get_reconfigure_subentry()
-        return self._start(voice.data) or self.async_show_menu(
-            step_id="reconfigure",
-            menu_options=["voice", "search", "language"],
-            description_placeholders={"name": voice.title},
-        )
-
-    def _start(self, values: Mapping[str, Any]) -> SubentryFlowResult | None:
-        entry: FishConfigEntry = self._get_entry()
-        if entry.state is not ConfigEntryState.LOADED:
-            return self.async_abort(reason="entry_not_loaded")
-        voices = entry.runtime_data.voices
-        # The entry's own client is closed if the entry is reloaded before the form is sent.
-        fish = _client(self.hass, entry.data)
-        self.start_voice(fish, values, voices.data, is_self_hosted=voices.is_self_hosted)
-        return None
-
-    @override
-    def finish_voice(self, data: dict[str, Any]) -> SubentryFlowResult:
-        title = self.voice_name(data[CONF_VOICE])
-        if self.source == SOURCE_USER:
-            return self.async_create_entry(title=title, data=data)
-        voice = self._get_reconfigure_subentry()
-        if voice.title != self.voice_name(voice.data[CONF_VOICE]):
-            # A person has renamed it.
-            title = voice.title
-        data = {**voice.data, **data}
-        return self.async_update_and_abort(self._get_entry(), voice, title=title, data=data)
-
-    async def async_step_language(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Search for the voice of another language."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            errors = await self.search(user_input)
-            if not errors:
-                self._language = base_language(user_input[CONF_LANGUAGE])
-                return await self.async_step_language_voice()
-        return self.async_show_form(
-            step_id="language",
-            data_schema=self.add_suggested_values_to_schema(LANGUAGE_SCHEMA, user_input),
-            errors=errors,
-            last_step=False,
-        )
-
-    async def async_step_language_voice(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Select the voice of the language. Without one, the main voice speaks the language."""
-        entry, voice = self._get_entry(), self._get_reconfigure_subentry()
-        voices = language_voices(voice)
-        if user_input is not None:
-            voices[self._language] = user_input.get(CONF_VOICE, "").strip()
-            chosen = {language: voice_id for language, voice_id in voices.items() if voice_id}
-            data = {**voice.data, CONF_LANGUAGE_VOICES: chosen}
-            return self.async_update_and_abort(entry, voice, data=data)
-        selected = voices.get(self._language) or next(iter(self.found), None)
-        field = voice_field(selected, self.choices(selected), is_self_hosted=self.is_self_hosted)
-        return self.async_show_form(
-            step_id="language_voice",
-            data_schema=vol.Schema(field),
-            description_placeholders={"language": self._language, "samples": self.samples()},
-            last_step=True,
-        )
-
-
 def _base_url(user_input: Mapping[str, Any]) -> str:
     url: str = user_input[SECTION_ADVANCED][CONF_BASE_URL]
     return url.strip().rstrip("/")
@@ -337,9 +278,3 @@ def _base_url(user_input: Mapping[str, Any]) -> str:
 
 def _is_address(unique_id: str | None) -> bool:
     return unique_id is not None and "://" in unique_id
-
-
-def _client(hass: HomeAssistant, data: Mapping[str, Any]) -> FishClient:
-    """Return a client of the account that the data describe."""
-    endpoint = Endpoint(data[CONF_API_KEY], data[CONF_BASE_URL])
-    return FishClient(endpoint, session=async_get_clientsession(hass))

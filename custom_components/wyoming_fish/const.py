@@ -22,15 +22,21 @@ SUBENTRY_VOICE: Final = "voice"
 CONF_BASE_URL: Final = "base_url"
 CONF_PREWARM: Final = "prewarm"
 CONF_FALLBACK_VOICE: Final = "fallback_voice"
+CONF_LOW_CREDIT: Final = "low_credit"
 
 # Of a voice and of a message. `voice` is Home Assistant's own tts.ATTR_VOICE.
 CONF_BACKEND: Final = "backend"
 CONF_LATENCY: Final = "latency"
 CONF_SPEED: Final = "speed"
+CONF_VOLUME: Final = "volume"
+CONF_SENTENCE_PAUSE: Final = "sentence_pause"
+CONF_TEMPERATURE: Final = "temperature"
+CONF_TOP_P: Final = "top_p"
 CONF_VOICE: Final = "voice"
 CONF_LANGUAGE_VOICES: Final = "language_voices"
 CONF_TEXT: Final = "text"
 CONF_STYLE: Final = "style"
+CONF_CUES: Final = "cues"
 CONF_EMOJI: Final = "emoji"
 CONF_URLS: Final = "urls"
 CONF_CODE: Final = "code"
@@ -39,7 +45,6 @@ CONF_PRONUNCIATIONS: Final = "pronunciations"
 # Only of a message.
 ATTR_TEXT_FORMAT: Final = "text_format"
 ATTR_TRUSTED: Final = "trusted"
-ATTR_VOLUME: Final = "volume"
 
 # Default settings of a voice.
 DEFAULT_BACKEND: Final = Backend.S2_1_PRO

@@ -35,8 +35,8 @@ class FishData:
     """Runtime data of a loaded entry."""
 
     fish: FishClient
-    credit: "CreditCoordinator"
-    voices: "VoicesCoordinator"
+    credit: CreditCoordinator
+    voices: VoicesCoordinator
     is_fallback_active: bool = False
     """Whether the fallback voice spoke the last reply."""
     first_audio: dict[str, float] = field(default_factory=dict)

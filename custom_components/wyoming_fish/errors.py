@@ -9,9 +9,18 @@ from urllib.parse import urlsplit
 from homeassistant.const import CONF_API_KEY
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
-from .const import DOMAIN
-from .fish import Endpoint, FishError, proxy_for
-from .fish.errors import KeyMissingError, KeyRefusedError, ProxyAddressError, SettingsError
+from .const import DOMAIN, FREE_BACKEND
+from .fish import Backend, Endpoint, FishError, proxy_for
+from .fish.errors import (
+    KeyMissingError,
+    KeyRefusedError,
+    LimitError,
+    NoAudioError,
+    NoCreditError,
+    ProxyAddressError,
+    SettingsError,
+    VoiceNotFoundError,
+)
 from .fish.untrusted import one_line
 
 # Characters of an option that an error quotes.
@@ -31,16 +40,25 @@ class OptionError(Exception):
         self.facts = facts
 
 
-def to_ha_exception(kind: type[HomeAssistantError], error: FishError) -> HomeAssistantError:
-    """Return ``error`` as a translated exception of the type ``kind``.
+def to_ha_exception(
+    kind: type[HomeAssistantError], error: FishError, backend: Backend | None = None
+) -> HomeAssistantError:
+    """Return ``error`` of ``backend`` as a translated exception of the type ``kind``.
 
     Each error code of the Fish Audio client has a translation.
     """
-    return kind(translation_domain=DOMAIN, translation_key=error_key(error))
+    return kind(translation_domain=DOMAIN, translation_key=error_key(error, backend))
 
 
-def error_key(error: FishError) -> str:
+def is_free_model_refused(error: FishError, backend: Backend | None) -> bool:
+    """Return whether Fish Audio asks for credit for the model that is free of charge."""
+    return isinstance(error, NoCreditError) and backend == FREE_BACKEND
+
+
+def error_key(error: FishError, backend: Backend | None = None) -> str:
     """Return the translation key of ``error``, which is also its code in events."""
+    if is_free_model_refused(error, backend):
+        return "free_model_refused"
     return error.code.replace("-", "_")
 
 
@@ -80,10 +98,16 @@ def _is_printable_word(text: str) -> bool:
     return text.isprintable() and " " not in text
 
 
-def form_error_key(error: FishError) -> str:
+def form_error_key(error: FishError, backend: Backend | None = None) -> str:
     """Return the translation key of ``error`` in a form."""
     if isinstance(error, KeyRefusedError):
         return "invalid_auth"
     if isinstance(error, ProxyAddressError):
         return "invalid_proxy"
+    if isinstance(error, NoCreditError):
+        return "free_model_refused" if is_free_model_refused(error, backend) else "no_credit"
+    if isinstance(error, LimitError):
+        return "limit"
+    if isinstance(error, (NoAudioError, VoiceNotFoundError)):
+        return "no_audio"
     return "cannot_connect" if error.retryable else "not_fish"

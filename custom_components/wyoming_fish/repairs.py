@@ -14,6 +14,7 @@ from .const import (
     BACKEND_NAMES,
     BILLING_URL,
     CONF_BACKEND,
+    CONF_LOW_CREDIT,
     DOMAIN,
     FREE_BACKEND,
     RETIREMENT_DATE,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     # Newer than the oldest Home Assistant that this runs on.
     from homeassistant.components.repairs import RepairsFlowResult
 
-VOICE_ISSUES = ("voice_gone", "voice_silent")
+VOICE_ISSUES = ("voice_gone", "voice_silent", "free_model_refused")
 
 
 @callback
@@ -43,7 +44,8 @@ def update_credit_issues(hass: HomeAssistant, entry: ConfigEntry, amount: Decima
     is_used_up = amount <= 0
     # Each has its own id: ignoring one does not ignore the other.
     current = None
-    if paid and amount < LOW_CREDIT:
+    limit = Decimal(str(entry.options.get(CONF_LOW_CREDIT, LOW_CREDIT)))
+    if paid and (is_used_up or amount < limit):
         current = "no_credit" if is_used_up else "low_credit"
     for kind, issue_id in ids.items():
         if kind != current:
@@ -98,10 +100,16 @@ def create_voice_silent_issue(
 
 
 @callback
+def create_free_model_issue(hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSubentry) -> None:
+    """Create the issue that Fish Audio refuses the free model."""
+    _create_voice_issue(hass, entry, voice, "free_model_refused", "")
+
+
+@callback
 def delete_voice_issues(hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSubentry) -> None:
     """Delete all issues of a voice, since it has spoken."""
-    delete_voice_missing_issue(hass, entry, voice)
-    ir.async_delete_issue(hass, DOMAIN, _voice_issue_id(entry, voice, "voice_silent"))
+    for kind in VOICE_ISSUES:
+        ir.async_delete_issue(hass, DOMAIN, _voice_issue_id(entry, voice, kind))
 
 
 def _create_voice_issue(

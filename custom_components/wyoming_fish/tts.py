@@ -20,10 +20,7 @@ from homeassistant.util import language as language_util
 from .const import (
     ATTR_TEXT_FORMAT,
     ATTR_TRUSTED,
-    ATTR_VOLUME,
     CONF_BACKEND,
-    CONF_LATENCY,
-    CONF_SPEED,
     CONF_STYLE,
     CONF_VOICE,
 )
@@ -31,14 +28,12 @@ from .coordinator import FishConfigEntry
 from .entity import voice_device
 from .errors import OptionError, option_to_ha_exception
 from .fish import Backend, SpeechSettings, TextSettings
-from .fish.errors import (
-    VoiceNotFoundError,
-)
+from .fish.errors import VoiceNotFoundError
 from .speech.audio import AudioFile
-from .speech.options import OPTIONS, message_options
+from .speech.options import OPTIONS, message_options, speech_settings, voice_options
 from .speech.prewarm import prewarm_on_satellite_activity
-from .speech.reply import Reply, Speaker
-from .speech.text_options import has_style, text_options, text_settings
+from .speech.synthesis import MessageRequest, MessageSynthesis
+from .speech.text_options import has_style, text_settings
 from .speech.voices import (
     backend_languages,
     configured_voices,
@@ -88,15 +83,12 @@ class FishTextToSpeech(TextToSpeechEntity):
         self._defaults = {
             ATTR_VOICE: _default_voice(voice),
             CONF_BACKEND: self._backend.value,
-            CONF_LATENCY: voice.data[CONF_LATENCY],
-            CONF_SPEED: voice.data[CONF_SPEED],
-            ATTR_VOLUME: 0.0,
-            **text_options(voice.data),
+            **voice_options(voice.data),
             ATTR_TEXT_FORMAT: "text",
             ATTR_TRUSTED: False,
         }
         self._set_kept_fallbacks(0)
-        self._speaker = Speaker(hass, entry, voice, self._on_kept_fallback)
+        self._synthesis = MessageSynthesis(hass, entry, voice, self._on_kept_fallback)
 
     def _set_kept_fallbacks(self, count: int) -> None:
         """Set how many messages of the fallback voice Home Assistant may have kept."""
@@ -140,7 +132,7 @@ class FishTextToSpeech(TextToSpeechEntity):
     def _on_active_satellite(self, engine: str) -> None:
         """Open a connection if the satellite's pipeline uses this entity."""
         if engine == self.entity_id:
-            self._speaker.prewarm(self._backend)
+            self._synthesis.prewarm(self._backend)
 
     @callback
     @override
@@ -160,15 +152,15 @@ class FishTextToSpeech(TextToSpeechEntity):
         except OptionError as error:
             raise option_to_ha_exception(error) from error
         # The first text may come later. Home Assistant also has to start ffmpeg.
-        self._speaker.prewarm(settings.backend)
-        reply = Reply(
+        self._synthesis.prewarm(settings.backend)
+        message = MessageRequest(
             request,
             settings,
             text,
             is_ssml=options[ATTR_TEXT_FORMAT] == "ssml",
             find_voice=self._voice_id,
         )
-        speech = self._speaker.speak(reply)
+        speech = self._synthesis.speak(message)
         return TTSAudioResponse(file.extension, file.filled(speech))
 
     def _with_voice(self, request: TTSAudioRequest) -> dict[str, Any]:
@@ -185,14 +177,7 @@ class FishTextToSpeech(TextToSpeechEntity):
             voice_id = None if voice is None else self._voice_id(voice)
         except VoiceNotFoundError as error:
             raise OptionError("voice_unknown", voice=voice) from error
-        return SpeechSettings(
-            backend=options[CONF_BACKEND],
-            voice=voice_id,
-            latency=options[CONF_LATENCY],
-            sample_rate=sample_rate,
-            speed=options[CONF_SPEED],
-            volume=options[ATTR_VOLUME],
-        )
+        return speech_settings(options, voice_id, sample_rate)
 
     def _text_settings(self, options: Mapping[str, Any], backend: Backend) -> TextSettings:
         """Return what is made of the text of a message with these options. Raises OptionError."""

@@ -130,6 +130,7 @@ class HomeAssistant:
                     "backend": "s2.1-pro",
                     "latency": "low",
                     "speed": 1,
+                    "sampling": {},
                     "text_processing": {},
                 },
             ),

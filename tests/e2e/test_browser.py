@@ -155,8 +155,26 @@ async def _add_integration(house: House) -> None:
         "href", f"{house.emulator.url}/sample/{PICTURED[-1].id}.wav"
     )
     await house.show("voice")
+    await _listen(house)
     await house.button("Submit").click()
     await house.button("Skip and finish").click()
+
+
+async def _listen(house: House) -> None:
+    """Play a sample with the settings of the form."""
+    await house.page.get_by_text("Listen first", exact=True).click()
+    await house.button("Submit").click()
+    player = house.page.locator("audio")
+    await expect(player).to_be_visible()
+    await player.evaluate(
+        "player => player.readyState > 1 || new Promise((resolve, reject) => {"
+        "player.oncanplay = resolve; player.onerror = () => reject(player.error) })"
+    )
+    assert await player.evaluate("player => player.duration") > 1
+    (session,) = house.emulator.sessions
+    assert "".join(session.texts) == "Good evening. The lights in the kitchen are on."
+    await player.scroll_into_view_if_needed()
+    await house.show("listen")
 
 
 async def _add_voice(house: House) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from inspect import signature
 from types import MappingProxyType
 from typing import Any
 
@@ -78,6 +79,40 @@ async def test_credit(
     emulator.settings.credit = Decimal(1)
     await later(hass, freezer, minutes=61)
     assert ours(issue_registry) == []
+
+
+@pytest.mark.parametrize(("limit", "is_told"), [(0, False), (0.4, False), (0.5, True), (5, True)])
+async def test_limit_of_low_credit(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    issue_registry: ir.IssueRegistry,
+    limit: float,
+    is_told: bool,
+) -> None:
+    """Credit below the account's own limit is told."""
+    emulator.settings.credit = Decimal("0.45")
+    entry = await add_entry()
+    flow = await hass.config_entries.options.async_init(entry.entry_id)
+    await hass.config_entries.options.async_configure(flow["flow_id"], {"low_credit": limit})
+    await hass.async_block_till_done()
+    issues = [f"low_credit_{entry.entry_id}"] if is_told else []
+    assert ours(issue_registry) == issues
+
+
+async def test_used_up_credit_is_told_without_a_limit(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """With the limit 0, a repair appears when the credit is used up."""
+    emulator.settings.credit = Decimal(0)
+    entry = await add_entry()
+    flow = await hass.config_entries.options.async_init(entry.entry_id)
+    await hass.config_entries.options.async_configure(flow["flow_id"], {"low_credit": 0})
+    await hass.async_block_till_done()
+    assert ours(issue_registry) == [f"no_credit_{entry.entry_id}"]
 
 
 async def test_free_voices_need_no_credit(
@@ -226,22 +261,11 @@ async def test_ignored_repair_after_a_restart(
     entry = await add_entry()
     (voice,) = entry.subentries
     issue_id = f"voice_silent_{entry.entry_id}_{voice}"
-    issue_registry.issues[DOMAIN, issue_id] = ir.IssueEntry(
-        active=False,
-        breaks_in_ha_version=None,
-        created=dt_util.utcnow(),
-        data=None,
-        dismissed_version="2026.10.4",
-        domain=DOMAIN,
-        is_fixable=None,
-        is_persistent=False,
-        issue_domain=None,
-        issue_id=issue_id,
-        learn_more_url=None,
-        severity=None,
-        translation_key=None,
-        translation_placeholders=None,
-    )
+    # Home Assistant restores little more than the id.
+    restored: dict[str, Any] = dict.fromkeys(signature(ir.IssueEntry).parameters)
+    restored |= {"active": False, "created": dt_util.utcnow(), "dismissed_version": "2026.3.0"}
+    restored |= {"domain": DOMAIN, "issue_id": issue_id, "is_persistent": False}
+    issue_registry.issues[DOMAIN, issue_id] = ir.IssueEntry(**restored)
     await hass.config_entries.async_reload(entry.entry_id)
     assert issue_registry.async_get_issue(DOMAIN, issue_id) is not None
 

@@ -5,12 +5,9 @@ from decimal import Decimal
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.core import HomeAssistant, State
+from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
-from pytest_homeassistant_custom_component.common import (
-    async_fire_time_changed,
-    mock_restore_cache_with_extra_data,
-)
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from tests.integration.conftest import AddEntry, entity_id, voice_subentry
 from tests.integration.support.speech import entity_of, speak
@@ -187,18 +184,18 @@ async def test_what_broke_off_is_counted(
     assert value(hass, "kelp_text_spoken") == str(len(TEXT.encode()))
 
 
-@pytest.mark.parametrize(("stored", "expected"), [(1234, 1234), (None, 0)])
-async def test_totals_continue_after_a_restart(
-    hass: HomeAssistant, add_entry: AddEntry, stored: int | None, expected: int
-) -> None:
-    """The totals of a voice are kept."""
-    names = ("text_spoken", "time_spoken", "cost")
-    extra = {"native_value": stored, "native_unit_of_measurement": None}
-    mock_restore_cache_with_extra_data(
-        hass, [(State(f"sensor.kelp_{name}", "1"), extra) for name in names]
-    )
+async def test_totals_are_kept(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """The totals of a voice continue when it is set up again."""
     entry = await add_entry(voice_subentry())
-    assert [float(value(hass, f"kelp_{name}")) for name in names] == [expected] * 3
-    await speak(hass, entity_id(hass, entry, "tts"), TEXT)
-    assert value(hass, "kelp_text_spoken") == str(expected + len(TEXT.encode()))
-    assert float(value(hass, "kelp_cost")) == pytest.approx(expected + 15e-6 * len(TEXT.encode()))
+    names = ("text_spoken", "time_spoken", "cost")
+    assert [float(value(hass, f"kelp_{name}")) for name in names] == [0, 0, 0]
+    engine = entity_id(hass, entry, "tts")
+    await speak(hass, engine, TEXT)
+    once = [float(value(hass, f"kelp_{name}")) for name in names]
+    assert min(once) > 0
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert [float(value(hass, f"kelp_{name}")) for name in names] == once
+    # Home Assistant keeps the first message, and would not ask for it again.
+    await speak(hass, engine, TEXT.swapcase())
+    twice = [float(value(hass, f"kelp_{name}")) for name in names]
+    assert twice == pytest.approx([2 * total for total in once])

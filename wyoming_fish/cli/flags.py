@@ -112,19 +112,12 @@ FLAGS: Final = (
         one_of(*SAMPLE_RATES),
     ),
     Flag("--speed", "FISH_SPEED", "1.0", "speed of the speech, 0.5 to 2", number(*SPEEDS)),
-    Flag(
-        "--volume",
-        "FISH_VOLUME",
-        "0",
-        "change of the volume in decibels, -20 to 20",
-        number(*VOLUMES),
-    ),
+    Flag("--volume", "FISH_VOLUME", "0", "volume in decibels, -20 to 20", number(*VOLUMES)),
     Flag(
         "--sentence-pause",
         "FISH_SENTENCE_PAUSE",
         "0",
-        "seconds of silence to add between two sentences, 0 to 5; each sentence then has a session "
-        "of its own",
+        "seconds of silence to add between two sentences, 0 to 5",
         number(*SENTENCE_PAUSES_S),
         unit="s",
     ),
@@ -132,8 +125,7 @@ FLAGS: Final = (
         "--max-pause",
         "FISH_MAX_PAUSE",
         None,
-        "seconds to which longer silence in the speech is cut, 0.3 to 10; 0: none is cut; without "
-        "it, 0.7 with the drama backends, and 0 with others",
+        "longest silence in the speech in seconds, 0.3 to 10; 0: no limit; drama backends: 0.7",
         longest_pause,
         unit="s",
     ),
@@ -149,8 +141,7 @@ FLAGS: Final = (
         "--cues",
         "FISH_CUES",
         "known",
-        "cues in brackets; known: only words like Fish Audio's own are cues; "
-        "free: any phrase is a cue",
+        "cues in brackets; known: only words like Fish Audio's own; free: any phrase",
         one_of("known", "free"),
     ),
     Flag(

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callab
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from .api.account import Account, Credit, Voice
+from .api.account import Account, Credit, Voice, VoiceOrder
 from .api.http import HttpClient
 from .api.live_connection import open_live_connection
 from .api.self_hosted.speech_server import ServerKind
@@ -21,9 +21,11 @@ from .errors import SettingsError
 from .owner import NO_OWNER, Owner
 from .reply_metrics import ReplyMetrics
 from .settings import Backend, Endpoint, SpeechSettings, VoiceIds
-from .synthesis.read_ahead import ReadAheads
+from .synthesis.keepalive import KeepAlive
+from .synthesis.read_ahead import ReadAhead, ReadAheads, read_ahead
 from .synthesis.synthesizer import Synthesizer
 from .synthesis.text_chunks import without_limit
+from .text.prepared_text import plain_pieces
 from .text.settings import TextSettings
 from .text.text_buffer import TextBuffer, buffered
 
@@ -225,15 +227,48 @@ class FishClient:
         ):
             yield SpokenReply(audio, metrics)
 
+    def speak_by(
+        self,
+        voice: Callable[[AsyncGenerator[str]], AsyncGenerator[bytes]],
+        text: AsyncIterable[str],
+        text_settings: TextSettings,
+        sample_rate: int,
+        metrics: ReplyMetrics,
+    ) -> AsyncGenerator[bytes]:
+        """Speak ``text`` by another voice than Fish Audio's, with silence in its pauses.
+
+        ``voice`` is given the text as it is written, cleaned, without cues and phonemes. It gives
+        s16le mono PCM of ``sample_rate`` hertz. ``metrics`` are those of the reply that Fish Audio
+        could not speak: the time that it took counts, too.
+        """
+
+        async def write(audio: ReadAhead) -> None:
+            async with contextlib.aclosing(voice(plain_pieces(text, text_settings))) as speech:
+                async for pcm in speech:
+                    await audio.write(pcm, is_ending=True)
+
+        keepalive = KeepAlive(
+            KEEPALIVE_INTERVAL_S, sample_rate, lambda: True, metrics, metrics.text_began
+        )
+        return read_ahead(self.read_aheads, NO_OWNER, sample_rate, lambda: False, write, keepalive)
+
     async def voices(self) -> list[Voice]:
         """The account's own voices, all of them, ready to speak."""
         return await self._account.voices()
 
     async def search(
-        self, title: str = "", *, language: str = "", own: bool = False, limit: int = 50
+        self,
+        title: str = "",
+        *,
+        language: str = "",
+        own: bool = False,
+        sort_by: VoiceOrder = "task_count",
+        limit: int = 50,
     ) -> list[Voice]:
-        """Up to ``limit`` voices, most used first, of everyone's or only the account's own."""
-        return await self._account.search(title, language=language, own=own, limit=limit)
+        """Up to ``limit`` voices, of everyone's or only the account's own."""
+        return await self._account.search(
+            title, language=language, own=own, sort_by=sort_by, limit=limit
+        )
 
     async def voice(self, voice_id: str) -> Voice:
         """One voice. Raises VoiceNotFoundError if it does not exist, or is private to another."""

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
+from .addresses import check_url, host_of, in_ascii
 from .error_mapping import error_from_status
 from .errors import FishError, KeyMissingError, SettingsError
 
@@ -138,8 +139,8 @@ class Endpoint:
     base_url: str = FISH_URL
 
     def __post_init__(self) -> None:
-        _check_url(self.base_url)
-        base_url = _in_ascii(self.base_url)
+        check_url(self.base_url)
+        base_url = in_ascii(self.base_url)
         if not self.is_cloud:
             # Clients of OpenAI's API are given it with the version.
             base_url = base_url.rstrip("/").removesuffix("/v1")
@@ -149,7 +150,7 @@ class Endpoint:
                 f"http:// would send the API key unencrypted. Use {FISH_URL} as the base URL."
             )
         path = urlsplit(self.base_url).path
-        if (self.is_cloud and path.strip("/")) or _name_of(self.base_url) in _WEBSITES:
+        if (self.is_cloud and path.strip("/")) or host_of(self.base_url) in _WEBSITES:
             raise SettingsError(f"The base URL of Fish Audio is {FISH_URL}, without a path.")
         if not self.api_key and self.is_cloud:
             raise KeyMissingError("Fish Audio needs an API key.")
@@ -164,7 +165,7 @@ class Endpoint:
     @property
     def is_cloud(self) -> bool:
         """Whether this is Fish Audio's own service."""
-        return _name_of(self.base_url) == _name_of(FISH_URL)
+        return host_of(self.base_url) == host_of(FISH_URL)
 
     @property
     def host(self) -> str:
@@ -284,49 +285,6 @@ class SpeechSettings:
         if (self.speed, self.volume) != (1.0, 0.0):
             request["prosody"] = {"speed": self.speed, "volume": self.volume}
         return request
-
-
-def _check_url(url: str) -> None:
-    """Raise SettingsError for what is not the address of a server. It may hold a key: unquoted."""
-    try:
-        parts = urlsplit(url)
-        has_user = parts.username is not None
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        # What no name lookup would take.
-        (parts.hostname or "").encode("idna")
-        valid = valid and url.isprintable() and " " not in url
-    except ValueError:
-        has_user, valid = False, False
-    if not valid:
-        hint = " Put an IPv6 address in brackets." if "::" in url and "[" not in url else ""
-        raise SettingsError(f"The base URL is not an http:// or https:// address.{hint}")
-    if has_user:
-        raise SettingsError(
-            "The base URL must not have a user name or a password in it. Set the API key with its "
-            "own option."
-        )
-    if "?" in url or "#" in url:
-        raise SettingsError(
-            "The base URL must not have a query or a fragment: remove ? or #, and all after it."
-        )
-
-
-def _in_ascii(url: str) -> str:
-    """The address with its host as name lookup reads it, such as `a.example` for `ａ。example`.
-
-    So what is checked is what is connected to: libraries read other characters in several ways.
-    """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if host.isascii():
-        return url
-    port = "" if parts.port is None else f":{parts.port}"
-    return parts._replace(netloc=host.encode("idna").decode() + port).geturl()
-
-
-def _name_of(url: str) -> str:
-    """The host of an address, without the dot at the end that means the same."""
-    return (urlsplit(url).hostname or "").rstrip(".")
 
 
 def voice_id_in(text: str) -> str | None:

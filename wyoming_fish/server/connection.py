@@ -251,9 +251,6 @@ class Connection:
                     if (event := await self._stream.read()) is None:
                         break
                     self.is_silent = False
-                    # While an answer is written, the client is waited for by the timeout of that.
-                    if not self._idle_timeout.expired():
-                        self._idle_timeout.reschedule(None)
                     await self._handle(event)
                     # Free it before the next one arrives.
                     del event
@@ -272,17 +269,17 @@ class Connection:
         idle = 0.0 if self._requests.unanswered else self._options.client_idle_timeout_s
         if self._requests.streaming is not None:
             idle = TEXT_TIMEOUT_S
-        if not idle:
-            self._idle_timeout.reschedule(None)
-            return
-        when, before = clock.now() + idle, self._idle_timeout.when()
+        when, before = clock.now() + idle if idle else None, self._idle_timeout.when()
         # Not for each word: a new timer has a cost, and a hundredth of the time does not matter.
-        if before is None or not 0 <= when - before < idle / 100:
+        if when is None or before is None or not 0 <= when - before < idle / 100:
             self._idle_timeout.reschedule(when)
 
     async def _handle(self, event: Event) -> None:
         match event.type:
             case "describe":
+                # The write has a timeout of its own.
+                if not self._idle_timeout.expired():
+                    self._idle_timeout.reschedule(None)
                 await self._stream.write(self._catalog.info)
             case "ping":
                 is_blank = event.data.get("text") is None

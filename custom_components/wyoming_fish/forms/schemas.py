@@ -30,23 +30,51 @@ from ..const import (
     CONF_BASE_URL,
     CONF_FALLBACK_VOICE,
     CONF_LATENCY,
+    CONF_LOW_CREDIT,
     CONF_PREWARM,
     CONF_PRONUNCIATIONS,
+    CONF_SENTENCE_PAUSE,
     CONF_SPEED,
     CONF_VOICE,
+    CONF_VOLUME,
     DEFAULT_BACKEND,
 )
-from ..fish import Latency
-from ..fish.settings import FISH_URL, SPEEDS
+from ..fish import LOW_CREDIT, Latency
+from ..fish.settings import FISH_URL
+from ..speech.options import RANGES, SAMPLING
 from ..speech.text_options import CHOICES, text_options
 from ..speech.voices import backend_languages
 
+# US dollars: more than a household spends in years.
+MAX_LOW_CREDIT: Final = 1000
+
 SECTION_ADVANCED: Final = "advanced"
+SECTION_SAMPLING: Final = "sampling"
 SECTION_TEXT: Final = "text_processing"
 
 # Fields of the search form.
 CONF_NAME_FILTER: Final = "name_filter"
 CONF_SELF_ONLY: Final = "self_only"
+CONF_SORT: Final = "sort"
+# The values are those of Fish Audio.
+SORTS: Final = ["task_count", "created_at", "score"]
+
+# What to do with the form of a voice.
+CONF_NEXT: Final = "next"
+NEXT_SAVE: Final = "save"
+NEXT_LISTEN: Final = "listen"
+NEXT_MORE: Final = "more"
+
+
+def _dropdown(
+    options: Sequence[SelectOptionDict] | Sequence[str], translation_key: str | None = None
+) -> SelectSelector:
+    """Return a drop-down list; ``translation_key`` is that of its labels."""
+    config = SelectSelectorConfig(options=options, mode=SelectSelectorMode.DROPDOWN)
+    if translation_key is not None:
+        config["translation_key"] = translation_key
+    return SelectSelector(config)
+
 
 _KEY: Final = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))
 _URL: Final = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
@@ -67,11 +95,17 @@ _LANGUAGE: Final = LanguageSelector(
     LanguageSelectorConfig(languages=backend_languages(DEFAULT_BACKEND))
 )
 
+# Which voices a search shows, and which first.
+_RESULTS: Final = {
+    vol.Required(CONF_SORT, default=SORTS[0]): _dropdown(SORTS, CONF_SORT),
+    vol.Optional(CONF_SELF_ONLY, default=False): BooleanSelector(),
+}
+
 SEARCH_SCHEMA: Final = vol.Schema(
     {
         vol.Optional(CONF_NAME_FILTER): TextSelector(),
         vol.Optional(CONF_LANGUAGE): _LANGUAGE,
-        vol.Optional(CONF_SELF_ONLY, default=False): BooleanSelector(),
+        **_RESULTS,
     }
 )
 
@@ -79,7 +113,7 @@ LANGUAGE_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_LANGUAGE): _LANGUAGE,
         vol.Optional(CONF_NAME_FILTER): TextSelector(),
-        vol.Optional(CONF_SELF_ONLY, default=False): BooleanSelector(),
+        **_RESULTS,
     }
 )
 
@@ -91,19 +125,31 @@ def options_schema(own_entities: list[str]) -> vol.Schema:
         {
             vol.Optional(CONF_FALLBACK_VOICE): EntitySelector(fallback),
             vol.Required(CONF_PREWARM, default=True): BooleanSelector(),
+            vol.Required(CONF_LOW_CREDIT, default=float(LOW_CREDIT)): NumberSelector(
+                NumberSelectorConfig(
+                    min=0,
+                    max=MAX_LOW_CREDIT,
+                    step=0.5,
+                    unit_of_measurement="USD",
+                    mode=NumberSelectorMode.BOX,
+                )
+            ),
         }
     )
 
 
 def voice_schema(
-    values: Mapping[str, Any], voices: list[SelectOptionDict], *, is_self_hosted: bool
+    values: Mapping[str, Any],
+    voices: list[SelectOptionDict],
+    *,
+    is_self_hosted: bool,
+    has_more: bool,
 ) -> vol.Schema:
     """Return the form of a voice, filled with ``values``.
 
     A self-hosted server may have no list of its voices: there, a person can enter a voice.
     """
     field = voice_field(values.get(CONF_VOICE), voices, is_self_hosted=is_self_hosted)
-    low, high = SPEEDS
     return vol.Schema(
         {
             **(field if voices or is_self_hosted else {}),
@@ -116,12 +162,25 @@ def voice_schema(
             vol.Required(CONF_LATENCY, default=values[CONF_LATENCY]): _dropdown(
                 [latency.value for latency in Latency], CONF_LATENCY
             ),
-            vol.Required(CONF_SPEED, default=values[CONF_SPEED]): NumberSelector(
-                NumberSelectorConfig(min=low, max=high, step=0.05, mode=NumberSelectorMode.SLIDER)
+            vol.Required(CONF_SPEED, default=values[CONF_SPEED]): _slider(CONF_SPEED, 0.05),
+            vol.Required(CONF_VOLUME, default=values[CONF_VOLUME]): _slider(CONF_VOLUME, 1),
+            vol.Required(CONF_SENTENCE_PAUSE, default=values[CONF_SENTENCE_PAUSE]): _slider(
+                CONF_SENTENCE_PAUSE, 0.1
             ),
             vol.Required(SECTION_TEXT): _text_section(values),
+            vol.Required(SECTION_SAMPLING): _sampling_section(values),
+            **next_field(has_more=has_more),
         }
     )
+
+
+def next_field(*, has_more: bool) -> dict[vol.Marker, Any]:
+    """Return the field that selects what to do with the form."""
+    choices = [NEXT_SAVE, NEXT_LISTEN, *([NEXT_MORE] if has_more else [])]
+    config = SelectSelectorConfig(
+        options=choices, mode=SelectSelectorMode.LIST, translation_key=CONF_NEXT
+    )
+    return {vol.Required(CONF_NEXT, default=NEXT_SAVE): SelectSelector(config)}
 
 
 def voice_field(
@@ -149,11 +208,24 @@ def _text_section(values: Mapping[str, Any]) -> section:
     return section(vol.Schema(fields), {"collapsed": True})
 
 
-def _dropdown(
-    options: Sequence[SelectOptionDict] | Sequence[str], translation_key: str | None = None
-) -> SelectSelector:
-    """Return a drop-down list; ``translation_key`` is that of its labels."""
-    config = SelectSelectorConfig(options=options, mode=SelectSelectorMode.DROPDOWN)
-    if translation_key is not None:
-        config["translation_key"] = translation_key
-    return SelectSelector(config)
+def _sampling_section(values: Mapping[str, Any]) -> section:
+    """Return the section of the numbers that Fish Audio selects if they are empty."""
+    fields = {
+        vol.Optional(name, description={"suggested_value": values[name]}): _number(name)
+        for name in SAMPLING
+    }
+    return section(vol.Schema(fields), {"collapsed": True})
+
+
+def _slider(name: str, step: float) -> NumberSelector:
+    low, high = RANGES[name]
+    return NumberSelector(
+        NumberSelectorConfig(min=low, max=high, step=step, mode=NumberSelectorMode.SLIDER)
+    )
+
+
+def _number(name: str) -> NumberSelector:
+    low, high = RANGES[name]
+    return NumberSelector(
+        NumberSelectorConfig(min=low, max=high, step=0.05, mode=NumberSelectorMode.BOX)
+    )

@@ -3,32 +3,48 @@
 import re
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from homeassistant.const import CONF_LANGUAGE
+from homeassistant.const import CONF_API_KEY, CONF_LANGUAGE
+from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowContext, FlowHandler, FlowResult
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.selector import SelectOptionDict
 
 from ..const import (
     CONF_BACKEND,
-    CONF_LATENCY,
-    CONF_SPEED,
+    CONF_BASE_URL,
     CONF_VOICE,
     DEFAULT_BACKEND,
-    DEFAULT_LATENCY,
     MANUFACTURER,
     VOICES_URL,
 )
 from ..errors import OptionError, form_error_key
-from ..fish import Backend, FishClient, FishError, Voice
+from ..fish import Backend, Endpoint, FishClient, FishError, Voice
 from ..fish.errors import VoiceNotFoundError
 from ..fish.settings import voice_id_in
-from ..speech.text_options import DEFAULTS, text_options, text_settings
+from ..speech.audio import DEFAULT_RATE
+from ..speech.options import SAMPLING, VOICE_DEFAULTS, speech_settings, voice_options
+from ..speech.sample import speak_sample
+from ..speech.text_options import text_options, text_settings
 from ..speech.voices import fish_language, languages, titles
 from .markdown import escaped
-from .schemas import CONF_NAME_FILTER, CONF_SELF_ONLY, SEARCH_SCHEMA, SECTION_TEXT, voice_schema
+from .schemas import (
+    CONF_NAME_FILTER,
+    CONF_NEXT,
+    CONF_SELF_ONLY,
+    CONF_SORT,
+    NEXT_LISTEN,
+    NEXT_MORE,
+    NEXT_SAVE,
+    SEARCH_SCHEMA,
+    SECTION_SAMPLING,
+    SECTION_TEXT,
+    voice_schema,
+)
 
-# Voices in a search result. The form links a sample of each.
+# Voices that a search adds to the list. The form links a sample of each.
 MAX_RESULTS: Final = 30
 
 _ADDRESS = re.compile(r"https?://[^\s()<>]{1,2000}")
@@ -46,6 +62,10 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
     """The voices whose name is known, by id."""
     found: dict[str, Voice]
     """The voices of the last search, by id."""
+    has_more: bool
+    """Whether the last search may have found more voices."""
+    _query: Mapping[str, Any]
+    """The last search."""
 
     def start_voice(
         self,
@@ -60,11 +80,12 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
         self.is_self_hosted = is_self_hosted
         self._known = dict(known)
         self.found = {}
+        self.has_more = False
         self._values = {
             CONF_BACKEND: DEFAULT_BACKEND.value,
-            CONF_LATENCY: DEFAULT_LATENCY.value,
-            CONF_SPEED: 1.0,
-        } | dict(values)
+            **values,
+            **voice_options(values),
+        }
 
     async def async_step_search(self, user_input: dict[str, Any] | None = None) -> ResultT:
         """Search for voices."""
@@ -83,9 +104,10 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
             last_step=False,
         )
 
-    async def search(self, query: Mapping[str, Any]) -> dict[str, str]:
-        """Search for voices and return the errors of the form."""
+    async def search(self, query: Mapping[str, Any], limit: int = MAX_RESULTS) -> dict[str, str]:
+        """Search for up to ``limit`` voices and return the errors of the form."""
         name = query.get(CONF_NAME_FILTER, "").strip()
+        has_more = False
         try:
             if voice_id := voice_id_in(name):
                 voices = [await self._fish.voice(voice_id)]
@@ -94,12 +116,15 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
                     name,
                     language=fish_language(query.get(CONF_LANGUAGE, "")),
                     own=query[CONF_SELF_ONLY],
-                    limit=MAX_RESULTS,
+                    sort_by=query[CONF_SORT],
+                    limit=limit,
                 )
+                has_more = len(voices) == limit
         except VoiceNotFoundError:
             voices = []
         except FishError as error:
             return {"base": form_error_key(error)}
+        self._query, self.has_more = query, has_more
         self.found = {voice.id: voice for voice in voices}
         self._known |= self.found
         return {} if voices or self.is_self_hosted else {"base": "no_voice_found"}
@@ -107,30 +132,60 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
     async def async_step_voice(self, user_input: dict[str, Any] | None = None) -> ResultT:
         """Select a voice and its settings. Without a voice, the server's default voice speaks."""
         errors: dict[str, str] = {}
-        placeholders = {"samples": self.samples()}
+        placeholders: dict[str, str] = {}
         if user_input is not None:
-            voice = user_input.get(CONF_VOICE, "").strip() or None
-            answer = {**user_input, CONF_VOICE: voice}
-            self._values |= text_options(answer.pop(SECTION_TEXT)) | answer
+            answer = dict(user_input)
+            choice = answer.pop(CONF_NEXT)
+            sampling = answer.pop(SECTION_SAMPLING)
+            self._values |= {
+                **text_options(answer.pop(SECTION_TEXT)),
+                **{name: sampling.get(name) for name in SAMPLING},
+                **answer,
+                CONF_VOICE: answer.get(CONF_VOICE, "").strip() or None,
+            }
             try:
-                text_settings(self._values, Backend(self._values[CONF_BACKEND]))
+                errors, player = await self.listen_or_search(
+                    choice, self._values, self.hass.config.language
+                )
             except OptionError as error:
                 errors = {"base": error.key}
-                placeholders |= error.facts
-            else:
-                names = (CONF_VOICE, CONF_BACKEND, CONF_LATENCY, CONF_SPEED, *DEFAULTS)
+                placeholders, player = error.facts, ""
+            if choice == NEXT_SAVE and not errors:
+                names = (CONF_VOICE, CONF_BACKEND, *VOICE_DEFAULTS)
                 return self.finish_voice({name: self._values[name] for name in names})
+            placeholders = {**placeholders, "player": player}
         return self.async_show_form(
             step_id="voice",
             data_schema=voice_schema(
                 self._values,
                 self.choices(self._values.get(CONF_VOICE)),
                 is_self_hosted=self.is_self_hosted,
+                has_more=self.has_more,
             ),
             errors=errors,
-            description_placeholders=placeholders,
+            description_placeholders={"player": "", "samples": self.samples(), **placeholders},
             last_step=True,
         )
+
+    async def listen_or_search(
+        self, choice: str, values: Mapping[str, Any], language: str
+    ) -> tuple[dict[str, str], str]:
+        """Speak a sample with the settings in ``values``, or search for more voices.
+
+        Return the errors of the form, and the sample's player in HTML. Raises OptionError.
+        """
+        text = text_settings(values, Backend(values[CONF_BACKEND]))
+        if choice == NEXT_MORE:
+            return await self.search(self._query, len(self.found) + MAX_RESULTS), ""
+        if choice == NEXT_LISTEN:
+            settings = speech_settings(values, values[CONF_VOICE], DEFAULT_RATE)
+            text = replace(text, language=language)
+            try:
+                path = await speak_sample(self.hass, self._fish.endpoint, settings, text)
+            except FishError as error:
+                return {"base": form_error_key(error, settings.backend)}, ""
+            return {}, f'<audio controls autoplay src="{path}"></audio>'
+        return {}, ""
 
     @abstractmethod
     def finish_voice(self, data: dict[str, Any]) -> ResultT:
@@ -168,3 +223,9 @@ def _label(name: str, voice: Voice) -> str:
     codes = ", ".join(languages(voice.languages))
     uses = f"{voice.uses:,} ×" if voice.uses else ""
     return " · ".join(part for part in (name, codes, uses) if part)
+
+
+def account_client(hass: HomeAssistant, data: Mapping[str, Any]) -> FishClient:
+    """Return a client of the account that the data describe. A flow opens no websocket with it."""
+    endpoint = Endpoint(data[CONF_API_KEY], data[CONF_BASE_URL])
+    return FishClient(endpoint, session=async_get_clientsession(hass))

@@ -11,10 +11,6 @@ from homeassistant.components.tts.const import DATA_COMPONENT
 from homeassistant.core import HomeAssistant
 from homeassistant.util import language as language_util
 
-from ..fish import KEEPALIVE_INTERVAL_S, ReplyMetrics
-from ..fish.synthesis.keepalive import KeepAlive
-from ..fish.synthesis.read_ahead import ReadAhead, ReadAheads, read_ahead
-
 # Seconds for Fish Audio's first audio if another voice can speak. Satellites give up after 5 s
 # without audio, and the other voice needs some time.
 FIRST_AUDIO_TIMEOUT_S: Final = 4.0
@@ -37,33 +33,15 @@ class FallbackError(Exception):
 class FallbackVoice:
     """Speaks replies with the text-to-speech entity ``engine``."""
 
-    def __init__(self, hass: HomeAssistant, engine: str, read_aheads: ReadAheads) -> None:
-        """Take the id of the entity, and the buffers of the account's replies."""
+    def __init__(self, hass: HomeAssistant, engine: str) -> None:
+        """Take the id of the entity."""
         self._hass = hass
         self.engine = engine
-        self._read_aheads = read_aheads
 
-    def speak(
-        self, text: AsyncGenerator[str], language: str, sample_rate: int, metrics: ReplyMetrics
-    ) -> AsyncGenerator[bytes]:
-        """Speak ``text`` as s16le mono PCM, with silence in pauses. Raises FallbackError.
-
-        ``metrics`` are those of Fish Audio's reply: the time that it had counts, too.
-        """
-
-        async def write(audio: ReadAhead) -> None:
-            async with contextlib.aclosing(self._speak(text, language, sample_rate)) as speech:
-                async for pcm in speech:
-                    await audio.write(pcm, is_ending=True)
-
-        keepalive = KeepAlive(
-            KEEPALIVE_INTERVAL_S, sample_rate, lambda: True, metrics, metrics.text_began
-        )
-        return read_ahead(self._read_aheads, sample_rate, lambda: False, write, keepalive)
-
-    async def _speak(
+    async def speak(
         self, text: AsyncGenerator[str], language: str, sample_rate: int
     ) -> AsyncGenerator[bytes]:
+        """Speak ``text`` as s16le mono PCM. Raises FallbackError."""
         is_silent = True
         wav = self._wav(text, language, sample_rate)
         async with contextlib.aclosing(samples_of_wav(wav, sample_rate)) as samples:

@@ -8,6 +8,7 @@ from ..const import (
     ATTR_TRUSTED,
     BACKEND_NAMES,
     CONF_CODE,
+    CONF_CUES,
     CONF_EMOJI,
     CONF_PRONUNCIATIONS,
     CONF_STYLE,
@@ -22,6 +23,7 @@ from ..fish.text.cues import Cues
 DEFAULTS = {
     CONF_TEXT: "clean",
     CONF_STYLE: "",
+    CONF_CUES: "known",
     CONF_EMOJI: "drop",
     CONF_URLS: "host",
     CONF_CODE: "",
@@ -31,6 +33,7 @@ DEFAULTS = {
 
 CHOICES = {
     CONF_TEXT: ["clean", "raw"],
+    CONF_CUES: ["known", "free"],
     CONF_EMOJI: ["drop", "name"],
     CONF_URLS: ["host", "drop"],
 }
@@ -74,6 +77,7 @@ def text_settings(options: Mapping[str, Any], backend: Backend) -> TextSettings:
         raise OptionError("style_unknown", style=style, model=BACKEND_NAMES[backend])
     return TextSettings(
         mode=options[CONF_TEXT],
+        cues=options[CONF_CUES],
         emoji=options[CONF_EMOJI],
         urls=options[CONF_URLS],
         code=options[CONF_CODE],

@@ -147,20 +147,6 @@ def test_addresses_without_end_make_no_other_network_forgotten(
     assert run(ask()) == 2
 
 
-@pytest.mark.parametrize("limit", [2, 3, 4, 5])
-def test_two_sessions_are_for_anyone(limit: int) -> None:
-    """However many others were seen, the replies of an address are not spoken one by one."""
-
-    async def ask() -> int:
-        limiter = ConcurrencyLimiter(limit)
-        for seen in ("192.168.1.2", "fd00:1::2"):
-            await hold(limiter, SlotRequest(owner_at(seen)), [], 0)
-        async with _in_line(limiter, *[owner_at("fd00:1::3")] * 5):
-            return limiter.in_use
-
-    assert run(ask()) == max(2, limit - 2)
-
-
 def test_networks_take_turns_and_then_their_addresses() -> None:
     """An address that is alone in its network has as many turns as all those of another one."""
 

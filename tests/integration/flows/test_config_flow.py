@@ -10,7 +10,7 @@ from homeassistant.data_entry_flow import FlowResultType, UnknownFlow
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
 
 from custom_components.wyoming_fish.const import DOMAIN
-from custom_components.wyoming_fish.speech.text_options import DEFAULTS
+from custom_components.wyoming_fish.speech.options import VOICE_DEFAULTS
 from tests.integration.conftest import (
     CORAL,
     KEY,
@@ -43,6 +43,7 @@ async def test_whole_set_up(hass: HomeAssistant, emulator: Emulator) -> None:
         latency="low",
         speed=1.25,
         text_processing={"style": "calm", "emoji": "name"},
+        sampling={},
     )
     assert flow["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
@@ -53,7 +54,7 @@ async def test_whole_set_up(hass: HomeAssistant, emulator: Emulator) -> None:
     assert entry.data == {"api_key": KEY, "base_url": emulator.url}
     (voice,) = entry.subentries.values()
     assert (voice.subentry_type, voice.title) == ("voice", "Coral")
-    assert voice.data == DEFAULTS | voice_data(
+    assert voice.data == dict(VOICE_DEFAULTS) | voice_data(
         CORAL, backend="s2-pro", latency="low", speed=1.25, style="calm", emoji="name"
     )
     wav = await speak(hass, entity_id(hass, entry, "tts"), "Hello there.")
@@ -137,7 +138,13 @@ async def test_default_voice(hass: HomeAssistant, emulator: Emulator) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "error"),
-    [(503, "cannot_connect"), ("drop", "cannot_connect"), (418, "not_fish"), (401, "invalid_auth")],
+    [
+        (503, "cannot_connect"),
+        ("drop", "cannot_connect"),
+        (418, "not_fish"),
+        (401, "invalid_auth"),
+        (429, "limit"),
+    ],
 )
 async def test_errors_are_told_and_mended(
     hass: HomeAssistant, emulator: Emulator, fault: int | Any, error: str

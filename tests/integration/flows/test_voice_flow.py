@@ -9,12 +9,15 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.helpers import entity_registry as er
 
-from custom_components.wyoming_fish.speech.text_options import DEFAULTS
+from custom_components.wyoming_fish.speech.options import VOICE_DEFAULTS
 from tests.integration.conftest import CORAL, KELP, STARFISH, AddEntry, voice_data, voice_subentry
 from tests.integration.support.flows import SETTINGS, chosen, listed
 from tests.integration.support.speech import speak
 from wyoming_fish.emulator import EmulatedVoice, Emulator, Fault
 from wyoming_fish.emulator.fish_speech import FishSpeechEmulator
+
+# The first voice of a long list.
+FIRST = f"{0:032x}"
 
 
 async def begin(hass: HomeAssistant, entry: ConfigEntry) -> SubentryFlowResult:
@@ -97,7 +100,7 @@ async def test_change_of_settings(hass: HomeAssistant, add_entry: AddEntry) -> N
     assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     await hass.async_block_till_done()
     (voice,) = entry.subentries.values()
-    assert (voice.title, voice.data) == ("Kelp", voice_data(KELP, speed=1.5) | DEFAULTS)
+    assert (voice.title, voice.data) == ("Kelp", dict(VOICE_DEFAULTS) | voice_data(KELP, speed=1.5))
 
 
 async def test_what_is_read_out(
@@ -118,7 +121,7 @@ async def test_what_is_read_out(
         assert flow["reason"] == "reconfigure_successful"
         await hass.async_block_till_done()
         (voice,) = entry.subentries.values()
-        assert voice.data == DEFAULTS | voice_data(KELP, backend="s1") | reading
+        assert voice.data == dict(VOICE_DEFAULTS) | voice_data(KELP, backend="s1") | reading
         await speak(hass, "tts.kelp_speech", "Open **HACS**.")
         assert "".join(emulator.sessions[-1].texts) == spoken
 
@@ -247,12 +250,48 @@ async def test_speeds(hass: HomeAssistant, add_entry: AddEntry, speed: float, fi
 
 
 async def test_long_list(hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator) -> None:
-    """The list has as many voices as a person looks through."""
+    """The list has 30 voices, and 30 more each time until all are shown."""
     emulator.settings.voices = tuple(
-        EmulatedVoice(f"{number:032x}", f"Voice {number}", ("en",)) for number in range(40)
+        EmulatedVoice(f"{number:032x}", f"Voice {number}", ("en",)) for number in range(70)
     )
     flow = await submit(hass, await begin(hass, await add_entry()))
-    assert len(listed(flow)) == 30
+    counts = [len(listed(flow))]
+    for _ in range(2):
+        flow = await submit(hass, flow, voice=FIRST, **SETTINGS | {"speed": 1.5}, next="more")
+        assert (flow["step_id"], flow["errors"]) == ("voice", {})
+        assert (chosen(flow, "voice"), chosen(flow, "speed")) == (FIRST, 1.5)
+        counts.append(len(listed(flow)))
+    assert counts == [30, 60, 70]
+    with pytest.raises(InvalidData):
+        await submit(hass, flow, voice=FIRST, **SETTINGS, next="more")
+
+
+async def test_more_voices_of_a_language(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """The list for a language grows, too, and an error while it grows is told."""
+    emulator.settings.voices = tuple(
+        EmulatedVoice(f"{number:032x}", f"Voice {number}", ("de",)) for number in range(40)
+    )
+    flow = await submit(hass, await change(hass, await add_entry()), next_step_id="language")
+    flow = await submit(hass, flow, language="de")
+    emulator.settings.faults.append(Fault("rest", 503))
+    flow = await submit(hass, flow, voice=FIRST, next="more")
+    assert (flow["step_id"], flow["errors"]) == ("language_voice", {"base": "cannot_connect"})
+    flow = await submit(hass, flow, voice=FIRST, next="more")
+    assert (flow["errors"], len(listed(flow)), chosen(flow, "voice")) == ({}, 40, FIRST)
+
+
+@pytest.mark.parametrize(
+    ("sort", "first"), [("task_count", "Étoile"), ("created_at", "汐"), ("score", "Étoile")]
+)
+async def test_order_of_voices(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, sort: str, first: str
+) -> None:
+    """Voices are sorted by their use, their age, or Fish Audio's score."""
+    flow = await submit(hass, await begin(hass, await add_entry()), sort=sort)
+    assert emulator.requests[-1].query["sort_by"] == sort
+    assert listed(flow)[0].startswith(first)
 
 
 async def test_voice_of_a_language(

@@ -177,7 +177,9 @@ async def test_each_silence_comes_through(
 ) -> None:
     """In a pause, the converter gives something for each silence, so that no player gives up."""
     every, wanted = 0.5, 6
-    monkeypatch.setattr("custom_components.wyoming_fish.speech.reply.KEEPALIVE_INTERVAL_S", every)
+    monkeypatch.setattr(
+        "custom_components.wyoming_fish.speech.synthesis.KEEPALIVE_INTERVAL_S", every
+    )
     engine = entity_id(hass, await add_entry(), "tts")
     emulator.settings.voice = "tone"
     enough = asyncio.Event()

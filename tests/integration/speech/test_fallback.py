@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
+import numpy as np
 import pytest
 from homeassistant.components import tts
 from homeassistant.config_entries import ConfigEntry
@@ -22,6 +23,8 @@ from tests.integration.support.speech import TEXT, speak, stream, text_in
 from wyoming_fish.emulator import Emulator, Fault
 
 PIPER = "tts.piper"
+# Of 32,767: what is less is silence.
+AUDIBLE = 50
 PROBLEM = "event.kelp_reply_problem"
 NO_CREDIT = Fault("upgrade", 402, times=None)
 
@@ -46,6 +49,8 @@ async def select(hass: HomeAssistant, entry: ConfigEntry, engine: str = PIPER) -
 async def is_piper(audio: bytes) -> bool:
     """Return whether it is the fallback voice that is heard."""
     samples = await decode(audio)
+    # On a busy machine, silence for players that wait comes first.
+    samples = np.trim_zeros(np.where(abs(samples) < AUDIBLE, 0, samples))
     return abs(pitch(samples, RATE) - TONE_HZ) < 10 and abs(len(samples) / RATE - SECONDS) < 0.2
 
 
@@ -84,7 +89,9 @@ async def test_fallback_voice_speaks_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It speaks before a player gives up on Fish Audio's first sample."""
-    monkeypatch.setattr("custom_components.wyoming_fish.speech.reply.FIRST_AUDIO_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(
+        "custom_components.wyoming_fish.speech.synthesis.FIRST_AUDIO_TIMEOUT_S", 0.3
+    )
     engine = await select(hass, await add_entry())
     emulator.settings.faults.append(Fault("start", "stall", times=None))
     assert await is_piper(await speak(hass, engine, TEXT))

@@ -78,6 +78,7 @@ async def test_nothing_to_say(hass: HomeAssistant, add_entry: AddEntry, emulator
         ({"voice": CORAL}, {"reference_id": CORAL}, "s1"),
         ({"backend": "s2-pro"}, {"reference_id": KELP}, "s2-pro"),
         ({"latency": "normal"}, {"latency": "normal"}, "s1"),
+        ({"temperature": "0.2", "top_p": 0.5}, {"temperature": 0.2, "top_p": 0.5}, "s1"),
         ({"speed": "0.5", "volume": 3}, {"prosody": {"speed": 0.5, "volume": 3.0}}, "s1"),
     ],
 )
@@ -206,6 +207,7 @@ INVALID = "option_invalid"
         ({"speed": 3}, ALLOWED, ["speed", "3", "0.5 – 2"]),
         ({"speed": "quick"}, ALLOWED, ["speed", "quick", "0.5 – 2"]),
         ({"speed": "nan"}, ALLOWED, ["speed", "nan", "0.5 – 2"]),
+        ({"temperature": 2}, ALLOWED, ["temperature", "2", "0 – 1"]),
         ({"volume": -50}, ALLOWED, ["volume", "-50", "-20 – 20"]),
         ({"text": "neat"}, ALLOWED, ["text", "neat", "clean, raw"]),
         ({"emoji": "sing"}, ALLOWED, ["emoji", "sing", "drop, name"]),
@@ -242,6 +244,22 @@ async def test_options_that_fish_would_refuse(  # noqa: PLR0917
     assert emulator.sessions == []
 
 
+async def test_settings_of_the_voice(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A voice speaks with all of its settings, and its messages need not name them."""
+    settings: dict[str, Any] = {"volume": -6.0, "temperature": 0.3, "top_p": 0.9, "cues": "free"}
+    voice = voice_subentry(**settings, sentence_pause=0.5)
+    engine = entity_id(hass, await add_entry(voice), "tts")
+    wav = await speak(hass, engine, "[like a pirate] The lamps are on. The door is open.")
+    requests = [session.request for session in emulator.sessions]
+    assert [request["prosody"]["volume"] for request in requests] == [-6.0, -6.0]
+    assert [(request["temperature"], request["top_p"]) for request in requests] == [(0.3, 0.9)] * 2
+    assert "".join(emulator.sessions[0].texts).startswith("[like a pirate]")
+    # The pause of half a second between its two sentences.
+    assert bytes(2 * 44100 // 2) in wav
+
+
 async def test_all_that_changes_the_audio_is_in_the_cache_key(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
 ) -> None:
@@ -254,6 +272,10 @@ async def test_all_that_changes_the_audio_is_in_the_cache_key(
         {"latency": "low"},
         {"speed": 1.1},
         {"volume": 1},
+        {"temperature": 0.1},
+        {"top_p": 0.1},
+        {"sentence_pause": 0.1},
+        {"cues": "free"},
         {"style": "happy"},
         {"text": "raw"},
         {"emoji": "name"},
@@ -263,11 +285,14 @@ async def test_all_that_changes_the_audio_is_in_the_cache_key(
         {"text_format": "ssml"},
         {"trusted": True},
     ]
-    for count, change in enumerate(changes, 1):
-        for _ in range(2):
-            await speak(hass, engine, TEXT, **change)
-            await hass.async_block_till_done()
-        assert len(emulator.sessions) == count
+    for change in changes:
+        emulator.sessions.clear()
+        await speak(hass, engine, TEXT, **change)
+        await hass.async_block_till_done()
+        assert emulator.sessions
+        emulator.sessions.clear()
+        await speak(hass, engine, TEXT, **change)
+        assert emulator.sessions == []
 
 
 async def test_changed_voice_is_not_played_from_the_cache(

@@ -11,7 +11,13 @@ from custom_components.wyoming_fish.const import DOMAIN
 from tests.integration.conftest import KEY
 
 # What the voice's form is sent with where nothing is changed.
-SETTINGS = {"backend": "s2.1-pro", "latency": "balanced", "speed": 1.0, "text_processing": {}}
+SETTINGS = {
+    "backend": "s2.1-pro",
+    "latency": "balanced",
+    "speed": 1.0,
+    "text_processing": {},
+    "sampling": {},
+}
 
 
 async def begin(hass: HomeAssistant) -> ConfigFlowResult:

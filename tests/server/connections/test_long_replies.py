@@ -3,9 +3,12 @@
 import asyncio
 
 import pytest
+from wyoming.event import async_read_event
+from wyoming.info import Describe, Info
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
+from wyoming_fish.emulator.api.account import EmulatedVoice
 
 from ...support.server import Serving, check_envelope, receive
 
@@ -65,3 +68,29 @@ async def test_a_text_that_pauses_again_and_again(
         async with asyncio.timeout(5):
             pcm += (await receive(client, "synthesize-stopped")).pcm
     assert decode_code_voice(pcm, allow_silence=True) == "".join(words)
+
+
+async def test_a_long_answer_may_be_read_slowly(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that is still being answered is not one that sends nothing."""
+    monkeypatch.setattr("wyoming_fish.server.connection.FIRST_EVENT_TIMEOUT_S", 0.05)
+    # More than the buffers of both ends hold.
+    titles = (f"{number} {'🐟' * 100}" for number in range(1900))
+    voices = tuple(EmulatedVoice(f"{n:032x}", title, mine=True) for n, title in enumerate(titles))
+    async with serving(EmulatorSettings(voices=voices)) as served:
+        async with served.client() as client:
+            known = 0
+            while known < 1000:
+                await client.write_event(Describe().event())
+                info = Info.from_event((await receive(client, "info")).events[-1])
+                known = len(info.tts[0].voices)
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=2**12)
+        writer.write(b'{"type": "describe"}\n')
+        await asyncio.sleep(0.3)
+        writer.write(b'{"type": "ping"}\n')
+        for answer in ("info", "pong"):
+            event = await async_read_event(reader)
+            assert event is not None
+            assert event.type == answer
+        writer.close()

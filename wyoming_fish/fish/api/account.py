@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, TypeGuard
+from typing import Any, Final, Literal, TypeAlias, TypeGuard
 from urllib.parse import quote
 
 from ..errors import (
@@ -25,7 +25,10 @@ from ..untrusted import one_line
 from .http import HttpClient
 from .self_hosted import fish_speech, openai_speech
 
-__all__ = ["LOW_CREDIT", "Account", "Credit", "Voice"]
+__all__ = ["LOW_CREDIT", "Account", "Credit", "Voice", "VoiceOrder"]
+
+VoiceOrder: TypeAlias = Literal["task_count", "created_at", "score"]
+"""What voices are sorted by: most used first, newest first, or Fish Audio's own score."""
 
 # For one whole answer.
 TIMEOUT_S: Final = 15.0
@@ -119,10 +122,16 @@ class Account:
         return await self._server_voices()
 
     async def search(
-        self, title: str = "", *, language: str = "", own: bool = False, limit: int = 50
+        self,
+        title: str = "",
+        *,
+        language: str = "",
+        own: bool = False,
+        sort_by: VoiceOrder = "task_count",
+        limit: int = 50,
     ) -> list[Voice]:
-        """Up to ``limit`` voices, most used first, of everyone's or only the account's own."""
-        query = {"sort_by": "task_count", "title": title, "language": language}
+        """Up to ``limit`` voices, of everyone's or only the account's own."""
+        query = {"sort_by": sort_by, "title": title, "language": language}
         query["self"] = "true" if own else ""
         found: list[Voice] = []
         try:

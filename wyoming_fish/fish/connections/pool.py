@@ -304,11 +304,10 @@ class ConnectionPool:
         await connection.close()
 
     def _replenish_if_used(self, backend: Backend) -> None:
-        if self._idle_until(backend) <= clock.now():
-            return
-        self._replenish(backend)
-        if clock.now() < self._opener.retry_at:
-            self._call_at(self._opener.retry_at, self._replenish_if_used, backend)
+        if self._idle_until(backend) > clock.now():
+            self._replenish(backend)
+            if clock.now() < self._opener.retry_at:
+                self._call_at(self._opener.retry_at, self._replenish_if_used, backend)
 
     def _idle_until(self, backend: Backend) -> float:
         return self._last_use[backend] + self._idle_timeout_s

@@ -307,33 +307,32 @@ class FlushScheduler:
 
     def _best_chunk(self, now: float) -> int:
         """The most that makes sense at once, since audio is running out."""
+        is_fast = self._written >= FAST_TEXT * (self._last_text - (self._first_text or 0.0))
         return (
             self._last_cut(CutKind.SENTENCE)
             or self._end(now)
             or self._last_cut(CutKind.CLAUSE)
-            or (self._last_cut(CutKind.WORD) if self._is_fast() else 0)
+            or (self._last_cut(CutKind.WORD) if is_fast else 0)
         )
 
     def _quiet_chunk(self, now: float) -> int:
         """What makes sense so that something is on its way again, though audio is in hand."""
-        long = now >= self._quiet_since + LONG_QUIET_S
-        return self._last_cut(CutKind.SENTENCE) or (self._last_cut(CutKind.CLAUSE) if long else 0)
+        is_long = now >= self._quiet_since + LONG_QUIET_S
+        return self._last_cut(CutKind.SENTENCE) or (is_long and self._last_cut(CutKind.CLAUSE))
 
     def _whole_chunk(self) -> int:
         """As many sentences as Fish speaks in one go, where there are more than that."""
         if self._sentences.known <= self._longest():
             return 0
-        for kind in reversed(CutKind):
-            if at := self._last_cut(kind):
-                return at
-        return self._sentences.cuts[0].at if self._sentences.cuts else 0
+        by_kind = (at for kind in reversed(CutKind) if (at := self._last_cut(kind)))
+        return next(by_kind, self._sentences.cuts[0].at if self._sentences.cuts else 0)
 
     def _last_cut(self, least: CutKind, limit: int | None = None) -> int:
         """The last cut of this kind or better within ``limit``, or 0."""
         limit = self._longest() if limit is None else limit
         shortest = 0 if least is CutKind.SENTENCE else MIN_CHUNK_CHARS
-        fitting = (c.at for c in self._sentences.cuts if c.kind >= least)
-        return max((at for at in fitting if shortest <= at <= limit), default=0)
+        fitting = (c.at for c in self._sentences.cuts if c.kind >= least and c.at <= limit)
+        return max((at for at in fitting if at >= shortest), default=0)
 
     def _end(self, now: float) -> int:
         """All of the text, where it has paused at what may be its end; else 0."""
@@ -344,12 +343,7 @@ class FlushScheduler:
             return len(self._sentences.text)
         return 0
 
-    def _is_fast(self) -> bool:
-        seconds = self._last_text - (self._first_text or 0.0)
-        return self._written >= FAST_TEXT * seconds
-
 
 def _seconds(letter: str) -> float:
     """Seconds of audio that a letter should become."""
-    is_wide = letter.isdecimal() or east_asian_width(letter) in "WF"
-    return S_PER_WIDE_CHAR if is_wide else S_PER_CHAR
+    return S_PER_WIDE_CHAR if letter.isdecimal() or east_asian_width(letter) in "WF" else S_PER_CHAR

@@ -23,7 +23,7 @@ from ..const import (
     ReplyTotals,
 )
 from ..coordinator import FishConfigEntry
-from ..errors import error_key, to_ha_exception
+from ..errors import error_key, is_free_model_refused, to_ha_exception
 from ..fish import (
     KEEPALIVE_INTERVAL_S,
     USD_PER_MILLION_BYTES,
@@ -40,7 +40,6 @@ from ..fish.errors import (
     TextTimeoutError,
     VoiceNotFoundError,
 )
-from ..fish.text.prepared_text import plain_pieces
 from .fallback import FIRST_AUDIO_TIMEOUT_S, FallbackError, FallbackVoice
 from .message import Message
 from .voices import configured_voices
@@ -49,10 +48,10 @@ _LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class MessageRequest:
     """A message and how it is spoken."""
 
-    request: TTSAudioRequest
+    tts: TTSAudioRequest
     settings: SpeechSettings
     text: TextSettings
     is_ssml: bool
@@ -60,8 +59,8 @@ class Reply:
     """Returns the id of a voice that SSML names. Raises VoiceNotFoundError."""
 
 
-class Speaker:
-    """Speaks the replies of one voice."""
+class MessageSynthesis:
+    """Speaks the messages of one voice."""
 
     def __init__(
         self,
@@ -82,8 +81,7 @@ class Speaker:
         self._data = entry.runtime_data
         self._can_prewarm: bool = entry.options.get(CONF_PREWARM, True)
         fallback = entry.options.get(CONF_FALLBACK_VOICE)
-        read_aheads = self._data.fish.read_aheads
-        self._fallback = FallbackVoice(hass, fallback, read_aheads) if fallback else None
+        self._fallback = FallbackVoice(hass, fallback) if fallback else None
 
     @callback
     def prewarm(self, backend: Backend) -> None:
@@ -91,20 +89,20 @@ class Speaker:
         if self._can_prewarm:
             self._data.fish.prewarm(backend)
 
-    async def speak(self, reply: Reply) -> AsyncGenerator[bytes]:
-        """Speak a reply with Fish Audio. If that fails before its first audio, use the fallback."""
+    async def speak(self, request: MessageRequest) -> AsyncGenerator[bytes]:
+        """Speak a message with Fish Audio, or with the fallback if that fails before its audio."""
         metrics = ReplyMetrics()
-        settings = reply.settings
-        async with Message(reply.request.message_gen) as message:
+        settings = request.settings
+        async with Message(request.tts.message_gen) as message:
             if not self._can_prewarm:
                 await message.wait_for_text()
             try:
                 async with self._data.fish.speak(
                     message.pieces(),
                     settings,
-                    reply.text,
-                    ssml=reply.is_ssml,
-                    resolve_voice=reply.find_voice,
+                    request.text,
+                    ssml=request.is_ssml,
+                    resolve_voice=request.find_voice,
                     keepalive_s=KEEPALIVE_INTERVAL_S,
                     first_audio_timeout_s=FIRST_AUDIO_TIMEOUT_S if self._fallback else None,
                     metrics=metrics,
@@ -122,14 +120,16 @@ class Speaker:
                 or metrics.heard is not None
                 or isinstance(failure, TextTimeoutError)
             ):
-                self._report_failure(failure)
+                self._report_failure(failure, settings.backend)
                 # Home Assistant ends a satellite's audio only if the stream ends without an error.
                 # But it would keep the audio of a plain message.
                 if metrics.heard is None or not message.is_streamed:
-                    raise to_ha_exception(HomeAssistantError, failure) from failure
+                    raise to_ha_exception(
+                        HomeAssistantError, failure, settings.backend
+                    ) from failure
                 return
             async with contextlib.aclosing(
-                self._speak_fallback(self._fallback, reply, message, failure, metrics)
+                self._speak_fallback(self._fallback, request, message, failure, metrics)
             ) as speech:
                 async for pcm in speech:
                     yield pcm
@@ -137,40 +137,41 @@ class Speaker:
     async def _speak_fallback(
         self,
         fallback: FallbackVoice,
-        reply: Reply,
+        request: MessageRequest,
         message: Message,
         failure: FishError,
         metrics: ReplyMetrics,
     ) -> AsyncGenerator[bytes]:
         """Speak a message that Fish Audio could not speak."""
         is_heard = False
-        pieces = plain_pieces(message.pieces(), reply.text)
+        settings = request.settings
         try:
             async with contextlib.aclosing(
-                fallback.speak(
-                    pieces,
-                    reply.request.language,
-                    reply.settings.sample_rate,
+                self._data.fish.speak_by(
+                    lambda text: fallback.speak(text, request.tts.language, settings.sample_rate),
+                    message.pieces(),
+                    request.text,
+                    settings.sample_rate,
                     metrics,
                 )
             ) as speech:
                 async for pcm in speech:
                     if any(pcm) and not is_heard:
                         is_heard = True
-                        self._on_fallback(fallback, failure)
+                        self._on_fallback(fallback, failure, settings.backend)
                     yield pcm
             if not message.is_streamed:
                 self._on_kept_fallback()
         except FallbackError as error:
             _LOGGER.warning("The fallback voice %s could not speak: %s", fallback.engine, error)
-            self._report_failure(failure)
+            self._report_failure(failure, settings.backend)
             if not (is_heard and message.is_streamed):
-                raise to_ha_exception(HomeAssistantError, failure) from failure
+                raise to_ha_exception(HomeAssistantError, failure, settings.backend) from failure
 
     @callback
-    def _on_fallback(self, fallback: FallbackVoice, failure: FishError) -> None:
+    def _on_fallback(self, fallback: FallbackVoice, failure: FishError, backend: Backend) -> None:
         """Report that the fallback voice speaks: once in the log, as an event, and as a repair."""
-        self._report_problem(ReplyProblem.FALLBACK, failure)
+        self._report_problem(ReplyProblem.FALLBACK, failure, backend)
         if self._entry.state is not ConfigEntryState.LOADED:
             return
         data = self._entry.runtime_data
@@ -223,16 +224,16 @@ class Speaker:
         )
 
     @callback
-    def _report_failure(self, error: FishError) -> None:
+    def _report_failure(self, error: FishError, backend: Backend) -> None:
         """Report a failed reply in the log and as an event."""
         # The text that Home Assistant logs is a translation, without Fish Audio's own words.
         _LOGGER.warning("Fish Audio could not speak: %s", error.reason)
-        self._report_problem(ReplyProblem.FAILED, error)
+        self._report_problem(ReplyProblem.FAILED, error, backend)
 
     @callback
-    def _report_problem(self, problem: ReplyProblem, error: FishError) -> None:
+    def _report_problem(self, problem: ReplyProblem, error: FishError, backend: Backend) -> None:
         signal = SIGNAL_PROBLEM.format(self._voice.subentry_id)
-        async_dispatcher_send(self._hass, signal, problem, error_key(error))
+        async_dispatcher_send(self._hass, signal, problem, error_key(error, backend))
 
     @callback
     def _request_help(self, error: FishError, settings: SpeechSettings) -> None:
@@ -241,6 +242,9 @@ class Speaker:
             return
         if isinstance(error, KeyRefusedError):
             self._entry.async_start_reauth(self._hass)
+        elif is_free_model_refused(error, settings.backend):
+            if self._is_as_set_up(settings):
+                repairs.create_free_model_issue(self._hass, self._entry, self._voice)
         elif isinstance(error, NoCreditError):
             repairs.create_no_credit_issue(self._hass, self._entry)
         elif self._is_as_set_up(settings) and isinstance(error, VoiceNotFoundError):
