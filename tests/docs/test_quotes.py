@@ -46,7 +46,7 @@ HOME_ASSISTANT_LABELS = {
         "Configuration",
         "Documentation",
     ),
-    *("Info", "Log", "Watchdog", "Show unused optional configuration options"),
+    *("Import blueprint", "Info", "Log", "Watchdog", "Show unused optional configuration options"),
 }
 
 # Labels of its integrations, of HACS, and of fish.audio, which are not in the frontend.

@@ -100,7 +100,7 @@ def test_labels(language: str) -> None:
     labels = {label for text in texts for label in BOLD.findall(text)} - {confirmation}
     # Within a sentence, some languages write it in lower case.
     assert {label.casefold() for label in labels} <= {text.casefold() for text in texts}
-    assert len(labels) == 3
+    assert len(labels) == 4
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
