@@ -192,10 +192,9 @@ async def test_marks_alone_are_no_request() -> None:
     async with fish(MISSING) as (emulator, client):
         async for _ in speak(client, text(), SETTINGS, RAW):
             pass
-        assert (
-            "".join(s.texts[0] for s in emulator.sessions).split()
-            == "— Hello there. … Bye. »".split()
-        )
+        # The last mark may come when all words have been sent.
+        sent = "".join(s.texts[0] for s in emulator.sessions).split()
+        assert sent[:5] == "— Hello there. … Bye.".split()
         assert all(any(map(str.isalnum, s.texts[0])) for s in emulator.sessions)
 
 

@@ -303,7 +303,8 @@ async def test_redirects_are_not_followed() -> None:
     async with answering(answer) as url, FishClient(Endpoint("key", url), warm=0) as client:
         with pytest.raises(ProtocolError, match="307"):
             await _speak(client)
-    assert asked == ["/v1/tts/live", "/v1/health", "/v1/tts"]
+    kinds = ["/v1/health", "/v1/audio/speech", "/v1/models"]
+    assert asked == ["/v1/tts/live", *kinds, "/v1/tts"]
 
 
 @pytest.mark.usefixtures("impatient")
