@@ -116,7 +116,7 @@ class Cache:
         self._writing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._collected_bytes = 0
-        self._whole: dict[str, _FileState] = {}
+        self._checked: dict[str, _FileState] = {}
         """Files that were found to be whole, by key. The oldest first."""
         self._answers = 0
         """Of the disk, to anybody."""
@@ -135,7 +135,7 @@ class Cache:
         The generator keeps no audio in memory and no file open. It raises CacheError if the file
         changes.
         """
-        known = self._whole.get(key)
+        known = self._checked.get(key)
         try:
             state = await self._access_disk(lambda: self._check(key, known), READ_TIMEOUT_S)
         except OSError as error:
@@ -143,9 +143,9 @@ class Cache:
             return None
         if state is None:
             return None
-        self._whole[key] = state
-        if len(self._whole) > MAX_REMEMBERED:
-            del self._whole[next(iter(self._whole))]
+        self._checked[key] = state
+        if len(self._checked) > MAX_REMEMBERED:
+            del self._checked[next(iter(self._checked))]
         return self._slices(key, state)
 
     async def _slices(self, key: str, state: _FileState) -> AsyncGenerator[bytes]:
