@@ -1,8 +1,6 @@
 """Silence that a model puts before and within its speech is cut to a bound, and nothing else is."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fish.replies import RAW, SENTENCES, TEXT, fish, speak
+from tests.fish.replies import RAW, TEXT, fish, speak
 from wyoming_fish.emulator import Fault, decode_code_voice
 from wyoming_fish.emulator.voices.code import encode_code_voice
 from wyoming_fish.fish import Backend, FishClient, SpeechSettings
@@ -43,15 +41,8 @@ def _silences(pcm: bytes) -> list[float]:
     return [seconds for seconds in runs if seconds > WINDOW_S]
 
 
-async def _sentences() -> AsyncIterator[str]:
-    """Each sentence becomes a chunk of its own."""
-    for sentence in SENTENCES:
-        yield sentence
-        await asyncio.sleep(0.1)
-
-
 async def _heard(client: FishClient, speech_settings: SpeechSettings = DRAMA) -> bytes:
-    speech = speak(client, _sentences(), speech_settings, RAW)
+    speech = speak(client, TEXT, speech_settings, RAW)
     return b"".join([pcm async for pcm in speech])
 
 

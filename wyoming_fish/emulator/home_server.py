@@ -1,6 +1,7 @@
 """What the emulated servers that people run at home have in common."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ from .voices import check_voice
 __all__ = ["HomeServer"]
 
 
-class HomeServer:
+class HomeServer(ABC):
     """A server that listens within `async with`. It has no websocket."""
 
     def __init__(self, voice: VoiceName, host: str) -> None:
@@ -69,8 +70,9 @@ class HomeServer:
         self.asked.append(request.path)
         return await self._answer(request)
 
+    @abstractmethod
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        raise NotImplementedError
+        """Answer a request that is not for a websocket."""
 
     def _take(self, request: web.Request, body: dict[str, Any]) -> None:
         """Remember a request for speech."""

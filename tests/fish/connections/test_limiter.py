@@ -313,7 +313,7 @@ def test_two_sessions_are_for_anyone(limit: int) -> None:
             asyncio.create_task(hold(limiter, SlotRequest(owner_at("fd00:1::3")), [], 0))
             for _ in range(5)
         ]
-        await asyncio.sleep(0.5)
+        await pass_time(0.5)
         taken = limiter.in_use
         await asyncio.wait(holding)
         return taken

@@ -1,10 +1,8 @@
 """Audio that is made ahead of its listeners, when they hold as much as they may together."""
 
-import asyncio
-
 import pytest
 
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.fish.errors import SlowListenerError
 from wyoming_fish.fish.owner import owner_at
 from wyoming_fish.fish.synthesis.read_ahead import MAX_LATE_S, ReadAhead, ReadAheads
@@ -21,7 +19,7 @@ def test_a_late_listener_is_ended_only_for_its_own_network(owner: str, is_ended:
         buffers = ReadAheads()
         late = ReadAhead(buffers, owner_at(owner), RATE, lambda: False)
         await late.write(2 * MAX_LATE_S.__ceil__() * SECOND, is_ending=True)
-        await asyncio.sleep(2 * MAX_LATE_S)
+        await pass_time(2 * MAX_LATE_S)
         full = ReadAhead(buffers, owner_at("192.168.1.2"), RATE, lambda: False)
         await full.write(100 * SECOND, is_ending=True)
         buffers.shrink()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from tests.fish.replies import RAW, speak
-from tests.support.idle_clock import run
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.emulator import FishSpeechEmulator, OpenAiSpeechEmulator
 from wyoming_fish.emulator.fish_speech import speech_request
 from wyoming_fish.emulator.home_server import HomeServer
@@ -139,7 +139,7 @@ def test_pieces_grow_again_after_a_pause_of_the_text() -> None:
 
     async def text() -> AsyncIterator[str]:
         yield "Let me look that up. "
-        await asyncio.sleep(20)
+        await pass_time(20)
         yield REPLY
 
     async def check() -> None:

@@ -7,8 +7,10 @@ from wyoming.event import async_read_event
 from wyoming.info import Describe, Info
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
+from tests.support import idle_clock
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
 from wyoming_fish.emulator.api.account import EmulatedVoice
+from wyoming_fish.server.connection import FIRST_EVENT_TIMEOUT_S
 
 from ...support.server import Serving, check_envelope, receive
 
@@ -70,11 +72,12 @@ async def test_a_text_that_pauses_again_and_again(
     assert decode_code_voice(pcm, allow_silence=True) == "".join(words)
 
 
-async def test_a_long_answer_may_be_read_slowly(
-    serving: Serving, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_answer_may_be_read_slowly(serving: Serving) -> None:
     """A client that is still being answered is not one that sends nothing."""
-    monkeypatch.setattr("wyoming_fish.server.connection.FIRST_EVENT_TIMEOUT_S", 0.05)
+    idle_clock.run(_read_slowly(serving))
+
+
+async def _read_slowly(serving: Serving) -> None:
     # More than the buffers of both ends hold.
     titles = (f"{number} {'🐟' * 100}" for number in range(1900))
     voices = tuple(EmulatedVoice(f"{n:032x}", title, mine=True) for n, title in enumerate(titles))
@@ -87,7 +90,7 @@ async def test_a_long_answer_may_be_read_slowly(
                 known = len(info.tts[0].voices)
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=2**12)
         writer.write(b'{"type": "describe"}\n')
-        await asyncio.sleep(0.3)
+        await idle_clock.pass_time(2 * FIRST_EVENT_TIMEOUT_S)
         writer.write(b'{"type": "ping"}\n')
         for answer in ("info", "pong"):
             event = await async_read_event(reader)

@@ -108,8 +108,8 @@ def _open(state: ParserState, fence: str, info: str) -> None:
         ends = rf"`{{{len(fence)},}}(?:(?=[^`\w])|(?=\w{{1,20}}[^\w\n])|(?=\w{{21}}))"
     else:
         ends = rf"\n[ >]{{0,20}}~{{{len(fence)},}}(?=[^~])"
-    is_amid = not state.spoken.starts_sentence and not state.line_starts
-    state.hide(HiddenText(re.compile(ends), may_be_long=not is_amid), is_code=True)
+    is_within_sentence = not state.spoken.starts_sentence and not state.line_starts
+    state.hide(HiddenText(re.compile(ends), may_be_long=not is_within_sentence), is_code=True)
 
 
 def _block_start(text: str, at: int, *, complete: bool) -> re.Match[str] | NeedMore | None:

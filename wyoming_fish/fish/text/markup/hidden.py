@@ -175,15 +175,17 @@ def hides(name: str) -> bool:
     return bool(_THOUGHT_NAME.search(name) or _CALL_NAME.search(name))
 
 
-def hidden_by(name: str, closing: str, *, is_amid: bool) -> HiddenText | None:
+def hidden_by(name: str, closing: str, *, is_within_sentence: bool) -> HiddenText | None:
     """Text that the tag ``name`` hides, up to ``closing``, a pattern; None if it hides nothing.
 
-    ``is_amid`` is whether the tag is within a sentence.
+    ``is_within_sentence`` is whether the tag is within a sentence.
     """
     if not hides(name):
         return None
     kind = HiddenText if _THOUGHT_NAME.search(name) else HiddenCall
     # A sentence may only mention the tag.
     return kind(
-        re.compile(closing, re.IGNORECASE), said=name if is_amid else "", may_be_long=not is_amid
+        re.compile(closing, re.IGNORECASE),
+        said=name if is_within_sentence else "",
+        may_be_long=not is_within_sentence,
     )

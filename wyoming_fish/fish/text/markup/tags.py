@@ -211,7 +211,7 @@ def _is_word(
         return False
     if not name.islower():
         return True
-    if not (name.isalpha() and _is_amid(state, text, tag.start())):
+    if not (name.isalpha() and _is_within_sentence(state, text, tag.start())):
         return False
     end = tag.end()
     if end == len(text) and not complete:
@@ -223,7 +223,7 @@ def _is_known(name: str) -> bool:
     return name in _KNOWN or hides(name)
 
 
-def _is_amid(state: ParserState, text: str, at: int) -> bool:
+def _is_within_sentence(state: ParserState, text: str, at: int) -> bool:
     """Whether what begins at ``at`` follows a word of its sentence and a space."""
     return text[at - 1] == " " and not state.spoken.starts_sentence
 
@@ -245,8 +245,8 @@ def _apply(state: ParserState, text: str, tag: re.Match[str], complete: bool) ->
     elif name and name not in _WITHIN_WORDS:
         state.spoken.gap()
         closing = f"</{name}[ ]{{0,4}}>"
-        is_amid = _is_amid(state, text, tag.start())
-        if opens and (hidden := hidden_by(name, closing, is_amid=is_amid)):
+        is_within_sentence = _is_within_sentence(state, text, tag.start())
+        if opens and (hidden := hidden_by(name, closing, is_within_sentence=is_within_sentence)):
             state.hide(hidden)
     return end
 
@@ -259,7 +259,7 @@ def _triangle(state: ParserState, text: str, at: int, complete: bool) -> int | N
     state.spoken.gap()
     if tag is None:
         return at + 1
-    if not tag[1] and (hidden := hidden_by(tag[2], f"◁/{tag[2]}▷", is_amid=False)):
+    if not tag[1] and (hidden := hidden_by(tag[2], f"◁/{tag[2]}▷", is_within_sentence=False)):
         state.hide(hidden)
     return tag.end()
 
