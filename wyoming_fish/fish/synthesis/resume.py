@@ -101,10 +101,9 @@ class SpokenTextTracker:
     taken back, and the last word of a snapshot is told as if it were over, whether it is or not.
     To go on after it would lose half a word or say it twice.
 
-    That a piece's last word is over is known where a correction without audio has come after
-    its audio, or where the audio that was heard goes on for PAUSE after it and the alignment says
-    that nothing is said in it. That nothing has come for a while proves nothing: Fish may hang in
-    the middle of a word.
+    The last word of a piece is over in two cases: a correction without audio has come after its
+    audio, or the audio goes on for MIN_TRAILING_SILENCE_S after it and, by the alignment, has no
+    words there. A wait without audio proves nothing: Fish may hang in the middle of a word.
     """
 
     def __init__(self, rate: int) -> None:
@@ -172,10 +171,10 @@ class SpokenTextTracker:
         return None if read_to is None else sum(map(len, self._pieces[: read_to.pieces]))
 
     def left(self) -> bool:
-        """Whether text was certainly not spoken, where there will be no more audio.
+        """Whether text was certainly not spoken, if no more audio comes.
 
-        That is where it is known what was spoken; and where there are more words after those that
-        were told than SPARE and what can be in the audio of which nothing is told yet.
+        If it is not known what was spoken, more words must be left than MAX_MISSING_WORDS and
+        those that fit into the audio without timestamps.
         """
         if (read_to := self._spoken_to()) is not None:
             return self._has_more(read_to, 0.0)
