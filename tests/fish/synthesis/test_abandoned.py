@@ -14,7 +14,7 @@ from wyoming_fish.emulator import Emulator, EmulatorSettings, Fault, decode_code
 from wyoming_fish.fish import Endpoint, FishClient
 from wyoming_fish.fish.connections.limiter import SlotRequest
 from wyoming_fish.fish.errors import BrokenStreamError, TextTimeoutError
-from wyoming_fish.fish.synthesis.live_attempt import PARK_AFTER_S
+from wyoming_fish.fish.synthesis.attempt import PARK_AFTER_S
 from wyoming_fish.fish.synthesis.text_chunks import TEXT_TIMEOUT_S
 
 NO_WEBSOCKET: Final = Fault("upgrade", 404, times=None)

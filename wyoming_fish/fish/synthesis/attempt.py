@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
+from typing import Final
 
 from .. import clock
 from ..connections.pool import ConnectionPool
+from ..errors import NoAudioError
 from ..settings import SpeechSettings
 from ..silence import SilenceCutter
 from .flush_scheduler import FlushScheduler
 from .text_chunks import ReplyText, TextChunks
 
-__all__ = ["Attempt"]
+__all__ = ["PARK_AFTER_S", "Attempt"]
+
+# Seconds without new text, with all that was sent spoken, after which the session is finished, so
+# that others can have it. Text that comes later opens a new one.
+PARK_AFTER_S: Final = 30.0
 
 
 class Attempt(ABC):
@@ -75,8 +81,16 @@ class Attempt(ABC):
     def spoken(self) -> int | None:
         """How many characters were spoken, with nothing heard of the others; None: not known."""
 
-    def _cut(self, pcm: bytes) -> bytes:
-        """What of the audio that has come is for the listener; the scheduler is told of both."""
+    @property
+    def _name(self) -> str:
+        """What the server is called in a message."""
+        return self._pool.endpoint.name
+
+    def _no_audio(self) -> NoAudioError:
+        return NoAudioError(f"{self._name} returned no audio.")
+
+    def _take_audio(self, pcm: bytes) -> bytes:
+        """Take audio that has come; return what the listener gets, with silence cut."""
         given = self._silence.feed(pcm)
         now, bytes_per_s = clock.now(), 2 * self._settings.sample_rate
         cut_s = (len(pcm) - len(given)) / bytes_per_s

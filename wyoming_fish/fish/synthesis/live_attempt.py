@@ -14,10 +14,10 @@ from ..api.live_protocol import Audio, Finish, LiveSession, SessionState
 from ..connections.measurements import RateMeter
 from ..connections.pool import ConnectionPool
 from ..cpu_turns import cpu_turn
-from ..errors import BrokenStreamError, FishConnectionError, FishError, NoAudioError
+from ..errors import BrokenStreamError, FishConnectionError, FishError
 from ..settings import SpeechSettings
 from ..text.alignment import words
-from .attempt import Attempt
+from .attempt import PARK_AFTER_S, Attempt
 from .resume import SpokenTextTracker
 from .text_chunks import ReplyText
 
@@ -42,9 +42,6 @@ PONG_TIMEOUT_S: Final = 0.8
 # noticed by nothing else.
 SILENCE_TIMEOUT_S: Final = 10.0
 
-# Seconds without new text, with all that was sent spoken, after which the session is finished, so
-# that others can have it. Text that comes later opens a new one.
-PARK_AFTER_S: Final = 30.0
 # Below this share of the audio that was to be expected, a session that then does not finish has
 # stopped within its text: the fastest voices take half of what is expected.
 MIN_SPOKEN_SHARE: Final = 0.5
@@ -168,10 +165,6 @@ class LiveAttempt(Attempt):
         """How many characters were spoken, with nothing heard of the others; None: not known."""
         return self._tracker.spoken() if self.heard else 0
 
-    @property
-    def _name(self) -> str:
-        return self._pool.endpoint.name
-
     async def _receive(
         self, connection: LiveConnection, session: LiveSession, sending: asyncio.Task[None]
     ) -> bytes:
@@ -203,7 +196,7 @@ class LiveAttempt(Attempt):
                 connection.hear(seconds)
                 self._rate.on_audio(seconds, self._last_frame - asked_at, self._last_frame)
                 self._on_audio(session, seconds)
-                pcm = self._cut(message.pcm)
+                pcm = self._take_audio(message.pcm)
             if isinstance(message, Finish):
                 pcm += self._silence.end()
                 self.heard = self.heard or bool(pcm)
@@ -293,7 +286,7 @@ class LiveAttempt(Attempt):
     def _check_finish(self) -> None:
         """Raise if Fish ended as if all were well, and has certainly not spoken all."""
         if not self.heard:
-            raise NoAudioError(f"{self._name} returned no audio.")
+            raise self._no_audio()
         # Words that were sent after the last audio cannot have been in it.
         if self._sent_since_audio or self._tracker.left():
             raise BrokenStreamError(f"{self._name} stopped before the end of the text.")

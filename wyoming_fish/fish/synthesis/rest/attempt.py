@@ -8,11 +8,10 @@ from collections.abc import AsyncGenerator
 from ... import clock
 from ...api.tts import READ_TIMEOUT_S, TtsClient
 from ...connections.pool import ConnectionPool
-from ...errors import FishError, NoAudioError
+from ...errors import FishError
 from ...settings import SpeechSettings
 from ...text.alignment import words
-from ..attempt import Attempt
-from ..live_attempt import PARK_AFTER_S
+from ..attempt import PARK_AFTER_S, Attempt
 from ..text_chunks import ReplyText, has_words
 from .scheduler import RestScheduler
 
@@ -77,7 +76,7 @@ class RestAttempt(Attempt):
             self.heard = True
             yield pcm
         if self.sent and not self.heard:
-            raise NoAudioError(f"{self._pool.endpoint.name} returned no audio.")
+            raise self._no_audio()
 
     def spoken(self) -> int | None:
         """How many characters were spoken, with nothing heard of the others; None: not known."""
@@ -105,10 +104,10 @@ class RestAttempt(Attempt):
                 if not is_answered:
                     self._pool.breaker.record_rest_success()
                 is_answered = True
-                if given := self._cut(pcm):
+                if given := self._take_audio(pcm):
                     self._is_within_chunk = True
                     yield given
                     self._scheduler.on_consumed(clock.now())
         if not is_answered and words(text):
-            raise NoAudioError(f"{self._pool.endpoint.name} returned no audio.")
+            raise self._no_audio()
         self._is_within_chunk = self._is_pending = False
