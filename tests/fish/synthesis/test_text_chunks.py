@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.support.idle_clock import pass_time, run
+from wyoming_fish.fish import clock
 from wyoming_fish.fish.errors import TextTimeoutError
 from wyoming_fish.fish.reply_metrics import ReplyMetrics
 from wyoming_fish.fish.synthesis.flush_scheduler import (
@@ -13,7 +14,7 @@ from wyoming_fish.fish.synthesis.flush_scheduler import (
     TEXT_PAUSE_S,
     FlushScheduler,
 )
-from wyoming_fish.fish.synthesis.text_chunks import TEXT_TIMEOUT_S, ReplyText, TextChunks, wait
+from wyoming_fish.fish.synthesis.text_chunks import TEXT_TIMEOUT_S, ReplyText, TextChunks
 from wyoming_fish.fish.text.request_prefix import RequestPrefix
 from wyoming_fish.fish.text.text_buffer import TextBuffer
 
@@ -27,17 +28,13 @@ def _reply_text(
     return source, ReplyText(source, source.read(), ReplyMetrics(), prefix)
 
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
 async def test_a_piece_goes_at_a_pause() -> None:
     """Where no more text comes, a sentence goes as soon as the pause is long enough."""
     source, reply_text = _reply_text("Let me see.")
     reader = TextChunks(reply_text, FlushScheduler())
-    began = _now()
+    began = clock.now()
     assert await reader.next() == "Let me see."
-    assert TEXT_PAUSE_S <= _now() - began < LONG_TEXT_PAUSE_S
+    assert TEXT_PAUSE_S <= clock.now() - began < LONG_TEXT_PAUSE_S
     source.write(" It is five.")
     source.end()
     assert await reader.next() == " It is five."
@@ -76,10 +73,10 @@ async def test_a_pause_ends_the_pieces() -> None:
 async def test_a_wait_that_has_ended_wakes_nobody_later() -> None:
     """Its time passes without news, where something else has ended it, even a cancellation."""
     news = asyncio.Event()
-    soon = _now() + 0.01
+    soon = clock.now() + 0.01
     for end in ("news", "cancelled"):
         news.clear()
-        waiting = asyncio.create_task(wait(news, soon))
+        waiting = asyncio.create_task(clock.wait(news, soon))
         await asyncio.sleep(0)
         if end == "news":
             news.set()
@@ -131,7 +128,7 @@ def test_a_text_that_is_never_ended(text: str) -> None:
                 assert not (await reply_text.begins() and await reader.due())
         finally:
             reader.close()
-        return _now()
+        return clock.now()
 
     assert run(wait_for_it()) == pytest.approx(TEXT_TIMEOUT_S)
 

@@ -11,7 +11,6 @@ from .. import clock
 from ..errors import SlowListenerError
 from ..owner import Owner
 from .keepalive import KeepAlive
-from .text_chunks import wait
 
 __all__ = ["ReadAhead", "ReadAheads", "read_ahead"]
 
@@ -124,7 +123,7 @@ class ReadAhead:
                     break
                 self._all.shrink()
             self._taken.clear()
-            await wait(self._taken, clock.now() + CHECK_S)
+            await clock.wait(self._taken, clock.now() + CHECK_S)
             self._check()
 
     async def runs_low(self) -> None:
@@ -148,7 +147,7 @@ class ReadAhead:
             if until is not None and clock.now() >= until:
                 return None
             self._written.clear()
-            await wait(self._written, until)
+            await clock.wait(self._written, until)
         self._check()
         pcm = self._audio.popleft() if self._audio else b""
         self.size -= len(pcm)

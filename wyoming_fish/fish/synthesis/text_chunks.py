@@ -10,20 +10,17 @@ from .. import clock
 from ..cpu_turns import cpu_turn
 from ..errors import FishError, TextTimeoutError
 from ..reply_metrics import ReplyMetrics, size_of
+from ..text.characters import has_words
 from ..text.request_prefix import RequestPrefix
 from ..text.sentences import Boundaries
 from ..text.text_buffer import TextBuffer
 from .flush_scheduler import FlushScheduler
 
-__all__ = ["ReplyText", "TextChunks", "has_words", "wait", "without_limit"]
+__all__ = ["ReplyText", "TextChunks", "without_limit"]
 
 # Seconds without new text, and with nothing left to say, after which a reply ends. An agent may use
 # its tools for minutes; Home Assistant never ends the text of a pipeline that it cancels.
 TEXT_TIMEOUT_S: Final = 300.0
-
-# Seconds that a wait for a time lasts at least: a loop that waits until a time which rounding keeps
-# just ahead of the clock would not end.
-MIN_WAIT_S: Final = 0.001
 
 
 def without_limit(characters: int) -> None:
@@ -151,7 +148,7 @@ class ReplyText:
         times_out = max(self.last_text, since) + TEXT_TIMEOUT_S
         if clock.now() >= times_out:
             raise TextTimeoutError(f"No more text of the reply arrived for {TEXT_TIMEOUT_S:.0f} s.")
-        await wait(changed, times_out if until is None else min(until, times_out))
+        await clock.wait(changed, times_out if until is None else min(until, times_out))
 
     def request(self, text: str, *, opens: bool, begun: bool) -> str | None:
         """``text`` as it may be sent now, and then counts as sent; None if its session is to end.
@@ -252,7 +249,7 @@ class TextChunks:
             if pause_at is not None and now >= pause_at:
                 break
             times = [t for t in (self._scheduler.next_deadline(now), pause_at) if t is not None]
-            await wait(self._changed, min(times, default=None))
+            await clock.wait(self._changed, min(times, default=None))
         return ""
 
     async def _take_in(self) -> bool:
@@ -267,23 +264,3 @@ class TextChunks:
         if is_last:
             self._scheduler.complete()
         return has_more
-
-
-async def wait(changed: asyncio.Event, until: float | None) -> None:
-    """Wait for ``changed``, or until the loop's time ``until``."""
-    # A timer by itself: a timeout costs twice as much, and each word would have one.
-    alarm = None
-    if until is not None:
-        alarm = asyncio.get_running_loop().call_at(
-            max(until, clock.now() + MIN_WAIT_S), changed.set
-        )
-    try:
-        await changed.wait()
-    finally:
-        if alarm is not None:
-            alarm.cancel()
-
-
-def has_words(text: str) -> bool:
-    """Whether there is anything in it that can be heard: a letter or a number."""
-    return any(letter.isalnum() for letter in text)

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["EMOJI", "clean_characters", "emoji_names", "join_surrogates"]
+__all__ = ["EMOJI", "clean_characters", "emoji_names", "has_words", "join_surrogates"]
 
 EMOJI: Final = (
     "\u203c\u2049\u2139\u231a\u231b\u2328\u23cf\u23e9-\u23fa\u24c2\u2500-\u266c\u2670-\u2775\ufe35\ufe36\u2795-\u2797\u27b0\u27bf"
@@ -49,6 +49,11 @@ _CHANGED: Final = re.compile(
     "|(?P<citation>[\ue200\ue201])"
 )
 _LOOSE_JOINERS: Final = re.compile(f"(?<![{_JOINED}\u200c\u200d])[\u200c\u200d]+")
+
+
+def has_words(text: str) -> bool:
+    """Whether there is anything in it that can be heard: a letter or a number."""
+    return any(letter.isalnum() for letter in text)
 
 
 def join_surrogates(text: str) -> str:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from ..errors import SettingsError
+from .characters import has_words
 from .ssml.phonemes import PHONEME_END, PHONEME_START, are_phonemes, phoneme_token
 
 __all__ = ["Pronouncer", "Pronunciation", "parse_pronunciations"]
@@ -44,7 +45,7 @@ class Pronunciation:
     tones for Chinese (`chong2`), romaji with pitch for Japanese (`ha0shi1`)."""
 
     def __post_init__(self) -> None:
-        if not any(letter.isalnum() for letter in self.word) or len(self.word) > MAX_WORD_CHARS:
+        if not has_words(self.word) or len(self.word) > MAX_WORD_CHARS:
             raise SettingsError(f"{self.word[:40]!r} is not a word to pronounce.")
         if not self.spoken.strip() or len(self.spoken) > MAX_SPOKEN_CHARS:
             raise SettingsError(f"The pronunciation of {self.word!r} is empty or too long.")

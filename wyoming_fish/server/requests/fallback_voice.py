@@ -14,8 +14,8 @@ from ...fish.owner import Owner
 from ...fish.reply_metrics import ReplyMetrics
 from ...fish.synthesis.keepalive import KeepAlive
 from ...fish.synthesis.read_ahead import ReadAhead, ReadAheads, read_ahead
-from ...fish.synthesis.text_chunks import has_words
 from ...fish.text import TextSettings
+from ...fish.text.characters import has_words
 from ...fish.text.prepared_text import plain
 from ...fish.text.sentences import Sentences
 from ...fish.text.text_buffer import TextBuffer

@@ -11,8 +11,9 @@ from ...connections.pool import ConnectionPool
 from ...errors import FishError
 from ...settings import SpeechSettings
 from ...text.alignment import words
+from ...text.characters import has_words
 from ..attempt import PARK_AFTER_S, Attempt
-from ..text_chunks import ReplyText, has_words
+from ..text_chunks import ReplyText
 from .scheduler import RestScheduler
 
 __all__ = ["RestAttempt"]
