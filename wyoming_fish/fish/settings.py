@@ -27,6 +27,7 @@ __all__ = [
     "SENTENCE_PAUSES_S",
     "SPEEDS",
     "TIMESTAMP_BACKENDS",
+    "TIMESTAMP_ONLY_BACKENDS",
     "USD_PER_MILLION_BYTES",
     "VOICE_ID",
     "VOLUMES",
@@ -78,9 +79,12 @@ class Backend(StrEnum):
     DRAMA_3_PREVIEW = "drama-3-preview"
 
 
-# Backends that are spoken on the socket with timestamps unless an option says otherwise: one user
-# found them only there. For the others it is not known whether timestamps cost time.
-TIMESTAMP_BACKENDS: Final = frozenset((Backend.DRAMA_3, Backend.DRAMA_3_PREVIEW))
+# Backends that exist only on the websocket with timestamps. On the plain one and on REST, another
+# backend speaks, which is billed, and nothing says so (one user).
+TIMESTAMP_ONLY_BACKENDS: Final = frozenset((Backend.DRAMA_3_PREVIEW,))
+# Backends that use the websocket with timestamps unless an option says otherwise. Drama 3 may also
+# exist only there. For the others it is not known whether timestamps cost time.
+TIMESTAMP_BACKENDS: Final = TIMESTAMP_ONLY_BACKENDS | {Backend.DRAMA_3}
 
 # US dollars for a million bytes of text (UTF-8). Fish Audio does not publish the price of Drama 3.
 USD_PER_MILLION_BYTES: Final = {

@@ -15,8 +15,8 @@ from ..errors import (
     NoWebsocketError,
     UnavailableError,
 )
-from ..settings import TIMESTAMP_BACKENDS, Backend, Endpoint
-from .transport import TIMESTAMP_ONLY_BACKENDS, CircuitBreaker
+from ..settings import TIMESTAMP_BACKENDS, TIMESTAMP_ONLY_BACKENDS, Backend, Endpoint
+from .transport import CircuitBreaker
 
 __all__ = ["ConnectionOpener"]
 
@@ -96,16 +96,16 @@ class ConnectionOpener:
 
         Raises BackendMissingError if the backend only exists where there is no socket.
         """
-        is_bound = backend in TIMESTAMP_ONLY_BACKENDS
+        needs_timestamps = backend in TIMESTAMP_ONLY_BACKENDS
         wanted = backend in TIMESTAMP_BACKENDS if self._timestamps is None else self._timestamps
         trust = self._ssl_context
-        if wanted or is_bound:
+        if wanted or needs_timestamps:
             try:
                 return await open_live_connection(
                     self._endpoint, backend, timestamps=True, ssl_context=trust
                 )
             except NoWebsocketError as error:
-                if is_bound:
+                if needs_timestamps:
                     raise BackendMissingError(
                         f"{self._endpoint.name} has no websocket with timestamps, which the "
                         f"backend {backend} needs ({error.status})."

@@ -5,13 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from .. import clock
-from ..settings import Backend
 
-__all__ = ["TIMESTAMP_ONLY_BACKENDS", "CircuitBreaker"]
-
-# Backends that exist only on the websocket with timestamps. On the plain one and on REST, another
-# backend speaks, which is billed, and nothing says so (one user).
-TIMESTAMP_ONLY_BACKENDS: Final = frozenset((Backend.DRAMA_3_PREVIEW,))
+__all__ = ["CircuitBreaker"]
 
 # Seconds until the websocket is tried again: a proxy or a server is set right by a person, who
 # should not have to restart what speaks; and a handshake in vain takes a reply 0.3 s.

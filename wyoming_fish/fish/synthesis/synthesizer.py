@@ -12,7 +12,6 @@ from typing import Final
 
 from ..connections.limiter import RESUME_TIMEOUT_S, SlotRequest
 from ..connections.pool import ConnectionPool
-from ..connections.transport import TIMESTAMP_ONLY_BACKENDS
 from ..cpu_turns import steps
 from ..errors import (
     BrokenStreamError,
@@ -23,7 +22,7 @@ from ..errors import (
 )
 from ..owner import Owner
 from ..reply_metrics import ReplyMetrics, max_audio_s
-from ..settings import Backend, SpeechSettings, VoiceIds
+from ..settings import TIMESTAMP_ONLY_BACKENDS, Backend, SpeechSettings, VoiceIds
 from ..text.prepared_text import PreparedText, runs
 from ..text.settings import TextSettings
 from ..text.text_buffer import TextBuffer
