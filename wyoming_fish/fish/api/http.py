@@ -24,7 +24,7 @@ from .proxies import Proxy, proxy_for
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["HttpClient", "json_body", "read_body"]
+__all__ = ["HttpClient", "read_body"]
 
 # For name, TCP and TLS together.
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -79,13 +79,13 @@ class HttpClient:
         *,
         read_timeout_s: float,
         query: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The server's answer, its body not yet read.
 
         ``read_timeout_s`` is the longest wait for the answer to begin, and for the next byte of its
-        body. Raises FishError, also while the body is read.
+        body. ``body`` is sent as JSON. Raises FishError, also while the body is read.
         """
         # The import takes a third of a second, and not every program needs it.
         import aiohttp  # noqa: PLC0415
@@ -103,12 +103,13 @@ class HttpClient:
             method,
             self.endpoint.url(path),
             params=query,
-            data=body,
+            data=None if body is None else _json_body(body),
             headers={
                 **self.endpoint.headers,
                 "User-Agent": "wyoming-fish",
                 # A small compressed answer can become gigabytes.
                 "Accept-Encoding": "identity",
+                **({} if body is None else {"Content-Type": "application/json"}),
                 **(headers or {}),
             },
             auto_decompress=False,
@@ -207,7 +208,7 @@ async def read_body(
     return bytes(body)
 
 
-def json_body(body: dict[str, Any]) -> bytes:
+def _json_body(body: Mapping[str, Any]) -> bytes:
     """The body of a request for speech. Raises SettingsError."""
     try:
         return json.dumps(body, ensure_ascii=False).encode()

@@ -11,7 +11,7 @@ from .. import clock
 from ..bounded_json import LIMIT_HEADER, concurrency_limit
 from ..errors import FishError, ProtocolError, RequestRefusedError
 from ..settings import SpeechSettings
-from .http import HttpClient, json_body
+from .http import HttpClient
 from .self_hosted.fish_speech import FishSpeech
 from .self_hosted.generation_pace import GenerationPace
 from .self_hosted.openai_speech import OpenAiSpeech
@@ -31,8 +31,8 @@ READ_TIMEOUT_S: Final = 10.0
 SELF_HOSTED_READ_TIMEOUT_S: Final = 120.0
 
 
-class SpeechApi(Protocol):
-    """How one kind of server is asked to speak."""
+class SpeechRequests(Protocol):
+    """The speech requests of one kind of server."""
 
     def request(
         self, text: str, settings: SpeechSettings, read_timeout_s: float
@@ -50,7 +50,7 @@ class TtsClient:
         self.pace = GenerationPace()
         """Of a self-hosted server with another API than Fish Audio's."""
         self._server = SpeechServer(http)
-        self._apis: dict[ServerKind, SpeechApi] = {
+        self._requests: dict[ServerKind, SpeechRequests] = {
             ServerKind.FISH_AUDIO: _FishAudio(http, on_limit),
             ServerKind.FISH_SPEECH: FishSpeech(http),
             ServerKind.OPENAI_SPEECH: OpenAiSpeech(http),
@@ -58,9 +58,7 @@ class TtsClient:
 
     async def detect(self, read_timeout_s: float = READ_TIMEOUT_S) -> ServerKind:
         """What kind of server it is, as far as it says. Raises FishError."""
-        # aiohttp takes 0 for no limit.
-        read_timeout_s = min(READ_TIMEOUT_S, max(read_timeout_s, 0.01))
-        before, kind = self._server.kind, await self._server.detect(read_timeout_s)
+        before, kind = self._server.kind, await self._server.detect(_bounded(read_timeout_s))
         if kind is not before:
             self.pace.guess()
         return kind
@@ -70,19 +68,19 @@ class TtsClient:
     ) -> AsyncGenerator[bytes]:
         """Speak ``text``: s16le mono PCM of ``settings.sample_rate`` in whole samples, as it comes.
 
-        Fish is given up after ``read_timeout_s`` seconds without a byte, READ_TIMEOUT_S at most,
-        and if the audio comes too slowly (see Watchdog). Raises FishError; where it
-        ends without one, all of the text has been spoken.
+        Fish Audio is given up after ``read_timeout_s`` seconds without a byte, READ_TIMEOUT_S at
+        most, and if the audio comes too slowly (see Watchdog). A self-hosted server is given up
+        after SELF_HOSTED_READ_TIMEOUT_S. Raises FishError; if it ends without one, all of the text
+        has been spoken.
         """
-        # aiohttp takes 0 for no limit.
-        read_timeout_s = min(READ_TIMEOUT_S, max(read_timeout_s, 0.01))
+        read_timeout_s = _bounded(read_timeout_s)
         kind, limit_s = await self.detect(read_timeout_s), READ_TIMEOUT_S
         if kind is not ServerKind.FISH_AUDIO:
             # It may send nothing until it has made a whole piece, on a machine that may be slow.
             read_timeout_s = limit_s = SELF_HOSTED_READ_TIMEOUT_S
         timing = AnswerTiming(clock.now())
         async with (
-            self._apis[kind].request(text, settings, read_timeout_s) as (response, decoder),
+            self._requests[kind].request(text, settings, read_timeout_s) as (response, decoder),
             contextlib.aclosing(
                 audio_of(response, decoder, settings.sample_rate, limit_s, timing)
             ) as audio,
@@ -91,6 +89,11 @@ class TtsClient:
                 yield pcm
         if kind is not ServerKind.FISH_AUDIO:
             self.pace.measure(timing)
+
+
+def _bounded(read_timeout_s: float) -> float:
+    # aiohttp takes 0 for no limit.
+    return min(READ_TIMEOUT_S, max(read_timeout_s, 0.01))
 
 
 class _FishAudio:
@@ -105,10 +108,12 @@ class _FishAudio:
         self, text: str, settings: SpeechSettings, read_timeout_s: float
     ) -> AsyncIterator[tuple[aiohttp.ClientResponse, Decoder]]:
         """The answer that speaks ``text``, and its decoder."""
-        body = json_body(settings.request() | {"text": text})
-        headers = {"Content-Type": "application/json", "model": str(settings.backend)}
         async with self._http.request(
-            "POST", "/v1/tts", read_timeout_s=read_timeout_s, body=body, headers=headers
+            "POST",
+            "/v1/tts",
+            read_timeout_s=read_timeout_s,
+            body=settings.request() | {"text": text},
+            headers={"model": str(settings.backend)},
         ) as response:
             limit = concurrency_limit(response.headers.get(LIMIT_HEADER))
             if limit is not None:

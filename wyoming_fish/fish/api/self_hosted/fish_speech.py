@@ -21,7 +21,7 @@ from ...errors import (
     VoiceNotFoundError,
 )
 from ...settings import SpeechSettings, is_voice_id
-from ..http import HttpClient, json_body
+from ..http import HttpClient
 from ..speech_answer import Decoder, PcmDecoder, check_answer
 
 if TYPE_CHECKING:
@@ -132,14 +132,10 @@ class FishSpeech:
         self, text: str, settings: SpeechSettings, read_timeout_s: float
     ) -> AsyncIterator[tuple[aiohttp.ClientResponse, Decoder]]:
         """The answer that speaks ``text``, and its decoder. Raises FishError."""
-        body = json_body(_body(text, settings))
+        body = _body(text, settings)
         await self._check_voice(settings.voice, read_timeout_s)
         async with self._http.request(
-            "POST",
-            "/v1/tts",
-            read_timeout_s=read_timeout_s,
-            body=body,
-            headers={"Content-Type": "application/json"},
+            "POST", "/v1/tts", read_timeout_s=read_timeout_s, body=body
         ) as response:
             await check_answer(self._http, response)
             yield response, PcmDecoder(CODEC_RATE_HZ)

@@ -20,7 +20,7 @@ from ...errors import (
     VoiceNotFoundError,
 )
 from ...settings import SpeechSettings, is_voice_id
-from ..http import HttpClient, json_body
+from ..http import HttpClient
 from ..speech_answer import EVENTS, Decoder, check_answer
 from .speech_body import OPENAI_RATE_HZ, SpeechBody
 
@@ -96,8 +96,7 @@ class OpenAiSpeech:
                 "POST",
                 SPEECH,
                 read_timeout_s=read_timeout_s,
-                body=json_body(_body(text, settings, form, self._models)),
-                headers={"Content-Type": "application/json"},
+                body=_body(text, settings, form, self._models),
             ) as response:
                 if response.status in _REFUSED and not is_last:
                     continue
