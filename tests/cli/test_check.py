@@ -7,13 +7,12 @@ import pty
 import subprocess
 import sys
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from tests.support.gateways import without_upgrade
 from tests.support.listening import listening
-from tests.support.processes import ENVIRONMENT, ROOT
+from tests.support.processes import ENVIRONMENT, ROOT, run_to_end
 from wyoming_fish.cli.flags import FLAGS
 from wyoming_fish.cli.options import TEXT_FLAGS
 from wyoming_fish.emulator import (
@@ -261,15 +260,9 @@ async def test_what_is_no_fish(check: Check) -> None:
     assert "Check that the base URL is that of a Fish Audio server" in findings["key"]["text"]
 
 
-def _run(*flags: str, **more: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        (sys.executable, "-m", "wyoming_fish.cli.check", *flags),
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-        **{"env": ENVIRONMENT, **more},
-    )
+def _run(*flags: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = (sys.executable, "-m", "wyoming_fish.cli.check", *flags)
+    return run_to_end(*command, env=ENVIRONMENT | environ)
 
 
 def test_the_command() -> None:
@@ -296,7 +289,7 @@ def test_the_command() -> None:
 )
 def test_usage(flags: list[str], environ: dict[str, str], said: str) -> None:
     """What the server would not start with exits with 2, in the server's words."""
-    done = _run(*flags, env={**ENVIRONMENT, **KEY, **environ})
+    done = _run(*flags, **KEY, **environ)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
 
@@ -330,7 +323,7 @@ def test_it_reads_what_the_server_reads() -> None:
     for flag in FLAGS:
         ours = flag.variable.startswith("FISH_") or flag.name == "--demo"
         assert (f"[{flag.variable}]" in shown) == (ours and flag.key not in NOT_SPEECH), flag.name
-    assert "secret-key" not in _run("--help", env={**ENVIRONMENT, **KEY}).stdout
+    assert "secret-key" not in _run("--help", **KEY).stdout
 
 
 # What only a server that runs for long has.

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import re
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ from wyoming.client import AsyncTcpClient
 from wyoming.tts import Synthesize
 
 from tests.support.listening import listening
-from tests.support.processes import ENVIRONMENT, READY, ROOT, server
+from tests.support.processes import ENVIRONMENT, READY, run_to_end, server
 from wyoming_fish.cli.health import main
 from wyoming_fish.emulator import EmulatorSettings
 
@@ -25,14 +24,9 @@ QUICK = 0.3
 
 
 def _ask(uri: str, *flags: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, *flags, "-m", "wyoming_fish.cli.health"],
-        cwd=ROOT,
+    done = run_to_end(
+        *(sys.executable, *flags, "-m", "wyoming_fish.cli.health"),
         env=ENVIRONMENT | {"WYOMING_FISH_URI": uri},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
     )
     return done.returncode, done.stdout, done.stderr
 

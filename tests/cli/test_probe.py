@@ -4,14 +4,13 @@ import contextlib
 import json
 import re
 import ssl
-import subprocess
 import sys
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.support.processes import ENVIRONMENT, ROOT
+from tests.support.processes import ROOT, run_to_end
 from wyoming_fish.cli.check.probe import Probe, run_probe
 from wyoming_fish.cli.check.probe_wire import Answer, ProbeWaits
 from wyoming_fish.emulator import VOICES, Emulator, EmulatorSettings, Fault
@@ -307,21 +306,13 @@ async def test_nothing_is_asked_with_a_key_that_is_refused() -> None:
 def test_the_command(flags: tuple[str, ...]) -> None:
     """The report is on standard output, and the estimate comes first, on standard error."""
     command = (sys.executable, "-m", "wyoming_fish.cli.check", "--probe", *flags)
-    with subprocess.Popen(
-        (*command, "--base-url=http://127.0.0.1:9", "--api-key", KEY),
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        printed, told = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert told.startswith("The probe sends at most ")
+    done = run_to_end(*command, "--base-url=http://127.0.0.1:9", "--api-key", KEY)
+    assert done.returncode == 1
+    assert done.stderr.startswith("The probe sends at most ")
     if flags:
-        assert json.loads(printed)["answers"][0]["facts"]["error"] == "connection"
+        assert json.loads(done.stdout)["answers"][0]["facts"]["error"] == "connection"
     else:
-        assert printed.splitlines()[1].startswith("upgrade ")
+        assert done.stdout.splitlines()[1].startswith("upgrade ")
 
 
 @pytest.mark.parametrize(
@@ -330,14 +321,6 @@ def test_the_command(flags: tuple[str, ...]) -> None:
 )
 def test_nothing_is_asked_in_vain(flags: tuple[str, ...], said: str) -> None:
     """Without a key, or with a backend that most questions cannot use, nothing is asked."""
-    result = subprocess.run(
-        (sys.executable, "-m", "wyoming_fish.cli.check", "--probe", *flags),
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
+    result = run_to_end(sys.executable, "-m", "wyoming_fish.cli.check", "--probe", *flags)
     assert (result.returncode, result.stdout) == (2, "")
     assert said in result.stderr

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from wyoming.client import AsyncTcpClient
 from wyoming.tts import Synthesize
 
-from tests.support.processes import ENVIRONMENT, READY, ROOT, Program
+from tests.support.processes import ENVIRONMENT, READY, Program, run_to_end
 from wyoming_fish.cli.parsers import folder
 from wyoming_fish.fish.errors import KeyMissingError
 
@@ -42,14 +41,7 @@ async def test_the_demo_speaks_whatever_is_set() -> None:
 
 
 def _refused(*flags: str) -> list[str]:
-    done = subprocess.run(
-        (sys.executable, "-m", "wyoming_fish", *flags),
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    done = run_to_end(sys.executable, "-m", "wyoming_fish", *flags)
     assert done.returncode in (1, 2)
     return [line for line in done.stderr.splitlines() if " INFO " not in line]
 
@@ -129,14 +121,6 @@ def announce():
 
 run_server.run(["--demo", "--uri=tcp://127.0.0.1:0"], announce)
 """
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        env=ENVIRONMENT,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
+    ended = run_to_end(sys.executable, "-c", program)
     assert "Traceback" in ended.stderr
     assert "select another port" not in ended.stderr

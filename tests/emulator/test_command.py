@@ -5,7 +5,7 @@ import sys
 import aiohttp
 import pytest
 
-from tests.support.processes import ENVIRONMENT, ROOT, Program
+from tests.support.processes import ENVIRONMENT, ROOT, Program, run_to_end
 
 COMMAND = (sys.executable, "-m", "wyoming_fish.emulator")
 
@@ -70,9 +70,7 @@ def test_the_command_ends_on_ctrl_c() -> None:
 )
 def test_a_bad_flag_is_refused(flags: tuple[str, ...], message: str) -> None:
     """A flag that makes no sense ends the command with 2 and says why."""
-    result = subprocess.run(
-        (*COMMAND, *flags), cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
-    )
+    result = run_to_end(*COMMAND, *flags)
     assert result.returncode == 2
     assert message in result.stderr
 
@@ -81,14 +79,7 @@ def test_a_taken_port_is_told_in_a_sentence() -> None:
     """Where the port is taken the command ends with 1 and one line."""
     with Program(*COMMAND, "--voice", "tone") as program:
         port = program.wait_for(r"^http://127\.0\.0\.1:(\d+)$")[1]
-        result = subprocess.run(
-            (*COMMAND, "--voice", "tone", "--port", port),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-        )
+        result = run_to_end(*COMMAND, "--voice", "tone", "--port", port)
     assert result.returncode == 1
     assert result.stderr.startswith("The emulator cannot start: ")
     assert len(result.stderr.splitlines()) == 1

@@ -19,6 +19,24 @@ ENVIRONMENT = {
     if not name.startswith(("FISH_", "WYOMING_FISH_"))
 }
 
+# Seconds for a program that ends by itself, on a busy machine.
+RUN_TIMEOUT_S = 120.0
+
+
+def run_to_end(
+    *command: str | Path, env: Mapping[str, str] = ENVIRONMENT, cwd: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, by default in the project's folder, and keep what it prints."""
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=RUN_TIMEOUT_S,
+    )
+
 
 class Program:
     """A program that runs in the background; what it prints is kept."""

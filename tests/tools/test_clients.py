@@ -1,7 +1,6 @@
 """Other people's Wyoming programs, as they are published, against our server."""
 
 import re
-import subprocess
 import sys
 import wave
 from io import BytesIO
@@ -11,7 +10,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.support.processes import Program
+from tests.support.processes import Program, run_to_end
 
 BIN = Path(sys.executable).parent
 
@@ -20,7 +19,7 @@ LEAST, MOST = 1.0, 10.0
 
 
 def _run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    done = run_to_end(*command)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

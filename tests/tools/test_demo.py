@@ -1,9 +1,8 @@
 import re
-import subprocess
 import wave
 from pathlib import Path
 
-from tests.support.processes import ENVIRONMENT, ROOT
+from tests.support.processes import ENVIRONMENT, ROOT, run_to_end
 from tests.tools.hearing import hear, share_heard
 
 TEXT = (
@@ -20,14 +19,7 @@ OTHER_TEXT = (
 
 def test_demo(tmp_path: Path) -> None:
     """The demo speaks its text, and starts to before the text has ended."""
-    done = subprocess.run(
-        [ROOT / "script" / "demo", TEXT],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_to_end(ROOT / "script" / "demo", TEXT, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert TEXT in done.stdout
     shown = done.stdout + done.stderr
@@ -47,14 +39,8 @@ def test_demo_cleans_up(tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     (tmp_path / "demo.wav").mkdir()
-    done = subprocess.run(
-        [ROOT / "script" / "demo", "One."],
-        cwd=tmp_path,
-        env=ENVIRONMENT | {"TMPDIR": str(temporary)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environ = ENVIRONMENT | {"TMPDIR": str(temporary)}
+    done = run_to_end(ROOT / "script" / "demo", "One.", env=environ, cwd=tmp_path)
     assert done.returncode == 1
     assert "demo.wav: Is a directory" in done.stderr
     assert list(temporary.iterdir()) == []
