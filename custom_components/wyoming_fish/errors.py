@@ -4,7 +4,6 @@ Every text is a translation. Its placeholders are only names and numbers, never 
 """
 
 from typing import Final
-from urllib.parse import urlsplit
 
 from homeassistant.const import CONF_API_KEY
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
@@ -75,10 +74,8 @@ def option_to_ha_exception(error: OptionError) -> ServiceValidationError:
 
 def account_form_errors(key: str, url: str) -> dict[str, str]:
     """Validate a key and an address without a request; return the errors by form field."""
-    if not key.isascii() or not _is_printable_word(key):
+    if not (key.isascii() and key.isprintable()) or " " in key:
         return {CONF_API_KEY: "invalid_key"}
-    if not _is_printable_word(url):
-        return {"base": "invalid_url"}
     try:
         Endpoint(key, url)
         proxy_for(url)
@@ -88,14 +85,7 @@ def account_form_errors(key: str, url: str) -> dict[str, str]:
         return {"base": form_error_key(error)}
     except SettingsError:
         return {"base": "invalid_url"}
-    parts = urlsplit(url)
-    # A user name or password would replace the API key.
-    return {} if (parts.username, parts.password) == (None, None) else {"base": "invalid_url"}
-
-
-def _is_printable_word(text: str) -> bool:
-    """Return whether ``text`` has no spaces and no control characters."""
-    return text.isprintable() and " " not in text
+    return {}
 
 
 def form_error_key(error: FishError, backend: Backend | None = None) -> str:

@@ -150,12 +150,8 @@ def _voice_issue_id(entry: ConfigEntry, voice: ConfigSubentry, kind: str) -> str
 def update_retiring_backend_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Create or delete the issue of a retiring backend that a voice of ``entry`` uses."""
     issue_id = f"backend_{entry.entry_id}"
-    names = [
-        escaped(voice.title)
-        for voice in entry.subentries.values()
-        if voice.data[CONF_BACKEND] == RETIRING_BACKEND
-    ]
-    if not names:
+    voices = _retiring_voices(entry)
+    if not voices:
         ir.async_delete_issue(hass, DOMAIN, issue_id)
         return
     ir.async_create_issue(
@@ -166,13 +162,23 @@ def update_retiring_backend_issue(hass: HomeAssistant, entry: ConfigEntry) -> No
         is_fixable=True,
         severity=ir.IssueSeverity.WARNING,
         translation_key="backend_retires",
-        translation_placeholders={
-            "names": ", ".join(names),
-            "backend": BACKEND_NAMES[RETIRING_BACKEND],
-            "date": RETIREMENT_DATE,
-            "successor": BACKEND_NAMES[SUCCESSOR_BACKEND],
-        },
+        translation_placeholders=_retirement_placeholders(voices),
     )
+
+
+def _retiring_voices(entry: ConfigEntry) -> list[ConfigSubentry]:
+    return [
+        voice for voice in entry.subentries.values() if voice.data[CONF_BACKEND] == RETIRING_BACKEND
+    ]
+
+
+def _retirement_placeholders(voices: list[ConfigSubentry]) -> dict[str, str]:
+    return {
+        "names": ", ".join(escaped(voice.title) for voice in voices),
+        "backend": BACKEND_NAMES[RETIRING_BACKEND],
+        "date": RETIREMENT_DATE,
+        "successor": BACKEND_NAMES[SUCCESSOR_BACKEND],
+    }
 
 
 @callback
@@ -281,11 +287,7 @@ class BackendRepairFlow(RepairsFlow):
         entry: ConfigEntry | None = self.hass.config_entries.async_get_entry(self._entry_id)
         if entry is None:
             return self.async_abort(reason="entry_gone")
-        voices = [
-            voice
-            for voice in entry.subentries.values()
-            if voice.data[CONF_BACKEND] == RETIRING_BACKEND
-        ]
+        voices = _retiring_voices(entry)
         if user_input is not None:
             for voice in voices:
                 self.hass.config_entries.async_update_subentry(
@@ -294,10 +296,5 @@ class BackendRepairFlow(RepairsFlow):
             return self.async_create_entry(data={})
         return self.async_show_form(
             step_id="confirm",
-            description_placeholders={
-                "names": ", ".join(escaped(voice.title) for voice in voices),
-                "backend": BACKEND_NAMES[RETIRING_BACKEND],
-                "date": RETIREMENT_DATE,
-                "successor": BACKEND_NAMES[SUCCESSOR_BACKEND],
-            },
+            description_placeholders=_retirement_placeholders(voices),
         )

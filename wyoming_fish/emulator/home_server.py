@@ -2,7 +2,6 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
@@ -53,12 +52,7 @@ class HomeServer(ABC):
         self.port = self._runner.addresses[0][1]
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
 
