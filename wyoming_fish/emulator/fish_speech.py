@@ -19,8 +19,7 @@ from aiohttp import web
 from .api.access import cut_off, send_in_pieces, stall
 from .api.errors import ApiError
 from .api.formats import encoder_for, wav_header
-from .api.request import SpeechRequest
-from .home_server import HomeServer
+from .home_server import HomeServer, speech_request
 from .settings import VoiceName
 from .voices import synthesise
 
@@ -45,8 +44,6 @@ _CHOICES = {
     "latency": ("normal", "balanced"),
     "use_memory_cache": ("on", "off"),
 }
-
-
 _INTEGERS = ("chunk_length", "max_new_tokens", "seed")
 _CONTENT_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 
@@ -178,34 +175,17 @@ class FishSpeechEmulator(HomeServer):
 
     async def _block(self, text: str) -> bytes:
         """A chunk of the text as the codec gives it; every reference sounds the same."""
-        speech = speech_request("pcm", text)
+        speech = speech_request("pcm", text, RATE)
         # It makes something of an empty text, too.
         pcm = await synthesise(text, speech, self.settings) if text else bytes(RATE // 5)
         return await self._work(pcm, RATE)
-
-
-def speech_request(audio_format: str, text: str = "", rate: int = RATE) -> SpeechRequest:
-    """A request in the form that the voices understand."""
-    return SpeechRequest(
-        text=text,
-        backend="s2-pro",
-        format=audio_format,
-        latency="normal",
-        sample_rate=rate,
-        mp3_bitrate=128,
-        speed=1.0,
-        volume=0.0,
-        chunk_length=200,
-        min_chunk_length=0,
-        voice=None,
-    )
 
 
 def _file(pcm: bytes, audio_format: str) -> bytes:
     if audio_format == "wav":
         return wav_header(RATE, len(pcm)) + pcm
     try:
-        encoder = encoder_for(speech_request(audio_format))
+        encoder = encoder_for(speech_request(audio_format, "", RATE))
     except ApiError as error:
         raise _RefusalError(500, error.message) from None
     return encoder.encode(pcm) + encoder.finish()

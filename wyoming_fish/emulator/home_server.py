@@ -7,10 +7,12 @@ from typing import Any, Self
 from aiohttp import web
 
 from .api.access import may_leave
+from .api.request import SpeechRequest
+from .server import SHUTDOWN_TIMEOUT
 from .settings import EmulatorSettings, VoiceName
 from .voices import check_voice
 
-__all__ = ["HomeServer"]
+__all__ = ["HomeServer", "speech_request"]
 
 
 class HomeServer(ABC):
@@ -45,7 +47,7 @@ class HomeServer(ABC):
         app = web.Application(middlewares=[may_leave])
         app.router.add_route("*", "/{path:.*}", self._receive)
         self._runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.05
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_TIMEOUT
         )
         await self._runner.setup()
         await web.TCPSite(self._runner, self.host, 0).start()
@@ -78,3 +80,20 @@ class HomeServer(ABC):
         async with self._model:
             await asyncio.sleep(self.pace * len(pcm) / 2 / rate)
         return pcm
+
+
+def speech_request(audio_format: str, text: str, rate: int) -> SpeechRequest:
+    """A request in the form that the voices understand."""
+    return SpeechRequest(
+        text=text,
+        backend="s2-pro",
+        format=audio_format,
+        latency="normal",
+        sample_rate=rate,
+        mp3_bitrate=128,
+        speed=1.0,
+        volume=0.0,
+        chunk_length=200,
+        min_chunk_length=0,
+        voice=None,
+    )

@@ -14,8 +14,7 @@ from aiohttp import web
 
 from .api.access import cut_off, send_in_pieces, stall
 from .api.formats import wav_header
-from .fish_speech import speech_request
-from .home_server import HomeServer
+from .home_server import HomeServer, speech_request
 from .settings import VoiceName
 from .voices import synthesise
 
@@ -29,7 +28,7 @@ PART_S: Final = 0.25
 STREAMING_SIZE: Final = 0xFFFFFFFF - 36
 
 
-class _RefusalError(Exception):
+class _OpenAiRefusalError(Exception):
     """An answer other than 200."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -80,14 +79,14 @@ class OpenAiSpeechEmulator(HomeServer):
                     return web.json_response({"detail": "Method Not Allowed"}, status=405)
                 case _:
                     return web.json_response({"detail": "Not Found"}, status=404)
-        except _RefusalError as refusal:
+        except _OpenAiRefusalError as refusal:
             error = {"message": str(refusal), "type": "error", "code": refusal.status}
             return web.json_response({"error": error}, status=refusal.status)
 
     def _check_key(self, request: web.Request) -> None:
         is_right = request.headers.get("Authorization") == f"Bearer {self.key}"
         if self.key is not None and request.path.startswith("/v1") and not is_right:
-            raise _RefusalError(401, "Invalid API key")
+            raise _OpenAiRefusalError(401, "Invalid API key")
 
     async def _speech(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -106,18 +105,18 @@ class OpenAiSpeechEmulator(HomeServer):
     def _check(self, body: dict[str, Any]) -> None:
         """Refuse what such a server does."""
         if not isinstance(body.get("input"), str) or not body["input"].strip():
-            raise _RefusalError(400, "Input text cannot be empty")
+            raise _OpenAiRefusalError(400, "Input text cannot be empty")
         if body.get("model", self.model) != self.model:
-            raise _RefusalError(404, f"The model `{body['model']}` does not exist.")
+            raise _OpenAiRefusalError(404, f"The model `{body['model']}` does not exist.")
         known = self.voices or ()
         if "voice" in body and known and body["voice"] not in map(_name_of, known):
-            raise _RefusalError(400, f"Invalid voice '{body['voice']}'")
+            raise _OpenAiRefusalError(400, f"Invalid voice '{body['voice']}'")
         if self.style == "whole" and "stream" in body:
-            raise _RefusalError(422, "Extra inputs are not permitted")
+            raise _OpenAiRefusalError(422, "Extra inputs are not permitted")
         if self.style == "sglang" and body.get("stream") and body["response_format"] != "pcm":
-            raise _RefusalError(400, "stream=true requires response_format='pcm'")
+            raise _OpenAiRefusalError(400, "stream=true requires response_format='pcm'")
         if self.style.startswith("vllm") and body.get("stream") and body.get("speed", 1.0) != 1.0:
-            raise _RefusalError(400, "Streaming requires speed=1.0")
+            raise _OpenAiRefusalError(400, "Streaming requires speed=1.0")
 
     async def _stream(self, request: web.Request, pcm: bytes) -> web.StreamResponse:
         """Send the speech as it is made."""

@@ -10,8 +10,7 @@ import pytest
 from tests.fish.replies import RAW, speak
 from tests.support.idle_clock import pass_time, run
 from wyoming_fish.emulator import FishSpeechEmulator, OpenAiSpeechEmulator
-from wyoming_fish.emulator.fish_speech import speech_request
-from wyoming_fish.emulator.home_server import HomeServer
+from wyoming_fish.emulator.home_server import HomeServer, speech_request
 from wyoming_fish.emulator.voices import synthesise
 from wyoming_fish.fish import Endpoint, FishClient, ReplyMetrics, SpeechSettings, clock
 
