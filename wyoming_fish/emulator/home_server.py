@@ -29,7 +29,7 @@ class HomeServer(ABC):
         self.asked: list[str] = []
         """The paths of all requests but websockets."""
         self.upgrades = 0
-        """Websockets that were asked for in vain."""
+        """Websockets that were asked for, and refused."""
         self.requests: list[dict[str, Any]] = []
         """The bodies of the speech that was asked for."""
         self.headers: list[dict[str, str]] = []

@@ -101,8 +101,8 @@ class FishError(Exception):
     @property
     def advice(self) -> str:
         """All that a person can do about it."""
-        cures = (self.default_advice, self.cloud_advice if self.is_cloud else "")
-        return " ".join(filter(None, cures))
+        advice = (self.default_advice, self.cloud_advice if self.is_cloud else "")
+        return " ".join(filter(None, advice))
 
 
 class SettingsError(FishError):

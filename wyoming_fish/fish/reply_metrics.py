@@ -39,7 +39,7 @@ MAX_EXTRA_AUDIO_S: Final = 60.0
 class ReplyMetrics:
     """One reply, as ``speak`` fills it in.
 
-    Times are seconds of the event loop's clock; None where it has not happened.
+    Times are seconds of the event loop's clock; None if it has not happened.
     """
 
     text_began: float | None = None

@@ -80,14 +80,14 @@ class Timing:
     content: str
     """The text that ``alignment`` describes."""
     alignment: Alignment | None
-    """None where the event has none: an earlier one still holds."""
+    """None if the event has none: an earlier one still holds."""
     correction: bool
     """Whether the event had no audio: such a one comes at a chunk's end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """Speech: s16le mono in whole samples, empty only where there is timing."""
+    """Speech: s16le mono in whole samples, empty only if there is timing."""
 
     pcm: bytes
     timing: Timing | None = None
@@ -138,7 +138,7 @@ class LiveSession:
             ) from error
 
     def flush(self) -> bytes:
-        """The frame that has all of the text so far spoken at once."""
+        """The frame that makes Fish speak all of the text so far immediately."""
         self._expect(SessionState.OPEN)
         return _FLUSH
 
@@ -219,7 +219,7 @@ class LiveSession:
 
 
 def _timing(message: dict[str, Any], *, correction: bool) -> Timing | None:
-    """What an audio event tells of its chunk, or None where it cannot be told which one it is.
+    """What an audio event tells of its chunk, or None if it does not say which one.
 
     All of it is left out by the plain socket. What is of another type or out of range is passed
     over: it tells nothing, but the audio is good.

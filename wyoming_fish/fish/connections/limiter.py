@@ -32,7 +32,7 @@ QUEUE_TIMEOUT_S: Final = 30.0
 RESUME_TIMEOUT_S: Final = 300.0
 
 # Replies in line, of all owners together. The largest accounts have 50 sessions, which serve about
-# as many short replies within QUEUE_TIMEOUT_S: any more would wait in vain.
+# as many short replies within QUEUE_TIMEOUT_S: any more would time out.
 MAX_WAITING: Final = 1000
 
 # Seconds without text to speak after which a session is given up if a reply waits in line. It is

@@ -21,7 +21,7 @@ MAX_REPLIES: Final = 9
 MIN_REPLIES: Final = 3
 
 # Seconds to the first audio of a server that has not answered yet: users measured 0.3 to 0.5 s, and
-# a spread of 0.2 s. Each reply takes the place of one of them.
+# a spread of 0.2 s. From the fifth reply on, each reply takes the place of one of them.
 EXPECTED_ANSWERS_S: Final = (0.5, 0.5, 0.5, 0.7, 0.7)
 # A slower answer is no more than this for the schedule: it would send every sentence by itself.
 MAX_ANSWER_S: Final = 5.0
@@ -66,7 +66,7 @@ class SlowLine(NamedTuple):
     def better_sample_rate(self) -> int | None:
         """The highest sample rate that would come fast enough, or the lowest; None: there is none.
 
-        As if the line, and not the model, were what takes the time.
+        It assumes that the line, and not the model, takes the time.
         """
         lower = [rate for rate in SAMPLE_RATES if rate < self.sample_rate]
         enough = [rate for rate in lower if self.rate * self.sample_rate / rate >= COMFORTABLE_RATE]
@@ -74,10 +74,10 @@ class SlowLine(NamedTuple):
 
     def __str__(self) -> str:
         rate = self.better_sample_rate
-        cure = f"Set a lower sample rate, such as {rate} Hz" if rate else "Use another connection"
+        advice = f"Set a lower sample rate, such as {rate} Hz" if rate else "Use another connection"
         return (
             f"Audio comes slower than it plays: {self.rate:.2f} s in a second. Replies have gaps. "
-            f"{cure}, and check this machine's network."
+            f"{advice}, and check this machine's network."
         )
 
 

@@ -63,7 +63,7 @@ class ConnectionOpener:
         self.breaker.record_open()
 
     def failed(self, *, slowly: bool = False) -> None:
-        """No good connection came about; ``slowly`` where the time ran out."""
+        """No good connection came about; ``slowly`` if the time ran out."""
         self.breaker.record_failure(slowly=slowly)
         delay = min(RETRY_DELAY_S * 2.0**self.failures, MAX_RETRY_DELAY_S)
         self.failures += 1
@@ -92,9 +92,9 @@ class ConnectionOpener:
         return connection
 
     async def _open_either(self, backend: Backend) -> LiveConnection:
-        """The socket with timestamps where it is wanted and there is one, else the plain one.
+        """The websocket with timestamps if it is wanted and exists, else the plain one.
 
-        Raises BackendMissingError if the backend only exists where there is no socket.
+        Raises BackendMissingError if the backend needs timestamps, and the server has none.
         """
         needs_timestamps = backend in TIMESTAMP_ONLY_BACKENDS
         wanted = backend in TIMESTAMP_BACKENDS if self._timestamps is None else self._timestamps

@@ -9,7 +9,7 @@ from .. import clock
 __all__ = ["CircuitBreaker"]
 
 # Seconds until the websocket is tried again: a proxy or a server is set right by a person, who
-# should not have to restart what speaks; and a handshake in vain takes a reply 0.3 s.
+# should not have to restart this program. A handshake that fails costs a reply 0.3 s.
 OPEN_S: Final = 300.0
 
 # Failures in a row to open a websocket after which REST is tried: a restart of Fish's costs one or
@@ -33,7 +33,7 @@ class CircuitBreaker:
     def is_open(self) -> bool:
         """Whether REST is known to be the better way, until the websocket is tried again.
 
-        The server has no websocket, or REST has spoken where the websocket had failed.
+        The server has no websocket, or REST has spoken after the websocket had failed.
         """
         return self.websocket_unsupported or clock.now() < self._open_until
 
@@ -56,11 +56,11 @@ class CircuitBreaker:
         self._failures = 0
 
     def record_rest_success(self) -> None:
-        """REST has spoken: where the websocket had failed, that was not the network's fault."""
+        """REST has spoken: if the websocket had failed, that was not the network's fault."""
         if self._failures >= FAILURE_THRESHOLD:
             self._open_until = clock.now() + OPEN_S
             self._failures = 0
 
     def record_rest_failure(self) -> None:
-        """REST has failed: if the websocket had failed too, it is as good a way."""
+        """REST has failed: the websocket is tried again, unless the server has none."""
         self._failures = 0

@@ -1,12 +1,12 @@
 """Flush scheduler: when text is sent to Fish, and how much of it.
 
-Fish speaks what it has when it is told to (a flush). Told early, it is heard early; told often,
-it hears half sentences and makes each sound like an end. So the first sentence goes as soon as
-its end is certain, and after it the audio clock decides: while enough audio is in hand, sentences
-are joined, and when it runs out, the best chunk there is goes at once. However long the text is,
-Fish gets only a little more of it than the listener has taken the audio of.
+Fish speaks the text that it has when it gets a flush. Early flushes make early audio. Frequent
+flushes cut sentences, and each part sounds like an end. So the first sentence is sent as soon as
+its end is certain. After it, the audio that the listener has in hand decides: while there is
+enough, sentences are joined; when it runs out, the best chunk is sent immediately. However long
+the text is, Fish gets only a little more of it than the listener has heard.
 
-No clock and no socket here: the time is handed in, in seconds of any monotonic clock.
+It does no I/O: callers pass the time, in seconds of any monotonic clock.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ MIN_FIRST_CHUNK_CHARS: Final = 140
 # Characters of the least clause, or run of words, worth a breath of its own.
 MIN_CHUNK_CHARS: Final = 12
 
-# Characters of joined sentences: what Fish buffers at the most (its `chunk_length`), so that it
-# does not cut again.
+# Characters of joined sentences: the most that Fish buffers (its `chunk_length`), so that it does
+# not cut again.
 MAX_CHUNK_CHARS: Final = 300
 
 # Seconds without new text after which a mark at its end is taken for the end of its sentence.
@@ -45,7 +45,7 @@ SETTLED_S: Final = 0.5
 
 # Seconds of audio, as estimated, that may be on their way before more text is sent. A listener that
 # leaves has then cost no more than this and one chunk. Fish makes audio several times faster than
-# it is played, so it is never idle for want of text.
+# it is played, so it never waits for text.
 MAX_AHEAD_S: Final = 30.0
 # The fastest voices need this share of the estimated time.
 MIN_PACE: Final = 0.4
@@ -306,7 +306,7 @@ class FlushScheduler:
         return self._end(now)
 
     def _best_chunk(self, now: float) -> int:
-        """The most that makes sense at once, since audio is running out."""
+        """The longest chunk that makes sense now, since audio is running out."""
         is_fast = self._written >= FAST_TEXT * (self._last_text - (self._first_text or 0.0))
         return (
             self._last_cut(CutKind.SENTENCE)
@@ -321,7 +321,7 @@ class FlushScheduler:
         return self._last_cut(CutKind.SENTENCE) or (is_long and self._last_cut(CutKind.CLAUSE))
 
     def _whole_chunk(self) -> int:
-        """As many sentences as Fish speaks in one go, where there are more than that."""
+        """As many sentences as Fish speaks in one go; 0 if there are not more than that."""
         if self._sentences.known <= self._longest():
             return 0
         by_kind = (at for kind in reversed(CutKind) if (at := self._last_cut(kind)))
@@ -335,7 +335,7 @@ class FlushScheduler:
         return max((at for at in fitting if at >= shortest), default=0)
 
     def _end(self, now: float) -> int:
-        """All of the text, where it has paused at what may be its end; else 0."""
+        """The end of the text, if it has paused at what may be the end of a sentence; else 0."""
         pause = now - self._last_text
         if self._sentences.ends_certainly or (
             pause >= TEXT_PAUSE_S and self._sentences.ends_well(any_mark=pause >= LONG_TEXT_PAUSE_S)

@@ -29,13 +29,13 @@ MAX_MISSING_WORDS: Final = 2
 # The newest chunks, whose timing may still be corrected. Older ones are final.
 MIN_OPEN_CHUNKS: Final = 4
 
-# Chunks that are told of before they are heard. There is at most one, unless the server errs.
+# Chunks with timestamps before their audio. There is at most one, unless the server errs.
 MAX_CHUNKS: Final = 100
-# Characters of what is told of one chunk: of three minutes of speech, far more than a model says in
-# one go. Comparing them takes 40 ms at most.
+# Characters in the timestamps of one chunk: those of three minutes of speech, far more than a model
+# speaks in one go. Comparing them takes 40 ms at most.
 MAX_CHUNK_TOLD_CHARS: Final = 20_000
-# Characters of what is told of chunks that are not final (6 MB), and how many a word counts beside
-# its own.
+# Characters in the timestamps of all chunks that are not final (6 MB), and those that a word counts
+# in addition to its own.
 MAX_TOLD_CHARS: Final = 1_000_000
 WORD_CHARS: Final = 20
 
@@ -108,7 +108,7 @@ class SpokenTextTracker:
 
     def __init__(self, rate: int) -> None:
         self.whole = True
-        """To be unset where audio has come that could not be heard: half a sample."""
+        """Whether all audio was heard: false if half a sample was left."""
         self._rate = rate
         self._pieces: list[str] = []
         self._heard = 0.0
@@ -165,7 +165,7 @@ class SpokenTextTracker:
     def spoken(self) -> int | None:
         """How many characters of the text were heard to their end, with nothing after them.
 
-        None where that is not certain.
+        None if that is not certain.
         """
         read_to = self._spoken_to()
         return None if read_to is None else sum(map(len, self._pieces[: read_to.pieces]))

@@ -54,7 +54,7 @@ class RetryPolicy:
     def on_interruption(self, error: FishError) -> None:
         """A try that was heard has broken off: what is left has all its tries before it again.
 
-        Raises ``error`` where that has happened too often.
+        Raises ``error`` if that has happened too often.
         """
         self._breaks += 1
         if self._breaks > MAX_RESUMES:
@@ -67,12 +67,12 @@ class RetryPolicy:
         self._reset()
 
     def next_delay(self, error: FishError) -> float:
-        """Seconds to wait before the next try. Raises ``error`` where there is to be none."""
+        """Seconds to wait before the next try. Raises ``error`` if there is none."""
         if self._began is not None:
             self._left -= clock.now() - self._began
             self._began = None
         if isinstance(error, LimitError) and error.retryable and self._left > 0:
-            # It goes back into the queue, where it waits.
+            # It waits in the queue.
             return 0.0
         # The first is made immediately: most often a connection had died unseen.
         delay = self._delay * random.uniform(0.5, 1.5)  # noqa: S311 - so that not all come together

@@ -223,7 +223,7 @@ class Synthesizer:
 
 
 def _broken(error: FishError) -> FishError:
-    """What it means for a reply that has begun; what a person can mend stays as it is."""
+    """The error of a reply that has begun. An error that a person can fix stays as it is."""
     if isinstance(error, FishConnectionError):
         broken = BrokenStreamError(f"The speech was interrupted: {error.reason}")
         broken.is_cloud = error.is_cloud

@@ -49,7 +49,7 @@ TOKENS_PER_S: Final = CODEC_RATE_HZ / 2048
 # context for what it generates (its `generate_long`), so that more need not fit.
 MAX_NEW_TOKENS: Final = 2048
 
-# Without a reference, each request would speak in a voice drawn by chance. Any number does.
+# Without a reference, each request would speak in another, random voice. Any seed prevents that.
 SEED: Final = 1
 
 # It refuses smaller ones (its schema).

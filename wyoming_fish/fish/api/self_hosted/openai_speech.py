@@ -41,7 +41,7 @@ FORMS: Final[tuple[dict[str, Any], ...]] = (
 # The answers to a form that the server does not know.
 _REFUSED: Final = (400, 422)
 
-# Without a voice, each request would speak in a voice drawn by chance. Any number does.
+# Without a voice, each request would speak in another, random voice. Any seed prevents that.
 SEED: Final = 1
 
 # Names that are read from a server's lists.
