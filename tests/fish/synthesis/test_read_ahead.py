@@ -18,7 +18,7 @@ def test_a_late_listener_is_ended_only_for_its_own_network(owner: str, is_ended:
     async def ask() -> bool:
         buffers = ReadAheads()
         late = ReadAhead(buffers, owner_at(owner), RATE, lambda: False)
-        await late.write(2 * MAX_LATE_S.__ceil__() * SECOND, is_ending=True)
+        await late.write(int(2 * MAX_LATE_S) * SECOND, is_ending=True)
         await pass_time(2 * MAX_LATE_S)
         full = ReadAhead(buffers, owner_at("192.168.1.2"), RATE, lambda: False)
         await full.write(100 * SECOND, is_ending=True)

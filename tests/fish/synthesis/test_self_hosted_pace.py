@@ -66,8 +66,8 @@ async def _spoken(server: HomeServer) -> tuple[str, bytes]:
     """The text that the server was asked for, and the samples of it."""
     rate = 44100 if isinstance(server, FishSpeechEmulator) else RATE
     texts = [request.get("text") or request["input"] for request in server.requests]
-    pieces = [await synthesise(t, speech_request("pcm", t, rate), server.settings) for t in texts]
-    return "".join(texts), b"".join(pieces)
+    chunks = [await synthesise(t, speech_request("pcm", t, rate), server.settings) for t in texts]
+    return "".join(texts), b"".join(chunks)
 
 
 @pytest.mark.parametrize("kind", SERVERS)
@@ -121,7 +121,7 @@ def test_a_slow_server_is_asked_for_whole_sentences() -> None:
     run(check())
 
 
-def test_the_first_piece_is_early_once_the_server_streams() -> None:
+def test_the_first_chunk_is_early_once_the_server_streams() -> None:
     """A server that sends speech as it is made is asked for the first sentence, however short."""
 
     async def check() -> None:
@@ -133,7 +133,7 @@ def test_the_first_piece_is_early_once_the_server_streams() -> None:
     run(check())
 
 
-def test_pieces_grow_again_after_a_pause_of_the_text() -> None:
+def test_chunks_grow_again_after_a_pause_of_the_text() -> None:
     """A player that ran out of audio, since the text paused, is not taken to be behind for good."""
 
     async def text() -> AsyncIterator[str]:
@@ -153,7 +153,7 @@ def test_pieces_grow_again_after_a_pause_of_the_text() -> None:
 
 @pytest.mark.parametrize("pace", [0.5, 0.8])
 def test_a_reply_after_an_interruption(pace: float) -> None:
-    """A fish-speech server finishes the piece that was interrupted: it has no more than 10 s."""
+    """A fish-speech server finishes the chunk that was interrupted: it has no more than 10 s."""
 
     async def check() -> None:
         async with (
@@ -173,7 +173,7 @@ def test_a_reply_after_an_interruption(pace: float) -> None:
                 async for _ in reply:
                     pass
             assert reply.metrics.first_audio is not None
-            # With what the voice is slower than expected, and the new piece.
+            # With what the voice is slower than expected, and the new chunk.
             assert reply.metrics.first_audio < 10 * pace * 1.5
 
     run(check())

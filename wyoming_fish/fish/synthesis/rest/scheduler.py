@@ -1,6 +1,6 @@
-"""REST scheduler: pieces of text for a server that sends no speech before a whole piece is made.
+"""REST scheduler: chunks of text for a server that sends no speech before a whole chunk is made.
 
-While it works on a piece, the listener plays the audio of those before it. So a piece may become
+While it works on a chunk, the listener plays the audio of those before it. So a chunk may become
 as much speech as the server makes in that time, and each can be longer than the one before it.
 """
 
@@ -21,17 +21,17 @@ __all__ = ["RestScheduler"]
 
 # Seconds of audio that are left when an answer comes, as expected: for the network.
 MARGIN_S: Final = 0.15
-# The share that a piece may take longer than measured.
+# The share that a chunk may take longer than measured.
 SPREAD: Final = 1.15
 
-# Seconds of speech of the longest piece: the server finishes it, even if the listener has left.
-MAX_PIECE_S: Final = 10.0
-# The shortest piece, though the audio runs out meanwhile: shorter ones sound worse than a pause.
-MIN_PIECE_S: Final = 1.0
+# Seconds of speech of the longest chunk: the server finishes it, even if the listener has left.
+MAX_REST_CHUNK_S: Final = 10.0
+# The shortest chunk, though the audio runs out meanwhile: shorter ones sound worse than a pause.
+MIN_REST_CHUNK_S: Final = 1.0
 
-# Seconds of speech of the first piece, for each second that the server works on a second of it: so
-# that the next piece can have some words. A reply often begins with "Sure."
-FIRST_PIECE_S: Final = 2.5
+# Seconds of speech of the first chunk, for each second that the server works on a second of it: so
+# that the next chunk can have some words. A reply often begins with "Sure."
+FIRST_REST_CHUNK_S: Final = 2.5
 
 # A rate from which on there are gaps whatever is done: then whole sentences are asked for.
 TOO_SLOW: Final = 1.0
@@ -45,9 +45,9 @@ class RestScheduler(FlushScheduler):
 
     def __init__(self, speed: float, pace: GenerationPace) -> None:
         super().__init__(speed)
-        self._generation = pace
+        self._server_pace = pace
         self._sent_s = 0.0
-        """Seconds that all pieces should have become."""
+        """Seconds that all chunks should have become."""
 
     def on_audio(self, seconds: float, now: float, cut_s: float = 0.0) -> bool:
         """Audio has come, which a player plays from its first byte on, but for ``cut_s`` of it."""
@@ -57,7 +57,7 @@ class RestScheduler(FlushScheduler):
         return super().on_audio(seconds, now, cut_s)
 
     def next_chunk(self, now: float) -> str:
-        """The piece to be asked for now; nothing while it is better to wait."""
+        """The chunk to be asked for now; nothing while it is better to wait."""
         chunk = super().next_chunk(now)
         self._sent_s += self._expected_s(chunk)
         return chunk
@@ -71,11 +71,11 @@ class RestScheduler(FlushScheduler):
     @property
     def _work_rate(self) -> float | None:
         """Seconds of work for what is expected to be a second of speech; None: it is streamed."""
-        rate = self._generation.rate
+        rate = self._server_pace.rate
         if rate is None or rate >= TOO_SLOW:
             return None
-        voice = self._audio / self._sent_s if self._sent_s and self._audio else 1.0
-        return rate * SPREAD * voice
+        voice_pace = self._audio / self._sent_s if self._sent_s and self._audio else 1.0
+        return rate * SPREAD * voice_pace
 
     def _reserve(self, now: float) -> float:
         """Seconds of audio that last until the server has answered what is sent now."""
@@ -91,12 +91,12 @@ class RestScheduler(FlushScheduler):
             self._max_chunk_s = MAX_CHUNK_S
             return super()._due(now)
         spare = self._ahead(now) - MARGIN_S
-        self._max_chunk_s = min(max(spare / rate, MIN_PIECE_S), MAX_PIECE_S)
+        self._max_chunk_s = min(max(spare / rate, MIN_REST_CHUNK_S), MAX_REST_CHUNK_S)
         return super()._due(now)
 
     def _first_chunk(self, now: float) -> int:
         at = super()._first_chunk(now)
-        least = FIRST_PIECE_S * (self._work_rate or 0.0) / SPREAD
+        least = FIRST_REST_CHUNK_S * (self._work_rate or 0.0) / SPREAD
         if not at or self._speech_s(at) >= least:
             return at
         for kind in (CutKind.CLAUSE, CutKind.WORD):
@@ -111,7 +111,7 @@ class RestScheduler(FlushScheduler):
 
     def _whole_chunk(self) -> int:
         if self._work_rate is not None and self._sentences.known > self._longest():
-            # Half a piece at least, as a shorter one would not let the next one grow.
+            # Half a chunk at least, as a shorter one would not let the next one grow.
             for kind in reversed(CutKind):
                 at = self._last_cut(kind)
                 if self._speech_s(at) >= self._max_chunk_s / 2:
