@@ -27,13 +27,13 @@ from .const import (
 from .coordinator import FishConfigEntry
 from .entity import voice_device
 from .errors import OptionError, option_to_ha_exception
-from .fish import Backend, SpeechSettings, TextSettings
+from .fish import Backend, SpeechSettings, TextSettings, has_style
 from .fish.errors import VoiceNotFoundError
 from .speech.audio import AudioFile
 from .speech.options import OPTIONS, message_options, speech_settings, voice_options
 from .speech.prewarm import prewarm_on_satellite_activity
 from .speech.synthesis import MessageRequest, MessageSynthesis
-from .speech.text_options import has_style, text_settings
+from .speech.text_options import text_settings
 from .speech.voices import (
     backend_languages,
     configured_voices,

@@ -8,9 +8,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from ..fish import FishError, Pronunciation, TextSettings, parse_pronunciations, proxy_for
+from ..fish import (
+    FishError,
+    Pronunciation,
+    TextSettings,
+    has_style,
+    parse_pronunciations,
+    proxy_for,
+)
 from ..fish.settings import VOICE_ID, Endpoint, SpeechSettings
-from ..fish.text.cues import Cues
 from ..server.options import ServerOptions
 from ..uri import ListenAddress, got
 from .command_line import read_flags
@@ -122,7 +128,7 @@ def _text_settings(values: Mapping[str, Any], speech: SpeechSettings) -> TextSet
         pronunciations=_pronunciations_in(path) if path else (),
         **{field: values[key] for field, key in TEXT_FLAGS.items()},
     )
-    if settings.style and not Cues(speech.backend).named(settings.style):
+    if not has_style(speech.backend, settings.style):
         raise ValueError(
             f"--style must be a style of the backend {speech.backend}{got(settings.style)}"
         )

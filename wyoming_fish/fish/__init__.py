@@ -13,7 +13,14 @@ from . import errors
 from .api.account import LOW_CREDIT, Credit, Voice
 from .api.proxies import Proxy, proxy_for
 from .api.self_hosted.speech_server import ServerKind
-from .client import KEEPALIVE_INTERVAL_S, ClientStatus, FishClient, SpokenReply, WebsocketCheck
+from .client import (
+    FALLBACK_AFTER_S,
+    KEEPALIVE_INTERVAL_S,
+    ClientStatus,
+    FishClient,
+    SpokenReply,
+    WebsocketCheck,
+)
 from .connections.measurements import SlowLine
 from .errors import *  # noqa: F403
 from .owner import Owner, owner_at
@@ -27,10 +34,11 @@ from .settings import (
     SpeechSettings,
     VoiceIds,
 )
-from .text import Pronunciation, TextSettings, parse_pronunciations
+from .text import Pronunciation, TextSettings, has_style, parse_pronunciations
 from .text.text_buffer import TextBuffer
 
 __all__ = [
+    "FALLBACK_AFTER_S",
     "KEEPALIVE_INTERVAL_S",
     "LOW_CREDIT",
     "TIMESTAMP_BACKENDS",
@@ -54,6 +62,7 @@ __all__ = [
     "Voice",
     "VoiceIds",
     "WebsocketCheck",
+    "has_style",
     "owner_at",
     "parse_pronunciations",
     "proxy_for",

@@ -32,7 +32,14 @@ from .text.text_buffer import TextBuffer, buffered
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["KEEPALIVE_INTERVAL_S", "ClientStatus", "FishClient", "SpokenReply", "WebsocketCheck"]
+__all__ = [
+    "FALLBACK_AFTER_S",
+    "KEEPALIVE_INTERVAL_S",
+    "ClientStatus",
+    "FishClient",
+    "SpokenReply",
+    "WebsocketCheck",
+]
 
 SPEECH: Final = SpeechSettings()
 CLEAN: Final = TextSettings()
@@ -40,6 +47,10 @@ CLEAN: Final = TextSettings()
 # Seconds without audio after which a little silence is given in its place: satellites give up
 # after 5 s without a byte.
 KEEPALIVE_INTERVAL_S: Final = 2.5
+
+# Seconds to Fish Audio's first audio after which another voice speaks, if there is one. It needs
+# some of the 5 s, too. Fish Audio needs half a second, in its slowest mode 2.5 s, so a retry fits.
+FALLBACK_AFTER_S: Final = 4.0
 
 
 class ClientStatus(NamedTuple):

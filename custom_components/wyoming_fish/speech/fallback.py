@@ -11,10 +11,6 @@ from homeassistant.components.tts.const import DATA_COMPONENT
 from homeassistant.core import HomeAssistant
 from homeassistant.util import language as language_util
 
-# Seconds for Fish Audio's first audio if another voice can speak. Satellites give up after 5 s
-# without audio, and the other voice needs some time.
-FIRST_AUDIO_TIMEOUT_S: Final = 4.0
-
 # Seconds without audio from the fallback voice. A small computer may need long for a long text, and
 # the text itself may pause while the conversation agent uses a tool.
 AUDIO_TIMEOUT_S: Final = 60.0

@@ -25,6 +25,7 @@ from ..const import (
 from ..coordinator import FishConfigEntry
 from ..errors import error_key, is_free_model_refused, to_ha_exception
 from ..fish import (
+    FALLBACK_AFTER_S,
     KEEPALIVE_INTERVAL_S,
     USD_PER_MILLION_BYTES,
     Backend,
@@ -40,7 +41,7 @@ from ..fish.errors import (
     TextTimeoutError,
     VoiceNotFoundError,
 )
-from .fallback import FIRST_AUDIO_TIMEOUT_S, FallbackError, FallbackVoice
+from .fallback import FallbackError, FallbackVoice
 from .message import Message
 from .voices import configured_voices
 
@@ -104,7 +105,7 @@ class MessageSynthesis:
                     ssml=request.is_ssml,
                     resolve_voice=request.find_voice,
                     keepalive_s=KEEPALIVE_INTERVAL_S,
-                    first_audio_timeout_s=FIRST_AUDIO_TIMEOUT_S if self._fallback else None,
+                    first_audio_timeout_s=FALLBACK_AFTER_S if self._fallback else None,
                     metrics=metrics,
                 ) as speech:
                     async for pcm in speech:

@@ -16,9 +16,8 @@ from ..const import (
     CONF_URLS,
 )
 from ..errors import OptionError
-from ..fish import Backend, Pronunciation, TextSettings, parse_pronunciations
+from ..fish import Backend, Pronunciation, TextSettings, has_style, parse_pronunciations
 from ..fish.errors import SettingsError
-from ..fish.text.cues import Cues
 
 DEFAULTS = {
     CONF_TEXT: "clean",
@@ -58,11 +57,6 @@ def _bad_line(lines: Sequence[str]) -> int:
         except SettingsError:
             return number
     return len(lines)
-
-
-def has_style(backend: Backend, style: str) -> bool:
-    """Return whether the backend supports ``style``. Every backend supports no style."""
-    return not style or bool(Cues(backend).named(style))
 
 
 def text_options(values: Mapping[str, Any]) -> dict[str, str]:

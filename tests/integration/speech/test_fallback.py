@@ -89,9 +89,7 @@ async def test_fallback_voice_speaks_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It speaks before a player gives up on Fish Audio's first sample."""
-    monkeypatch.setattr(
-        "custom_components.wyoming_fish.speech.synthesis.FIRST_AUDIO_TIMEOUT_S", 0.3
-    )
+    monkeypatch.setattr("custom_components.wyoming_fish.speech.synthesis.FALLBACK_AFTER_S", 0.3)
     engine = await select(hass, await add_entry())
     emulator.settings.faults.append(Fault("start", "stall", times=None))
     assert await is_piper(await speak(hass, engine, TEXT))

@@ -7,7 +7,8 @@ say(cleaner.end())
 """
 
 from .cleaner import Cleaner
+from .cues import has_style
 from .pronunciations import Pronunciation, parse_pronunciations
 from .settings import TextSettings
 
-__all__ = ["Cleaner", "Pronunciation", "TextSettings", "parse_pronunciations"]
+__all__ = ["Cleaner", "Pronunciation", "TextSettings", "has_style", "parse_pronunciations"]

@@ -26,6 +26,7 @@ __all__ = [
     "PAIRED_TAGS",
     "Cues",
     "Styler",
+    "has_style",
     "starts_of",
 ]
 
@@ -141,6 +142,11 @@ PAIRED_TAGS: Final = {
 def starts_of(phrases: frozenset[str]) -> frozenset[str]:
     """Every phrase and all that it begins with."""
     return frozenset(phrase[:end] for phrase in phrases for end in range(len(phrase) + 1))
+
+
+def has_style(backend: Backend, style: str) -> bool:
+    """Whether ``backend`` has a cue for ``style``, a style of TextSettings. All allow no style."""
+    return not style or bool(Cues(backend).named(style))
 
 
 class Cues:

@@ -23,12 +23,7 @@ from ...uri import ListenAddress
 from ...wav import Format
 from ..events import EventError, encode, fallback_context, json_object, length_of
 
-__all__ = ["FALLBACK_AFTER_S", "WyomingFallbackError", "synthesize_by_wyoming"]
-
-# Seconds to the first audio of Fish Audio before the fallback voice is used: satellites give up
-# after 5 s without a byte, and the fallback voice needs some of them. Fish Audio needs half a
-# second, in its slowest mode 2.5 s, so that a retry fits in.
-FALLBACK_AFTER_S: Final = 4.0
+__all__ = ["WyomingFallbackError", "synthesize_by_wyoming"]
 
 # Seconds to connect: the voice is on the same machine or network.
 CONNECT_TIMEOUT_S: Final = 3.0

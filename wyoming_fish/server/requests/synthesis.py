@@ -9,13 +9,13 @@ from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
-from ...fish import FishClient, SpeechSettings, clock, owner_at
+from ...fish import FALLBACK_AFTER_S, FishClient, SpeechSettings, clock, owner_at
 from ...fish.errors import FishError, SettingsError, VoiceNotFoundError
 from ...fish.synthesis.keepalive import KeepAlive
 from ..options import ServerOptions
 from ..voice_catalog import VoiceCatalog
 from .cache import Cache
-from .fallback import FALLBACK_AFTER_S, WyomingFallbackError
+from .fallback import WyomingFallbackError
 from .fallback_voice import WyomingFallback
 from .log import ReplyRecord, RequestLog
 from .quota import Quota
