@@ -81,7 +81,7 @@ async def test_pause_is_never_within_a_sentence(sentences: tuple[str, ...]) -> N
 
 
 @pytest.mark.usefixtures("brisk")
-async def test_text_that_stops_amid_a_sentence_has_no_pause_there() -> None:
+async def test_text_that_stops_within_a_sentence_has_no_pause_there() -> None:
     """What was sent early since the text stopped goes on in its session."""
     text = TextBuffer()
     async with fish() as (emulator, client):
