@@ -1,6 +1,9 @@
 """Silence that a model puts before and within its speech is cut to a bound, and nothing else is."""
 
+import asyncio
+import contextlib
 import re
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -8,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fish.replies import RAW, TEXT, fish, speak
+from tests.fish.replies import RAW, TEXT, fish, pool_of, speak
+from tests.support.idle_clock import pass_time, run
 from wyoming_fish.emulator import Fault, decode_code_voice
 from wyoming_fish.emulator.voices.code import encode_code_voice
 from wyoming_fish.fish import Backend, FishClient, SpeechSettings
-from wyoming_fish.fish.errors import SettingsError
+from wyoming_fish.fish.errors import FishError, SettingsError, TooMuchAudioError
 from wyoming_fish.fish.silence import (
     MAX_CUT_S,
     MAX_PAUSE_BY_BACKEND_S,
@@ -20,6 +24,7 @@ from wyoming_fish.fish.silence import (
     WINDOW_S,
     SilenceCutter,
 )
+from wyoming_fish.fish.synthesis.attempt import PARK_AFTER_S
 
 pytestmark = pytest.mark.usefixtures("brisk")
 
@@ -147,3 +152,47 @@ def test_a_bound_that_would_cut_words_is_refused(seconds: float) -> None:
     """Silence within a word takes up to 0.2 s."""
     with pytest.raises(SettingsError, match="longest pause"):
         SpeechSettings(max_pause_s=seconds)
+
+
+def test_silence_that_is_cut_counts_for_the_bound_on_a_reply() -> None:
+    """A server that sends hardly anything but silence does not hold its session for ever."""
+    settings = SpeechSettings(sample_rate=8000, max_pause_s=0.3)
+
+    async def text() -> AsyncIterator[str]:
+        for _ in range(40):
+            yield "Go. "
+            await pass_time(12)
+
+    async def listen() -> None:
+        async with fish(sentence_silence=9.5) as (_, client):
+            async for _pcm in speak(client, text(), settings, RAW):
+                pass
+
+    with pytest.raises(TooMuchAudioError):
+        run(listen())
+
+
+def test_a_session_that_only_sent_silence_is_given_up() -> None:
+    """While its text stays open, the session is free for another reply after a while."""
+
+    async def text() -> AsyncIterator[str]:
+        yield "The door is open. "
+        await asyncio.Event().wait()
+
+    async def listen(client: FishClient) -> None:
+        with contextlib.suppress(FishError):
+            async for _ in speak(client, text(), DRAMA):
+                pass
+
+    async def sessions() -> int:
+        stall = Fault("audio", "stall", at=4)
+        async with fish(stall, pace=0.01, drama_silence=4.0) as (_, client):
+            listening = asyncio.create_task(listen(client))
+            await pass_time(2 * PARK_AFTER_S)
+            try:
+                return pool_of(client).limiter.in_use
+            finally:
+                listening.cancel()
+                await asyncio.wait((listening,))
+
+    assert run(sessions()) == 0

@@ -31,6 +31,8 @@ class Attempt(ABC):
         """Whether there has been any audio for the listener."""
         self.sent = 0
         """Characters of the text that were sent."""
+        self.cut_s = 0.0
+        """Seconds of silence that came and were not given."""
         self._pool = pool
         self._reply_text = reply_text
         self._settings = settings
@@ -94,6 +96,7 @@ class Attempt(ABC):
         given = self._silence.feed(pcm)
         now, bytes_per_s = clock.now(), 2 * self._settings.sample_rate
         cut_s = (len(pcm) - len(given)) / bytes_per_s
+        self.cut_s += cut_s
         if self._scheduler.on_audio(len(pcm) / bytes_per_s, now, cut_s):
             self._chunks.wake()
         if given:

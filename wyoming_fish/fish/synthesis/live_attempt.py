@@ -94,7 +94,8 @@ class LiveAttempt(Attempt):
     @property
     def idle_since(self) -> float | None:
         """The loop's time since which there has been nothing to speak; None while there is."""
-        is_spoken = self.heard and not self._sent_since_audio
+        # Not ``heard``: all of the audio so far may have been silence that was cut.
+        is_spoken = self._last_audio >= self._began_at and not self._sent_since_audio
         if not self._is_receiving or not (is_spoken or not self.sent):
             return None
         return max(self._began_at, self._last_audio)

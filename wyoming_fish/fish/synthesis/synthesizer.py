@@ -213,10 +213,10 @@ class Synthesizer:
                 limiter.on_accepted()
             while pcm:
                 self._metrics.hear(len(pcm) / 2 / self._settings.sample_rate)
-                if self._metrics.audio > max_audio_s(self._metrics.billed):
+                came_s = self._metrics.audio + attempt.cut_s
+                if came_s > max_audio_s(self._metrics.billed):
                     raise TooMuchAudioError(
-                        f"The server sent {self._metrics.audio:.0f} s of audio, far too much "
-                        "for the text."
+                        f"The server sent {came_s:.0f} s of audio, far too much for the text."
                     )
                 await audio.write(pcm, is_ending=attempt.is_ending)
                 pcm = await anext(speech, b"")
