@@ -259,7 +259,10 @@ class Server:
         if speaking:
             await _wait(speaking, self._stop_by - CLOSE_TIMEOUT_S)
             # Their clients get an error, and then have the same time to close as the others.
-            for task in speaking:
+            left = [task for task in speaking if not task.done()]
+            if left:
+                _LOGGER.warning("Ending replies that are not complete: %d", len(left))
+            for task in left:
                 task.cancel()
         rest = {*speaking, *self._connections, *self._refusals}
         await _wait(rest, min(clock.now() + STOP_LINGER_S, self._stop_by))

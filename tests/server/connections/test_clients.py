@@ -104,7 +104,7 @@ async def test_a_text_that_never_goes_on(serving: Serving, monkeypatch: pytest.M
         await client.write_event(SynthesizeStart().event())
         await client.write_event(SynthesizeChunk("Once upon a time. And").event())
         reply = await receive(client, "no such event")
-        assert reply.types[-2:] == ["error", "synthesize-stopped"]
+        assert reply.types[-3:] == ["audio-stop", "synthesize-stopped", "error"]
         assert reply.error.code == "idle-timeout"
         await served.emulator.wait_for(lambda e: e.sessions_open == 0)
 

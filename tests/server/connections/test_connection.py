@@ -150,6 +150,16 @@ async def test_describe_ping_and_the_unknown(serving: Serving) -> None:
         check_envelope(await receive(client, "synthesize-stopped"), 44100, streamed=True)
 
 
+async def test_a_reply_that_breaks_off_before_its_text_ends(serving: Serving) -> None:
+    """A first piece can be a whole sentence: a text that goes on is none that is kept."""
+    settings = EmulatorSettings(voice="code", frame=0.05, faults=[Fault("audio", "close", at=1)])
+    async with serving(settings) as served, served.client() as client:
+        await client.write_event(SynthesizeStart().event())
+        await client.write_event(SynthesizeChunk("Good night. The door is open. And").event())
+        reply = await receive(client, "no such event")
+        assert reply.types[-3:] == ["audio-stop", "synthesize-stopped", "error"]
+
+
 @pytest.mark.parametrize("pieces", [1, 2])
 async def test_a_reply_that_breaks_off(serving: Serving, pieces: int) -> None:
     """Audio that has begun is ended before the error, so that satellites end it too.

@@ -193,19 +193,26 @@ async def _bug_during_audio(*_: object, **__: object) -> AsyncIterator[bytes]:
     raise KeyError("a bug")
 
 
-@pytest.mark.parametrize("bug", [_bug, _bug_during_audio])
+@pytest.mark.parametrize(
+    ("bug", "ending"),
+    [
+        (_bug, ["error", "synthesize-stopped"]),
+        (_bug_during_audio, ["audio-stop", "synthesize-stopped", "error"]),
+    ],
+)
 async def test_a_bug(
     serving: Serving,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     bug: object,
+    ending: list[str],
 ) -> None:
     """What nobody has foreseen is told to the client, and once to the log with its traceback."""
     monkeypatch.setattr("wyoming_fish.fish.synthesis.synthesizer.Synthesizer.audio", bug)
     async with serving(EmulatorSettings()) as served, served.client() as client:
         await client.write_event(SynthesizeStart().event())
         reply = await receive(client, "no such event")
-        assert reply.types[-2:] == ["error", "synthesize-stopped"]
+        assert reply.types[-len(ending) :] == ending
         assert reply.error.code == "internal-error"
     (traceback,) = [record for record in caplog.records if record.exc_info]
     assert "Report this error" in traceback.message

@@ -80,7 +80,7 @@ async def test_what_takes_too_long_is_told(
             await client.write_event(SynthesizeChunk("Good night. And then").event())
             await served.emulator.wait_for(lambda e: e.sessions_open == 1)
         reply = await receive(client, "no such event")
-    assert reply.types[-2:] == ["error", "synthesize-stopped"]
+    assert reply.types[-3:] == ["audio-stop", "synthesize-stopped", "error"]
     assert reply.error.code == "server-stopping"
 
 

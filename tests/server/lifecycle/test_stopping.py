@@ -130,7 +130,7 @@ async def test_everything_hangs(tmp_path: Path) -> None:
                 reply = await listening
         finally:
             await asyncio.to_thread(program.end)
-    assert reply.types[-2:] == ["error", "synthesize-stopped"]
+    assert reply.types[-3:] == ["audio-stop", "synthesize-stopped", "error"]
     assert reply.error.code == "server-stopping"
     assert status == 1
     assert took == pytest.approx(EXIT_TIMEOUT_S / 10, abs=0.5)

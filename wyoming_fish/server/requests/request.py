@@ -37,7 +37,7 @@ class SynthesisRequest:
 
         A message that is whole from the start comes in one piece, and its audio is kept.
         """
-        return self.streamed and self._in_pieces
+        return self.streamed and (self._in_pieces or not self.text.is_complete)
 
     def add(self, text: str) -> None:
         """Add text to the end."""
