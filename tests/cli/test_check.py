@@ -168,7 +168,7 @@ async def test_a_websocket_that_is_never_answered(
 @pytest.mark.parametrize(
     ("environ", "said"),
     [
-        ({}, "set FISH_API_KEY"),
+        ({}, "Set FISH_API_KEY"),
         ({"FISH_API_KEY": "secret-key with blanks"}, "has a space"),
         ({"FISH_API_KEY_FILE": "/nowhere/at/all"}, "Cannot read the key file: No such file"),
     ],

@@ -14,6 +14,7 @@ from wyoming_fish.fish.errors import (
     UnavailableError,
 )
 
+KEY = "a-key-of-the-server"
 PAGE = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body></html>"
 
 
@@ -23,10 +24,16 @@ PAGE = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</b
 )
 def test_a_page_is_not_quoted(status: int, page: bytes) -> None:
     """What a proxy shows to a browser is nothing for a log or a notification."""
-    text = str(error_from_status(status, page))
+    text = str(error_from_status(status, page, secret=KEY))
     assert str(status) in text
     assert not {"<", ">", "nginx", "Blocked"} & set(text.replace("(", " ").split())
     assert "<" not in text
+
+
+def test_without_a_key_it_is_not_the_keys_fault() -> None:
+    """A server that wants a key, where none is set, says so."""
+    error = error_from_status(401, b'{"message": "Unauthorized"}')
+    assert str(error) == "The server needs an API key, and none is set. Set FISH_API_KEY."
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from wyoming_fish.emulator import EmulatedVoice, Emulator, EmulatorSettings
 from wyoming_fish.fish import Endpoint, FishClient, FishError
 from wyoming_fish.fish.api.account import MAX_TITLE_CHARS
 from wyoming_fish.fish.errors import MAX_HAPPENED_CHARS
-from wyoming_fish.fish.untrusted import one_line
+from wyoming_fish.fish.untrusted import hide, one_line
 
 VOICE = "6c1f2a4be0d94f7f8a53c2b9d7e61034"
 
@@ -34,6 +34,12 @@ def test_it_is_cut() -> None:
     """With an ellipsis, and without a look at the rest."""
     assert one_line("x" * 10**7, 5) == "xxxxx…"
     assert one_line("12345", 5) == "12345"
+
+
+def test_a_short_secret_is_not_hidden() -> None:
+    """It could be a part of any word, whose other letters would then tell what it is."""
+    assert hide("the cat is catching", "cat") == "the cat is catching"
+    assert hide("the catalogue1 is long", "catalogue1") == "the *** is long"
 
 
 def test_an_error_is_one_short_line() -> None:

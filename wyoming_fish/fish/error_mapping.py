@@ -14,6 +14,7 @@ from .errors import (
     CertificateError,
     FishConnectionError,
     FishError,
+    KeyMissingError,
     KeyRefusedError,
     LimitError,
     NoCreditError,
@@ -32,6 +33,8 @@ __all__ = [
     "error_from_status",
     "says_fish",
 ]
+
+_UNAUTHORIZED: Final = 401
 
 # Bytes of a refusal that are read.
 MAX_REFUSAL_BYTES: Final = 8192
@@ -69,7 +72,11 @@ def error_from_status(
     ``secret`` is not quoted.
     """
     message, is_page = _message(body, secret), _is_page(body)
-    error = _from_status(status, message, "Fish Audio" if is_cloud else "The server", is_page)
+    server = "Fish Audio" if is_cloud else "The server"
+    if status == _UNAUTHORIZED and not secret and not is_page:
+        error: FishError = KeyMissingError(f"{server} needs an API key, and none is set.")
+    else:
+        error = _from_status(status, message, server, is_page)
     error.status, error.is_cloud = status, is_cloud
     return error
 

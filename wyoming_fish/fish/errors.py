@@ -126,7 +126,8 @@ class KeyMissingError(FishError):
     """No API key is set. Only Fish Audio's own service always needs one."""
 
     code = "key-missing"
-    default_advice = "Create one under API keys at fish.audio and set FISH_API_KEY."
+    default_advice = "Set FISH_API_KEY."
+    cloud_advice = "Create one under API keys at fish.audio."
 
 
 class KeyRefusedError(FishError):

@@ -157,7 +157,9 @@ class Endpoint:
         if (self.is_cloud and path.strip("/")) or host_of(self.base_url) in _WEBSITES:
             raise SettingsError(f"The base URL of Fish Audio is {FISH_URL}, without a path.")
         if not self.api_key and self.is_cloud:
-            raise KeyMissingError("Fish Audio needs an API key.")
+            missing = KeyMissingError("Fish Audio needs an API key.")
+            missing.is_cloud = True
+            raise missing
         # A line end in a header would be an injection, and a key copied with one is common.
         key = self.api_key
         if not (key.isascii() and key.isprintable()) or " " in key:

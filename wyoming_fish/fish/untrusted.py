@@ -11,6 +11,10 @@ __all__ = ["hide", "one_line"]
 # What a secret is replaced by.
 HIDDEN: Final = "***"
 
+# Characters from which on a secret is hidden. A shorter one, such as a person may think of for a
+# self-hosted server, could be a part of any word.
+MIN_HIDDEN_CHARS: Final = 8
+
 # Marks by which a text can hold a secret in another form: as JSON, or as part of an address.
 _ESCAPES: Final = ("\\", "%")
 
@@ -38,9 +42,11 @@ def hide(value: Any, secret: str) -> Any:
     hold it in small letters, as aiohttp gives a content type. Hide it before the text is cut, or a
     part of it stays.
     """
+    if len(secret) < MIN_HIDDEN_CHARS:
+        return value
     if isinstance(value, str):
         is_suspect = any(mark in value for mark in _ESCAPES)
-        if secret and (is_suspect or secret.lower() in value.lower()):
+        if is_suspect or secret.lower() in value.lower():
             return _forms(secret).sub(HIDDEN, value)
     elif isinstance(value, dict):
         return {hide(name, secret): hide(each, secret) for name, each in value.items()}

@@ -36,10 +36,6 @@ KEEPALIVE_S: Final = 30.0
 # Bytes of an answer that is read whole. A page of 100 voices has some 300 kB.
 MAX_ANSWER_BYTES: Final = 2**20
 
-# Characters from which on a key is hidden in an answer too. A shorter one, such as a self-hosted
-# server may have, could be a part of any voice's name.
-MIN_HIDDEN_CHARS: Final = 8
-
 # Seconds for the text of a refusal: its status is known by then.
 REFUSAL_TIMEOUT_S: Final = 2.0
 
@@ -153,8 +149,7 @@ class HttpClient:
             raise FishConnectionError(f"{self.endpoint.name} did not answer in time.") from error
         if len(body) > MAX_ANSWER_BYTES:
             raise ProtocolError("The server's answer is too large.")
-        key = self.endpoint.api_key
-        return from_json(body, key if len(key) >= MIN_HIDDEN_CHARS else "")
+        return from_json(body, self.endpoint.api_key)
 
     async def refusal(self, response: aiohttp.ClientResponse) -> FishError:
         """The error for an answer of ``response``'s status."""
