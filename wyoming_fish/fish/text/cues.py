@@ -110,7 +110,7 @@ _NOT_ALONE: Final = frozenset(
 _ELSEWHERE: Final = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff]{0,8}(?:笑|哭|泣|叹|嘆|ため息|囁|ささや|耳语|低声|小声|大声|语气|喘|咳|停顿)"
     r"[\u3040-\u30ff\u3400-\u9fff]{0,8}"
-    r"|(?:lacht|kichert|flüster|seufz|rit$|soupir|chuchot|murmur|risa|ríe|suspir|susurr|ride$|"
+    r"|(?:lacht|kichert|flüster|seufz|rit$|rires?$|soupir|chuchot|murmur|risa|ríe|suspir|susurr|ride$|"
     r"sospir|sussurr|fluister|zucht|lach(?:t|end)|смеётся|смех|вздых|шёпот|шепч)\w{0,6}",
     re.IGNORECASE,
 )
@@ -120,7 +120,7 @@ _SILENT: Final = frozenset("citation needed,sic,link,image,ref,x".split(","))
 
 ACTIONS: Final = frozenset(
     "laughs chuckles giggles sighs whispers gasps groans yawns coughs pauses smiles sobs shouts "
-    "inhales exhales snickers".split()
+    "inhales exhales snickers sigh chuckle giggle gasp yawn".split()
 ) | {"clears throat", "takes a deep breath", "laughs softly", "sighs softly", "chuckles softly"}
 """Stage directions, in emphasis or in parentheses: `*sighs*`, `(sighs)`."""
 
