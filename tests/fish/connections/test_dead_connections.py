@@ -182,6 +182,20 @@ def test_a_late_answer_is_heard_once() -> None:
     assert outcomes.count("finish") == 1
 
 
+def test_the_second_attempt_answers_after_the_first_has_failed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It speaks the reply, and nothing is reported."""
+
+    async def first_audio() -> float:
+        async with _behind_a_router(faults=[Fault("audio", "close")]) as (emulator, _, client):
+            emulator.settings.first_audio = 3.2
+            return await _first_audio(client)
+
+    assert 6.2 <= run(first_audio()) < 6.5
+    assert not caplog.records
+
+
 def test_a_handshake_that_is_not_answered() -> None:
     """A connection that does not come about is late, too: another one is opened beside it."""
 

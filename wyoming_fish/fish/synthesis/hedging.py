@@ -58,8 +58,12 @@ class _Hedge:
         """Wait for the first attempt; None if the second one has answered before it."""
         self._first.on_late = self._start_second
         try:
-            async with asyncio.timeout(None) as self._waiting:
-                return await anext(audio, b"")
+            async with asyncio.timeout(None) as waiting:
+                self._waiting = waiting
+                try:
+                    return await anext(audio, b"")
+                finally:
+                    self._waiting = None
         except TimeoutError:
             return None
         except FishError:
@@ -67,7 +71,7 @@ class _Hedge:
                 raise
             return None
         finally:
-            self._waiting = self._first.on_late = None
+            self._first.on_late = None
 
     async def close(self) -> None:
         """End the second attempt, if there is one."""
