@@ -11,8 +11,7 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from tests.integration.conftest import CORAL, KELP, AddEntry, voice_subentry
-from tests.integration.flows.test_voice_flow import change, submit
-from tests.integration.support.flows import SETTINGS, chosen
+from tests.integration.support.flows import SETTINGS, change_voice, chosen, submit_voice
 from tests.integration.support.speech import text_in
 from wyoming_fish.emulator import Emulator, Fault
 
@@ -29,7 +28,7 @@ def path_in(flow: SubentryFlowResult) -> str:
 async def open_form(hass: HomeAssistant, add_entry: AddEntry) -> SubentryFlowResult:
     """Open the form of a voice."""
     entry = await add_entry()
-    return await submit(hass, await change(hass, entry), next_step_id="voice")
+    return await submit_voice(hass, await change_voice(hass, entry), next_step_id="voice")
 
 
 async def test_sample_has_the_settings_of_the_form(
@@ -40,7 +39,7 @@ async def test_sample_has_the_settings_of_the_form(
 ) -> None:
     """The sentence is spoken with all that is set in the form, and nothing is saved."""
     flow = await open_form(hass, add_entry)
-    flow = await submit(
+    flow = await submit_voice(
         hass,
         flow,
         voice=KELP,
@@ -74,7 +73,7 @@ async def test_part_of_a_sample(
 ) -> None:
     """A player that asks for a part gets that part, and one without a valid path gets nothing."""
     flow = await open_form(hass, add_entry)
-    flow = await submit(hass, flow, voice=KELP, **SETTINGS, next="listen")
+    flow = await submit_voice(hass, flow, voice=KELP, **SETTINGS, next="listen")
     client, path = await hass_client_no_auth(), path_in(flow)
     async with client.get(path) as answer:
         wav = await answer.read()
@@ -94,7 +93,7 @@ async def test_old_samples_are_dropped(
     flow = await open_form(hass, add_entry)
     paths = []
     for _ in range(9):
-        flow = await submit(hass, flow, voice=KELP, **SETTINGS, next="listen")
+        flow = await submit_voice(hass, flow, voice=KELP, **SETTINGS, next="listen")
         paths.append(path_in(flow))
     client = await hass_client_no_auth()
     statuses = []
@@ -119,7 +118,7 @@ async def test_sample_that_fails(
     """The form says why nothing is heard, and keeps what was filled in."""
     flow = await open_form(hass, add_entry)
     emulator.settings.faults.append(fault)
-    flow = await submit(hass, flow, voice=KELP, **SETTINGS | {"speed": 1.5}, next="listen")
+    flow = await submit_voice(hass, flow, voice=KELP, **SETTINGS | {"speed": 1.5}, next="listen")
     assert (flow["step_id"], flow["errors"]) == ("voice", {"base": error})
     assert flow["description_placeholders"] is not None
     assert flow["description_placeholders"]["player"] == ""
@@ -133,7 +132,7 @@ async def test_sample_with_the_free_model_after_its_end(
     flow = await open_form(hass, add_entry)
     emulator.settings.free_model = "ended"
     answer = SETTINGS | {"backend": "s2.1-pro-free"}
-    flow = await submit(hass, flow, voice=KELP, **answer, next="listen")
+    flow = await submit_voice(hass, flow, voice=KELP, **answer, next="listen")
     assert flow["errors"] == {"base": "free_model_refused"}
 
 
@@ -142,7 +141,7 @@ async def test_sample_leaves_no_connection_open(
 ) -> None:
     """A form that is left open does not hold a connection to Fish Audio."""
     flow = await open_form(hass, add_entry)
-    await submit(hass, flow, voice=KELP, **SETTINGS, next="listen")
+    await submit_voice(hass, flow, voice=KELP, **SETTINGS, next="listen")
     async with asyncio.timeout(5):
         while emulator.sockets_open:
             await hass.async_block_till_done(wait_background_tasks=True)
@@ -157,15 +156,15 @@ async def test_sample_in_the_language_of_the_voice(
 ) -> None:
     """The voice of a language is heard in that language, with the settings of the main voice."""
     entry = await add_entry(voice_subentry(speed=1.25))
-    flow = await submit(hass, await change(hass, entry), next_step_id="language")
-    flow = await submit(hass, flow, language="de", self_only=True)
-    flow = await submit(hass, flow, voice=CORAL, next="listen")
+    flow = await submit_voice(hass, await change_voice(hass, entry), next_step_id="language")
+    flow = await submit_voice(hass, flow, language="de", self_only=True)
+    flow = await submit_voice(hass, flow, voice=CORAL, next="listen")
     assert (flow["step_id"], chosen(flow, "voice")) == ("language_voice", CORAL)
     async with (await hass_client_no_auth()).get(path_in(flow)) as answer:
         assert text_in(await answer.read()) == "Guten Abend. Das Licht in der Küche ist an."
     (session,) = emulator.sessions
     assert session.request["reference_id"] == CORAL
     assert session.request["prosody"]["speed"] == 1.25
-    flow = await submit(hass, flow, voice=CORAL)
+    flow = await submit_voice(hass, flow, voice=CORAL)
     assert flow["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()
