@@ -56,7 +56,6 @@ async def is_piper(audio: bytes) -> bool:
     [
         Fault("upgrade", 401, times=None),
         NO_CREDIT,
-        PIPER,
         Fault("upgrade", 400, times=None),
         Fault("start", "error", times=None),
         Fault("start", "silent", times=None),
