@@ -195,10 +195,10 @@ class FishTextToSpeech(TextToSpeechEntity):
         try:
             return voice_named(name, voices.data)
         except VoiceNotFoundError:
-            # A self-hosted server need not list its voices.
-            if voices.is_self_hosted:
-                return name
-            raise
+            if voices.has_account:
+                raise
+            # The server need not list its voices.
+            return name
 
 
 def _default_voice(voice: ConfigSubentry) -> str | None:

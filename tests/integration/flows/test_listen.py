@@ -4,15 +4,20 @@ import asyncio
 import re
 import wave
 from io import BytesIO
+from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestClient
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import SubentryFlowResult
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.wyoming_fish.const import DOMAIN
 from tests.integration.conftest import CORAL, KELP, AddEntry, voice_subentry
 from tests.integration.support.flows import SETTINGS, change_voice, chosen, submit_voice
 from tests.integration.support.speech import text_in
+from tests.integration.support.states import later
 from wyoming_fish.emulator import Emulator, Fault
 
 
@@ -23,6 +28,12 @@ def path_in(flow: SubentryFlowResult) -> str:
     match = re.fullmatch(r'<audio controls autoplay src="(/[\w/-]+)"></audio>', player)
     assert match is not None
     return match[1]
+
+
+async def status_of(client: TestClient[Any, Any], path: str) -> int:
+    """Return the status that a player gets."""
+    async with client.get(path) as answer:
+        return answer.status
 
 
 async def open_form(hass: HomeAssistant, add_entry: AddEntry) -> SubentryFlowResult:
@@ -80,8 +91,10 @@ async def test_part_of_a_sample(
     async with client.get(path, headers={"Range": "bytes=4-7"}) as answer:
         assert (answer.status, await answer.read()) == (206, wav[4:8])
         assert answer.headers["Content-Range"] == f"bytes 4-7/{len(wav)}"
-    async with client.get(path, headers={"Range": "seconds=1"}) as answer:
-        assert answer.status == 416
+    for wrong in ("seconds=1", f"bytes={len(wav)}-", "bytes=5-3"):
+        async with client.get(path, headers={"Range": wrong}) as answer:
+            assert (answer.status, await answer.read()) == (416, b"")
+            assert answer.headers["Content-Range"] == f"bytes */{len(wav)}"
     async with client.get(f"{path}x") as answer:
         assert answer.status == 404
 
@@ -96,11 +109,55 @@ async def test_old_samples_are_dropped(
         flow = await submit_voice(hass, flow, voice=KELP, **SETTINGS, next="listen")
         paths.append(path_in(flow))
     client = await hass_client_no_auth()
+    assert [await status_of(client, path) for path in paths] == [404] + 8 * [200]
+
+
+async def test_sample_has_a_lifetime(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    hass_client_no_auth: ClientSessionGenerator,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A sample can be played for ten minutes."""
+    flow = await open_form(hass, add_entry)
+    flow = await submit_voice(hass, flow, voice=KELP, **SETTINGS, next="listen")
+    client = await hass_client_no_auth()
+    await later(hass, freezer, minutes=9)
+    assert await status_of(client, path_in(flow)) == 200
+    await later(hass, freezer, minutes=2)
+    assert await status_of(client, path_in(flow)) == 404
+
+
+async def test_samples_end_with_the_last_account(
+    hass: HomeAssistant, add_entry: AddEntry, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    """Samples are deleted when the last account is removed, and not before."""
+    other = await add_entry(unique_id="other")
+    flow = await open_form(hass, add_entry)
+    flow = await submit_voice(hass, flow, voice=KELP, **SETTINGS, next="listen")
+    client = await hass_client_no_auth()
+    (entry,) = (e for e in hass.config_entries.async_entries(DOMAIN) if e is not other)
     statuses = []
-    for path in paths:
-        async with client.get(path) as answer:
-            statuses.append(answer.status)
-    assert statuses == [404] + 8 * [200]
+    for removed in (entry, other):
+        await hass.config_entries.async_remove(removed.entry_id)
+        statuses.append(await status_of(client, path_in(flow)))
+    assert statuses == [200, 404]
+
+
+async def test_long_sample_is_cut(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    hass_client_no_auth: ClientSessionGenerator,
+) -> None:
+    """The first 15 s of a sentence are played, however long the server speaks."""
+    emulator.settings.voice = "tone"
+    flow = await open_form(hass, add_entry)
+    words = "\n".join(f"{word}: {'galley ' * 28}" for word in ("evening", "lights", "kitchen"))
+    answer = SETTINGS | {"text_processing": {"pronunciations": words}}
+    flow = await submit_voice(hass, flow, voice=KELP, **answer, next="listen")
+    async with (await hass_client_no_auth()).get(path_in(flow)) as sample:
+        assert len(await sample.read()) == 44 + 15 * 44100 * 2
 
 
 @pytest.mark.parametrize(
