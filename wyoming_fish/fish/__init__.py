@@ -35,7 +35,7 @@ from .settings import (
     VoiceIds,
 )
 from .text import Pronunciation, TextSettings, has_style, parse_pronunciations
-from .text.text_buffer import TextBuffer
+from .text.text_buffer import TextBuffer, buffered
 
 __all__ = [
     "FALLBACK_AFTER_S",
@@ -62,6 +62,7 @@ __all__ = [
     "Voice",
     "VoiceIds",
     "WebsocketCheck",
+    "buffered",
     "has_style",
     "owner_at",
     "parse_pronunciations",
