@@ -153,7 +153,9 @@ class MessageSynthesis:
         try:
             async with contextlib.aclosing(
                 self._data.fish.speak_by(
-                    lambda plain: fallback.speak(plain, request.tts.language, settings.sample_rate),
+                    lambda plain: fallback.speak(
+                        plain, request.tts.language, settings.sample_rate
+                    ),
                     text.pieces(),
                     request.text,
                     settings.sample_rate,

@@ -57,7 +57,8 @@ async def test_samples_of_a_wav_file(step: int) -> None:
         wav(form(rate=8000), (b"data", b"samples!")),
         wav(form(channels=2), (b"data", b"samples!")),
         wav(form(bits=8), (b"data", b"samples!")),
-        wav((b"LIST", bytes(5000))),
+        wav((b"LIST", bytes(70_000)), form(), (b"data", b"samples!")),
+        wav(form(), (b"data", b"samples!"))[:-2],
         b"RIFF",
     ],
 )
