@@ -3,9 +3,7 @@
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
 
-from homeassistant.components.tts.entity import TTSAudioRequest
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
@@ -33,7 +31,6 @@ from ..fish import (
     ReplyMetrics,
     SpeechSettings,
     TextBuffer,
-    TextSettings,
     buffered,
 )
 from ..fish.errors import (
@@ -44,21 +41,10 @@ from ..fish.errors import (
     VoiceNotFoundError,
 )
 from .fallback import FallbackError, FallbackVoice
+from .request import MessageRequest
 from .voices import configured_voices
 
 _LOGGER = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class MessageRequest:
-    """A message and how it is spoken."""
-
-    tts: TTSAudioRequest
-    settings: SpeechSettings
-    text: TextSettings
-    is_ssml: bool
-    find_voice: Callable[[str], str]
-    """Returns the id of a voice that SSML names. Raises VoiceNotFoundError."""
 
 
 class MessageSynthesis:
@@ -153,9 +139,7 @@ class MessageSynthesis:
         try:
             async with contextlib.aclosing(
                 self._data.fish.speak_by(
-                    lambda plain: fallback.speak(
-                        plain, request.tts.language, settings.sample_rate
-                    ),
+                    lambda plain: fallback.speak(plain, request.tts.language, settings.sample_rate),
                     text.pieces(),
                     request.text,
                     settings.sample_rate,
