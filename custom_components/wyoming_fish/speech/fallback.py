@@ -10,7 +10,7 @@ from homeassistant.components.tts.const import DATA_COMPONENT
 from homeassistant.core import HomeAssistant
 from homeassistant.util import language as language_util
 
-from ..fish.api.self_hosted.speech_body import SpeechBody
+from ..fish import SpeechBody
 from ..fish.errors import FishError, ProtocolError
 
 # Seconds without audio from the fallback voice. A small computer may need long for a long text, and
