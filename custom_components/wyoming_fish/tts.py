@@ -49,7 +49,6 @@ class FishTextToSpeech(TextToSpeechEntity):
 
     def __init__(self, hass: HomeAssistant, entry: FishConfigEntry, voice: ConfigSubentry) -> None:
         """Initialize the entity of a voice."""
-        self._entry = entry
         self._voice = voice
         self._data = entry.runtime_data
         self._backend = Backend(voice.data[CONF_BACKEND])
