@@ -210,7 +210,7 @@ def exceptions() -> Iterator[str]:
         and "code" in {name.id for name in ast.walk(statement) if isinstance(name, ast.Name)}
     }
     codes |= set(returned_keys(COMPONENT / "errors.py", "error_key"))
-    codes |= option_errors("speech/text_options.py", "speech/options.py", "tts.py")
+    codes |= option_errors("speech/text_options.py", "speech/options.py", "speech/request.py")
     translated = set(read("translations/en.json")["exceptions"])
     for code in codes ^ translated:
         yield f"en.json: {code} is an error, or a translation, but not both"

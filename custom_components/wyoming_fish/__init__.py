@@ -1,14 +1,13 @@
 """The Wyoming Fish integration: Fish Audio's voices in Home Assistant."""
 
-from homeassistant.const import CONF_API_KEY, EVENT_HOMEASSISTANT_STOP, Platform
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import Event, HomeAssistant
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
-from homeassistant.util.ssl import get_default_context
 
 from . import repairs
-from .const import CONF_BASE_URL, CONF_FALLBACK_VOICE
+from .const import CONF_FALLBACK_VOICE, DOMAIN
 from .coordinator import CreditCoordinator, FishConfigEntry, FishData, VoicesCoordinator
-from .fish import Endpoint, FishClient
+from .speech.client import account_endpoint, create_client
+from .speech.sample import delete_samples
 
 PLATFORMS = [Platform.EVENT, Platform.SENSOR, Platform.TTS]
 
@@ -16,13 +15,11 @@ PLATFORMS = [Platform.EVENT, Platform.SENSOR, Platform.TTS]
 async def async_setup_entry(hass: HomeAssistant, entry: FishConfigEntry) -> bool:
     """Set up an account and its voices."""
     repairs.delete_outdated_issues(hass, entry)
-    endpoint = Endpoint(entry.data[CONF_API_KEY], entry.data[CONF_BASE_URL])
-    session = async_get_clientsession(hass)
-    fish = FishClient(endpoint, ssl_context=get_default_context(), session=session)
+    fish = create_client(hass, account_endpoint(entry.data))
     credit = CreditCoordinator(hass, entry, fish)
     await credit.async_config_entry_first_refresh()
     voices = VoicesCoordinator(hass, entry, fish)
-    voices.is_self_hosted = credit.data is None
+    voices.has_account = credit.data is not None
     await voices.async_config_entry_first_refresh()
 
     entry.runtime_data = FishData(fish, credit, voices)
@@ -42,7 +39,10 @@ async def async_setup_entry(hass: HomeAssistant, entry: FishConfigEntry) -> bool
 
 async def async_unload_entry(hass: HomeAssistant, entry: FishConfigEntry) -> bool:
     """Unload an account. Replies in progress are spoken to their end."""
-    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    is_unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    if is_unloaded and not hass.config_entries.async_loaded_entries(DOMAIN):
+        delete_samples(hass)
+    return is_unloaded
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: FishConfigEntry) -> None:

@@ -41,8 +41,9 @@ from .forms.schemas import (
     SECTION_ADVANCED,
     options_schema,
 )
-from .forms.voice_steps import VoiceSteps, account_client
+from .forms.voice_steps import VoiceSteps
 from .forms.voice_subentry import VoiceSubentryFlow
+from .speech.client import account_endpoint, create_client
 
 # Characters of a user's id in the title of an account: enough to tell two accounts apart.
 TITLE_ID_CHARS = 8
@@ -148,8 +149,8 @@ class FishConfigFlow(
         )
 
     async def _start_search(self, values: dict[str, Any]) -> ConfigFlowResult:
-        fish = account_client(self.hass, self._data)
-        self.start_voice(fish, values, {}, is_self_hosted=self._credit is None)
+        fish = create_client(self.hass, account_endpoint(self._data))
+        self.start_voice(fish, values, {}, has_account=self._credit is not None)
         return await self.async_step_search()
 
     @override
@@ -220,7 +221,7 @@ class FishConfigFlow(
         if errors := account_form_errors(self._data[CONF_API_KEY], self._data[CONF_BASE_URL]):
             return errors
         try:
-            self._credit = await account_client(self.hass, self._data).credit()
+            self._credit = await create_client(self.hass, account_endpoint(self._data)).credit()
             unique_id = self._credit.user_id
         except UnsupportedError:
             # A self-hosted server has no API credit: its address is its id.

@@ -119,13 +119,13 @@ class VoicesCoordinator(FishCoordinator[dict[str, Voice]]):
     """The account's own voices and the voices of its subentries, by id."""
 
     subject = "voices"
-    is_self_hosted = False
-    """Whether the server is self-hosted: it may have no list of its voices."""
+    has_account = True
+    """Whether the server has API credit. A server without it may have no list of its voices."""
 
     @override
     async def _fetch(self) -> dict[str, Voice]:
         voices = {voice.id: voice for voice in await self.fish.voices()}
-        if self.is_self_hosted and not voices:
+        if not (self.has_account or voices):
             return voices
         for subentry in self.config_entry.subentries.values():
             missing = None

@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 
 from .const import CONF_BASE_URL, CONF_CODE, CONF_PRONUNCIATIONS
 from .coordinator import FishConfigEntry
-from .fish.settings import FISH_URL
+from .speech.client import account_endpoint
 
 
 async def async_get_config_entry_diagnostics(
@@ -18,7 +18,7 @@ async def async_get_config_entry_diagnostics(
     """Return the diagnostics of an entry. The address of a self-hosted server is redacted."""
     diagnostics: dict[str, Any] = {
         "entry": async_redact_data(dict(entry.data), {CONF_API_KEY, CONF_BASE_URL}),
-        "self_hosted": entry.data[CONF_BASE_URL] != FISH_URL,
+        "self_hosted": not account_endpoint(entry.data).is_cloud,
         "state": entry.state.value,
         "voices": [
             {

@@ -44,6 +44,6 @@ def voice_device(entry: FishConfigEntry, voice: ConfigSubentry) -> DeviceInfo:
 
 
 def _server_url(entry: FishConfigEntry) -> str | None:
-    """Return the address of a self-hosted server; None for Fish Audio."""
+    """Return the address of a server without accounts; None for Fish Audio."""
     url: str = entry.data[CONF_BASE_URL]
-    return url if entry.runtime_data.voices.is_self_hosted else None
+    return None if entry.runtime_data.voices.has_account else url

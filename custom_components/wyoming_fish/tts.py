@@ -1,15 +1,8 @@
 """Speech: a text-to-speech entity for each voice."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Final, override
+from typing import Final, override
 
-from homeassistant.components.tts import (
-    ATTR_VOICE,
-    TextToSpeechEntity,
-    TTSAudioResponse,
-    Voice,
-)
+from homeassistant.components.tts import TextToSpeechEntity, TTSAudioResponse, Voice
 from homeassistant.components.tts.entity import TTSAudioRequest
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
@@ -17,31 +10,16 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import RestoredExtraData
 from homeassistant.util import language as language_util
 
-from .const import (
-    ATTR_TEXT_FORMAT,
-    ATTR_TRUSTED,
-    CONF_BACKEND,
-    CONF_STYLE,
-    CONF_VOICE,
-)
+from .const import CONF_BACKEND
 from .coordinator import FishConfigEntry
 from .entity import voice_device
 from .errors import OptionError, option_to_ha_exception
-from .fish import Backend, SpeechSettings, TextSettings, has_style
-from .fish.errors import VoiceNotFoundError
-from .speech.audio import AudioFile
-from .speech.options import OPTIONS, message_options, speech_settings, voice_options
+from .fish import Backend
+from .speech.options import OPTIONS
 from .speech.prewarm import prewarm_on_satellite_activity
-from .speech.synthesis import MessageRequest, MessageSynthesis
-from .speech.text_options import text_settings
-from .speech.voices import (
-    backend_languages,
-    configured_voices,
-    language_voices,
-    listed_voices,
-    voice_for,
-    voice_named,
-)
+from .speech.request import MessageOptions
+from .speech.synthesis import MessageSynthesis
+from .speech.voices import backend_languages, listed_voices
 
 # The default option that changes when Home Assistant keeps a message of the fallback voice.
 ATTR_KEPT_FALLBACKS: Final = "kept_fallbacks"
@@ -71,7 +49,6 @@ class FishTextToSpeech(TextToSpeechEntity):
 
     def __init__(self, hass: HomeAssistant, entry: FishConfigEntry, voice: ConfigSubentry) -> None:
         """Initialize the entity of a voice."""
-        self._entry = entry
         self._voice = voice
         self._data = entry.runtime_data
         self._backend = Backend(voice.data[CONF_BACKEND])
@@ -79,14 +56,7 @@ class FishTextToSpeech(TextToSpeechEntity):
         self._attr_device_info = voice_device(entry, voice)
         self._attr_supported_languages = backend_languages(self._backend)
         self._attr_supported_options = [str(option) for option in OPTIONS.schema]
-        # All that changes the audio: Home Assistant keeps plain messages by it.
-        self._defaults = {
-            ATTR_VOICE: _default_voice(voice),
-            CONF_BACKEND: self._backend.value,
-            **voice_options(voice.data),
-            ATTR_TEXT_FORMAT: "text",
-            ATTR_TRUSTED: False,
-        }
+        self._options = MessageOptions(voice, entry.runtime_data.voices)
         self._set_kept_fallbacks(0)
         self._synthesis = MessageSynthesis(hass, entry, voice, self._on_kept_fallback)
 
@@ -94,7 +64,7 @@ class FishTextToSpeech(TextToSpeechEntity):
         """Set how many messages of the fallback voice Home Assistant may have kept."""
         self._kept_fallbacks = count
         kept = {ATTR_KEPT_FALLBACKS: count} if count else {}
-        self._attr_default_options = self._defaults | kept
+        self._attr_default_options = {**self._options.defaults, **kept}
 
     @callback
     def _on_kept_fallback(self) -> None:
@@ -144,68 +114,10 @@ class FishTextToSpeech(TextToSpeechEntity):
     async def async_stream_tts_audio(self, request: TTSAudioRequest) -> TTSAudioResponse:
         """Speak the message while it is being written, as PCM in WAV or CAF."""
         try:
-            options = message_options(self._with_voice(request))
-            file = AudioFile.for_options(options)
-            settings = self._speech_settings(options, file.sample_rate)
-            text = self._text_settings(options, settings.backend)
-            text = replace(text, language=request.language)
+            message = self._options.request(request)
         except OptionError as error:
             raise option_to_ha_exception(error) from error
         # The first text may come later. Home Assistant also has to start ffmpeg.
-        self._synthesis.prewarm(settings.backend)
-        message = MessageRequest(
-            request,
-            settings,
-            text,
-            is_ssml=options[ATTR_TEXT_FORMAT] == "ssml",
-            find_voice=self._voice_id,
-        )
+        self._synthesis.prewarm(message.settings.backend)
         speech = self._synthesis.speak(message)
-        return TTSAudioResponse(file.extension, file.filled(speech))
-
-    def _with_voice(self, request: TTSAudioRequest) -> dict[str, Any]:
-        """Return the options with the voice of the language, unless they name a voice."""
-        options = dict(request.options)
-        if options[ATTR_VOICE] == self._defaults[ATTR_VOICE]:
-            options[ATTR_VOICE] = voice_for(request.language, self._voice)
-        return options
-
-    def _speech_settings(self, options: Mapping[str, Any], sample_rate: int) -> SpeechSettings:
-        """Return the speech settings of a message with these options. Raises OptionError."""
-        voice = options[ATTR_VOICE]
-        try:
-            voice_id = None if voice is None else self._voice_id(voice)
-        except VoiceNotFoundError as error:
-            raise OptionError("voice_unknown", voice=voice) from error
-        return speech_settings(options, voice_id, sample_rate)
-
-    def _text_settings(self, options: Mapping[str, Any], backend: Backend) -> TextSettings:
-        """Return what is made of the text of a message with these options. Raises OptionError."""
-        own_style = self._defaults[CONF_STYLE]
-        if options[CONF_STYLE] == own_style and not has_style(backend, own_style):
-            # The message names another model, and not this style, which is the voice's own.
-            options = {**options, CONF_STYLE: ""}
-        return text_settings(options, backend)
-
-    def _voice_id(self, name: str) -> str:
-        """Return the id of the voice that a message or SSML names. Raises VoiceNotFoundError."""
-        voices = self._data.voices
-        if name in configured_voices(self._voice):
-            return name
-        try:
-            return voice_named(name, voices.data)
-        except VoiceNotFoundError:
-            # A self-hosted server need not list its voices.
-            if voices.is_self_hosted:
-                return name
-            raise
-
-
-def _default_voice(voice: ConfigSubentry) -> str | None:
-    """Return the option that stands for the voices of a subentry.
-
-    Home Assistant keeps plain messages by their options, so a change of any voice must change it.
-    """
-    voice_id: str | None = voice.data[CONF_VOICE]
-    others = [f"{language}={other}" for language, other in sorted(language_voices(voice).items())]
-    return " ".join([voice_id or "default", *others]) if others else voice_id
+        return TTSAudioResponse(message.file.extension, message.file.filled(speech))

@@ -6,7 +6,7 @@ import json
 import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
-from pytest_homeassistant_custom_component.common import get_system_health_info
+from pytest_homeassistant_custom_component.common import MockConfigEntry, get_system_health_info
 from pytest_homeassistant_custom_component.components.diagnostics import (
     get_diagnostics_for_config_entry,
 )
@@ -66,6 +66,27 @@ async def test_diagnostics_of_an_account_that_is_not_set_up(
     told = await get_diagnostics_for_config_entry(hass, hass_client, entry)
     assert told["state"] == "setup_retry"
     assert [voice["title"] for voice in told["voices"]] == ["Kelp"]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "is_self_hosted"),
+    [
+        ("https://api.fish.audio", False),
+        ("https://api.fish.audio:443", False),
+        ("https://API.Fish.Audio", False),
+        ("http://fish.local:8080", True),
+    ],
+)
+async def test_server_of_an_account(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, base_url: str, *, is_self_hosted: bool
+) -> None:
+    """They tell a self-hosted server from Fish Audio, however its address is written."""
+    assert await async_setup_component(hass, "diagnostics", {})
+    assert await async_setup_component(hass, DOMAIN, {})
+    entry = MockConfigEntry(domain=DOMAIN, data={"api_key": KEY, "base_url": base_url})
+    entry.add_to_hass(hass)
+    told = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert told["self_hosted"] is is_self_hosted
 
 
 async def test_system_health(hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator) -> None:

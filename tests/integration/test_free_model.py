@@ -7,7 +7,7 @@ from homeassistant.helpers import issue_registry as ir
 
 from tests.integration.conftest import AddEntry, entity_id, voice_subentry
 from tests.integration.support.speech import speak
-from tests.integration.test_repairs import ours
+from tests.integration.support.states import ours
 from wyoming_fish.emulator import Emulator
 
 

@@ -22,7 +22,7 @@ from custom_components.wyoming_fish.const import DOMAIN
 from custom_components.wyoming_fish.fish.connections.measurements import MAX_REPLIES, MIN_REPLIES
 from tests.integration.conftest import AddEntry, entity_id, voice_data, voice_subentry
 from tests.integration.support.speech import speak
-from tests.integration.test_sensor import later
+from tests.integration.support.states import later, ours
 from wyoming_fish.emulator import VOICES, Emulator, Fault
 
 FIX = "/api/repairs/issues/fix"
@@ -44,15 +44,6 @@ def another(title: str, **data: Any) -> ConfigSubentry:
         data=MappingProxyType(voice_data(**data)),
         unique_id=None,
     )
-
-
-def ours(issue_registry: ir.IssueRegistry) -> list[str]:
-    """Return the ids of the integration's issues that a person sees."""
-    return [
-        issue.issue_id
-        for issue in issue_registry.issues.values()
-        if issue.domain == DOMAIN and issue.active and issue.dismissed_version is None
-    ]
 
 
 @pytest.mark.parametrize(

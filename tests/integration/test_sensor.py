@@ -1,34 +1,19 @@
 """The sensors."""
 
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
-from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from tests.integration.conftest import AddEntry, entity_id, voice_subentry
 from tests.integration.support.speech import entity_of, speak
+from tests.integration.support.states import later, value
 from wyoming_fish.emulator import VOICES, Emulator, Fault
 from wyoming_fish.emulator.fish_speech import FishSpeechEmulator
 
 TEXT = "Grüß Gott."
-
-
-async def later(hass: HomeAssistant, freezer: FrozenDateTimeFactory, **time: int) -> None:
-    """Let time pass."""
-    freezer.tick(timedelta(**time))
-    async_fire_time_changed(hass)
-    await hass.async_block_till_done(wait_background_tasks=True)
-
-
-def value(hass: HomeAssistant, name: str) -> str:
-    """Return a sensor's state."""
-    state = hass.states.get(f"sensor.{name}")
-    assert state is not None
-    return state.state
 
 
 async def test_credit_is_looked_at_hourly(

@@ -93,7 +93,7 @@ def test_nothing_is_wrong(project: Path) -> None:
         (_replace("forms/voice_steps.py", 'step_id="search"', 'step_id="seek"'), "its steps are"),
         (_replace("errors.py", '"not_fish"', '"no_fish"'), "the errors of config are not"),
         (_replace("errors.py", '"invalid_url"', '"bad_url"'), "the errors of config are not"),
-        (_replace("tts.py", '"voice_unknown"', '"voice_odd"'), "voice_odd is an error"),
+        (_replace("speech/request.py", '"voice_unknown"', '"voice_odd"'), "voice_odd is an error"),
         (_replace("fish/errors.py", '"no-audio"', '"silence"'), "silence is an error"),
         (_replace("icons.json", "mdi:fish", "fish"), "not a Material Design icon"),
         (_replace("quality_scale.yaml", "devices: done", "devices: todo"), "devices is not done"),

@@ -12,6 +12,7 @@ All errors are importable from here: `errors` shows their tree.
 from . import errors
 from .api.account import LOW_CREDIT, Credit, Voice
 from .api.proxies import Proxy, proxy_for
+from .api.self_hosted.speech_body import SpeechBody
 from .api.self_hosted.speech_server import ServerKind
 from .client import (
     FALLBACK_AFTER_S,
@@ -35,7 +36,7 @@ from .settings import (
     VoiceIds,
 )
 from .text import Pronunciation, TextSettings, has_style, parse_pronunciations
-from .text.text_buffer import TextBuffer
+from .text.text_buffer import TextBuffer, buffered
 
 __all__ = [
     "FALLBACK_AFTER_S",
@@ -55,6 +56,7 @@ __all__ = [
     "ReplyMetrics",
     "ServerKind",
     "SlowLine",
+    "SpeechBody",
     "SpeechSettings",
     "SpokenReply",
     "TextBuffer",
@@ -62,6 +64,7 @@ __all__ = [
     "Voice",
     "VoiceIds",
     "WebsocketCheck",
+    "buffered",
     "has_style",
     "owner_at",
     "parse_pronunciations",

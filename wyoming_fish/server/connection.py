@@ -50,7 +50,8 @@ TEXT_TIMEOUT_S: Final = 900.0
 # Events that are read in one turn of the CPU, in 0.3 ms.
 EVENTS_PER_TURN: Final = 10
 
-# Seconds between two checks whether a client that has ended its direction has disconnected.
+# Seconds between two checks whether a client that has ended its direction has disconnected, which
+# no event tells. In this time Fish makes a second of speech or so for nobody.
 HANG_UP_CHECK_S: Final = 0.25
 
 # Seconds to wait until the client closes its side while the server stops.

@@ -142,17 +142,17 @@ def voice_schema(
     values: Mapping[str, Any],
     voices: list[SelectOptionDict],
     *,
-    is_self_hosted: bool,
+    has_account: bool,
     has_more: bool,
 ) -> vol.Schema:
     """Return the form of a voice, filled with ``values``.
 
     A self-hosted server may have no list of its voices: there, a person can enter a voice.
     """
-    field = voice_field(values.get(CONF_VOICE), voices, is_self_hosted=is_self_hosted)
+    field = voice_field(values.get(CONF_VOICE), voices, has_account=has_account)
     return vol.Schema(
         {
-            **(field if voices or is_self_hosted else {}),
+            **(field if voices or not has_account else {}),
             vol.Required(CONF_BACKEND, default=values[CONF_BACKEND]): _dropdown(
                 [
                     SelectOptionDict(value=backend.value, label=name)
@@ -184,11 +184,11 @@ def next_field(*, has_more: bool) -> dict[vol.Marker, Any]:
 
 
 def voice_field(
-    selected: str | None, voices: list[SelectOptionDict], *, is_self_hosted: bool
+    selected: str | None, voices: list[SelectOptionDict], *, has_account: bool
 ) -> dict[vol.Marker, Any]:
     """Return the field that selects one of the voices."""
     config = SelectSelectorConfig(
-        options=voices, mode=SelectSelectorMode.DROPDOWN, custom_value=is_self_hosted
+        options=voices, mode=SelectSelectorMode.DROPDOWN, custom_value=not has_account
     )
     field = vol.Optional(CONF_VOICE, description={"suggested_value": selected})
     return {field: SelectSelector(config)}

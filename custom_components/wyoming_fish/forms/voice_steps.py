@@ -6,22 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from homeassistant.const import CONF_API_KEY, CONF_LANGUAGE
-from homeassistant.core import HomeAssistant
+from homeassistant.const import CONF_LANGUAGE
 from homeassistant.data_entry_flow import FlowContext, FlowHandler, FlowResult
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.selector import SelectOptionDict
 
 from ..const import (
     CONF_BACKEND,
-    CONF_BASE_URL,
     CONF_VOICE,
     DEFAULT_BACKEND,
     MANUFACTURER,
     VOICES_URL,
 )
 from ..errors import OptionError, form_error_key
-from ..fish import Backend, Endpoint, FishClient, FishError, Voice
+from ..fish import Backend, FishClient, FishError, Voice
 from ..fish.errors import VoiceNotFoundError
 from ..fish.settings import voice_id_in
 from ..speech.audio import DEFAULT_RATE
@@ -56,7 +53,7 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
     """Two steps: search for voices, then select one and its settings."""
 
     _fish: FishClient
-    is_self_hosted: bool
+    has_account: bool
     _values: dict[str, Any]
     _known: dict[str, Voice]
     """The voices whose name is known, by id."""
@@ -73,11 +70,11 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
         values: Mapping[str, Any],
         known: Mapping[str, Voice],
         *,
-        is_self_hosted: bool,
+        has_account: bool,
     ) -> None:
         """Prepare the steps with a client of the account and with the voice's present values."""
         self._fish = fish
-        self.is_self_hosted = is_self_hosted
+        self.has_account = has_account
         self._known = dict(known)
         self.found = {}
         self.has_more = False
@@ -127,7 +124,7 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
         self._query, self.has_more = query, has_more
         self.found = {voice.id: voice for voice in voices}
         self._known |= self.found
-        return {} if voices or self.is_self_hosted else {"base": "no_voice_found"}
+        return {"base": "no_voice_found"} if self.has_account and not voices else {}
 
     async def async_step_voice(self, user_input: dict[str, Any] | None = None) -> ResultT:
         """Select a voice and its settings. Without a voice, the server's default voice speaks."""
@@ -159,7 +156,7 @@ class VoiceSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
             data_schema=voice_schema(
                 self._values,
                 self.choices(self._values.get(CONF_VOICE)),
-                is_self_hosted=self.is_self_hosted,
+                has_account=self.has_account,
                 has_more=self.has_more,
             ),
             errors=errors,
@@ -223,9 +220,3 @@ def _label(name: str, voice: Voice) -> str:
     codes = ", ".join(languages(voice.languages))
     uses = f"{voice.uses:,} ×" if voice.uses else ""
     return " · ".join(part for part in (name, codes, uses) if part)
-
-
-def account_client(hass: HomeAssistant, data: Mapping[str, Any]) -> FishClient:
-    """Return a client of the account that the data describe. A flow opens no websocket with it."""
-    endpoint = Endpoint(data[CONF_API_KEY], data[CONF_BASE_URL])
-    return FishClient(endpoint, session=async_get_clientsession(hass))

@@ -15,10 +15,11 @@ from homeassistant.const import CONF_LANGUAGE
 
 from ..const import CONF_LANGUAGE_VOICES, CONF_VOICE
 from ..coordinator import FishConfigEntry
+from ..speech.client import account_endpoint, create_client
 from ..speech.options import voice_options
 from ..speech.voices import base_language, language_voices
 from .schemas import CONF_NEXT, LANGUAGE_SCHEMA, NEXT_SAVE, next_field, voice_field
-from .voice_steps import VoiceSteps, account_client
+from .voice_steps import VoiceSteps
 
 
 class VoiceSubentryFlow(
@@ -50,8 +51,8 @@ class VoiceSubentryFlow(
             return self.async_abort(reason="entry_not_loaded")
         voices = entry.runtime_data.voices
         # The entry's own client is closed if the entry is reloaded before the form is sent.
-        fish = account_client(self.hass, entry.data)
-        self.start_voice(fish, values, voices.data, is_self_hosted=voices.is_self_hosted)
+        fish = create_client(self.hass, account_endpoint(entry.data))
+        self.start_voice(fish, values, voices.data, has_account=voices.has_account)
         return None
 
     @override
@@ -102,7 +103,7 @@ class VoiceSubentryFlow(
             chosen = {language: voice_id for language, voice_id in voices.items() if voice_id}
             data = {**voice.data, CONF_LANGUAGE_VOICES: chosen}
             return self.async_update_and_abort(entry, voice, data=data)
-        field = voice_field(selected, self.choices(selected), is_self_hosted=self.is_self_hosted)
+        field = voice_field(selected, self.choices(selected), has_account=self.has_account)
         return self.async_show_form(
             step_id="language_voice",
             data_schema=vol.Schema({**field, **next_field(has_more=self.has_more)}),

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import struct
 from collections.abc import AsyncGenerator
 from typing import Final
 
@@ -11,15 +10,15 @@ from homeassistant.components.tts.const import DATA_COMPONENT
 from homeassistant.core import HomeAssistant
 from homeassistant.util import language as language_util
 
+from ..fish import SpeechBody
+from ..fish.errors import FishError, ProtocolError
+
 # Seconds without audio from the fallback voice. A small computer may need long for a long text, and
 # the text itself may pause while the conversation agent uses a tool.
 AUDIO_TIMEOUT_S: Final = 60.0
 
-# Bytes in front of the samples of a WAV file. ffmpeg writes 44 to about 200.
-MAX_HEADER_BYTES: Final = 4096
-
-# PCM, one channel, 16 bits: the only format that is asked for.
-_PCM, _CHANNELS, _BITS = 1, 1, 16
+# What a WAV file begins with.
+_WAV_START: Final = b"RIFF"
 
 
 class FallbackError(Exception):
@@ -75,8 +74,8 @@ class FallbackVoice:
             {
                 tts.ATTR_PREFERRED_FORMAT: "wav",
                 tts.ATTR_PREFERRED_SAMPLE_RATE: sample_rate,
-                tts.ATTR_PREFERRED_SAMPLE_CHANNELS: _CHANNELS,
-                tts.ATTR_PREFERRED_SAMPLE_BYTES: _BITS // 8,
+                tts.ATTR_PREFERRED_SAMPLE_CHANNELS: 1,
+                tts.ATTR_PREFERRED_SAMPLE_BYTES: 2,
             },
         )
         stream.async_set_message_stream(text)
@@ -87,43 +86,26 @@ class FallbackVoice:
 async def samples_of_wav(wav: AsyncGenerator[bytes], sample_rate: int) -> AsyncGenerator[bytes]:
     """Yield the samples of a WAV file that comes in chunks.
 
-    Raises FallbackError for any other format than s16le mono PCM of ``sample_rate`` hertz.
+    Raises FallbackError for any other format than s16le mono PCM of ``sample_rate`` hertz, and for
+    a file that is cut off.
     """
-    head = b""
-    left: int | None = None
+    body = SpeechBody(sample_rate, has_events=False)
+    start = b""
     async with contextlib.aclosing(wav):
         async for chunk in wav:
-            samples = chunk
-            if left is None:
-                head += chunk
-                found = _find_samples(head, sample_rate)
-                if found is None:
-                    if len(head) > MAX_HEADER_BYTES:
-                        break
-                    continue
-                start, left = found
-                samples = head[start:]
-            if samples[:left]:
-                yield samples[:left]
-            left = max(0, left - len(samples))
-    if left is None and head:
-        raise FallbackError("not a WAV file")
-
-
-def _find_samples(head: bytes, sample_rate: int) -> tuple[int, int] | None:
-    """Return where the samples begin and their bytes; None if ``head`` ends before them."""
-    if head[:4] != b"RIFF"[: len(head)]:
-        raise FallbackError("not a WAV file")
-    start = 12
-    while len(head) >= start + 8:
-        name, size = struct.unpack_from("<4sI", head, start)
-        start += 8
-        if name == b"data":
-            # 0 and 0xFFFFFFFF stand for a length that is not known.
-            return start, size or 0xFFFFFFFF
-        if name == b"fmt " and len(head) >= start + 16:
-            kind, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", head, start)
-            if (kind, channels, rate, bits) != (_PCM, _CHANNELS, sample_rate, _BITS):
-                raise FallbackError(f"another audio format: {channels} × {rate} Hz, {bits} bits")
-        start += size + size % 2
-    return None
+            # Without a header, the body would be PCM.
+            start = (start + chunk)[: len(_WAV_START)]
+            if not _WAV_START.startswith(start):
+                raise FallbackError("not a WAV file")
+            try:
+                pcm = body.feed(chunk)
+            except ProtocolError as error:
+                raise FallbackError(f"another audio format: {error.reason}") from error
+            if pcm and body.rate != sample_rate:
+                raise FallbackError(f"another sample rate: {body.rate} Hz, not {sample_rate} Hz")
+            if pcm:
+                yield pcm
+    try:
+        body.end()
+    except FishError as error:
+        raise FallbackError("its audio is cut off") from error

@@ -2,23 +2,31 @@
 
 import secrets
 import wave
+from datetime import datetime
 from http import HTTPStatus
 from io import BytesIO
 from typing import Final
 
 from aiohttp import web
 from homeassistant.components.http import KEY_HASS, HomeAssistantView
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.core import HassJob, HomeAssistant, callback
+from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util.hass_dict import HassKey
-from homeassistant.util.ssl import get_default_context
 
 from ..const import DOMAIN
-from ..fish import Endpoint, FishClient, SpeechSettings, TextSettings
+from ..fish import Endpoint, SpeechSettings, TextSettings
+from .client import create_client
 
-# Samples that can be played. Each takes about half a megabyte.
+# Samples that can be played. Each takes about half a megabyte, and at most 1.3 MB.
 MAX_SAMPLES: Final = 8
+
+# Seconds of a sample that are kept. The sentence takes 4 s, and 8 s at half the speed; a
+# self-hosted server may send anything.
+MAX_SAMPLE_S: Final = 15
+
+# Seconds that a sample can be played. A person plays it immediately, and perhaps once more.
+SAMPLE_LIFETIME_S: Final = 600
 
 _SAMPLES: Final = HassKey[dict[str, bytes]](f"{DOMAIN}_samples")
 
@@ -32,25 +40,29 @@ async def speak_sample(
     settings: SpeechSettings,
     text_settings: TextSettings,
 ) -> str:
-    """Speak a sentence and return the path of the WAV file. Raises FishError."""
+    """Speak a sentence and return the path of the WAV file. Raises FishError.
+
+    What is longer than MAX_SAMPLE_S is cut.
+    """
     language = text_settings.language
     texts = await async_get_translations(hass, language, "selector", [DOMAIN])
     audio = bytearray()
+    max_bytes = MAX_SAMPLE_S * settings.sample_rate * 2
     # Its connections are closed afterwards, since a form may be left open.
     async with (
-        FishClient(
-            endpoint, ssl_context=get_default_context(), session=async_get_clientsession(hass)
-        ) as fish,
+        create_client(hass, endpoint) as fish,
         fish.speak(texts[_SENTENCE], settings, text_settings) as speech,
     ):
         async for pcm in speech:
             audio += pcm
+            if len(audio) >= max_bytes:
+                break
     file = BytesIO()
     with wave.open(file, "wb") as wav:
         wav.setnchannels(1)
         wav.setsampwidth(2)
         wav.setframerate(settings.sample_rate)
-        wav.writeframes(audio)
+        wav.writeframes(audio[:max_bytes])
     return _publish(hass, file.getvalue())
 
 
@@ -65,7 +77,19 @@ def _publish(hass: HomeAssistant, wav: bytes) -> str:
     samples[token] = wav
     if len(samples) > MAX_SAMPLES:
         del samples[next(iter(samples))]
+
+    @callback
+    def delete(_now: datetime) -> None:
+        samples.pop(token, None)
+
+    async_call_later(hass, SAMPLE_LIFETIME_S, HassJob(delete, cancel_on_shutdown=True))
     return SampleView.url.format(token=token)
+
+
+@callback
+def delete_samples(hass: HomeAssistant) -> None:
+    """Free the memory of all samples."""
+    hass.data.get(_SAMPLES, {}).clear()
 
 
 class SampleView(HomeAssistantView):
@@ -86,7 +110,11 @@ class SampleView(HomeAssistantView):
             try:
                 start, stop, _ = request.http_range.indices(len(wav))
             except ValueError:
-                return web.Response(status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+                start = stop = 0
+            if start >= stop:
+                headers["Content-Range"] = f"bytes */{len(wav)}"
+                status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+                return web.Response(status=status, headers=headers)
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(wav)}"
             status, wav = HTTPStatus.PARTIAL_CONTENT, wav[start:stop]
         return web.Response(body=wav, status=status, content_type="audio/wav", headers=headers)

@@ -3,9 +3,7 @@
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
 
-from homeassistant.components.tts.entity import TTSAudioRequest
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
@@ -32,7 +30,8 @@ from ..fish import (
     FishError,
     ReplyMetrics,
     SpeechSettings,
-    TextSettings,
+    TextBuffer,
+    buffered,
 )
 from ..fish.errors import (
     KeyRefusedError,
@@ -42,22 +41,10 @@ from ..fish.errors import (
     VoiceNotFoundError,
 )
 from .fallback import FallbackError, FallbackVoice
-from .message import Message
+from .request import MessageRequest
 from .voices import configured_voices
 
 _LOGGER = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class MessageRequest:
-    """A message and how it is spoken."""
-
-    tts: TTSAudioRequest
-    settings: SpeechSettings
-    text: TextSettings
-    is_ssml: bool
-    find_voice: Callable[[str], str]
-    """Returns the id of a voice that SSML names. Raises VoiceNotFoundError."""
 
 
 class MessageSynthesis:
@@ -94,12 +81,15 @@ class MessageSynthesis:
         """Speak a message with Fish Audio, or with the fallback if that fails before its audio."""
         metrics = ReplyMetrics()
         settings = request.settings
-        async with Message(request.tts.message_gen) as message:
+        async with buffered(request.tts.message_gen) as text:
+            text.is_kept = self._fallback is not None
             if not self._can_prewarm:
-                await message.wait_for_text()
+                # To speak opens a connection immediately.
+                async with contextlib.aclosing(text.pieces()) as pieces:
+                    await anext(pieces, None)
             try:
                 async with self._data.fish.speak(
-                    message.pieces(),
+                    text,
                     settings,
                     request.text,
                     ssml=request.is_ssml,
@@ -124,13 +114,13 @@ class MessageSynthesis:
                 self._report_failure(failure, settings.backend)
                 # Home Assistant ends a satellite's audio only if the stream ends without an error.
                 # But it would keep the audio of a plain message.
-                if metrics.heard is None or not message.is_streamed:
+                if metrics.heard is None or not _is_streamed(text):
                     raise to_ha_exception(
                         HomeAssistantError, failure, settings.backend
                     ) from failure
                 return
             async with contextlib.aclosing(
-                self._speak_fallback(self._fallback, request, message, failure, metrics)
+                self._speak_fallback(self._fallback, request, text, failure, metrics)
             ) as speech:
                 async for pcm in speech:
                     yield pcm
@@ -139,7 +129,7 @@ class MessageSynthesis:
         self,
         fallback: FallbackVoice,
         request: MessageRequest,
-        message: Message,
+        text: TextBuffer,
         failure: FishError,
         metrics: ReplyMetrics,
     ) -> AsyncGenerator[bytes]:
@@ -149,8 +139,8 @@ class MessageSynthesis:
         try:
             async with contextlib.aclosing(
                 self._data.fish.speak_by(
-                    lambda text: fallback.speak(text, request.tts.language, settings.sample_rate),
-                    message.pieces(),
+                    lambda plain: fallback.speak(plain, request.tts.language, settings.sample_rate),
+                    text.pieces(),
                     request.text,
                     settings.sample_rate,
                     metrics,
@@ -161,12 +151,12 @@ class MessageSynthesis:
                         is_heard = True
                         self._on_fallback(fallback, failure, settings.backend)
                     yield pcm
-            if not message.is_streamed:
+            if not _is_streamed(text):
                 self._on_kept_fallback()
         except FallbackError as error:
             _LOGGER.warning("The fallback voice %s could not speak: %s", fallback.engine, error)
             self._report_failure(failure, settings.backend)
-            if not (is_heard and message.is_streamed):
+            if not (is_heard and _is_streamed(text)):
                 raise to_ha_exception(HomeAssistantError, failure, settings.backend) from failure
 
     @callback
@@ -256,3 +246,8 @@ class MessageSynthesis:
             repairs.create_voice_silent_issue(
                 self._hass, self._entry, self._voice, str(settings.voice)
             )
+
+
+def _is_streamed(text: TextBuffer) -> bool:
+    """Return whether a message came while it was being written. A plain message is one piece."""
+    return text.writes > 1

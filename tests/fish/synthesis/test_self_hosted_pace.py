@@ -13,6 +13,9 @@ from wyoming_fish.emulator import FishSpeechEmulator, OpenAiSpeechEmulator
 from wyoming_fish.emulator.home_server import HomeServer, speech_request
 from wyoming_fish.emulator.voices import synthesise
 from wyoming_fish.fish import Endpoint, FishClient, ReplyMetrics, SpeechSettings, clock
+from wyoming_fish.fish.api.self_hosted.generation_pace import GenerationPace
+from wyoming_fish.fish.api.speech_answer import AnswerTiming
+from wyoming_fish.fish.synthesis.rest.scheduler import RestScheduler
 
 RATE = 24000
 
@@ -131,6 +134,20 @@ def test_the_first_chunk_is_early_once_the_server_streams() -> None:
             assert server.requests[0]["input"] == "Sure. "
 
     run(check())
+
+
+def test_what_is_due_changes_nothing() -> None:
+    """Whether a chunk is due at one time says nothing about another time."""
+    pace = GenerationPace()
+    pace.measure(AnswerTiming(0.0, first_s=0.3, audio_s=1.0))
+    scheduler = RestScheduler(1.0, pace)
+    scheduler.write(REPLY.removeprefix("Sure. "), 0.0)
+    scheduler.complete()
+    assert scheduler.next_chunk(0.0)
+    scheduler.on_audio(4.0, 1.0)
+    deadline = scheduler.next_deadline(1.0)
+    assert scheduler.is_due(4.8)
+    assert scheduler.next_deadline(1.0) == deadline
 
 
 def test_chunks_grow_again_after_a_pause_of_the_text() -> None:

@@ -74,3 +74,25 @@ async def test_what_ends_a_text_reaches_its_readers() -> None:
         for _ in range(2):
             with pytest.raises(LookupError, match="It broke"):
                 await buffer.whole()
+
+
+@pytest.mark.parametrize("error", [None, LookupError("It broke.")])
+async def test_it_is_read_from_its_start_while_it_grows(error: Exception | None) -> None:
+    """Each reader gets every piece when it is written, and the end, also after pieces are dropped.
+
+    It is counted how often something was written.
+    """
+    buffer = TextBuffer()
+    buffer.write("One. ")
+    first, second = buffer.pieces(), buffer.pieces()
+    assert await anext(first) == "One. "
+    buffer.write("Two.")
+    assert await anext(first) == "Two."
+    assert await anext(second) == "One. Two."
+    assert buffer.writes == 2
+    buffer.drop(buffer.length)
+    buffer.end(error)
+    for reader in (first, second, buffer.pieces()):
+        with pytest.raises(type(error) if error else StopAsyncIteration):
+            await anext(reader)
+    assert not buffer.readers

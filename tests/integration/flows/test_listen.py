@@ -4,16 +4,20 @@ import asyncio
 import re
 import wave
 from io import BytesIO
+from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestClient
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import SubentryFlowResult
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.wyoming_fish.const import DOMAIN
 from tests.integration.conftest import CORAL, KELP, AddEntry, voice_subentry
-from tests.integration.flows.test_voice_flow import change, submit
-from tests.integration.support.flows import SETTINGS, chosen
+from tests.integration.support.flows import SETTINGS, change_voice, chosen, submit_voice
 from tests.integration.support.speech import text_in
+from tests.integration.support.states import later
 from wyoming_fish.emulator import Emulator, Fault
 
 
@@ -26,10 +30,16 @@ def path_in(flow: SubentryFlowResult) -> str:
     return match[1]
 
 
+async def status_of(client: TestClient[Any, Any], path: str) -> int:
+    """Return the status that a player gets."""
+    async with client.get(path) as answer:
+        return answer.status
+
+
 async def open_form(hass: HomeAssistant, add_entry: AddEntry) -> SubentryFlowResult:
     """Open the form of a voice."""
     entry = await add_entry()
-    return await submit(hass, await change(hass, entry), next_step_id="voice")
+    return await submit_voice(hass, await change_voice(hass, entry), next_step_id="voice")
 
 
 async def test_sample_has_the_settings_of_the_form(
@@ -40,7 +50,7 @@ async def test_sample_has_the_settings_of_the_form(
 ) -> None:
     """The sentence is spoken with all that is set in the form, and nothing is saved."""
     flow = await open_form(hass, add_entry)
-    flow = await submit(
+    flow = await submit_voice(
         hass,
         flow,
         voice=KELP,
@@ -74,15 +84,17 @@ async def test_part_of_a_sample(
 ) -> None:
     """A player that asks for a part gets that part, and one without a valid path gets nothing."""
     flow = await open_form(hass, add_entry)
-    flow = await submit(hass, flow, voice=KELP, **SETTINGS, next="listen")
+    flow = await submit_voice(hass, flow, voice=KELP, **SETTINGS, next="listen")
     client, path = await hass_client_no_auth(), path_in(flow)
     async with client.get(path) as answer:
         wav = await answer.read()
     async with client.get(path, headers={"Range": "bytes=4-7"}) as answer:
         assert (answer.status, await answer.read()) == (206, wav[4:8])
         assert answer.headers["Content-Range"] == f"bytes 4-7/{len(wav)}"
-    async with client.get(path, headers={"Range": "seconds=1"}) as answer:
-        assert answer.status == 416
+    for wrong in ("seconds=1", f"bytes={len(wav)}-", "bytes=5-3"):
+        async with client.get(path, headers={"Range": wrong}) as answer:
+            assert (answer.status, await answer.read()) == (416, b"")
+            assert answer.headers["Content-Range"] == f"bytes */{len(wav)}"
     async with client.get(f"{path}x") as answer:
         assert answer.status == 404
 
@@ -94,14 +106,58 @@ async def test_old_samples_are_dropped(
     flow = await open_form(hass, add_entry)
     paths = []
     for _ in range(9):
-        flow = await submit(hass, flow, voice=KELP, **SETTINGS, next="listen")
+        flow = await submit_voice(hass, flow, voice=KELP, **SETTINGS, next="listen")
         paths.append(path_in(flow))
     client = await hass_client_no_auth()
+    assert [await status_of(client, path) for path in paths] == [404] + 8 * [200]
+
+
+async def test_sample_has_a_lifetime(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    hass_client_no_auth: ClientSessionGenerator,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A sample can be played for ten minutes."""
+    flow = await open_form(hass, add_entry)
+    flow = await submit_voice(hass, flow, voice=KELP, **SETTINGS, next="listen")
+    client = await hass_client_no_auth()
+    await later(hass, freezer, minutes=9)
+    assert await status_of(client, path_in(flow)) == 200
+    await later(hass, freezer, minutes=2)
+    assert await status_of(client, path_in(flow)) == 404
+
+
+async def test_samples_end_with_the_last_account(
+    hass: HomeAssistant, add_entry: AddEntry, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    """Samples are deleted when the last account is removed, and not before."""
+    other = await add_entry(unique_id="other")
+    flow = await open_form(hass, add_entry)
+    flow = await submit_voice(hass, flow, voice=KELP, **SETTINGS, next="listen")
+    client = await hass_client_no_auth()
+    (entry,) = (e for e in hass.config_entries.async_entries(DOMAIN) if e is not other)
     statuses = []
-    for path in paths:
-        async with client.get(path) as answer:
-            statuses.append(answer.status)
-    assert statuses == [404] + 8 * [200]
+    for removed in (entry, other):
+        await hass.config_entries.async_remove(removed.entry_id)
+        statuses.append(await status_of(client, path_in(flow)))
+    assert statuses == [200, 404]
+
+
+async def test_long_sample_is_cut(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    hass_client_no_auth: ClientSessionGenerator,
+) -> None:
+    """The first 15 s of a sentence are played, however long the server speaks."""
+    emulator.settings.voice = "tone"
+    flow = await open_form(hass, add_entry)
+    words = "\n".join(f"{word}: {'galley ' * 28}" for word in ("evening", "lights", "kitchen"))
+    answer = SETTINGS | {"text_processing": {"pronunciations": words}}
+    flow = await submit_voice(hass, flow, voice=KELP, **answer, next="listen")
+    async with (await hass_client_no_auth()).get(path_in(flow)) as sample:
+        assert len(await sample.read()) == 44 + 15 * 44100 * 2
 
 
 @pytest.mark.parametrize(
@@ -119,7 +175,7 @@ async def test_sample_that_fails(
     """The form says why nothing is heard, and keeps what was filled in."""
     flow = await open_form(hass, add_entry)
     emulator.settings.faults.append(fault)
-    flow = await submit(hass, flow, voice=KELP, **SETTINGS | {"speed": 1.5}, next="listen")
+    flow = await submit_voice(hass, flow, voice=KELP, **SETTINGS | {"speed": 1.5}, next="listen")
     assert (flow["step_id"], flow["errors"]) == ("voice", {"base": error})
     assert flow["description_placeholders"] is not None
     assert flow["description_placeholders"]["player"] == ""
@@ -133,7 +189,7 @@ async def test_sample_with_the_free_model_after_its_end(
     flow = await open_form(hass, add_entry)
     emulator.settings.free_model = "ended"
     answer = SETTINGS | {"backend": "s2.1-pro-free"}
-    flow = await submit(hass, flow, voice=KELP, **answer, next="listen")
+    flow = await submit_voice(hass, flow, voice=KELP, **answer, next="listen")
     assert flow["errors"] == {"base": "free_model_refused"}
 
 
@@ -142,7 +198,7 @@ async def test_sample_leaves_no_connection_open(
 ) -> None:
     """A form that is left open does not hold a connection to Fish Audio."""
     flow = await open_form(hass, add_entry)
-    await submit(hass, flow, voice=KELP, **SETTINGS, next="listen")
+    await submit_voice(hass, flow, voice=KELP, **SETTINGS, next="listen")
     async with asyncio.timeout(5):
         while emulator.sockets_open:
             await hass.async_block_till_done(wait_background_tasks=True)
@@ -157,15 +213,15 @@ async def test_sample_in_the_language_of_the_voice(
 ) -> None:
     """The voice of a language is heard in that language, with the settings of the main voice."""
     entry = await add_entry(voice_subentry(speed=1.25))
-    flow = await submit(hass, await change(hass, entry), next_step_id="language")
-    flow = await submit(hass, flow, language="de", self_only=True)
-    flow = await submit(hass, flow, voice=CORAL, next="listen")
+    flow = await submit_voice(hass, await change_voice(hass, entry), next_step_id="language")
+    flow = await submit_voice(hass, flow, language="de", self_only=True)
+    flow = await submit_voice(hass, flow, voice=CORAL, next="listen")
     assert (flow["step_id"], chosen(flow, "voice")) == ("language_voice", CORAL)
     async with (await hass_client_no_auth()).get(path_in(flow)) as answer:
         assert text_in(await answer.read()) == "Guten Abend. Das Licht in der Küche ist an."
     (session,) = emulator.sessions
     assert session.request["reference_id"] == CORAL
     assert session.request["prosody"]["speed"] == 1.25
-    flow = await submit(hass, flow, voice=CORAL)
+    flow = await submit_voice(hass, flow, voice=CORAL)
     assert flow["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()

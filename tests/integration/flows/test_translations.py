@@ -15,8 +15,14 @@ from custom_components import wyoming_fish
 from custom_components.wyoming_fish.errors import to_ha_exception
 from custom_components.wyoming_fish.fish import errors
 from tests.integration.conftest import AddEntry
-from tests.integration.flows import test_voice_flow
-from tests.integration.support.flows import begin, log_in, submit
+from tests.integration.support.flows import (
+    add_voice,
+    begin,
+    change_voice,
+    log_in,
+    submit,
+    submit_voice,
+)
 from wyoming_fish.emulator import Emulator
 
 FOLDER = Path(wyoming_fish.__file__).parent / "translations"
@@ -67,14 +73,14 @@ async def test_changes(hass: HomeAssistant, add_entry: AddEntry) -> None:
     check(await entry.start_reauth_flow(hass), TEXTS["config"])
     check(await hass.config_entries.options.async_init(entry.entry_id), TEXTS["options"])
     texts = TEXTS["config_subentries"]["voice"]
-    flow = await test_voice_flow.begin(hass, entry)
+    flow = await add_voice(hass, entry)
     check(flow, texts)
-    check(await test_voice_flow.submit(hass, flow), texts)
-    menu = await test_voice_flow.change(hass, entry)
+    check(await submit_voice(hass, flow), texts)
+    menu = await change_voice(hass, entry)
     assert menu["menu_options"] == list(texts["step"]["reconfigure"]["menu_options"])
-    flow = await test_voice_flow.submit(hass, menu, next_step_id="language")
+    flow = await submit_voice(hass, menu, next_step_id="language")
     check(flow, texts)
-    check(await test_voice_flow.submit(hass, flow, language="en"), texts)
+    check(await submit_voice(hass, flow, language="en"), texts)
 
 
 def leaves(tree: dict[str, Any]) -> list[str]:

@@ -3,15 +3,20 @@
 from typing import Any
 
 import pytest
-from homeassistant import config_entries
-from homeassistant.config_entries import ConfigEntry, SubentryFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.helpers import entity_registry as er
 
 from custom_components.wyoming_fish.speech.options import VOICE_DEFAULTS
 from tests.integration.conftest import CORAL, KELP, STARFISH, AddEntry, voice_data, voice_subentry
-from tests.integration.support.flows import SETTINGS, chosen, listed
+from tests.integration.support.flows import (
+    SETTINGS,
+    add_voice,
+    change_voice,
+    chosen,
+    listed,
+    submit_voice,
+)
 from tests.integration.support.speech import speak
 from wyoming_fish.emulator import EmulatedVoice, Emulator, Fault
 from wyoming_fish.emulator.fish_speech import FishSpeechEmulator
@@ -20,39 +25,14 @@ from wyoming_fish.emulator.fish_speech import FishSpeechEmulator
 FIRST = f"{0:032x}"
 
 
-async def begin(hass: HomeAssistant, entry: ConfigEntry) -> SubentryFlowResult:
-    """Select **Add voice**."""
-    return await hass.config_entries.subentries.async_init(
-        (entry.entry_id, "voice"), context={"source": config_entries.SOURCE_USER}
-    )
-
-
-async def change(hass: HomeAssistant, entry: ConfigEntry) -> SubentryFlowResult:
-    """Select **Change voice** for the first voice."""
-    return await hass.config_entries.subentries.async_init(
-        (entry.entry_id, "voice"),
-        context={
-            "source": config_entries.SOURCE_RECONFIGURE,
-            "subentry_id": next(iter(entry.subentries)),
-        },
-    )
-
-
-async def submit(
-    hass: HomeAssistant, flow: SubentryFlowResult, **answer: Any
-) -> SubentryFlowResult:
-    """Send a form."""
-    return await hass.config_entries.subentries.async_configure(flow["flow_id"], answer)
-
-
 async def test_another_voice(hass: HomeAssistant, add_entry: AddEntry) -> None:
     """A further voice is found and set up the same way, and speaks at once."""
     entry = await add_entry()
-    flow = await begin(hass, entry)
+    flow = await add_voice(hass, entry)
     assert (flow["type"], flow["step_id"]) == (FlowResultType.FORM, "search")
-    flow = await submit(hass, flow, name_filter="Coral", self_only=True)
+    flow = await submit_voice(hass, flow, name_filter="Coral", self_only=True)
     assert (flow["type"], flow["step_id"]) == (FlowResultType.FORM, "voice")
-    flow = await submit(hass, flow, voice=CORAL, **SETTINGS)
+    flow = await submit_voice(hass, flow, voice=CORAL, **SETTINGS)
     assert flow["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
     assert [voice.title for voice in entry.subentries.values()] == ["Kelp", "Coral"]
@@ -63,12 +43,12 @@ async def test_errors_are_told_and_mended(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
 ) -> None:
     """Each form says what is wrong, and goes on when it is mended."""
-    flow = await begin(hass, await add_entry())
+    flow = await add_voice(hass, await add_entry())
     emulator.settings.faults.append(Fault("rest", 503))
-    flow = await submit(hass, flow)
+    flow = await submit_voice(hass, flow)
     assert (flow["step_id"], flow["errors"]) == ("search", {"base": "cannot_connect"})
-    flow = await submit(hass, flow)
-    flow = await submit(hass, flow, voice=STARFISH, **SETTINGS)
+    flow = await submit_voice(hass, flow)
+    flow = await submit_voice(hass, flow, voice=STARFISH, **SETTINGS)
     assert flow["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
 
@@ -78,11 +58,11 @@ async def test_a_flow_goes_on_while_its_account_is_set_up_again(
 ) -> None:
     """Another change may reload the account while a person fills in the form."""
     entry = await add_entry()
-    flow = await begin(hass, entry)
+    flow = await add_voice(hass, entry)
     await hass.config_entries.async_reload(entry.entry_id)
-    flow = await submit(hass, flow, name_filter="Coral", self_only=True)
+    flow = await submit_voice(hass, flow, name_filter="Coral", self_only=True)
     assert flow["step_id"] == "voice"
-    flow = await submit(hass, flow, voice=CORAL, **SETTINGS)
+    flow = await submit_voice(hass, flow, voice=CORAL, **SETTINGS)
     assert flow["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
 
@@ -90,13 +70,13 @@ async def test_a_flow_goes_on_while_its_account_is_set_up_again(
 async def test_change_of_settings(hass: HomeAssistant, add_entry: AddEntry) -> None:
     """The settings of a voice are changed without a search; its name stays."""
     entry = await add_entry(voice_subentry(backend="s1", speed=0.9))
-    flow = await change(hass, entry)
+    flow = await change_voice(hass, entry)
     assert (flow["type"], flow["step_id"]) == (FlowResultType.MENU, "reconfigure")
-    flow = await submit(hass, flow, next_step_id="voice")
+    flow = await submit_voice(hass, flow, next_step_id="voice")
     assert listed(flow) == ["Captain Kelp"]
     fields = ("voice", "backend", "latency", "speed")
     assert [chosen(flow, field) for field in fields] == [KELP, "s1", "balanced", 0.9]
-    flow = await submit(hass, flow, voice=KELP, **SETTINGS | {"speed": 1.5})
+    flow = await submit_voice(hass, flow, voice=KELP, **SETTINGS | {"speed": 1.5})
     assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     await hass.async_block_till_done()
     (voice,) = entry.subentries.values()
@@ -112,12 +92,14 @@ async def test_what_is_read_out(
         ({"style": "calm", "pronunciations": "HACS: hacks"}, "(calm) Open hacks."),
         ({}, "Open HACS."),
     ):
-        flow = await submit(hass, await change(hass, entry), next_step_id="voice")
+        flow = await submit_voice(hass, await change_voice(hass, entry), next_step_id="voice")
         # S1 knows a list of its own.
         answer = SETTINGS | {"voice": KELP, "backend": "s1"}
-        flow = await submit(hass, flow, **answer | {"text_processing": {"style": "like a pirate"}})
+        flow = await submit_voice(
+            hass, flow, **answer | {"text_processing": {"style": "like a pirate"}}
+        )
         assert flow["errors"] == {"base": "style_unknown"}
-        flow = await submit(hass, flow, **answer | {"text_processing": reading})
+        flow = await submit_voice(hass, flow, **answer | {"text_processing": reading})
         assert flow["reason"] == "reconfigure_successful"
         await hass.async_block_till_done()
         (voice,) = entry.subentries.values()
@@ -134,11 +116,11 @@ async def test_change_of_voice(
     before = [
         e.entity_id for e in er.async_entries_for_config_entry(entity_registry, entry.entry_id)
     ]
-    flow = await submit(hass, await change(hass, entry), next_step_id="search")
-    flow = await submit(hass, flow, name_filter="Étoile")
+    flow = await submit_voice(hass, await change_voice(hass, entry), next_step_id="search")
+    flow = await submit_voice(hass, flow, name_filter="Étoile")
     assert listed(flow)[0].startswith("Étoile")
     assert chosen(flow, "voice") == STARFISH
-    flow = await submit(hass, flow, voice=STARFISH, **SETTINGS)
+    flow = await submit_voice(hass, flow, voice=STARFISH, **SETTINGS)
     assert flow["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()
     (voice,) = entry.subentries.values()
@@ -158,7 +140,7 @@ async def test_removed_voice(hass: HomeAssistant, add_entry: AddEntry) -> None:
     assert hass.states.async_entity_ids("tts") == ["tts.coral_speech"]
 
 
-@pytest.mark.parametrize("start", [begin, change])
+@pytest.mark.parametrize("start", [add_voice, change_voice])
 async def test_account_that_is_not_connected(
     hass: HomeAssistant, add_entry: AddEntry, start: Any
 ) -> None:
@@ -177,9 +159,9 @@ async def test_name_after_a_change_of_voice(
 ) -> None:
     """An entity is named after its voice until a person renames it."""
     entry = await add_entry(voice_subentry(title))
-    flow = await submit(hass, await change(hass, entry), next_step_id="search")
-    flow = await submit(hass, flow, name_filter=STARFISH)
-    await submit(hass, flow, voice=STARFISH, **SETTINGS)
+    flow = await submit_voice(hass, await change_voice(hass, entry), next_step_id="search")
+    flow = await submit_voice(hass, flow, name_filter=STARFISH)
+    await submit_voice(hass, flow, voice=STARFISH, **SETTINGS)
     await hass.async_block_till_done()
     (voice,) = entry.subentries.values()
     assert (voice.title, voice.data["voice"]) == (expected, STARFISH)
@@ -188,9 +170,9 @@ async def test_name_after_a_change_of_voice(
 async def test_form_with_an_error(hass: HomeAssistant, add_entry: AddEntry) -> None:
     """The form comes back as it was sent, with the error."""
     entry = await add_entry()
-    flow = await submit(hass, await change(hass, entry), next_step_id="voice")
+    flow = await submit_voice(hass, await change_voice(hass, entry), next_step_id="voice")
     style = {"style": "<odd>"}
-    flow = await submit(
+    flow = await submit_voice(
         hass, flow, voice=KELP, **SETTINGS | {"text_processing": style, "speed": 1.5}
     )
     assert flow["errors"] == {"base": "style_unknown"}
@@ -202,10 +184,10 @@ async def test_form_with_an_error(hass: HomeAssistant, add_entry: AddEntry) -> N
 async def test_default_voice_stays_the_default(hass: HomeAssistant, add_entry: AddEntry) -> None:
     """Fish Audio's default voice has no list to choose from, and nothing can be typed in."""
     entry = await add_entry(voice_subentry("Default", voice=None))
-    flow = await submit(hass, await change(hass, entry), next_step_id="voice")
+    flow = await submit_voice(hass, await change_voice(hass, entry), next_step_id="voice")
     with pytest.raises(InvalidData):
-        await submit(hass, flow, voice="anything", **SETTINGS)
-    flow = await submit(hass, flow, **SETTINGS)
+        await submit_voice(hass, flow, voice="anything", **SETTINGS)
+    flow = await submit_voice(hass, flow, **SETTINGS)
     assert flow["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()
     (voice,) = entry.subentries.values()
@@ -217,8 +199,8 @@ async def test_voice_of_a_server_of_ones_own(hass: HomeAssistant, add_entry: Add
     async with FishSpeechEmulator() as server:
         voice = voice_subentry("butler", voice="butler")
         entry = await add_entry(voice, unique_id=server.url, base_url=server.url, api_key="")
-        flow = await submit(hass, await change(hass, entry), next_step_id="voice")
-        flow = await submit(hass, flow, voice=" coral_2 ", **SETTINGS)
+        flow = await submit_voice(hass, await change_voice(hass, entry), next_step_id="voice")
+        flow = await submit_voice(hass, flow, voice=" coral_2 ", **SETTINGS)
         assert flow["reason"] == "reconfigure_successful"
         await hass.async_block_till_done()
         (changed,) = entry.subentries.values()
@@ -229,22 +211,22 @@ async def test_voice_of_fish_audio_cannot_be_typed_in(
     hass: HomeAssistant, add_entry: AddEntry
 ) -> None:
     """A voice of Fish Audio is one of the list."""
-    flow = await submit(hass, await begin(hass, await add_entry()))
+    flow = await submit_voice(hass, await add_voice(hass, await add_entry()))
     with pytest.raises(InvalidData):
-        await submit(hass, flow, voice="anything", **SETTINGS)
+        await submit_voice(hass, flow, voice="anything", **SETTINGS)
 
 
 @pytest.mark.parametrize(("speed", "fits"), [(0.4, False), (0.5, True), (2, True), (2.1, False)])
 async def test_speeds(hass: HomeAssistant, add_entry: AddEntry, speed: float, fits: bool) -> None:
     """A voice can be set to the speeds that Fish Audio has."""
     entry = await add_entry()
-    flow = await submit(hass, await change(hass, entry), next_step_id="voice")
+    flow = await submit_voice(hass, await change_voice(hass, entry), next_step_id="voice")
     answer = {"voice": KELP, **SETTINGS, "speed": speed}
     if not fits:
         with pytest.raises(InvalidData):
-            await submit(hass, flow, **answer)
+            await submit_voice(hass, flow, **answer)
         return
-    flow = await submit(hass, flow, **answer)
+    flow = await submit_voice(hass, flow, **answer)
     assert flow["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()
 
@@ -254,16 +236,16 @@ async def test_long_list(hass: HomeAssistant, add_entry: AddEntry, emulator: Emu
     emulator.settings.voices = tuple(
         EmulatedVoice(f"{number:032x}", f"Voice {number}", ("en",)) for number in range(70)
     )
-    flow = await submit(hass, await begin(hass, await add_entry()))
+    flow = await submit_voice(hass, await add_voice(hass, await add_entry()))
     counts = [len(listed(flow))]
     for _ in range(2):
-        flow = await submit(hass, flow, voice=FIRST, **SETTINGS | {"speed": 1.5}, next="more")
+        flow = await submit_voice(hass, flow, voice=FIRST, **SETTINGS | {"speed": 1.5}, next="more")
         assert (flow["step_id"], flow["errors"]) == ("voice", {})
         assert (chosen(flow, "voice"), chosen(flow, "speed")) == (FIRST, 1.5)
         counts.append(len(listed(flow)))
     assert counts == [30, 60, 70]
     with pytest.raises(InvalidData):
-        await submit(hass, flow, voice=FIRST, **SETTINGS, next="more")
+        await submit_voice(hass, flow, voice=FIRST, **SETTINGS, next="more")
 
 
 async def test_more_voices_of_a_language(
@@ -273,12 +255,14 @@ async def test_more_voices_of_a_language(
     emulator.settings.voices = tuple(
         EmulatedVoice(f"{number:032x}", f"Voice {number}", ("de",)) for number in range(40)
     )
-    flow = await submit(hass, await change(hass, await add_entry()), next_step_id="language")
-    flow = await submit(hass, flow, language="de")
+    flow = await submit_voice(
+        hass, await change_voice(hass, await add_entry()), next_step_id="language"
+    )
+    flow = await submit_voice(hass, flow, language="de")
     emulator.settings.faults.append(Fault("rest", 503))
-    flow = await submit(hass, flow, voice=FIRST, next="more")
+    flow = await submit_voice(hass, flow, voice=FIRST, next="more")
     assert (flow["step_id"], flow["errors"]) == ("language_voice", {"base": "cannot_connect"})
-    flow = await submit(hass, flow, voice=FIRST, next="more")
+    flow = await submit_voice(hass, flow, voice=FIRST, next="more")
     assert (flow["errors"], len(listed(flow)), chosen(flow, "voice")) == ({}, 40, FIRST)
 
 
@@ -289,7 +273,7 @@ async def test_order_of_voices(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, sort: str, first: str
 ) -> None:
     """Voices are sorted by their use, their age, or Fish Audio's score."""
-    flow = await submit(hass, await begin(hass, await add_entry()), sort=sort)
+    flow = await submit_voice(hass, await add_voice(hass, await add_entry()), sort=sort)
     assert emulator.requests[-1].query["sort_by"] == sort
     assert listed(flow)[0].startswith(first)
 
@@ -300,13 +284,13 @@ async def test_voice_of_a_language(
     """A language gets a voice of its own, and loses it when the field is cleared."""
     entry = await add_entry()
     for answer, stored in (({"voice": CORAL}, {"de": CORAL}), ({}, {})):
-        flow = await submit(hass, await change(hass, entry), next_step_id="language")
+        flow = await submit_voice(hass, await change_voice(hass, entry), next_step_id="language")
         assert (flow["type"], flow["step_id"]) == (FlowResultType.FORM, "language")
-        flow = await submit(hass, flow, language="nb")
+        flow = await submit_voice(hass, flow, language="nb")
         assert flow["errors"] == {"base": "no_voice_found"}
-        flow = await submit(hass, flow, language="de", self_only=True)
+        flow = await submit_voice(hass, flow, language="de", self_only=True)
         assert (flow["step_id"], chosen(flow, "voice")) == ("language_voice", CORAL)
-        flow = await submit(hass, flow, **answer)
+        flow = await submit_voice(hass, flow, **answer)
         assert flow["reason"] == "reconfigure_successful"
         await hass.async_block_till_done()
         (voice,) = entry.subentries.values()
@@ -316,12 +300,12 @@ async def test_voice_of_a_language(
 async def test_present_voice_of_a_language(hass: HomeAssistant, add_entry: AddEntry) -> None:
     """The form has the present voice, and other changes leave the voices of languages alone."""
     entry = await add_entry(voice_subentry(language_voices={"de": STARFISH}))
-    flow = await submit(hass, await change(hass, entry), next_step_id="language")
-    flow = await submit(hass, flow, language="de")
+    flow = await submit_voice(hass, await change_voice(hass, entry), next_step_id="language")
+    flow = await submit_voice(hass, flow, language="de")
     assert chosen(flow, "voice") == STARFISH
     assert listed(flow)[0] == "Étoile de mer"
-    flow = await submit(hass, await change(hass, entry), next_step_id="voice")
-    await submit(hass, flow, voice=KELP, **SETTINGS | {"speed": 1.5})
+    flow = await submit_voice(hass, await change_voice(hass, entry), next_step_id="voice")
+    await submit_voice(hass, flow, voice=KELP, **SETTINGS | {"speed": 1.5})
     await hass.async_block_till_done()
     (voice,) = entry.subentries.values()
     assert (voice.data["speed"], voice.data["language_voices"]) == (1.5, {"de": STARFISH})

@@ -19,29 +19,17 @@ from custom_components.wyoming_fish.const import DOMAIN
 from custom_components.wyoming_fish.fish.errors import TextTimeoutError
 from custom_components.wyoming_fish.speech.audio import AudioFile
 from tests.integration.conftest import AddEntry, entity_id
-from tests.integration.support.audio import RATE, decode, described, fetch, likeness
+from tests.integration.support.audio import (
+    FORMATS,
+    RATE,
+    decode,
+    described,
+    each_format,
+    fetch,
+    likeness,
+)
 from tests.integration.support.speech import TEXT, speak
 from wyoming_fish.emulator import Emulator, Fault
-
-# What satellites and players ask for.
-SATELLITE = {
-    "preferred_sample_rate": 22050,
-    "preferred_sample_channels": 1,
-    "preferred_sample_bytes": 2,
-}
-FORMATS: list[dict[str, Any]] = [
-    {"preferred_format": "wav"},
-    {"preferred_format": "wav", **SATELLITE},
-    {"preferred_format": "wav", **SATELLITE, "preferred_sample_rate": 16000},
-    {"preferred_format": "flac"},
-    {"preferred_format": "flac", **SATELLITE, "preferred_sample_rate": 48000},
-    {"preferred_format": "mp3"},
-    {"preferred_format": "ogg"},
-    {},
-]
-each_format = pytest.mark.parametrize(
-    "options", FORMATS, ids=lambda options: "-".join(map(str, options.values())) or "default"
-)
 
 
 def kept(hass: HomeAssistant) -> list[Path]:

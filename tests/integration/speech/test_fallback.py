@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 from homeassistant.components import tts
-from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
@@ -15,18 +14,24 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.wyoming_fish.const import DOMAIN
 from custom_components.wyoming_fish.fish.errors import TextTimeoutError
-from tests.integration.conftest import AddEntry, entity_id, voice_subentry
-from tests.integration.speech.test_audio import each_format
-from tests.integration.support.audio import RATE, decode, described, fetch
-from tests.integration.support.piper import SECONDS, TONE_HZ, Piper, pitch, run_piper
+from tests.integration.conftest import AddEntry, voice_subentry
+from tests.integration.support.audio import RATE, decode, described, each_format, fetch
+from tests.integration.support.piper import (
+    NO_CREDIT,
+    PIPER,
+    SECONDS,
+    TONE_HZ,
+    Piper,
+    pitch,
+    run_piper,
+    select_fallback,
+)
 from tests.integration.support.speech import TEXT, speak, stream, text_in
 from wyoming_fish.emulator import Emulator, Fault
 
-PIPER = "tts.piper"
 # Of 32,767: what is less is silence.
 AUDIBLE = 50
 PROBLEM = "event.kelp_reply_problem"
-NO_CREDIT = Fault("upgrade", 402, times=None)
 
 
 @pytest.fixture
@@ -36,14 +41,6 @@ async def piper(
     """A voice that needs no Fish Audio."""
     async with run_piper(hass, unused_tcp_port) as piper:
         yield piper
-
-
-async def select(hass: HomeAssistant, entry: ConfigEntry, engine: str = PIPER) -> str:
-    """Select the fallback voice, and return the entity that falls back to it."""
-    flow = await hass.config_entries.options.async_init(entry.entry_id)
-    await hass.config_entries.options.async_configure(flow["flow_id"], {"fallback_voice": engine})
-    await hass.async_block_till_done()
-    return entity_id(hass, entry, "tts")
 
 
 async def is_piper(audio: bytes) -> bool:
@@ -75,7 +72,7 @@ async def test_fallback_voice_speaks(
     message: str | tuple[str, ...],
 ) -> None:
     """Whatever keeps Fish Audio from its first sample, the whole reply is spoken."""
-    engine = await select(hass, await add_entry())
+    engine = await select_fallback(hass, await add_entry())
     emulator.settings.faults.append(fault)
     assert await is_piper(await speak(hass, engine, message))
     assert piper.texts == ["".join(message)]
@@ -90,7 +87,7 @@ async def test_fallback_voice_speaks_in_time(
 ) -> None:
     """It speaks before a player gives up on Fish Audio's first sample."""
     monkeypatch.setattr("custom_components.wyoming_fish.speech.synthesis.FALLBACK_AFTER_S", 0.3)
-    engine = await select(hass, await add_entry())
+    engine = await select_fallback(hass, await add_entry())
     emulator.settings.faults.append(Fault("start", "stall", times=None))
     assert await is_piper(await speak(hass, engine, TEXT))
 
@@ -105,7 +102,7 @@ async def test_fallback_voice_in_every_format(
     options: dict[str, Any],
 ) -> None:
     """A player gets the format that it asked for."""
-    engine = await select(hass, await add_entry())
+    engine = await select_fallback(hass, await add_entry())
     emulator.settings.faults.append(NO_CREDIT)
     status, audio = await fetch(await hass_client(), engine, TEXT, **options)
     assert status == 200
@@ -118,7 +115,7 @@ async def test_fallback_voice_gets_cleaned_text(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, piper: Piper
 ) -> None:
     """It is not given markup, emoji, styles, or cues, which it would read aloud."""
-    engine = await select(hass, await add_entry(voice_subentry(style="calm")))
+    engine = await select_fallback(hass, await add_entry(voice_subentry(style="calm")))
     emulator.settings.faults.append(NO_CREDIT)
     await speak(
         hass,
@@ -136,7 +133,7 @@ async def test_language_of_the_fallback_voice(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, piper: Piper
 ) -> None:
     """It speaks the language of the message if it can, and its own if it cannot."""
-    engine = await select(hass, await add_entry())
+    engine = await select_fallback(hass, await add_entry())
     emulator.settings.faults.append(NO_CREDIT)
     for language in ("de-AT", "ja"):
         result = tts.async_create_stream(hass, engine, language, {"preferred_format": "wav"})
@@ -155,7 +152,7 @@ async def test_fallback_is_reported_once(
 ) -> None:
     """One line in the log and one repair until Fish Audio speaks again, and an event each time."""
     entry = await add_entry()
-    engine = await select(hass, entry)
+    engine = await select_fallback(hass, entry)
     issue_id = f"fallback_active_{entry.entry_id}"
     emulator.settings.faults.append(NO_CREDIT)
     events = []
@@ -187,7 +184,7 @@ async def test_repair_ends_with_the_option(
 ) -> None:
     """Without a fallback voice, nobody is told of it, and a failure is an error again."""
     entry = await add_entry()
-    engine = await select(hass, entry)
+    engine = await select_fallback(hass, entry)
     emulator.settings.faults.append(NO_CREDIT)
     await speak(hass, engine, TEXT)
     flow = await hass.config_entries.options.async_init(entry.entry_id)
@@ -203,7 +200,7 @@ async def test_fallback_voice_is_not_kept(
 ) -> None:
     """A message is spoken by Fish Audio again as soon as it can, also after a restart."""
     entry = await add_entry()
-    engine = await select(hass, entry)
+    engine = await select_fallback(hass, entry)
     emulator.settings.faults.append(NO_CREDIT)
     assert await is_piper(await speak(hass, engine, TEXT))
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -221,7 +218,7 @@ async def test_streamed_reply_changes_no_kept_message(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, piper: Piper
 ) -> None:
     """Home Assistant keeps only plain messages, so those of Fish Audio stay valid."""
-    engine = await select(hass, await add_entry())
+    engine = await select_fallback(hass, await add_entry())
     await speak(hass, engine, TEXT)
     emulator.settings.faults.append(Fault("start", "error", times=None))
     assert await is_piper(await speak(hass, engine, ("The lamps ", "are on.")))
@@ -235,7 +232,7 @@ async def test_fallback_voice_does_not_finish_a_reply(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, piper: Piper
 ) -> None:
     """A reply that breaks off does not go on in another voice."""
-    engine = await select(hass, await add_entry())
+    engine = await select_fallback(hass, await add_entry())
     emulator.settings.faults.append(Fault("audio", "close", at=1))
     with pytest.raises(HomeAssistantError):
         await speak(hass, engine, TEXT)
@@ -246,7 +243,7 @@ async def test_fallback_voice_is_not_used_for_options(
     hass: HomeAssistant, add_entry: AddEntry, piper: Piper
 ) -> None:
     """An option that is not valid is an error of its message."""
-    engine = await select(hass, await add_entry())
+    engine = await select_fallback(hass, await add_entry())
     with pytest.raises(HomeAssistantError, match="speed"):
         await speak(hass, engine, TEXT, speed=9)
     assert piper.texts == []
@@ -254,7 +251,7 @@ async def test_fallback_voice_is_not_used_for_options(
 
 async def test_text_that_never_ends(hass: HomeAssistant, add_entry: AddEntry, piper: Piper) -> None:
     """No voice can speak a text that does not come."""
-    engine = await select(hass, await add_entry())
+    engine = await select_fallback(hass, await add_entry())
 
     async def text() -> AsyncGenerator[str]:
         yield ""
@@ -279,7 +276,7 @@ async def test_fallback_voice_fails_too(  # noqa: PLR0917
     fallback_voice: str,
 ) -> None:
     """The player gets Fish Audio's error, and the log says what both of them said."""
-    engine = await select(hass, await add_entry(), fallback_voice)
+    engine = await select_fallback(hass, await add_entry(), fallback_voice)
     piper.is_silent = True
     emulator.settings.faults.append(NO_CREDIT)
     assert await fetch(await hass_client(), engine, TEXT) == (500, b"")
@@ -299,7 +296,7 @@ async def test_pause_before_the_fallback_voice(
 ) -> None:
     """The pause before the fallback voice speaks is bridged while its text is written."""
     monkeypatch.setattr("custom_components.wyoming_fish.fish.synthesis.keepalive.LEAD_S", 0.2)
-    engine = await select(hass, await add_entry())
+    engine = await select_fallback(hass, await add_entry())
     emulator.settings.faults.append(NO_CREDIT)
     is_bridged = asyncio.Event()
 
@@ -327,7 +324,7 @@ async def test_account_is_unloaded_before_the_fallback_voice_speaks(
 ) -> None:
     """The reply is spoken, and nobody is told of an account that is not set up any more."""
     entry = await add_entry()
-    engine = await select(hass, entry)
+    engine = await select_fallback(hass, entry)
     emulator.settings.faults.append(NO_CREDIT)
     is_unloaded = asyncio.Event()
 

@@ -14,7 +14,7 @@ from homeassistant.exceptions import HomeAssistantError
 
 from custom_components.wyoming_fish.speech import fallback
 from tests.integration.conftest import AddEntry
-from tests.integration.speech.test_fallback import NO_CREDIT, select
+from tests.integration.support.piper import NO_CREDIT, select_fallback
 from tests.integration.support.speech import TEXT, speak
 from wyoming_fish.emulator import Emulator
 
@@ -57,7 +57,8 @@ async def test_samples_of_a_wav_file(step: int) -> None:
         wav(form(rate=8000), (b"data", b"samples!")),
         wav(form(channels=2), (b"data", b"samples!")),
         wav(form(bits=8), (b"data", b"samples!")),
-        wav((b"LIST", bytes(5000))),
+        wav((b"LIST", bytes(70_000)), form(), (b"data", b"samples!")),
+        wav(form(), (b"data", b"samples!"))[:-2],
         b"RIFF",
     ],
 )
@@ -105,7 +106,7 @@ async def test_fallback_voice_without_audio(  # noqa: PLR0917
     monkeypatch.setattr(fallback, "AUDIO_TIMEOUT_S", 0.3)
     entry = await add_entry()
     await hass.data[DATA_COMPONENT].async_add_entities([OtherVoice(audio, ends=ends)])
-    engine = await select(hass, entry, "tts.other")
+    engine = await select_fallback(hass, entry, "tts.other")
     emulator.settings.faults.append(NO_CREDIT)
     with pytest.raises(HomeAssistantError, match="credit"):
         await speak(hass, engine, TEXT)
@@ -125,7 +126,7 @@ async def test_fallback_voice_breaks_off(
     # Longer than ffmpeg holds back.
     voice = OtherVoice(b"\1\2" * 44100 * 20, ends=False)
     await hass.data[DATA_COMPONENT].async_add_entities([voice])
-    engine = await select(hass, entry, "tts.other")
+    engine = await select_fallback(hass, entry, "tts.other")
     emulator.settings.faults.append(NO_CREDIT)
     assert b"\1\2" * 1000 in await speak(hass, engine, ("The lamps ", "are on."))
     assert "The fallback voice tts.other could not speak: no audio for 0 s" in caplog.text

@@ -13,7 +13,7 @@ from homeassistant.helpers import issue_registry as ir
 from custom_components.wyoming_fish.const import DOMAIN
 from tests.integration.conftest import CORAL, AddEntry, entity_id
 from tests.integration.support.speech import stream, text_in
-from tests.integration.test_sensor import value
+from tests.integration.support.states import value
 from wyoming_fish.emulator import Emulator, Fault
 
 FIRST, SECOND = "The lamps are on. ", "It will rain."

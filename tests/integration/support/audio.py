@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import numpy as np
+import pytest
 from aiohttp.test_utils import TestClient
 from numpy.typing import NDArray
 
@@ -12,6 +13,27 @@ RATE = 16000
 
 # Seconds that a format may put before or after what was spoken, such as an MP3's padding.
 MARGIN = 0.1
+
+
+# What satellites and players ask for.
+SATELLITE = {
+    "preferred_sample_rate": 22050,
+    "preferred_sample_channels": 1,
+    "preferred_sample_bytes": 2,
+}
+FORMATS: list[dict[str, Any]] = [
+    {"preferred_format": "wav"},
+    {"preferred_format": "wav", **SATELLITE},
+    {"preferred_format": "wav", **SATELLITE, "preferred_sample_rate": 16000},
+    {"preferred_format": "flac"},
+    {"preferred_format": "flac", **SATELLITE, "preferred_sample_rate": 48000},
+    {"preferred_format": "mp3"},
+    {"preferred_format": "ogg"},
+    {},
+]
+each_format = pytest.mark.parametrize(
+    "options", FORMATS, ids=lambda options: "-".join(map(str, options.values())) or "default"
+)
 
 
 async def fetch(

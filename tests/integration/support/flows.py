@@ -3,7 +3,7 @@
 from typing import Any
 
 from homeassistant import config_entries
-from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.config_entries import ConfigEntry, ConfigFlowResult, SubentryFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResult, FlowResultType
 
@@ -30,13 +30,38 @@ async def begin(hass: HomeAssistant) -> ConfigFlowResult:
 
 
 async def submit(hass: HomeAssistant, flow: ConfigFlowResult, **answer: Any) -> ConfigFlowResult:
-    """Send a form."""
+    """Send a form of an account."""
     return await hass.config_entries.flow.async_configure(flow["flow_id"], answer)
 
 
 async def log_in(hass: HomeAssistant, url: str, key: str = KEY) -> ConfigFlowResult:
     """Begin and send the key."""
     return await submit(hass, await begin(hass), api_key=key, advanced={"base_url": url})
+
+
+async def add_voice(hass: HomeAssistant, entry: ConfigEntry) -> SubentryFlowResult:
+    """Select **Add voice**."""
+    return await hass.config_entries.subentries.async_init(
+        (entry.entry_id, "voice"), context={"source": config_entries.SOURCE_USER}
+    )
+
+
+async def change_voice(hass: HomeAssistant, entry: ConfigEntry) -> SubentryFlowResult:
+    """Select **Change voice** for the first voice."""
+    return await hass.config_entries.subentries.async_init(
+        (entry.entry_id, "voice"),
+        context={
+            "source": config_entries.SOURCE_RECONFIGURE,
+            "subentry_id": next(iter(entry.subentries)),
+        },
+    )
+
+
+async def submit_voice(
+    hass: HomeAssistant, flow: SubentryFlowResult, **answer: Any
+) -> SubentryFlowResult:
+    """Send a form of a voice."""
+    return await hass.config_entries.subentries.async_configure(flow["flow_id"], answer)
 
 
 def chosen(flow: FlowResult[Any, Any], field: str) -> Any:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import override
 
 import numpy as np
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 from numpy.typing import NDArray
@@ -19,10 +20,17 @@ from wyoming.info import Attribution, Describe, Info, TtsProgram, TtsVoice
 from wyoming.server import AsyncEventHandler, AsyncTcpServer
 from wyoming.tts import Synthesize
 
+from tests.integration.conftest import entity_id
+from wyoming_fish.emulator import Fault
+
 # Hertz and seconds of all that it says.
 TONE_HZ = 700
 SECONDS = 0.5
 RATE = 22050
+
+# The entity that it is, and a reason for it to speak.
+PIPER = "tts.piper"
+NO_CREDIT = Fault("upgrade", 402, times=None)
 
 _SOURCE = Attribution("", "")
 
@@ -93,3 +101,11 @@ async def run_piper(hass: HomeAssistant, port: int) -> AsyncIterator[Piper]:
     finally:
         await hass.config_entries.async_unload(entry.entry_id)
         await server.stop()
+
+
+async def select_fallback(hass: HomeAssistant, entry: ConfigEntry, engine: str = PIPER) -> str:
+    """Select the fallback voice, and return the entity that falls back to it."""
+    flow = await hass.config_entries.options.async_init(entry.entry_id)
+    await hass.config_entries.options.async_configure(flow["flow_id"], {"fallback_voice": engine})
+    await hass.async_block_till_done()
+    return entity_id(hass, entry, "tts")

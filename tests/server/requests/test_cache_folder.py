@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from wyoming.tts import Synthesize
 
 from wyoming_fish.emulator import EmulatorSettings
+from wyoming_fish.server.requests.cache import Cache
 
 from ...support.server import Serving, receive
 
@@ -52,3 +54,28 @@ async def test_what_is_kept_is_for_the_server_alone(serving: Serving, tmp_path: 
         os.umask(umask)
     modes = [path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())]
     assert modes == [0o700, 0o600]
+
+
+@pytest.mark.parametrize("has_hard_links", [True, False])
+async def test_an_entry_of_another_server_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_hard_links: bool
+) -> None:
+    """An entry that appears during a write is replaced only on a filesystem without hard links."""
+    link = os.link
+
+    def link_late(source: Path, target: Path) -> None:
+        target.write_bytes(b"of another server")
+        if not has_hard_links:
+            raise PermissionError
+        link(source, target)
+
+    async def speech() -> AsyncIterator[bytes]:
+        yield bytes(1000)
+
+    monkeypatch.setattr(os, "link", link_late)
+    cache = Cache(tmp_path, 4500, "http://fish")
+    async for _ in cache.tee("key", speech()):
+        pass
+    await cache.close()
+    (file,) = await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
+    assert (file.read_bytes() == b"of another server") is has_hard_links

@@ -34,7 +34,7 @@ def _content(pcm: bytes) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def _playing(served: Served) -> AsyncIterator[asyncio.StreamReader]:
+async def _playing(served: Served, text: str = TEXT) -> AsyncIterator[asyncio.StreamReader]:
     """A client that has read the first audio, and reads little ahead."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
@@ -42,7 +42,7 @@ async def _playing(served: Served) -> AsyncIterator[asyncio.StreamReader]:
     await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", served.port))
     reader, writer = await asyncio.open_connection(sock=client, limit=1024)
     try:
-        await async_write_event(Synthesize(TEXT).event(), writer)
+        await async_write_event(Synthesize(text).event(), writer)
         for wanted in ("audio-start", "audio-chunk"):
             event = await async_read_event(reader)
             assert event is not None
@@ -78,6 +78,10 @@ async def _serving_from_disk(serving: Serving, folder: Path) -> AsyncIterator[tu
         async with serving(settings, *flags) as served:
             yield served, file
         assert len(emulator.sessions) == 1
+
+
+def _entries(folder: Path) -> set[Path]:
+    return {file for file in folder.iterdir() if file.suffix != ".part"}
 
 
 def _times_open(file: Path) -> int:
@@ -133,6 +137,46 @@ async def test_a_file_that_changes_while_it_is_played(
         assert str(tmp_path) not in rest.error.text
         assert rest.pcm in PCM
     assert "Cannot finish a reply from the cache" in caplog.text
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+async def test_a_late_listener_leaves_the_entry(
+    serving: Serving, tmp_path: Path, *, is_shared: bool
+) -> None:
+    """A device that hears the same text in real time cuts no reply from the cache at its end.
+
+    It may be on another server with the same folder.
+    """
+    text = TEXT * 12
+    async with (
+        Emulator(EmulatorSettings(voice="tone")) as emulator,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        flags = (f"--cache-dir={tmp_path}", f"--base-url={emulator.url}")
+        served = [
+            await stack.enter_async_context(serving(emulator.settings, *flags)) for _ in range(2)
+        ]
+        late = await stack.enter_async_context(_playing(served[is_shared], text))
+
+        async def speak(text: str) -> None:
+            """Have a text spoken, and wait until it is in the cache."""
+            before = await asyncio.to_thread(_entries, tmp_path)
+            async with _playing(served[is_shared], text) as reader:
+                await _rest(reader)
+            async with asyncio.timeout(5):
+                while await asyncio.to_thread(_entries, tmp_path) == before:
+                    pass
+
+        await speak(text)
+        (file,) = await asyncio.to_thread(_entries, tmp_path)
+        inode = file.stat().st_ino
+        playing = await stack.enter_async_context(_playing(served[0], text))
+        assert len(emulator.sessions) == 2
+        assert (await _rest(late)).events[-1].type == "audio-stop"
+        # Entries are written in turn: what the late device heard is stored before this one.
+        await speak("It is late.")
+        assert (await _rest(playing)).events[-1].type == "audio-stop"
+        assert file.stat().st_ino == inode
 
 
 async def test_a_disk_that_stands_still_while_it_is_read(

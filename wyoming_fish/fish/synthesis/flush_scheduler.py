@@ -85,7 +85,6 @@ class FlushScheduler:
 
     def __init__(self, speed: float = 1.0, service: ServiceSpeed = EXPECTED_SPEED) -> None:
         self._speed = speed
-        self._max_chunk_s = MAX_CHUNK_S
         self._service = service
         self._sentences = Sentences()
         self._complete = False
@@ -181,20 +180,20 @@ class FlushScheduler:
         """How many characters are to be sent now."""
         if self._is_far_ahead and now < self._idle_at(now):
             return 0
+        longest = self._longest(now)
         if self._complete:
-            at = self._whole_chunk() if self._first_sent is not None else self._first_chunk(now)
+            at = self._first_chunk(now) if self._first_sent is None else self._whole_chunk(longest)
             at = at or len(self._sentences.text)
         elif self._first_sent is None:
             at = self._first_chunk(now)
         elif self._ahead(now) <= self._reserve(now):
-            at = self._best_chunk(now)
+            at = self._best_chunk(now, longest)
         elif now >= self._quiet_since + QUIET_S:
-            at = self._quiet_chunk(now)
+            at = self._quiet_chunk(now, longest)
         else:
-            at = self._whole_chunk()
-        longest = self._longest()
+            at = self._whole_chunk(longest)
         if at > longest:
-            at = self._whole_chunk() or at
+            at = self._whole_chunk(longest) or at
         # Fish would cut a word of this length itself.
         return at if at <= MAX_CHUNK_CHARS else longest
 
@@ -202,10 +201,14 @@ class FlushScheduler:
         """Seconds of audio that the text should become."""
         return sum(map(_seconds, text)) / self._speed
 
-    def _longest(self) -> int:
+    def _max_chunk_s(self, _now: float) -> float:
+        """Seconds of audio of the longest chunk."""
+        return MAX_CHUNK_S
+
+    def _longest(self, now: float) -> int:
         """Characters of the longest chunk."""
         text = self._sentences.text[:MAX_CHUNK_CHARS]
-        budget = self._max_chunk_s * self._speed
+        budget = self._max_chunk_s(now) * self._speed
         if len(text) * S_PER_WIDE_CHAR <= budget:
             return MAX_CHUNK_CHARS
         if text.isascii() and not any(map(str.isdecimal, text)):
@@ -300,36 +303,35 @@ class FlushScheduler:
         if MIN_FIRST_SENTENCE_CHARS < better <= MIN_FIRST_CHUNK_CHARS:
             return better
         if known >= MIN_FIRST_CHUNK_CHARS:
-            return self._last_cut(CutKind.WORD, MIN_FIRST_CHUNK_CHARS) or (
-                cuts[0].at if cuts else 0
-            )
+            first = cuts[0].at if cuts else 0
+            return self._last_cut(CutKind.WORD, MIN_FIRST_CHUNK_CHARS) or first
         return self._end(now)
 
-    def _best_chunk(self, now: float) -> int:
+    def _best_chunk(self, now: float, longest: int) -> int:
         """The longest chunk that makes sense now, since audio is running out."""
         is_fast = self._written >= FAST_TEXT * (self._last_text - (self._first_text or 0.0))
         return (
-            self._last_cut(CutKind.SENTENCE)
+            self._last_cut(CutKind.SENTENCE, longest)
             or self._end(now)
-            or self._last_cut(CutKind.CLAUSE)
-            or (self._last_cut(CutKind.WORD) if is_fast else 0)
+            or self._last_cut(CutKind.CLAUSE, longest)
+            or (self._last_cut(CutKind.WORD, longest) if is_fast else 0)
         )
 
-    def _quiet_chunk(self, now: float) -> int:
+    def _quiet_chunk(self, now: float, longest: int) -> int:
         """What makes sense so that something is on its way again, though audio is in hand."""
         is_long = now >= self._quiet_since + LONG_QUIET_S
-        return self._last_cut(CutKind.SENTENCE) or (is_long and self._last_cut(CutKind.CLAUSE))
+        sentence = self._last_cut(CutKind.SENTENCE, longest)
+        return sentence or (is_long and self._last_cut(CutKind.CLAUSE, longest))
 
-    def _whole_chunk(self) -> int:
+    def _whole_chunk(self, longest: int) -> int:
         """As many sentences as Fish speaks in one go; 0 if there are not more than that."""
-        if self._sentences.known <= self._longest():
+        if self._sentences.known <= longest:
             return 0
-        by_kind = (at for kind in reversed(CutKind) if (at := self._last_cut(kind)))
+        by_kind = (at for kind in reversed(CutKind) if (at := self._last_cut(kind, longest)))
         return next(by_kind, self._sentences.cuts[0].at if self._sentences.cuts else 0)
 
-    def _last_cut(self, least: CutKind, limit: int | None = None) -> int:
+    def _last_cut(self, least: CutKind, limit: int) -> int:
         """The last cut of this kind or better within ``limit``, or 0."""
-        limit = self._longest() if limit is None else limit
         shortest = 0 if least is CutKind.SENTENCE else MIN_CHUNK_CHARS
         fitting = (c.at for c in self._sentences.cuts if c.kind >= least and c.at <= limit)
         return max((at for at in fitting if at >= shortest), default=0)
@@ -337,11 +339,10 @@ class FlushScheduler:
     def _end(self, now: float) -> int:
         """The end of the text, if it has paused at what may be the end of a sentence; else 0."""
         pause = now - self._last_text
-        if self._sentences.ends_certainly or (
+        is_end = self._sentences.ends_certainly or (
             pause >= TEXT_PAUSE_S and self._sentences.ends_well(any_mark=pause >= LONG_TEXT_PAUSE_S)
-        ):
-            return len(self._sentences.text)
-        return 0
+        )
+        return len(self._sentences.text) if is_end else 0
 
 
 def _seconds(letter: str) -> float:

@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Final
 
 from ..connections.limiter import MAX_IDLE_S, ConcurrencyLimiter, SlotRequest
 from .attempt import Attempt
-from .read_ahead import ENOUGH_IN_HAND_S, ReadAhead
+from .read_ahead import ENOUGH_IN_HAND_S, SLOT_CHECK_S, ReadAhead
 
 __all__ = ["preemptible"]
-
-# Seconds between two checks whether another reply needs the slot.
-CHECK_S: Final = 0.25
 
 
 @contextlib.contextmanager
@@ -33,7 +29,7 @@ def preemptible(
 
     def check() -> None:
         nonlocal timer
-        timer = loop.call_later(CHECK_S, check)
+        timer = loop.call_later(SLOT_CHECK_S, check)
         attempt = current()
         request.is_ending = attempt.is_ending
         if request.is_ending:
@@ -46,7 +42,7 @@ def preemptible(
             request.is_ending, request.is_preempted = True, not is_idle
             attempt.stop()
 
-    timer = loop.call_later(CHECK_S, check)
+    timer = loop.call_later(SLOT_CHECK_S, check)
     try:
         yield
     finally:

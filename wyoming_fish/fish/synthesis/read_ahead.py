@@ -28,8 +28,9 @@ MAX_LATE_S: Final = 10.0
 # Bytes that all replies together read ahead: five listeners, each three quarters of a minute ahead.
 MAX_TOTAL_BYTES: Final = 20 * 2**20
 
-# Seconds between two checks whether others wait, while a listener takes nothing.
-CHECK_S: Final = 0.25
+# Seconds between two checks whether other replies wait for a session. The first to wait may begin
+# this much later, half of what Fish needs for its first audio, and a check costs some microseconds.
+SLOT_CHECK_S: Final = 0.25
 
 
 class ReadAheads:
@@ -123,7 +124,7 @@ class ReadAhead:
                     break
                 self._all.shrink()
             self._taken.clear()
-            await clock.wait(self._taken, clock.now() + CHECK_S)
+            await clock.wait(self._taken, clock.now() + SLOT_CHECK_S)
             self._check()
 
     async def runs_low(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
 
 from ..cpu_turns import STEP_CHARS, cpu_turn, steps
 
@@ -22,6 +22,8 @@ class TextBuffer:
         self.readers: set[asyncio.Event] = set() if readers is None else readers
         self.length = 0
         """Characters that have been written."""
+        self.writes = 0
+        """Times that some were: a text that is there from the start is one."""
         self.is_complete = False
         """Whether there is no more to come."""
         self.error: BaseException | None = None
@@ -34,6 +36,7 @@ class TextBuffer:
 
     def write(self, text: str) -> None:
         """Add text to the end."""
+        self.writes += 1
         if not text:
             return
         self.length += len(text)
@@ -78,18 +81,28 @@ class TextBuffer:
                 self.drop(at)
                 yield part
 
-    async def whole(self) -> str:
-        """Wait for its end, and return all of it. Raises ``error``."""
+    async def pieces(self) -> AsyncGenerator[str]:
+        """Yield the text from its start while it is being written. Raises ``error``."""
         changed = asyncio.Event()
         self.readers.add(changed)
+        at = 0
         try:
-            while not self.is_complete:
+            while not (self.is_complete and at == self.length):
                 changed.clear()
-                await changed.wait()
+                parts, at = self.since(at), self.length
+                for part in parts:
+                    yield part
+                if not self.is_complete:
+                    await changed.wait()
         finally:
             self.readers.discard(changed)
         if self.error is not None:
             raise self.error
+
+    async def whole(self) -> str:
+        """Wait for its end, and return all of it. Raises ``error``."""
+        async for _ in self.pieces():
+            pass
         return "".join(self.since(0))
 
     def _wake_readers(self) -> None:

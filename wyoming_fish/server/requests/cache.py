@@ -2,7 +2,7 @@
 
 Each entry is a file in one folder: a checksum, and s16le mono PCM. There is no index: the access
 times of the files tell which one was used last, and any file can be deleted at any time. Several
-servers can share the folder.
+servers can share the folder: none of them replaces a whole file, which another may be playing.
 """
 
 from __future__ import annotations
@@ -266,6 +266,13 @@ class Cache:
         return pcm
 
     def _write(self, key: str, pcm: bytearray) -> None:
+        """Store an entry, unless there is one: somebody may be playing it, on any server."""
+        path = self._folder / key
+        try:
+            if self._check(key, self._checked.get(key)) is not None:
+                return
+        except OSError:
+            path.unlink(missing_ok=True)
         # Speech is private.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._evict(CHECKSUM_BYTES + len(pcm))
@@ -275,10 +282,9 @@ class Cache:
                 file.write(zlib.crc32(pcm).to_bytes(CHECKSUM_BYTES, "big"))
                 file.write(pcm)
             # Without fsync: the checksum detects a file that a power failure has damaged.
-            Path(part).replace(self._folder / key)
-        except BaseException:
+            _rename_without_replacing(Path(part), path)
+        finally:
             Path(part).unlink(missing_ok=True)
-            raise
 
     def _evict(self, size: int) -> None:
         """Delete the least recently used entries until there is room for ``size`` bytes."""
@@ -298,6 +304,17 @@ class Cache:
             if file.used < now - STALE_FILE_AGE_S if unfinished else total + size > self._limit:
                 Path(file.path).unlink(missing_ok=True)
                 total -= file.size
+
+
+def _rename_without_replacing(source: Path, target: Path) -> None:
+    """Rename a file. If another server has just created ``target``, that one stays."""
+    try:
+        target.hardlink_to(source)
+    except FileExistsError:
+        return
+    except OSError:
+        # Some filesystems, such as exFAT, have no hard links.
+        source.replace(target)
 
 
 def _warn_if_open(folder: Path) -> None:

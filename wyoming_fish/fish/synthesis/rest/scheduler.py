@@ -12,7 +12,6 @@ from ...api.self_hosted.generation_pace import GenerationPace
 from ...text.sentences import CutKind
 from ..flush_scheduler import (
     LONG_TEXT_PAUSE_S,
-    MAX_CHUNK_S,
     MIN_FIRST_CHUNK_CHARS,
     FlushScheduler,
 )
@@ -82,17 +81,14 @@ class RestScheduler(FlushScheduler):
         if (rate := self._work_rate) is None:
             return super()._reserve(now)
         return MARGIN_S + rate * min(
-            self._max_chunk_s, self._expected_s(self._sentences.text[: self._longest()])
+            self._max_chunk_s(now), self._expected_s(self._sentences.text[: self._longest(now)])
         )
 
-    def _due(self, now: float) -> int:
-        rate = self._work_rate
-        if rate is None:
-            self._max_chunk_s = MAX_CHUNK_S
-            return super()._due(now)
+    def _max_chunk_s(self, now: float) -> float:
+        if (rate := self._work_rate) is None:
+            return super()._max_chunk_s(now)
         spare = self._ahead(now) - MARGIN_S
-        self._max_chunk_s = min(max(spare / rate, MIN_REST_CHUNK_S), MAX_REST_CHUNK_S)
-        return super()._due(now)
+        return min(max(spare / rate, MIN_REST_CHUNK_S), MAX_REST_CHUNK_S)
 
     def _first_chunk(self, now: float) -> int:
         at = super()._first_chunk(now)
@@ -109,14 +105,15 @@ class RestScheduler(FlushScheduler):
         # The text may pause.
         return at if now >= self._last_text + LONG_TEXT_PAUSE_S else 0
 
-    def _whole_chunk(self) -> int:
-        if self._work_rate is not None and self._sentences.known > self._longest():
+    def _whole_chunk(self, longest: int) -> int:
+        if self._work_rate is not None and self._sentences.known > longest:
             # Half a chunk at least, as a shorter one would not let the next one grow.
+            least_s = self._speech_s(longest) / 2
             for kind in reversed(CutKind):
-                at = self._last_cut(kind)
-                if self._speech_s(at) >= self._max_chunk_s / 2:
+                at = self._last_cut(kind, longest)
+                if self._speech_s(at) >= least_s:
                     return at
-        return super()._whole_chunk()
+        return super()._whole_chunk(longest)
 
     def _speech_s(self, at: int) -> float:
         """Seconds of audio that the text until ``at`` should become."""
