@@ -41,6 +41,13 @@ def serve(scene: Scene, command: re.Match[str]) -> None:
         assert server.end() == 0, server.log
 
 
+def emulate(scene: Scene, command: re.Match[str]) -> None:
+    """Start it at a free port; it prints its address, and ends well when it is told to."""
+    with scene.start(re.sub(r"--port \d+", "--port 0", command[0])) as emulator:
+        emulator.wait_for("(?m)^http://")
+        assert emulator.end() == 0, emulator.log
+
+
 def ask(scene: Scene, command: re.Match[str]) -> None:
     """Run it against a server whose port is free."""
     text = re.sub(r" (--uri )?tcp://\S+", "", command[0])
@@ -205,6 +212,7 @@ _LONG = "It takes minutes; the workflow runs it."
 RULES = (
     Rule(r"script/demo( \"[^\"]+\")?", demo, "The text that it speaks by itself is long."),
     Rule(r"(?:[A-Z_]+=\S+ )?(?:script/run|wyoming-fish)(?: --(?!version)\S+(?: [^-]\S*)?)*", serve),
+    Rule(r"\.venv/bin/python -m wyoming_fish\.emulator .*", emulate),
     Rule(
         r"(?:\.venv/bin/)?wyoming-fish-(?:say|health) .*",
         ask,

@@ -197,3 +197,13 @@ def test_messages_of_the_integration() -> None:
     assert len(quoted) > 5
     for words in quoted:
         assert any(words in text for text in texts), words
+
+
+def test_the_versions_of_the_sdks_are_those_that_the_tests_run() -> None:
+    """The table of clients has the pinned versions of the official SDKs."""
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    pins = (ROOT / "requirements" / "dev.txt").read_text()
+    (python,) = re.findall(r"^fish-audio-sdk==(\S+)", pins, re.MULTILINE)
+    package = json.loads((ROOT / "tests" / "emulator" / "node" / "package.json").read_text())
+    assert f"`fish-audio-sdk` | {python} |" in page
+    assert f"`fish-audio` | {package['dependencies']['fish-audio']} |" in page

@@ -2,6 +2,10 @@ import asyncio
 import io
 import struct
 import wave
+from array import array
+
+import pytest
+import soundfile
 
 from tests.emulator.client import emulated, live
 from wyoming_fish.emulator import EmulatorSettings, decode_code_voice
@@ -142,3 +146,28 @@ async def test_settings_may_change_meanwhile() -> None:
         assert (await socket.say("Hello.")).startswith(b"RIFF")
         emulator.settings = EmulatorSettings(voice="tone")
         assert len(await socket.say("Hello.")) == 2 * (5 * 2646 + 2646)
+
+
+async def test_opus_is_one_stream() -> None:
+    """A session in Opus is one Ogg stream that is as long and as loud as the speech."""
+    text = "Several words of some length. "
+    async with emulated(voice="tone") as emulator, live(emulator) as socket:
+        wanted = array("h", await socket.say(text, text, format="pcm", sample_rate=32000))
+        await socket.start(format="opus")
+        for _ in range(2):
+            await socket.text(text)
+            await socket.flush()
+        await socket.stop()
+        heard, finish = await socket.rest()
+    assert finish["reason"] == "stop"
+    samples, rate = soundfile.read(io.BytesIO(b"".join(heard)), dtype="int16")
+    assert rate == 48000
+    assert len(samples) / rate == pytest.approx(len(wanted) / 32000, abs=0.001)
+    loudness = sum(map(abs, wanted)) / len(wanted)
+    assert sum(map(abs, samples.tolist())) / len(samples) == pytest.approx(loudness, rel=0.1)
+
+
+async def test_nothing_said_is_nothing_encoded() -> None:
+    """An empty session in Opus has no audio, not even a header."""
+    async with emulated() as emulator, live(emulator) as socket:
+        assert await socket.say(format="opus") == b""

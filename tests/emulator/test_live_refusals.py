@@ -84,7 +84,6 @@ BAD_REQUESTS: list[tuple[dict[str, Any], str]] = [
     ({"sample_rate": 48000}, "Invalid sample rate 48000 for format pcm. Supported"),
     ({"format": "mp3", "sample_rate": 24000}, "Invalid sample rate 24000 for format mp3"),
     ({"format": "opus", "sample_rate": 44100}, "Invalid sample rate 44100 for format opus"),
-    ({"format": "opus"}, "format opus cannot be had here"),
     ({"opus_bitrate": 100}, "unknown variant `100`, expected one of `-1000`"),
     ({"mp3_bitrate": 100}, "unknown variant `100`"),
     ({"prosody": {"speed": 2.5}}, "speed must be in [0.5, 2.0]"),

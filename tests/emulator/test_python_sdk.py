@@ -79,6 +79,8 @@ async def test_convert(emulator: Emulator, client: fishaudio.AsyncFishAudio) -> 
     wav = await client.tts.convert(text="Hello.", format="wav", latency="normal")
     assert decode_code_voice(wav[44:]) == "Hello."
     emulator.settings.voice = "tone"
+    opus = await client.tts.convert(text="Hello.", format="opus")
+    assert opus.startswith(b"OggS")
     mp3 = await client.tts.convert(text="Hello, this is the default format.")
     assert mp3[0] == 0xFF
     assert len(mp3) > 10_000

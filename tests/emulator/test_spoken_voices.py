@@ -171,25 +171,27 @@ except RuntimeError as error:
     ]
 
 
-def test_without_its_package_mp3_is_refused() -> None:
-    """Asked for MP3 without an encoder, the emulator says which package is missing."""
-    program = """
+@pytest.mark.parametrize(("audio_format", "package"), [("mp3", "lameenc"), ("opus", "soundfile")])
+def test_without_its_package_a_format_is_refused(audio_format: str, package: str) -> None:
+    """Without the encoder of a format, the emulator says which package is missing."""
+    program = f"""
 from wyoming_fish.emulator.api.errors import ApiError
 from wyoming_fish.emulator.api.formats import encoder_for
 from wyoming_fish.emulator.api.request import parse_speech_request
 try:
-    encoder_for(parse_speech_request({"text": ""}, "s1", ()))
+    encoder_for(parse_speech_request({{"text": "", "format": "{audio_format}"}}, "s1", ()))
 except ApiError as error:
     print(error.status, error.message)
 """
-    assert "400 format mp3 needs the Python package lameenc" in without("lameenc", program=program)
+    message = f"400 format {audio_format} needs the Python package {package}"
+    assert message in without(package, program=program)
 
 
 def test_heavy_packages_are_imported_when_used() -> None:
     """Importing the emulator brings in neither numpy nor soxr nor espeak-ng, nor wyoming."""
     program = """
 import wyoming_fish.emulator
-print([name for name in ("numpy", "soxr", "espeakng_loader", "lameenc", "wyoming",
+print([name for name in ("numpy", "soxr", "espeakng_loader", "lameenc", "soundfile", "wyoming",
     "wyoming_fish.fish") if name in sys.modules])
 """
     assert without(program=program) == "[]\n"

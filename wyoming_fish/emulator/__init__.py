@@ -1,9 +1,10 @@
 """A Fish Audio on localhost, for the demonstration and the tests.
 
-It knows the live sockets, `POST /v1/tts`, the account's voices and its wallet, as Fish's official
-documentation and SDKs describe them; where they leave a question open, it is as strict as they
-allow. It really speaks where `espeakng-loader`, `numpy` and `soxr` are installed. Beside it there
-are the servers that people run at home: a fish-speech, and one with OpenAI's speech API.
+It knows the live sockets, `POST /v1/tts`, speech as server-sent events, the account's voices and
+its wallet, as Fish's official documentation and SDKs describe them; where they leave a question
+open, it is as strict as they allow. It really speaks where `espeakng-loader`, `numpy` and `soxr`
+are installed. Beside it there are the servers that people run at home: a fish-speech, and one with
+OpenAI's speech API.
 """
 
 from .api.account import VOICES, EmulatedVoice
