@@ -25,6 +25,9 @@ SpeechStyle: TypeAlias = Literal["sglang", "sglang-events", "vllm", "vllm-events
 # Seconds of speech that are sent as soon as they are made.
 PART_S: Final = 0.25
 
+# What OpenAI's first form of it has, but `stream_format` and `instructions`, which came later.
+FIRST_FIELDS: Final = {"model", "input", "voice", "response_format", "speed"}
+
 STREAMING_SIZE: Final = 0xFFFFFFFF - 36
 
 
@@ -111,7 +114,7 @@ class OpenAiSpeechEmulator(HomeServer):
         known = self.voices or ()
         if "voice" in body and known and body["voice"] not in map(_name_of, known):
             raise _OpenAiRefusalError(400, f"Invalid voice '{body['voice']}'")
-        if self.style == "whole" and "stream" in body:
+        if self.style == "whole" and not body.keys() <= FIRST_FIELDS:
             raise _OpenAiRefusalError(422, "Extra inputs are not permitted")
         if self.style == "sglang" and body.get("stream") and body["response_format"] != "pcm":
             raise _OpenAiRefusalError(400, "stream=true requires response_format='pcm'")

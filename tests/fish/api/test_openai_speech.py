@@ -19,7 +19,7 @@ from wyoming_fish.emulator.openai_speech import SpeechStyle
 from wyoming_fish.fish import Endpoint, FishClient, ServerKind, SpeechSettings, Voice
 from wyoming_fish.fish.api.self_hosted.speech_body import (
     MAX_EVENT_BYTES,
-    MAX_SILENT_LINES,
+    MAX_SILENT_PARTS,
     SpeechBody,
 )
 from wyoming_fish.fish.errors import (
@@ -257,7 +257,7 @@ def test_bad_files(data: bytes, said: str) -> None:
         (b'data: {"audio": {"data": "YWI=", "sample_rate": 0}}\n\n', "0 Hz"),
         (b'data: {"error": {"message": "out of memory"}}\n\n', "out of memory"),
         (b'data: {"error": [5]}\n\n', "no reason given"),
-        (b": ping\n" * (MAX_SILENT_LINES + 1), "hardly any audio"),
+        (b": ping\n" * (MAX_SILENT_PARTS + 1), "hardly any audio"),
         (b"data: " + b"x" * (MAX_EVENT_BYTES + 1), "too large"),
         (b"data: [" + b"[" * 70_000 + b"\n\n", "too many values"),
     ],

@@ -22,8 +22,10 @@ def _tone(hertz: int, rate: int) -> array.array[int]:
 
 def _converted(pcm: bytes, source: int, target: int, size: int = 2**20) -> array.array[int]:
     resampler = Resampler(source, target)
-    blocks = [resampler.feed(pcm[at : at + size]) for at in range(0, len(pcm), size)]
-    return array.array("h", b"".join(blocks) + resampler.end())
+    blocks = [
+        step for at in range(0, len(pcm), size) for step in resampler.feed(pcm[at : at + size])
+    ]
+    return array.array("h", b"".join([*blocks, *resampler.end()]))
 
 
 def _decibels(samples: list[int]) -> float:
