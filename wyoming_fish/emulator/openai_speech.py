@@ -25,7 +25,7 @@ SpeechStyle: TypeAlias = Literal["sglang", "sglang-events", "vllm", "vllm-events
 # Seconds of speech that are sent as soon as they are made.
 PART_S: Final = 0.25
 
-# What OpenAI's first form of it has, but `stream_format` and `instructions`, which came later.
+# What OpenAI's first form of it had.
 FIRST_FIELDS: Final = {"model", "input", "voice", "response_format", "speed"}
 
 STREAMING_SIZE: Final = 0xFFFFFFFF - 36
@@ -58,7 +58,8 @@ class OpenAiSpeechEmulator(HomeServer):
         """Hertz, of the model."""
         self.voices = voices
         """None: it does not list them."""
-        self.model = "fishaudio/s2-pro"
+        self.model: str | None = "fishaudio/s2-pro"
+        """None: it does not list it."""
         self.key = key
         self.breaks_after: int | None = None
         """Parts of the speech after which an answer breaks off."""
@@ -71,7 +72,7 @@ class OpenAiSpeechEmulator(HomeServer):
             match request.method, request.path:
                 case "GET", "/health":
                     return web.json_response({"status": "healthy", "running": True})
-                case "GET", "/v1/models":
+                case "GET", "/v1/models" if self.model is not None:
                     model = {"id": self.model, "object": "model", "owned_by": "home"}
                     return web.json_response({"object": "list", "data": [model]})
                 case "GET", "/v1/audio/voices" if self.voices is not None:

@@ -63,6 +63,16 @@ def test_blocks_join_without_a_seam(size: int) -> None:
     assert _converted(pcm, 44100, 16000, size) == _converted(pcm, 44100, 16000)
 
 
+@pytest.mark.parametrize("target", [8000, 16000, 24000, 32000, 44100])
+@pytest.mark.parametrize("source", SERVER_RATES_HZ)
+def test_steps_are_short(source: int, target: int) -> None:
+    """No step has more samples than can be computed in some milliseconds, or so many filters."""
+    steps = list(Resampler(source, target).feed(bytes(4096)))
+    if source != target:
+        assert max(map(len, steps)) <= 2 * 1000
+        assert len(steps[0]) <= 2 * 40
+
+
 @pytest.mark.parametrize("rate", SERVER_RATES_HZ)
 def test_the_same_rate_is_left_alone(rate: int) -> None:
     """Without another rate, each sample is the one that came."""
