@@ -1,4 +1,4 @@
-"""What has been learned of a self-hosted server, and what is learned anew."""
+"""What a client has learned of a self-hosted server, and how it notices a change."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_another_kind_of_server(is_fish_speech: bool) -> None:
     run(check())
 
 
-def test_a_server_that_is_no_more_known() -> None:
+def test_a_server_that_is_no_longer_known() -> None:
     """A pace that was measured is not that of a server that may send speech as it is made."""
 
     async def check() -> None:
