@@ -22,6 +22,7 @@ class HomeServer(ABC):
         self.settings = EmulatorSettings(voice=voice)
         self.host = host
         self.port = 0
+        """0 until it listens: any that is free."""
         self.pace = 0.0
         """Seconds that the model works on a second of speech."""
         self.delay = 0.0
@@ -50,7 +51,7 @@ class HomeServer(ABC):
             app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_TIMEOUT
         )
         await self._runner.setup()
-        await web.TCPSite(self._runner, self.host, 0).start()
+        await web.TCPSite(self._runner, self.host, self.port).start()
         self.port = self._runner.addresses[0][1]
         return self
 

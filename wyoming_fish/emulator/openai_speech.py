@@ -25,6 +25,9 @@ SpeechStyle: TypeAlias = Literal["sglang", "sglang-events", "vllm", "vllm-events
 # Seconds of speech that are sent as soon as they are made.
 PART_S: Final = 0.25
 
+# What OpenAI's first form of it had.
+FIRST_FIELDS: Final = {"model", "input", "voice", "response_format", "speed"}
+
 STREAMING_SIZE: Final = 0xFFFFFFFF - 36
 
 
@@ -55,7 +58,8 @@ class OpenAiSpeechEmulator(HomeServer):
         """Hertz, of the model."""
         self.voices = voices
         """None: it does not list them."""
-        self.model = "fishaudio/s2-pro"
+        self.model: str | None = "fishaudio/s2-pro"
+        """None: it does not list it."""
         self.key = key
         self.breaks_after: int | None = None
         """Parts of the speech after which an answer breaks off."""
@@ -68,7 +72,7 @@ class OpenAiSpeechEmulator(HomeServer):
             match request.method, request.path:
                 case "GET", "/health":
                     return web.json_response({"status": "healthy", "running": True})
-                case "GET", "/v1/models":
+                case "GET", "/v1/models" if self.model is not None:
                     model = {"id": self.model, "object": "model", "owned_by": "home"}
                     return web.json_response({"object": "list", "data": [model]})
                 case "GET", "/v1/audio/voices" if self.voices is not None:
@@ -111,7 +115,7 @@ class OpenAiSpeechEmulator(HomeServer):
         known = self.voices or ()
         if "voice" in body and known and body["voice"] not in map(_name_of, known):
             raise _OpenAiRefusalError(400, f"Invalid voice '{body['voice']}'")
-        if self.style == "whole" and "stream" in body:
+        if self.style == "whole" and not body.keys() <= FIRST_FIELDS:
             raise _OpenAiRefusalError(422, "Extra inputs are not permitted")
         if self.style == "sglang" and body.get("stream") and body["response_format"] != "pcm":
             raise _OpenAiRefusalError(400, "stream=true requires response_format='pcm'")

@@ -10,18 +10,13 @@ from typing import Any, get_args
 
 import pytest
 
-from tests.fish.replies import RAW, speak
+from tests.fish.replies import RAW, pool_of, speak
 from tests.support.hostile_servers import HostileFish, Send, fish, http
 from tests.support.idle_clock import run
 from wyoming_fish.emulator import OpenAiSpeechEmulator, decode_code_voice
-from wyoming_fish.emulator.api.formats import wav_header
 from wyoming_fish.emulator.openai_speech import SpeechStyle
 from wyoming_fish.fish import Endpoint, FishClient, ServerKind, SpeechSettings, Voice
-from wyoming_fish.fish.api.self_hosted.speech_body import (
-    MAX_EVENT_BYTES,
-    MAX_SILENT_LINES,
-    SpeechBody,
-)
+from wyoming_fish.fish.api.speech_answer import BLOCK_BYTES, STEP_BYTES
 from wyoming_fish.fish.errors import (
     BrokenStreamError,
     FishError,
@@ -38,6 +33,7 @@ from wyoming_fish.fish.errors import (
 SENTENCES = ("Good evening to you all. ", "It is 19.5 degrees — outside. ", "Sleep well.")
 TEXT = "".join(SENTENCES)
 SETTINGS = SpeechSettings(sample_rate=24000)
+EVENTS = b"Content-Type: text/event-stream\r\n"
 STYLES = get_args(SpeechStyle)
 STREAMING = [style for style in STYLES if style != "whole"]
 
@@ -190,82 +186,35 @@ def test_it_is_waited_for(style: SpeechStyle) -> None:
     run(check())
 
 
-def _decoded(data: bytes, size: int, *, has_events: bool = False) -> tuple[bytes, int]:
-    body = SpeechBody(24000, has_events=has_events)
-    pcm = b"".join([body.feed(data[at : at + size]) for at in range(0, len(data), size)])
-    return pcm + body.end(), body.rate
-
-
-PCM = bytes(range(1, 201))
-LIST = b"LIST" + (10).to_bytes(4, "little") + b"a comment."
-
-
-@pytest.mark.parametrize("size", [1, 2, 7, 45, 1000])
 @pytest.mark.parametrize(
-    ("data", "rate"),
-    [
-        (PCM, 24000),
-        (wav_header(16000, len(PCM)) + PCM, 16000),
-        (wav_header(16000, 0xFFFFFFFF - 36) + PCM, 16000),
-        (wav_header(16000, 0) + PCM, 16000),
-        ((wav_header(16000, 100) + PCM[:100]) + (wav_header(16000, 100) + PCM[100:]), 16000),
-        (wav_header(16000, len(PCM)) + PCM + LIST, 16000),
-    ],
+    "kind", ["audio/mpeg", "audio/mp3", "audio/ogg", "audio/aac", "audio/flac", "audio/webm"]
 )
-def test_headers_are_no_samples(data: bytes, rate: int, size: int) -> None:
-    """WAV of known and unknown size, file after file, or bare samples: cut anywhere, the same."""
-    assert _decoded(data, size) == (PCM, rate)
+async def test_compressed_audio(kind: str) -> None:
+    """It is told, and not heard as noise."""
+
+    async def answer(send: Send) -> None:
+        await send(http(bytes(100), b"200 OK", f"Content-Type: {kind}\r\n".encode()))
+
+    async with _hostile(answer) as (_, client):
+        with pytest.raises(ProtocolError, match=f"answers with {kind}, and not with WAV or PCM"):
+            await _speak(client)
 
 
-@pytest.mark.parametrize("size", [1, 7, 1000])
-def test_events_cut_anywhere(size: int) -> None:
-    """The lines of an event may have any end, and comments stand between them."""
-    delta = {"type": "speech.audio.delta", "audio": base64.b64encode(PCM).decode()}
-    lines = f": ping\r\n\r\nevent: speech.audio.delta\r\ndata: {json.dumps(delta)}\r\n\r\n"
-    done = 'data:{"type": "speech.audio.done"}\n\n'
-    assert _decoded((lines + done).encode(), size, has_events=True)[0] == PCM
+async def test_an_answer_in_one_event() -> None:
+    """Much audio that comes at once is given in blocks."""
+    pcm = bytes(range(250)) * 6000
+    event = json.dumps({"type": "speech.audio.done", "audio": base64.b64encode(pcm).decode()})
 
+    async def answer(send: Send) -> None:
+        await send(http(f"data: {event}\n\n".encode(), b"200 OK", EVENTS))
 
-@pytest.mark.parametrize(
-    ("data", "said"),
-    [
-        (wav_header(16000, 400) + PCM, "broke off"),
-        (wav_header(16000, 100)[:30], "broke off"),
-        (wav_header(16000, 8)[:22] + b"\2" + wav_header(16000, 8)[23:] + PCM, "2 channels"),
-        (b"RIFF\0\0\0\0WAVEJUNK\xff\xff\xff\x7f" + PCM, "RIFF header without an end"),
-        (wav_header(0, 2) + b"ab", "0 Hz"),
-        (
-            wav_header(16000, 2) + b"ab" + wav_header(44100, 2) + b"ab",
-            "changed the sample rate",
-        ),
-    ],
-)
-def test_bad_files(data: bytes, said: str) -> None:
-    """What is not the whole of such a file is an error, and not noise."""
-    with pytest.raises(FishError, match=said):
-        _decoded(data, 10)
-
-
-@pytest.mark.parametrize(
-    ("data", "said"),
-    [
-        (b"data: {}\n\n", "broke off"),
-        (b"data: [1]\n\n", "not a message"),
-        (b"data: x\n\n", "not JSON"),
-        (b'data: {"audio": "*"}\n\n', "not base64"),
-        (b'data: {"audio": 5}\n\n', "not base64"),
-        (b'data: {"audio": {"data": "YWI=", "sample_rate": 0}}\n\n', "0 Hz"),
-        (b'data: {"error": {"message": "out of memory"}}\n\n', "out of memory"),
-        (b'data: {"error": [5]}\n\n', "no reason given"),
-        (b": ping\n" * (MAX_SILENT_LINES + 1), "hardly any audio"),
-        (b"data: " + b"x" * (MAX_EVENT_BYTES + 1), "too large"),
-        (b"data: [" + b"[" * 70_000 + b"\n\n", "too many values"),
-    ],
-)
-def test_bad_events(data: bytes, said: str) -> None:
-    """What is not an event of speech is an error, within bounds."""
-    with pytest.raises(FishError, match=said):
-        _decoded(data, 2**16, has_events=True)
+    async with (
+        _hostile(answer) as (_, client),
+        pool_of(client).acquire_rest() as rest,
+    ):
+        blocks = [block async for block in rest.speak(TEXT, SETTINGS)]
+    assert b"".join(blocks) == pcm
+    assert max(map(len, blocks)) <= BLOCK_BYTES + STEP_BYTES
 
 
 @pytest.mark.parametrize(

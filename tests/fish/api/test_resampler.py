@@ -22,8 +22,10 @@ def _tone(hertz: int, rate: int) -> array.array[int]:
 
 def _converted(pcm: bytes, source: int, target: int, size: int = 2**20) -> array.array[int]:
     resampler = Resampler(source, target)
-    blocks = [resampler.feed(pcm[at : at + size]) for at in range(0, len(pcm), size)]
-    return array.array("h", b"".join(blocks) + resampler.end())
+    blocks = [
+        step for at in range(0, len(pcm), size) for step in resampler.feed(pcm[at : at + size])
+    ]
+    return array.array("h", b"".join([*blocks, *resampler.end()]))
 
 
 def _decibels(samples: list[int]) -> float:
@@ -59,6 +61,16 @@ def test_blocks_join_without_a_seam(size: int) -> None:
     """However the samples are cut into blocks, the same come out."""
     pcm = _tone(700, 44100).tobytes()
     assert _converted(pcm, 44100, 16000, size) == _converted(pcm, 44100, 16000)
+
+
+@pytest.mark.parametrize("target", [8000, 16000, 24000, 32000, 44100])
+@pytest.mark.parametrize("source", SERVER_RATES_HZ)
+def test_steps_are_short(source: int, target: int) -> None:
+    """No step has more samples than can be computed in some milliseconds, or so many filters."""
+    steps = list(Resampler(source, target).feed(bytes(4096)))
+    if source != target:
+        assert max(map(len, steps)) <= 2 * 1000
+        assert len(steps[0]) <= 2 * 40
 
 
 @pytest.mark.parametrize("rate", SERVER_RATES_HZ)

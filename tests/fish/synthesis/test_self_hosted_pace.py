@@ -40,16 +40,16 @@ JITTER_S = 0.02
 
 
 async def _hear(
-    server: HomeServer, text: AsyncIterator[str] | str, *, is_paced: bool = False, times: int = 1
+    server: HomeServer, text: AsyncIterator[str] | str, *, is_paced: bool = False, before: str = ""
 ) -> tuple[bytes, float]:
     """What is heard, and the longest gap of a player that plays from the first sample on.
 
-    With ``times``, of the last reply of so many.
+    Another reply may be spoken ``before``.
     """
     settings = SpeechSettings(sample_rate=44100 if isinstance(server, FishSpeechEmulator) else RATE)
     client = FishClient(Endpoint("", server.url))
-    for _ in range(times - 1):
-        async for _ in speak(client, text, settings, RAW):
+    if before:
+        async for _ in speak(client, before, settings, RAW):
             pass
         server.requests.clear()
     pcm, gap_s, ends_at = b"", 0.0, 0.0
@@ -117,9 +117,25 @@ def test_a_slow_server_is_asked_for_whole_sentences() -> None:
     async def check() -> None:
         async with FishSpeechEmulator("tone") as server:
             server.pace = 2.0
-            pcm, _ = await _hear(server, REPLY, times=2)
+            pcm, _ = await _hear(server, REPLY, before=REPLY)
             assert await _spoken(server) == (REPLY, pcm)
             assert all(request["text"].rstrip()[-1] in ".?" for request in server.requests)
+
+    run(check())
+
+
+@pytest.mark.parametrize("kind", ["fish-speech", "whole"])
+@pytest.mark.parametrize("pace", [0.5, 0.8])
+def test_no_gap_after_a_cold_start(kind: str, pace: float) -> None:
+    """A server that loads its model for the first reply is not taken to be slow for good."""
+
+    async def check() -> None:
+        async with SERVERS[kind]() as server:
+            server.pace, server.delay = pace, 20.0
+            asyncio.get_running_loop().call_later(10.0, setattr, server, "delay", 0.0)
+            pcm, gap_s = await _hear(server, REPLY, before="Good night.")
+            assert await _spoken(server) == (REPLY, pcm)
+            assert gap_s < JITTER_S
 
     run(check())
 
@@ -130,7 +146,7 @@ def test_the_first_chunk_is_early_once_the_server_streams() -> None:
     async def check() -> None:
         async with OpenAiSpeechEmulator("sglang", "tone", rate=RATE) as server:
             server.pace = 0.5
-            await _hear(server, REPLY, times=2)
+            await _hear(server, REPLY, before=REPLY)
             assert server.requests[0]["input"] == "Sure. "
 
     run(check())

@@ -10,7 +10,7 @@ import array
 import math
 import operator
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Final
 
@@ -29,6 +29,11 @@ KAISER_BETA: Final = 5.65
 # % would be heard as another tone.
 CUTOFF: Final = 0.923
 
+# Multiplications of one step: 1,000 samples of a higher rate, and 2 to 4 ms on a slow machine. To
+# make a weight of a filter takes as long as so many of them.
+STEP_MULTIPLICATIONS: Final = 50_000
+WEIGHT_MULTIPLICATIONS: Final = 30
+
 if sys.version_info >= (3, 12):
     from math import sumprod as _sumprod
 else:
@@ -41,7 +46,8 @@ else:
 class Resampler:
     """Converts one stream, block by block, from ``source_hz`` to ``target_hz``.
 
-    Each block has whole samples. Raises ProtocolError for a rate that no model speaks at.
+    Each block has whole samples, and is converted in steps of a few milliseconds. Raises
+    ProtocolError for a rate that no model speaks at.
     """
 
     def __init__(self, source_hz: int, target_hz: int) -> None:
@@ -59,46 +65,51 @@ class Resampler:
         """Samples that came."""
         self._given = 0
 
-    def feed(self, pcm: bytes) -> bytes:
-        """The samples that ``pcm`` completes."""
+    def feed(self, pcm: bytes) -> Iterator[bytes]:
+        """The samples that ``pcm`` completes, step by step."""
         if self._is_same:
-            return pcm
+            yield pcm
+            return
         samples = array.array("h", pcm)
         if sys.byteorder == "big":
             samples.byteswap()
         self._taken += len(samples)
         self._samples.extend(map(float, samples))
-        return self._convert()
+        yield from self._convert()
 
-    def end(self) -> bytes:
-        """The samples that the filter still holds."""
+    def end(self) -> Iterator[bytes]:
+        """The samples that the filter still holds, step by step."""
         if self._is_same:
-            return b""
+            return
         self._samples.extend([0.0] * 2 * self._half)
         missing = round(self._taken * self._up / self._down) - self._given
-        return self._convert()[: 2 * max(0, missing)]
+        for pcm in self._convert():
+            yield pcm[: 2 * max(0, missing)]
+            missing -= len(pcm) // 2
 
-    def _convert(self) -> bytes:
+    def _convert(self) -> Iterator[bytes]:
         samples, up, down = self._samples, self._up, self._down
         cutoff, half = self._cutoff, self._half
         taps = 2 * half
-        out = array.array("h")
-        at = self._at
-        last = (len(samples) - taps) * up
-        while at <= last:
-            first, phase = divmod(at, up)
-            value = round(
-                _sumprod(samples[first : first + taps], _filter(cutoff, half, phase / up))
-            )
-            out.append(max(-32768, min(32767, value)))
-            at += down
-        drop = min(at // up, len(samples))
-        del samples[:drop]
-        self._at = at - drop * up
-        self._given += len(out)
-        if sys.byteorder == "big":
-            out.byteswap()
-        return out.tobytes()
+        while self._at <= (last := (len(samples) - taps) * up):
+            # Each of the first samples may need a filter of its own, which is made for it.
+            cost = taps * (1 if self._given >= up else WEIGHT_MULTIPLICATIONS)
+            last = min(last, self._at + STEP_MULTIPLICATIONS // cost * down)
+            out = array.array("h")
+            for at in range(self._at, last + 1, down):
+                first, phase = divmod(at, up)
+                value = round(
+                    _sumprod(samples[first : first + taps], _filter(cutoff, half, phase / up))
+                )
+                out.append(max(-32768, min(32767, value)))
+            self._at += len(out) * down
+            drop = min(self._at // up, len(samples))
+            del samples[:drop]
+            self._at -= drop * up
+            self._given += len(out)
+            if sys.byteorder == "big":
+                out.byteswap()
+            yield out.tobytes()
 
 
 def checked_rate(hertz: int) -> int:
@@ -112,7 +123,7 @@ def checked_rate(hertz: int) -> int:
 def _filter(cutoff: float, half: int, phase: float) -> list[float]:
     """The windowed sinc for an output sample that lies ``phase`` of a sample after an input one.
 
-    Made when it is first needed: there are up to 441 for a pair of rates.
+    Made when it is first needed: there are up to 1,280 for a pair of rates.
     """
     offsets = [tap - (half - 1) - phase for tap in range(2 * half)]
     weights = [_sinc(cutoff * offset) * _kaiser(offset / half) for offset in offsets]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -22,8 +22,12 @@ __all__ = ["EVENTS", "AnswerTiming", "Decoder", "PcmDecoder", "audio_of", "check
 
 EVENTS: Final = "text/event-stream"
 
-# Bytes that are resampled between two turns of the CPU: they take about 4 ms on a slow machine.
+# Bytes that are decoded in one step. As empty lines of events, they take 3 ms on a slow machine.
 STEP_BYTES: Final = 4096
+
+# Bytes of audio that are given at a time, if so much has come: 3 s at 44100 Hz. A listener that
+# takes little at a time would take the end of an answer too late for the next request.
+BLOCK_BYTES: Final = 2**18
 
 
 class Decoder(Protocol):
@@ -89,7 +93,7 @@ async def audio_of(
     The server is given up after ``limit_s`` seconds without a second of audio (see Watchdog).
     """
     watchdog = Watchdog(limit_s)
-    resampler: Resampler | None = None
+    converter = _Converter(decoder, rate)
     data = b"more"
     while data:
         began = clock.now()
@@ -97,19 +101,56 @@ async def audio_of(
             data = await response.content.readany()
         if timing.first_s is not None:
             timing.later_s += clock.now() - began
-        decoded = decoder.feed(data) if data else decoder.end()
-        pcm = bytearray()
-        for at in range(0, len(decoded), STEP_BYTES):
-            await cpu_turn()
-            resampler = resampler or Resampler(decoder.rate, rate)
-            pcm += resampler.feed(decoded[at : at + STEP_BYTES])
-        if resampler and not data:
-            pcm += resampler.end()
+        steps = converter.feed(data) if data else converter.end()
+        while pcm := await _block(steps):
+            if timing.first_s is None:
+                timing.first_s = clock.now() - timing.began
+            seconds = len(pcm) / 2 / rate
+            timing.audio_s += seconds
+            watchdog.hear(seconds)
+            yield pcm
+
+
+async def _block(steps: Iterator[bytes]) -> bytes:
+    """The next audio of ``steps``, computed in turns: some BLOCK_BYTES, or all that is left."""
+    block = bytearray()
+    await cpu_turn()
+    for pcm in steps:
+        block += pcm
+        await cpu_turn()
+        if len(block) >= BLOCK_BYTES:
+            break
+    return bytes(block)
+
+
+class _Converter:
+    """Decodes an answer, and resamples it to ``rate`` hertz, in steps of a few milliseconds.
+
+    A step may have no audio.
+    """
+
+    def __init__(self, decoder: Decoder, rate: int) -> None:
+        self._decoder = decoder
+        self._rate = rate
+        self._resampler: Resampler | None = None
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The samples that ``data`` completes. Raises FishError."""
+        for at in range(0, len(data), STEP_BYTES):
+            yield from self._resampled(self._decoder.feed(data[at : at + STEP_BYTES]))
+
+    def end(self) -> Iterator[bytes]:
+        """The samples that were held back. Raises FishError if the answer is not whole."""
+        yield from self._resampled(self._decoder.end())
+        if self._resampler:
+            yield from self._resampler.end()
+
+    def _resampled(self, pcm: bytes) -> Iterator[bytes]:
+        # What was decoded took a step.
+        yield b""
         if not pcm:
-            continue
-        if timing.first_s is None:
-            timing.first_s = clock.now() - timing.began
-        seconds = len(pcm) / 2 / rate
-        timing.audio_s += seconds
-        watchdog.hear(seconds)
-        yield bytes(pcm)
+            return
+        if self._resampler is None:
+            self._resampler = Resampler(self._decoder.rate, self._rate)
+        for at in range(0, len(pcm), STEP_BYTES):
+            yield from self._resampler.feed(pcm[at : at + STEP_BYTES])

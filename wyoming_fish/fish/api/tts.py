@@ -14,7 +14,7 @@ from ..settings import SpeechSettings
 from .http import HttpClient
 from .self_hosted.fish_speech import FishSpeech
 from .self_hosted.generation_pace import GenerationPace
-from .self_hosted.openai_speech import OpenAiSpeech
+from .self_hosted.openai_speech import CHANGED, OpenAiSpeech
 from .self_hosted.speech_server import ServerKind, SpeechServer
 from .speech_answer import AnswerTiming, Decoder, PcmDecoder, audio_of, check_answer
 
@@ -60,7 +60,7 @@ class TtsClient:
         """What kind of server it is, as far as it says. Raises FishError."""
         before, kind = self._server.kind, await self._server.detect(_bounded(read_timeout_s))
         if kind is not before:
-            self.pace.guess()
+            self.pace.guess(sends_whole=kind is not ServerKind.FISH_AUDIO)
         return kind
 
     async def speak(
@@ -79,14 +79,19 @@ class TtsClient:
             # It may send nothing until it has made a whole piece, on a machine that may be slow.
             read_timeout_s = limit_s = SELF_HOSTED_READ_TIMEOUT_S
         timing = AnswerTiming(clock.now())
-        async with (
-            self._requests[kind].request(text, settings, read_timeout_s) as (response, decoder),
-            contextlib.aclosing(
-                audio_of(response, decoder, settings.sample_rate, limit_s, timing)
-            ) as audio,
-        ):
-            async for pcm in audio:
-                yield pcm
+        try:
+            async with (
+                self._requests[kind].request(text, settings, read_timeout_s) as (response, decoder),
+                contextlib.aclosing(
+                    audio_of(response, decoder, settings.sample_rate, limit_s, timing)
+                ) as audio,
+            ):
+                async for pcm in audio:
+                    yield pcm
+        except FishError as error:
+            if error.status in CHANGED:
+                self._server.forget()
+            raise
         if kind is not ServerKind.FISH_AUDIO:
             self.pace.measure(timing)
 

@@ -16,6 +16,10 @@ GUESS_WEIGHT_S: Final = 2.0
 # Seconds of speech that the measurement remembers: a machine can become busy with other work.
 MEMORY_S: Final = 30.0
 
+# An answer counts as at most this many times the work that was expected: a server that loads its
+# model takes long once.
+MAX_SURPRISE: Final = 2.0
+
 # Less speech says little: the time that every request takes outweighs it.
 MIN_SPEECH_S: Final = 0.5
 
@@ -34,10 +38,10 @@ class GenerationPace:
         """Seconds of work for a second of speech; None if the server sends speech as it is made."""
         return self._work_s / self._speech_s if self._speech_s else None
 
-    def guess(self) -> None:
-        """It is a server that may send whole answers."""
-        self._speech_s = GUESS_WEIGHT_S
-        self._work_s = GUESSED_RATE * GUESS_WEIGHT_S
+    def guess(self, *, sends_whole: bool) -> None:
+        """It is another server, which may send whole answers, or sends speech as it is made."""
+        self._speech_s = GUESS_WEIGHT_S if sends_whole else 0.0
+        self._work_s = GUESSED_RATE * self._speech_s
 
     def measure(self, answer: AnswerTiming) -> None:
         """An answer has come to its end."""
@@ -46,7 +50,8 @@ class GenerationPace:
         if answer.later_s > STREAMED_SHARE * answer.first_s:
             self._speech_s = self._work_s = 0.0
             return
+        expected_s = (self.rate or GUESSED_RATE) * answer.audio_s
         if self._speech_s > MEMORY_S:
             self._speech_s, self._work_s = self._speech_s / 2, self._work_s / 2
         self._speech_s += answer.audio_s
-        self._work_s += answer.first_s + answer.later_s
+        self._work_s += min(answer.first_s + answer.later_s, MAX_SURPRISE * expected_s)

@@ -16,23 +16,31 @@ __all__ = ["OPENAI_RATE_HZ", "SpeechBody"]
 # Of PCM, if the answer does not tell another (OpenAI's documentation).
 OPENAI_RATE_HZ: Final = 24000
 
-# Bytes of one event. A whole answer in one event, 70 s in base64 at 44100 Hz, has 8 MB.
-MAX_EVENT_BYTES: Final = 2**23
-# Lines with hardly any audio after which a server is given up, as for messages of websockets.
-MAX_SILENT_LINES: Final = 2000
+# Bytes of one event. Events are streamed, with a second of audio or so. This is a whole answer of
+# 32 s in base64 at 24000 Hz, or 17 s at 44100 Hz, as long as the longest chunk of a text.
+MAX_EVENT_BYTES: Final = 2**21
+# Bytes of one event that has other characters than audio has: as text, each could take 4 bytes.
+MAX_WIDE_EVENT_BYTES: Final = 2**16
+# Lines of events and chunks of WAV with hardly any audio after which a server is given up, as for
+# messages of websockets.
+MAX_SILENT_PARTS: Final = 2000
 
 # Bytes of a WAV file beside its samples: a header has 44, and some programs add a comment.
 MAX_WAV_EXTRA_BYTES: Final = 2**16
 # A streamed file does not know its size. Its header has 0, or a number near one of the largest.
 UNKNOWN_SIZE: Final = 0x7FFF0000
+# The number of PCM in a header, and the one that means that the number stands further on in it.
+PCM_FORMAT: Final = 1
+EXTENSIBLE_FORMAT: Final = 0xFFFE
 
 
 class SpeechBody:
     """Decodes one answer, with or without events, to PCM. ``rate`` is that of PCM in it."""
 
     def __init__(self, rate: int, *, has_events: bool) -> None:
-        self._events = EventStream() if has_events else None
-        self._wav = WavStream(rate)
+        self._parts = _Parts(MAX_SILENT_PARTS)
+        self._events = EventStream(self._parts) if has_events else None
+        self._wav = WavStream(rate, self._parts)
 
     @property
     def rate(self) -> int:
@@ -41,15 +49,13 @@ class SpeechBody:
 
     def feed(self, data: bytes) -> bytes:
         """The samples that ``data`` completes. Raises FishError."""
-        if self._events is None:
-            return self._wav.feed(data)
-        pcm = bytearray()
-        for rate, audio in self._events.feed(data):
+        pcm = b""
+        for rate, audio in self._events.feed(data) if self._events else [(None, data)]:
             if rate is not None:
                 self._wav.set_rate(rate)
             pcm += self._wav.feed(audio)
-        self._events.limit.hear(len(pcm) / 2 / self.rate)
-        return bytes(pcm)
+        self._parts.hear(len(pcm) / 2 / self.rate)
+        return pcm
 
     def end(self) -> bytes:
         """The samples that were held back. Raises FishConnectionError if the answer is cut off."""
@@ -59,6 +65,18 @@ class SpeechBody:
         return pcm
 
 
+class _Parts(PartLimit):
+    """The lines and chunks of one answer."""
+
+    def take(self) -> None:
+        """A part has come. Raises ProtocolError if there are too many."""
+        super().take()
+        if self.is_exceeded:
+            raise ProtocolError(
+                f"The server sent more than {MAX_SILENT_PARTS} parts with hardly any audio."
+            )
+
+
 class EventStream:
     """Server-sent events in the two forms that speech servers use.
 
@@ -66,10 +84,10 @@ class EventStream:
     2026: `audio.speech.chunk`, and `[DONE]`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, parts: PartLimit) -> None:
         self.is_done = False
         """Whether the server has said that all was spoken."""
-        self.limit = PartLimit(MAX_SILENT_LINES)
+        self._parts = parts
         self._line = bytearray()
         self._data = bytearray()
         """Of the event that is being read."""
@@ -80,28 +98,28 @@ class EventStream:
         # Only the new data is searched: a line may have megabytes.
         *ends, rest = data.split(b"\n")
         for end in ends:
-            content = bytes(self._line + end).rstrip(b"\r")
-            self._line.clear()
-            if content:
-                self.limit.take()
-            if content.startswith(b"data:"):
-                self._data += content[5:].strip()
-            elif not content and self._data:
-                found += self._read(bytes(self._data))
+            self._add(end)
+            self._parts.take()
+            if self._line.startswith(b"data:"):
+                self._data += self._line[5:]
+            elif self._data and not self._line.strip():
+                found += self._read(self._data)
                 self._data.clear()
-        self._line += rest
-        if len(self._line) + len(self._data) > MAX_EVENT_BYTES:
-            raise ProtocolError("The server sent an event that is too large.")
-        if self.limit.is_exceeded:
-            raise ProtocolError(
-                f"The server sent more than {MAX_SILENT_LINES} lines with hardly any audio."
-            )
+            self._line.clear()
+        self._add(rest)
         return found
 
-    def _read(self, event: bytes) -> list[tuple[int | None, bytes]]:
-        if event == b"[DONE]":
+    def _add(self, data: bytes) -> None:
+        self._line += data
+        if len(self._line) + len(self._data) > MAX_EVENT_BYTES:
+            raise ProtocolError("The server sent an event that is too large.")
+
+    def _read(self, event: bytearray) -> list[tuple[int | None, bytes]]:
+        if event.strip() == b"[DONE]":
             self.is_done = True
             return []
+        if len(event) > MAX_WIDE_EVENT_BYTES and _is_wide(event):
+            raise ProtocolError("The server sent a large event that is not audio.")
         message = from_json(event)
         if not isinstance(message, dict):
             raise ProtocolError("The server sent an event that is not a message.")
@@ -126,9 +144,10 @@ class WavStream:
     Some servers send each part of their speech as a file of its own.
     """
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, parts: PartLimit) -> None:
         self.rate = checked_rate(rate)
         """Hertz."""
+        self._parts = parts
         self._bytes = bytearray()
         """Not read yet."""
         self._has_header = False
@@ -155,8 +174,9 @@ class WavStream:
         pcm = bytearray()
         while True:
             pcm += self._samples()
+            # A header within the same data may tell another rate.
+            self._has_samples = self._has_samples or bool(pcm)
             if self._left != 0 or not self._read_chunk():
-                self._has_samples = self._has_samples or bool(pcm)
                 return bytes(pcm)
 
     def end(self) -> bytes:
@@ -213,10 +233,16 @@ class WavStream:
         return False
 
     def _skip(self, length: int) -> None:
+        self._parts.take()
         del self._bytes[:length]
         self._skipped += length
 
     def _read_format(self, fields: bytes) -> None:
+        kind = int.from_bytes(fields[:2], "little")
+        if kind == EXTENSIBLE_FORMAT:
+            kind = int.from_bytes(fields[24:26], "little")
+        if kind != PCM_FORMAT:
+            raise ProtocolError(f"The server's audio is WAV of format {kind}, and not of 1 (PCM).")
         channels = int.from_bytes(fields[2:4], "little")
         bits = int.from_bytes(fields[14:16], "little")
         if (channels, bits) != (1, 16):
@@ -224,6 +250,11 @@ class WavStream:
                 f"The server's audio has {channels} channels of {bits} bits, and not one of 16."
             )
         self.set_rate(int.from_bytes(fields[4:8], "little"))
+
+
+def _is_wide(event: bytearray) -> bool:
+    """Whether it may have characters that are not in Latin-1, written or escaped."""
+    return not event.isascii() or event.count(b"\\u") != event.count(b"\\u00")
 
 
 def _from_base64(audio: Any) -> bytes:

@@ -47,17 +47,27 @@ class SpeechServer:
         if not self._is_known and clock.now() >= self._ask_at:
             try:
                 async with asyncio.timeout(read_timeout_s):
-                    if await self._is_fish_speech(read_timeout_s):
-                        self.kind = ServerKind.FISH_SPEECH
-                    elif await openai_speech.is_served(self._http, read_timeout_s):
-                        self.kind = ServerKind.OPENAI_SPEECH
+                    self.kind = await self._ask(read_timeout_s)
+                self._is_known = self.kind is not ServerKind.FISH_AUDIO
             except TimeoutError as error:
-                raise FishConnectionError(
-                    f"{self._http.endpoint.name} did not answer in time."
-                ) from error
-            self._is_known = self.kind is not ServerKind.FISH_AUDIO
+                # Some answer nothing while they speak: it is taken for what it was.
+                if self.kind is ServerKind.FISH_AUDIO:
+                    raise FishConnectionError(
+                        f"{self._http.endpoint.name} did not answer in time."
+                    ) from error
             self._ask_at = clock.now() + DETECT_INTERVAL_S
         return self.kind
+
+    def forget(self) -> None:
+        """Another server may have taken its place: ask again, unless it was asked just now."""
+        self._is_known = self._http.endpoint.is_cloud
+
+    async def _ask(self, read_timeout_s: float) -> ServerKind:
+        if await self._is_fish_speech(read_timeout_s):
+            return ServerKind.FISH_SPEECH
+        if await openai_speech.is_served(self._http, read_timeout_s):
+            return ServerKind.OPENAI_SPEECH
+        return ServerKind.FISH_AUDIO
 
     async def _is_fish_speech(self, read_timeout_s: float) -> bool:
         health = self._http.request("GET", fish_speech.HEALTH, read_timeout_s=read_timeout_s)
