@@ -129,3 +129,24 @@ def test_emotions_within_a_sentence() -> None:
     assert s2.in_parentheses("negative", begins_sentence=False) is None
     assert s2.in_parentheses("whispering", begins_sentence=False) == "[whispering]"
     assert s2.in_parentheses("a friend", begins_sentence=True) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken", "by_s1"),
+    [
+        ("*lacht* Ja, klar.", "[lacht] Ja, klar.", "Ja, klar."),
+        ("Ja, (seufzt) gut.", "Ja, [seufzt] gut.", "Ja, gut."),
+        ("_soupire_ Bien.", "[soupire] Bien.", "Bien."),
+        ("*ríe* Claro.", "[ríe] Claro.", "Claro."),
+        ("*смеётся* Да.", "[смеётся] Да.", "Да."),
+        ("（笑）そうですね。", "[笑]そうですね。", "そうですね。"),
+        ("そうですね(笑)、本当に。", "そうですね[笑]、本当に。", "そうですね、本当に。"),
+        ("Das *Wetter* (Montag) ist gut.", "Das Wetter (Montag) ist gut.", None),
+        ("今日（月曜日）は晴れ（笑顔）です。", "今日（月曜日）は晴れ（笑顔）です。", None),
+    ],
+)
+def test_stage_directions_in_other_languages(written: str, spoken: str, by_s1: str | None) -> None:
+    """They are acted, or left out where the model cannot; other words are said."""
+    assert heard_in_pieces(lambda: Cleaner(Backend.S2_1_PRO, TextSettings()), written) == spoken
+    expected = spoken if by_s1 is None else by_s1
+    assert heard_in_pieces(lambda: Cleaner(Backend.S1, TextSettings()), written) == expected

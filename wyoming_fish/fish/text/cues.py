@@ -120,9 +120,13 @@ _SILENT: Final = frozenset("citation needed,sic,link,image,ref,x".split(","))
 
 ACTIONS: Final = frozenset(
     "laughs chuckles giggles sighs whispers gasps groans yawns coughs pauses smiles sobs shouts "
-    "inhales exhales snickers sigh chuckle giggle gasp yawn".split()
+    "inhales exhales snickers sigh chuckle giggle gasp yawn "
+    # What models write in other languages, and is no word of English.
+    "lacht lächelt kichert seufzt flüstert gähnt hustet schluchzt soupire chuchote bâille ríe "
+    "sonríe suspira susurra bosteza sospira sussurra sbadiglia zucht giechelt fluistert glimlacht "
+    "смеётся улыбается вздыхает шепчет 笑 苦笑 ため息".split()
 ) | {"clears throat", "takes a deep breath", "laughs softly", "sighs softly", "chuckles softly"}
-"""Stage directions, in emphasis or in parentheses: `*sighs*`, `(sighs)`."""
+"""Stage directions, in emphasis or in parentheses: `*sighs*`, `(sighs)`, `（笑）`."""
 
 # Between parentheses these are cues at the beginning of a sentence only.
 _ASIDES: Final = _LISTED | {"pause", "short pause", "long pause", "whisper", "laughter"}

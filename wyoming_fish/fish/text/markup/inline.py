@@ -14,7 +14,7 @@ __all__ = ["HANDLERS"]
 
 # Characters within which emphasis that begins with a number is closed.
 _MAX_EMPHASIS_CHARS: Final = 40
-_ACTION: Final = re.compile(r"([*_])([A-Za-z][A-Za-z ]{0,24})")
+_ACTION: Final = re.compile(r"([*_])([^\W\d_](?:[^\W\d_]| ){0,24})")
 _DIALED: Final = re.compile(rf"\*\d{{2,4}}(?!\w)(?P<behind>[^*\n]{{0,{_MAX_EMPHASIS_CHARS}}})")
 _ACTION_STARTS: Final = starts_of(ACTIONS)
 

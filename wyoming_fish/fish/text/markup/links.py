@@ -57,7 +57,7 @@ _CONTROL: Final = re.compile(
 _END_OF_THOUGHTS: Final = re.compile(r"\[/THINK\]")
 _LINE_END: Final = re.compile(r"(?=\n)")
 
-_PARENTHESIS: Final = re.compile(r"\(([A-Za-z][A-Za-z -]{0,34})?")
+_PARENTHESIS: Final = re.compile(r"[(（]([^\W\d_](?:[^\W\d_]|[ -]){0,34})?")
 
 
 def _bracket(state: ParserState, text: str, at: int, complete: bool) -> int | NeedMore:
@@ -150,7 +150,7 @@ def _parenthesis(state: ParserState, text: str, at: int, complete: bool) -> int 
     end = match.end() if match else at
     if end == len(text) and not complete and name.lower() in Cues.STARTS:
         return NEED_MORE
-    if name and text[end : end + 1] == ")":
+    if name and text[end : end + 1] in (")", "）"):
         behind = text[end + 1 : end + 3]
         if len(behind) < 2 and not complete and name.lower() in Cues.STARTS:
             return NEED_MORE
@@ -163,7 +163,7 @@ def _parenthesis(state: ParserState, text: str, at: int, complete: bool) -> int 
         place = read_face(state, text, at, complete)
         if place != at:
             return place
-    state.spoken.mark("(")
+    state.spoken.mark(text[at])
     return at + 1
 
 
@@ -182,5 +182,6 @@ HANDLERS: Final[dict[str, Handler]] = {
     "[": _bracket,
     "]": _closing_bracket,
     "(": _parenthesis,
+    "（": _parenthesis,
     "【": _note,
 }

@@ -27,13 +27,14 @@ __all__ = ["MarkupParser"]
 # What needs no look: all but the marks that may mean something where they stand, and the letters
 # with which an address may begin.
 _PLAIN: Final = re.compile(
-    rf"(?:[^\n*_~=`\[\](<>{{&|#\\!:;•·【\-+^${addresses.FIRST_LETTERS}{EMOJI}{symbols.ARROWS}{symbols.FACES}]+"
+    rf"(?:[^\n*_~=`\[\](<>{{&|#\\!:;•·【（\-+^${addresses.FIRST_LETTERS}{EMOJI}{symbols.ARROWS}{symbols.FACES}]+"
     rf"|(?<=[{addresses.LETTERS}])[{addresses.FIRST_LETTERS}]|(?!{addresses.POSSIBLE_ADDRESS})[{addresses.FIRST_LETTERS}]"
     r"|\{(?=[^\s\"])|-(?=[^->])|\+(?=[^+])|>(?=[^>])|\^(?=[^^])|=(?=[^=>])|(?<![~A-Za-z])~(?=[\d$€£¥])"
     r"|(?<=[^\s\[])!|!(?=[^\[])|(?<=\S)[:;]|[:;](?=[^')(/|\\*A-Za-z-])|&(?=[^#A-Za-z])"
     r"|\$(?=[^$\w\\(\[{-]|\d[\d.,]{0,9}(?:[^\d.,^\\_$ a-z=+*<>]|[ a-z][^ =+*<>^_(-]|\$\d))"
     r"|<(?=[^\w/|｜!?<])"
     r"|\((?=[\d\"'$€£\[({@#.,!?/+%&|\\]|[^\W_A-Za-z][^\W_]|[A-Za-z][^A-Za-z_^;=-])"
+    r"|（(?=[^笑苦た])"
     r"|(?<=[^\W_])_(?=[^\W_])|(?<=[^\W\d_])·(?=[^\W\d_])){1,256}"
 )
 
