@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import logging
 import socket
 import sys
@@ -100,6 +101,9 @@ async def _serve(options: Options, announce: Callable[[], Background] | None) ->
             _print_why(error)
             return 1
         stop_on_signal(server.stop)
+        # What has been imported stays, and is not looked at again: that would take up to 0.2 s.
+        gc.collect()
+        gc.freeze()
         here, *elsewhere = server.uris
         _LOGGER.info(" and, from other machines, on ".join((f"Ready on {here}", *elsewhere)))
         for announcing in (*announcements, *(() if announce is None else (announce(),))):

@@ -24,7 +24,7 @@ LIMIT_HEADER: Final = "ratelimit-limit-concurrency"
 MAX_JSON_MARKS: Final = 60_000
 
 # Values in one MessagePack frame, likewise. A frame with the timing of 300 characters has 2,000.
-MAX_FRAME_VALUES: Final = 20_000
+MAX_FRAME_VALUES: Final = 5000
 
 # Digits of a number of sessions. Python refuses to read a number of thousands of digits.
 MAX_LIMIT_DIGITS: Final = 6

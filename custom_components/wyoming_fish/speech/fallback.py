@@ -11,7 +11,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util import language as language_util
 
 from ..fish import SpeechBody
-from ..fish.errors import FishError, ProtocolError
+from ..fish.errors import MAX_HAPPENED_CHARS, FishError, ProtocolError
+from ..fish.reply_metrics import max_audio_s, size_of
+from ..fish.untrusted import one_line
 
 # Seconds without audio from the fallback voice. A small computer may need long for a long text, and
 # the text itself may pause while the conversation agent uses a tool.
@@ -37,8 +39,16 @@ class FallbackVoice:
         self, text: AsyncGenerator[str], language: str, sample_rate: int
     ) -> AsyncGenerator[bytes]:
         """Speak ``text`` as s16le mono PCM. Raises FallbackError."""
-        is_silent = True
-        wav = self._wav(text, language, sample_rate)
+        text_bytes = 0
+        audio_s = 0.0
+
+        async def counted() -> AsyncGenerator[str]:
+            nonlocal text_bytes
+            async for piece in text:
+                text_bytes += size_of(piece)
+                yield piece
+
+        wav = self._wav(counted(), language, sample_rate)
         async with contextlib.aclosing(samples_of_wav(wav, sample_rate)) as samples:
             while True:
                 try:
@@ -49,12 +59,14 @@ class FallbackVoice:
                 except FallbackError:
                     raise
                 except Exception as error:  # another integration's code may raise anything
-                    raise FallbackError(str(error)) from error
+                    raise FallbackError(one_line(str(error), MAX_HAPPENED_CHARS)) from error
                 if pcm is None:
                     break
-                is_silent = False
+                audio_s += len(pcm) / 2 / sample_rate
+                if audio_s > max_audio_s(text_bytes):
+                    raise FallbackError("far too much audio for the text")
                 yield pcm
-        if is_silent:
+        if not audio_s:
             raise FallbackError("no audio")
 
     async def _wav(

@@ -1,4 +1,4 @@
-"""Servers that repeat the key in an answer's headers: no part of it is in the error."""
+"""Servers that repeat the key in an answer: no part of it is in the error."""
 
 import asyncio
 import contextlib
@@ -9,6 +9,7 @@ import pytest
 from tests.fish.replies import SETTINGS, pool_of
 from wyoming_fish.fish import Backend, Endpoint, FishClient
 from wyoming_fish.fish.api.live_connection import open_live_connection
+from wyoming_fish.fish.error_mapping import MAX_MESSAGE_CHARS
 from wyoming_fish.fish.errors import MAX_HAPPENED_CHARS, FishError
 from wyoming_fish.fish.untrusted import hide
 
@@ -24,11 +25,25 @@ UPGRADE = (
 PAGE = "HTTP/1.1 200 OK\r\nContent-Type: text/{}\r\nContent-Length: 0\r\n\r\n"
 
 
+EVENTS = (
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    'data: {{"error": {{"message": "{}"}}}}\n\n'
+)
+
+OTHER = "HTTP/1.1 {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+# The speech of both APIs, and what tells that a server has OpenAI's.
+ANSWERED = (b"GET /v1/tts", b"POST /v1/tts", b"POST /v1/audio/speech")
+HAS_SPEECH = b"GET /v1/audio/speech"
+
+
 @contextlib.asynccontextmanager
 async def _server(answer: str) -> AsyncIterator[Endpoint]:
     async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        path = (await reader.readuntil(b"\r\n\r\n")).split()[1]
-        writer.write(answer.encode() if path.startswith(b"/v1/tts") else b"HTTP/1.1 404 No\r\n\r\n")
+        request = await reader.readuntil(b"\r\n\r\n")
+        is_speech = "text/event-stream" in answer and request.startswith(HAS_SPEECH)
+        other = OTHER.format("405 Method Not Allowed" if is_speech else "404 Not Found")
+        writer.write((answer if request.startswith(ANSWERED) else other).encode())
         writer.close()
 
     server = await asyncio.start_server(respond, "127.0.0.1", 0)
@@ -47,9 +62,18 @@ async def _by_rest(endpoint: Endpoint) -> None:
         await anext(rest.speak("Hello.", SETTINGS))
 
 
-@pytest.mark.parametrize("before", [0, *range(MAX_HAPPENED_CHARS - 140, MAX_HAPPENED_CHARS, 14)])
-@pytest.mark.parametrize(("ask", "answer"), [(_by_websocket, UPGRADE), (_by_rest, PAGE)])
-async def test_the_key_in_a_header(
+@pytest.mark.parametrize(
+    "before",
+    [
+        0,
+        *range(MAX_MESSAGE_CHARS - 30, MAX_MESSAGE_CHARS, 10),
+        *range(MAX_HAPPENED_CHARS - 140, MAX_HAPPENED_CHARS, 14),
+    ],
+)
+@pytest.mark.parametrize(
+    ("ask", "answer"), [(_by_websocket, UPGRADE), (_by_rest, PAGE), (_by_rest, EVENTS)]
+)
+async def test_the_key_in_an_answer(
     before: int, ask: Callable[[Endpoint], Awaitable[None]], answer: str
 ) -> None:
     """Also if the error is cut within the key, and if aiohttp gives it in lowercase."""
@@ -57,7 +81,7 @@ async def test_the_key_in_a_header(
         with pytest.raises(FishError) as caught:
             await ask(endpoint)
     error = repr(caught.value).lower()
-    assert "invalid sec-websocket-accept" in error or "answers with text/" in error
+    assert any(said in error for said in ("sec-websocket-accept", "with text/", "rejected"))
     parts = (KEY[at : at + MIN_PART_CHARS] for at in range(len(KEY) - MIN_PART_CHARS))
     assert not [part for part in parts if part.lower() in error]
 

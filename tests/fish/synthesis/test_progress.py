@@ -12,6 +12,7 @@ from wyoming_fish.fish.api.live_protocol import Alignment, Audio, Segment, Timin
 from wyoming_fish.fish.synthesis.resume import (
     MAX_CHUNK_TOLD_CHARS,
     MIN_OPEN_CHUNKS,
+    WORD_CHARS,
     SpokenTextTracker,
 )
 
@@ -239,3 +240,16 @@ def test_words_are_counted_no_further_than_they_matter() -> None:
     started = time.process_time()
     assert progress.left()
     assert time.process_time() - started < 0.05
+
+
+@pytest.mark.parametrize("characters", [900, MAX_CHUNK_TOLD_CHARS - WORD_CHARS])
+def test_what_a_hostile_server_tells_is_compared_within_a_bound(characters: int) -> None:
+    """A character can stand for four words, and many chunks can become final at the same time."""
+    told = "ﷺ" * characters
+    said = _alignment((told, 0.0, 1.0))
+    progress = _progress(pieces=(told,) * 50)
+    for number in range(48):
+        progress.on_audio(Audio(b"", Timing(number, 0.0, "", said, correction=True)))
+    started = time.process_time()
+    progress.on_audio(_audio(1.0, Timing(48, 0.0, "", said, correction=False)))
+    assert time.process_time() - started < 0.5

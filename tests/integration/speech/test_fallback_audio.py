@@ -75,8 +75,8 @@ class OtherVoice(tts.TextToSpeechEntity):
     _attr_default_language = "en"
     _attr_supported_languages = ["en"]  # noqa: RUF012 - as Home Assistant declares it
 
-    def __init__(self, audio: bytes, *, ends: bool) -> None:
-        """Take the samples."""
+    def __init__(self, audio: bytes | HomeAssistantError, *, ends: bool) -> None:
+        """Take the samples, or what goes wrong."""
         self._audio = audio
         self._ends = ends
 
@@ -85,6 +85,8 @@ class OtherVoice(tts.TextToSpeechEntity):
         async def data() -> AsyncGenerator[bytes]:
             async for _ in request.message_gen:
                 pass
+            if isinstance(self._audio, HomeAssistantError):
+                raise self._audio
             yield wav(form(44100), (b"data", self._audio))
             if not self._ends:
                 await asyncio.Event().wait()
@@ -130,3 +132,39 @@ async def test_fallback_voice_breaks_off(
     emulator.settings.faults.append(NO_CREDIT)
     assert b"\1\2" * 1000 in await speak(hass, engine, ("The lamps ", "are on."))
     assert "The fallback voice tts.other could not speak: no audio for 0 s" in caplog.text
+
+
+async def test_fallback_voice_that_never_ends(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Far more audio than the text can become is an error, so that it does not fill the memory."""
+    entry = await add_entry()
+    minutes = b"\1\2" * 44100 * 120
+    await hass.data[DATA_COMPONENT].async_add_entities([OtherVoice(minutes, ends=False)])
+    engine = await select_fallback(hass, entry, "tts.other")
+    emulator.settings.faults.append(NO_CREDIT)
+    with pytest.raises(HomeAssistantError, match="credit"):
+        await speak(hass, engine, "Lamp on.")
+    assert "could not speak: far too much audio for the text" in caplog.text
+
+
+async def test_error_of_a_fallback_voice(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    emulator: Emulator,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What another integration says about it is one short line in the log."""
+    entry = await add_entry()
+    error = HomeAssistantError("no\nvoice \x1b[31m" + "x" * 50_000)
+    await hass.data[DATA_COMPONENT].async_add_entities([OtherVoice(error, ends=True)])
+    engine = await select_fallback(hass, entry, "tts.other")
+    emulator.settings.faults.append(NO_CREDIT)
+    with pytest.raises(HomeAssistantError, match="credit"):
+        await speak(hass, engine, TEXT)
+    (line,) = [record.message for record in caplog.records if "tts.other could" in record.message]
+    assert "could not speak: no voice [31mxxx" in line
+    assert len(line) < 1100

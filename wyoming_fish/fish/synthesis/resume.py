@@ -31,12 +31,12 @@ MIN_OPEN_CHUNKS: Final = 4
 
 # Chunks with timestamps before their audio. There is at most one, unless the server errs.
 MAX_CHUNKS: Final = 100
-# Characters in the timestamps of one chunk: those of three minutes of speech, far more than a model
-# speaks in one go. Comparing them takes 40 ms at most.
-MAX_CHUNK_TOLD_CHARS: Final = 20_000
-# Characters in the timestamps of all chunks that are not final (6 MB), and those that a word counts
-# in addition to its own.
-MAX_TOLD_CHARS: Final = 1_000_000
+# Characters in the timestamps of one chunk: far more than a model speaks in one go. 300 Chinese
+# characters, each with a time of its own, count 6,600.
+MAX_CHUNK_TOLD_CHARS: Final = 12_000
+# Characters in the timestamps of all chunks that are not final, and those that a word counts in
+# addition to its own. If one character stands for four words, comparing all takes 45 ms.
+MAX_TOLD_CHARS: Final = 48_000
 WORD_CHARS: Final = 20
 
 

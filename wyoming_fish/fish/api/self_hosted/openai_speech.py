@@ -151,7 +151,7 @@ class OpenAiSpeech:
         digits = told[1] if isinstance(told, re.Match) else told or ""
         is_rate = digits.isdecimal() and len(digits) <= MAX_RATE_DIGITS
         rate = int(digits) if is_rate else OPENAI_RATE_HZ
-        return SpeechBody(rate, has_events=kind == EVENTS)
+        return SpeechBody(rate, has_events=kind == EVENTS, secret=endpoint.api_key)
 
 
 def _body(

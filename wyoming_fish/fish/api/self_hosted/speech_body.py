@@ -6,8 +6,9 @@ import binascii
 from typing import Any, Final
 
 from ...bounded_json import from_json
-from ...error_mapping import error_from_event
+from ...error_mapping import MAX_READ_CHARS, error_from_event
 from ...errors import FishConnectionError, ProtocolError
+from ...untrusted import hide
 from ..resampler import checked_rate
 from ..watchdog import PartLimit
 
@@ -35,11 +36,14 @@ EXTENSIBLE_FORMAT: Final = 0xFFFE
 
 
 class SpeechBody:
-    """Decodes one answer, with or without events, to PCM. ``rate`` is that of PCM in it."""
+    """Decodes one answer, with or without events, to PCM. ``rate`` is that of PCM in it.
 
-    def __init__(self, rate: int, *, has_events: bool) -> None:
+    ``secret`` is in no error.
+    """
+
+    def __init__(self, rate: int, *, has_events: bool, secret: str = "") -> None:
         self._parts = _Parts(MAX_SILENT_PARTS)
-        self._events = EventStream(self._parts) if has_events else None
+        self._events = EventStream(self._parts, secret) if has_events else None
         self._wav = WavStream(rate, self._parts)
 
     @property
@@ -84,10 +88,11 @@ class EventStream:
     2026: `audio.speech.chunk`, and `[DONE]`.
     """
 
-    def __init__(self, parts: PartLimit) -> None:
+    def __init__(self, parts: PartLimit, secret: str) -> None:
         self.is_done = False
         """Whether the server has said that all was spoken."""
         self._parts = parts
+        self._secret = secret
         self._line = bytearray()
         self._data = bytearray()
         """Of the event that is being read."""
@@ -125,7 +130,8 @@ class EventStream:
             raise ProtocolError("The server sent an event that is not a message.")
         if error := message.get("error"):
             said = error.get("message", "") if isinstance(error, dict) else error
-            raise error_from_event(said if isinstance(said, str) else "")
+            said = said[:MAX_READ_CHARS] if isinstance(said, str) else ""
+            raise error_from_event(hide(said, self._secret))
         kind = message.get("type")
         if kind == "speech.audio.done" or message.get("finish_reason"):
             self.is_done = True
