@@ -57,8 +57,8 @@ INTEGRATIONS = (
     *("config", "frontend", "http", "websocket_api"),
 )
 
-# Their newest releases reach registries later than the Home Assistant that requires them: the newest
-# release up to the required one is taken.
+# Their releases can reach a registry later than the Home Assistant that requires them. The newest
+# release up to the required one is installed.
 LATE_PACKAGES = ("aioesphomeapi",)
 
 # The sets in Home Assistant's bootstrap.py that name what is set up at every start.

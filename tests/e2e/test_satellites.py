@@ -3,6 +3,7 @@
 import asyncio
 import re
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ from tests.e2e.satellites import (
     WyomingSatellite,
     convert,
 )
-from tests.support.processes import READY, Program, server
+from tests.support.processes import READY, Program
+from tests.support.relay import Relay
 from wyoming_fish.emulator import Emulator, EmulatorSettings, SessionRecord
 from wyoming_fish.emulator.voices.code import encode_code_voice
 
@@ -46,6 +48,8 @@ LONGEST_GAP_S: Final = 5.0 - 1.0
 # Seconds for anything else, on a busy machine.
 TIMEOUT_S: Final = 30.0
 
+NIGHT_S: Final = 8 * 3600
+
 # Hertz of the emulated speech.
 RATE: Final = 44100
 
@@ -59,6 +63,8 @@ class House:
 
     home_assistant: HomeAssistant
     emulator: Emulator
+    relay: Relay
+    """In front of Fish Audio."""
     log: Program
     server: Program
     server_log: str
@@ -81,11 +87,31 @@ class House:
         uri = self.server.wait_for(READY)[1]
         self.server.end()
         self.server_log += self.server.log
-        self.server = _server(uri, self.emulator)
+        self.server = _server(uri, self.relay.url)
 
 
-def _server(uri: str, emulator: Emulator) -> Program:
-    program = server("--uri", uri, "--api-key", "key", "--base-url", emulator.url)
+# Our server, whose clock leaps at a signal.
+SERVER: Final = f"""
+import asyncio, signal, time
+
+clock = time.monotonic
+nights = []
+time.monotonic = lambda: clock() + {NIGHT_S} * len(nights)
+
+def pass_night(*_):
+    nights.append(1)
+    asyncio.get_running_loop().call_soon_threadsafe(bool)  # It looks at its clock.
+
+signal.signal(signal.SIGUSR1, pass_night)
+
+from wyoming_fish import __main__
+__main__.main()
+"""
+
+
+def _server(uri: str, fish_audio: str) -> Program:
+    flags = ("--uri", uri, "--api-key", "key", "--base-url", fish_audio)
+    program = Program(sys.executable, "-c", SERVER, *flags)
     program.wait_for(READY)
     return program
 
@@ -111,16 +137,26 @@ async def house(_home_assistant: tuple[Program, str]) -> AsyncIterator[House]:
         log_in(url) as home_assistant,
         AsyncExitStack() as stack,
     ):
-        our_server = _server("tcp://127.0.0.1:0", emulator)
+        relay = Relay(int(emulator.url.rpartition(":")[2]))
+        await stack.enter_async_context(relay.listening())
+        our_server = _server("tcp://127.0.0.1:0", relay.url)
         port = int(our_server.wait_for(READY)[1].rpartition(":")[2])
         # The satellites get URLs with it.
         await home_assistant.call("config/core/update", internal_url=url)
         await home_assistant.add_integration("storyteller")
-        account = await home_assistant.add_fish_audio(emulator.url, KELP)
+        account = await home_assistant.add_fish_audio(relay.url, KELP)
         entry = await home_assistant.add_integration("wyoming", host="127.0.0.1", port=port)
         engines = ("tts.captain_kelp_speech", await home_assistant.entity(entry, "tts"))
         house = House(
-            home_assistant, emulator, program, our_server, "", account, satellites={}, entries={}
+            home_assistant,
+            emulator,
+            relay,
+            program,
+            our_server,
+            server_log="",
+            account=account,
+            satellites={},
+            entries={},
         )
         for way, engine in zip(WAYS, engines, strict=True):
             for kind, make in zip(KINDS, (WyomingSatellite, EsphomeSatellite), strict=True):
@@ -260,6 +296,21 @@ async def test_restart_between_replies(house: House, way: str) -> None:
     for kind in KINDS:
         satellite = house.satellites[kind, way]
         playback = await _hear(house, satellite, f"{STORY} {satellite.name} is there again.")
+        assert satellite.first_sound(playback) < FIRST_SOUND_S + HANDSHAKE_S
+
+
+async def test_night(house: House) -> None:
+    """After a night without use, whose connections died unseen, satellites are answered early."""
+    assert house.relay.swallow_websockets()
+    await house.home_assistant.call(
+        "call_service", domain="storyteller", service="pass_time", service_data={"seconds": NIGHT_S}
+    )
+    house.server.signal(signal.SIGUSR1)
+    async with asyncio.timeout(TIMEOUT_S):
+        await house.emulator.wait_for(lambda state: state.sockets_open == 0)
+    for way in WAYS:
+        satellite = house.satellites["esphome", way]
+        playback = await _hear(house, satellite, f"Good morning, this is {satellite.name}. {STORY}")
         assert satellite.first_sound(playback) < FIRST_SOUND_S + HANDSHAKE_S
 
 

@@ -1,7 +1,7 @@
 """Runs Wyoming Satellite.
 
 The newest release in the registry is 1.0.0. It does not answer pings, and Home Assistant leaves a
-satellite that does not. Later releases answer them as this program does.
+satellite that does not. Later releases answer pings, as this program does.
 """
 
 import asyncio
@@ -10,14 +10,16 @@ from wyoming.event import Event
 from wyoming_satellite.__main__ import main
 from wyoming_satellite.satellite import WakeStreamingSatellite
 
-
-class _Satellite(WakeStreamingSatellite):
-    async def event_from_server(self, event: Event) -> None:
-        if event.type == "ping":
-            await self.event_to_server(Event("pong", event.data))
-        else:
-            await super().event_from_server(event)
+event_from_server = WakeStreamingSatellite.event_from_server
 
 
-main.__globals__["WakeStreamingSatellite"] = _Satellite
+async def answer_ping(satellite: WakeStreamingSatellite, event: Event) -> None:
+    """Answer a ping, and do with any other event what the satellite does."""
+    if event.type == "ping":
+        await satellite.event_to_server(Event("pong", event.data))
+    else:
+        await event_from_server(satellite, event)
+
+
+WakeStreamingSatellite.event_from_server = answer_ping
 asyncio.run(main())
