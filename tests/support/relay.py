@@ -7,13 +7,13 @@ from typing import Final
 
 from tests.support.listening import listening
 
-__all__ = ["Relay"]
+__all__ = ["Flow", "Relay"]
 
 # Seconds without a byte after which a connection is idle: routers forget those first.
 IDLE_S: Final = 0.1
 
 
-class _Flow:
+class Flow:
     """One connection through the relay."""
 
     def __init__(self, *ends: asyncio.StreamWriter) -> None:
@@ -22,6 +22,8 @@ class _Flow:
         self.is_websocket = False
         self.dead = False
         """Whether what comes is dropped, while both ends believe that they are connected."""
+        self.ended = asyncio.Event()
+        """Set when both ends have closed it."""
 
     async def pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         """Pass one direction on to its end."""
@@ -44,7 +46,7 @@ class Relay:
         """Whether new connections are accepted and closed."""
         self.port = port
         """Where everything goes."""
-        self._flows: set[_Flow] = set()
+        self._flows: set[Flow] = set()
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator["Relay"]:
@@ -69,22 +71,23 @@ class Relay:
             flow.dead = True
         return len(dying)
 
-    def swallow_websockets(self) -> int:
-        """From now on, drop what comes through the websockets of now; gives their number."""
+    def swallow_websockets(self) -> list[Flow]:
+        """From now on, drop what comes through the websockets of now; gives them."""
         dying = [flow for flow in self._flows if flow.is_websocket and not flow.dead]
         for flow in dying:
             flow.dead = True
-        return len(dying)
+        return dying
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.hangs_up:
             return
         back, forth = await asyncio.open_connection("127.0.0.1", self.port)
-        self._flows.add(flow := _Flow(writer, forth))
+        self._flows.add(flow := Flow(writer, forth))
         try:
             await asyncio.gather(flow.pass_on(reader, forth), flow.pass_on(back, writer))
         finally:
             self._flows.discard(flow)
+            flow.ended.set()
             forth.close()
 
 
