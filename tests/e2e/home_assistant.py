@@ -57,7 +57,8 @@ class HomeAssistant:
 
     async def reload(self, entry_id: str) -> None:
         """Reload an entry."""
-        await self.post(f"/api/config/config_entries/entry/{entry_id}/reload")
+        done = await self.post(f"/api/config/config_entries/entry/{entry_id}/reload")
+        assert not done["require_restart"]
 
     async def call_service(
         self, domain: str, service: str, entity_id: str, **service_data: Any
