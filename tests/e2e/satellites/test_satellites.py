@@ -2,34 +2,27 @@
 
 import asyncio
 import re
-import signal
-import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.e2e.conftest import set_up, whole_session
-from tests.e2e.home_assistant import HomeAssistant, log_in, start_home_assistant
-from tests.e2e.satellites import (
-    EsphomeSatellite,
-    Playback,
-    Satellite,
-    WyomingSatellite,
-    convert,
+from tests.e2e.satellites.devices import EsphomeSatellite, Playback, Satellite, WyomingSatellite
+from tests.e2e.satellites.house import (
+    HANDSHAKE_S,
+    KINDS,
+    MODEL_S,
+    NIGHT_S,
+    RATE,
+    TIMEOUT_S,
+    WAYS,
+    House,
+    convert_speech,
 )
-from tests.support.processes import READY, Program
-from tests.support.relay import Relay
-from wyoming_fish.emulator import Emulator, EmulatorSettings, SessionRecord
 from wyoming_fish.emulator.voices.code import encode_code_voice
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
-
-KELP: Final = "6c1f2a4be0d94f7f8a53c2b9d7e61034"
 
 STORY: Final = (
     "Tomorrow morning seven friends will travel by train to a village. "
@@ -40,9 +33,6 @@ LONG_STORY: Final = (
 )
 PHRASE: Final = "Sure, I will look that up for you now, please wait a little longer."
 
-# Seconds of the emulated model before its first audio, and of the websocket's upgrade.
-MODEL_S: Final = 0.3
-HANDSHAKE_S: Final = 0.33
 # Seconds from the understood words to the first sample: the first sentence takes 0.6 s to be
 # written, and the model 0.3 s to speak. The rest is for a busy machine.
 FIRST_SOUND_S: Final = 1.6
@@ -51,153 +41,6 @@ LONGEST_GAP_S: Final = 5.0 - 1.0
 # Seconds from the first byte to the last of a phrase before a pause. Without a flush, the first
 # silence of the pause pushes it out, after 2.5 s.
 TAIL_S: Final = 2.2
-# Seconds for anything else, on a busy machine.
-TIMEOUT_S: Final = 30.0
-
-NIGHT_S: Final = 8 * 3600
-
-# Hertz of the emulated speech.
-RATE: Final = 44100
-
-WAYS: Final = ("integration", "server")
-KINDS: Final = ("wyoming", "esphome")
-
-
-@dataclass
-class House:
-    """A Home Assistant, its voices, and a satellite of each kind for each way to speak."""
-
-    home_assistant: HomeAssistant
-    emulator: Emulator
-    relay: Relay
-    """In front of Fish Audio."""
-    log: Program
-    server: Program
-    server_log: str
-    """Of the servers that have ended."""
-    account: str
-    """The id of our integration's entry."""
-    satellites: dict[tuple[str, str], Satellite]
-    """By kind and way."""
-    entries: dict[Satellite, str]
-    """The ids of the satellites' entries."""
-
-    def speech(self, text: str) -> SessionRecord:
-        """Return the session in which Fish Audio has spoken ``text``."""
-        return next(
-            session for session in self.emulator.sessions if "".join(session.texts).strip() == text
-        )
-
-    def restart_server(self) -> None:
-        """End our server, and start it again on its port."""
-        uri = self.server.wait_for(READY)[1]
-        self.server.end()
-        self.server_log += self.server.log
-        self.server = _server(uri, self.relay.url)
-
-
-# Our server, whose clock leaps at a signal.
-SERVER: Final = f"""
-import asyncio, signal, time
-
-clock = time.monotonic
-nights = []
-time.monotonic = lambda: clock() + {NIGHT_S} * len(nights)
-
-def pass_night(*_):
-    nights.append(1)
-    asyncio.get_running_loop().call_soon_threadsafe(bool)  # It looks at its clock.
-
-signal.signal(signal.SIGUSR1, pass_night)
-
-from wyoming_fish import __main__
-__main__.main()
-"""
-
-
-def _server(uri: str, fish_audio: str) -> Program:
-    flags = ("--uri", uri, "--api-key", "key", "--base-url", fish_audio)
-    program = Program(sys.executable, "-c", SERVER, *flags)
-    program.wait_for(READY)
-    return program
-
-
-@pytest.fixture(scope="session")
-def _home_assistant(
-    tmp_path_factory: pytest.TempPathFactory, archive: Path
-) -> Iterator[tuple[Program, str]]:
-    set_up("home-assistant")
-    set_up("satellite")
-    program, url = start_home_assistant(tmp_path_factory.mktemp("config"), archive=archive)
-    with program:
-        yield program, url
-
-
-@whole_session
-async def house(_home_assistant: tuple[Program, str]) -> AsyncIterator[House]:
-    """Home Assistant with both ways to speak and four satellites."""
-    program, url = _home_assistant
-    settings = EmulatorSettings(voice="code", key="key", handshake=HANDSHAKE_S, first_audio=MODEL_S)
-    async with (
-        Emulator(settings) as emulator,
-        log_in(url) as home_assistant,
-        AsyncExitStack() as stack,
-    ):
-        relay = Relay(int(emulator.url.rpartition(":")[2]))
-        await stack.enter_async_context(relay.listening())
-        our_server = _server("tcp://127.0.0.1:0", relay.url)
-        port = int(our_server.wait_for(READY)[1].rpartition(":")[2])
-        # The satellites get URLs with it.
-        await home_assistant.call("config/core/update", internal_url=url)
-        await home_assistant.add_integration("storyteller")
-        account = await home_assistant.add_fish_audio(relay.url, KELP)
-        entry = await home_assistant.add_integration("wyoming", host="127.0.0.1", port=port)
-        engines = ("tts.captain_kelp_speech", await home_assistant.entity(entry, "tts"))
-        house = House(
-            home_assistant,
-            emulator,
-            relay,
-            program,
-            our_server,
-            server_log="",
-            account=account,
-            satellites={},
-            entries={},
-        )
-        for way, engine in zip(WAYS, engines, strict=True):
-            for kind, make in zip(KINDS, (WyomingSatellite, EsphomeSatellite), strict=True):
-                satellite = make(f"{kind}-{way}")
-                await stack.enter_async_context(satellite.running())
-                house.satellites[kind, way] = satellite
-                house.entries[satellite] = await _add(home_assistant, satellite, engine)
-        yield house
-        # It would wait for the replies that were abandoned.
-        house.server.signal(signal.SIGKILL)
-        house.server.wait()
-
-
-async def _add(home_assistant: HomeAssistant, satellite: Satellite, engine: str) -> str:
-    """Add a satellite that speaks by ``engine``; return its entry's id."""
-    speech_to_text = await home_assistant.add_integration(
-        "wyoming", host="127.0.0.1", port=satellite.speech_to_text
-    )
-    await home_assistant.add_pipeline(
-        satellite.name, engine, stt_engine=await home_assistant.entity(speech_to_text, "stt")
-    )
-    entry = await home_assistant.add_integration(
-        satellite.integration, host="127.0.0.1", port=satellite.port
-    )
-    async with asyncio.timeout(TIMEOUT_S):
-        await satellite.connected()
-    select = await home_assistant.entity(entry, "select")
-    await home_assistant.call_service("select", "select_option", select, option=satellite.name)
-    return entry
-
-
-def _samples(satellite: Satellite, pcm: bytes) -> bytes:
-    """Return Fish Audio's samples as Home Assistant converts them for a satellite."""
-    fish_audio = ("-f", "s16le", "-ar", str(RATE), "-ac", "1", "-i", "pipe:")
-    return convert(pcm, *fish_audio, "-ar", str(satellite.rate))
 
 
 async def _hear(house: House, satellite: Satellite, text: str) -> Playback:
@@ -212,7 +55,7 @@ async def _hear(house: House, satellite: Satellite, text: str) -> Playback:
 def _check(house: House, satellite: Satellite, text: str, data: bytes) -> None:
     """Check each sample of a file."""
     spoken = "".join(house.speech(text).texts)
-    assert satellite.decode(data) == _samples(satellite, encode_code_voice(spoken))
+    assert satellite.decode(data) == convert_speech(satellite, encode_code_voice(spoken))
 
 
 async def _announce(house: House, satellite: Satellite, messages: Sequence[str]) -> None:
@@ -267,12 +110,14 @@ async def test_announcement(house: House, way: str) -> None:
 async def test_announcements_in_a_row(house: House) -> None:
     """Each of twenty announcements is heard whole."""
     satellites = [house.satellites["esphome", way] for way in WAYS]
+    house.emulator.settings.first_audio = 0.0
     await asyncio.gather(
         *(
             _announce(house, each, [f"Number {number} to {each.name}." for number in range(20)])
             for each in satellites
         )
     )
+    house.emulator.settings.first_audio = MODEL_S
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -312,7 +157,7 @@ async def test_night(house: House) -> None:
     await house.home_assistant.call(
         "call_service", domain="storyteller", service="pass_time", service_data={"seconds": NIGHT_S}
     )
-    house.server.signal(signal.SIGUSR1)
+    house.pass_night()
     async with asyncio.timeout(TIMEOUT_S):
         await asyncio.gather(*(flow.ended.wait() for flow in dead))
     for way in WAYS:
@@ -335,11 +180,12 @@ async def test_pause(house: House) -> None:
         until = playback.pieces[0][0] + TAIL_S
         early = satellite.decode(b"".join(piece for at, piece in playback.pieces if at < until))
         # The resampler gives the last samples in view of those that follow.
-        assert early.startswith(_samples(satellite, before)[:-200])
+        assert early.startswith(convert_speech(satellite, before)[:-200])
         pcm = satellite.decode(playback.data)
         silence = len(pcm) // 2 * RATE // satellite.rate - (len(before) + len(after)) // 2
         assert pcm in [
-            _samples(satellite, before + bytes(2 * (silence + more)) + after) for more in (0, 1, -1)
+            convert_speech(satellite, before + bytes(2 * (silence + more)) + after)
+            for more in (0, 1, -1)
         ]
 
 

@@ -243,7 +243,9 @@ class WyomingSatellite(Satellite):
         ]
 
     async def _wake(self) -> None:
-        await async_write_event(Detection("ok_fish").event(), self._wake_word)
+        # A word of its own: neither the satellite nor Home Assistant takes it for an echo.
+        word = f"{self.name} {self._said}"
+        await async_write_event(Detection(word).event(), self._wake_word)
 
     async def _serve_microphone(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
