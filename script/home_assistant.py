@@ -52,8 +52,14 @@ OURS = ROOT / "custom_components" / "wyoming_fish"
 INTEGRATIONS = (
     *("assist_pipeline", "assist_satellite", "conversation", "ffmpeg", "intent", "media_player"),
     *("media_source", "stt", "tts", "wyoming", "zeroconf"),
+    # It imports hassio, on which it does not depend by its manifest.
+    *("esphome", "hassio"),
     *("config", "frontend", "http", "websocket_api"),
 )
+
+# Their releases can reach a registry later than the Home Assistant that requires them. The newest
+# release up to the required one is installed.
+LATE_PACKAGES = ("aioesphomeapi",)
 
 # The sets in Home Assistant's bootstrap.py that name what is set up at every start.
 ALWAYS_SET_UP = (
@@ -171,7 +177,10 @@ def requirements(package: Path) -> list[str]:
             continue
         seen.add(integration)
         manifest = json.loads(path.read_text())
-        pins.update(manifest.get("requirements", []))
+        pins.update(
+            pin.replace("==", "<=") if pin.startswith(LATE_PACKAGES) else pin
+            for pin in manifest.get("requirements", [])
+        )
         waiting.update(manifest.get("dependencies", []))
     return sorted(pins)
 

@@ -55,6 +55,23 @@ class HomeAssistant:
             assert response.status == 200, await response.text()
             return await response.json()
 
+    async def reload(self, entry_id: str) -> None:
+        """Reload an entry."""
+        done = await self.post(f"/api/config/config_entries/entry/{entry_id}/reload")
+        assert not done["require_restart"]
+
+    async def call_service(
+        self, domain: str, service: str, entity_id: str, **service_data: Any
+    ) -> None:
+        """Call a service (an action) on an entity, and wait for its end."""
+        await self.call(
+            "call_service",
+            domain=domain,
+            service=service,
+            target={"entity_id": entity_id},
+            service_data=service_data,
+        )
+
     async def delete(self, path: str) -> None:
         """Delete what is at this address."""
         async with self._session.delete(path) as response:
@@ -103,7 +120,19 @@ class HomeAssistant:
         entry_id: str = step["result"]["entry_id"]
         return entry_id
 
-    async def add_pipeline(self, name: str, engine: str, voice: str | None = None) -> str:
+    async def entity(self, entry_id: str, domain: str) -> str:
+        """Return the id of an entry's first entity of this domain."""
+        entities = await self.call("config/entity_registry/list")
+        return next(
+            str(entity["entity_id"])
+            for entity in entities
+            if entity["config_entry_id"] == entry_id
+            and entity["entity_id"].startswith(f"{domain}.")
+        )
+
+    async def add_pipeline(
+        self, name: str, engine: str, voice: str | None = None, stt_engine: str | None = None
+    ) -> str:
         """Make an assistant of the storyteller and a voice; return its id."""
         pipeline = await self.call(
             "assist_pipeline/pipeline/create",
@@ -112,7 +141,9 @@ class HomeAssistant:
             tts_engine=engine,
             tts_voice=voice,
             **dict.fromkeys(("language", "conversation_language", "tts_language"), "en"),
-            **dict.fromkeys(("stt_engine", "stt_language", "wake_word_entity", "wake_word_id")),
+            stt_engine=stt_engine,
+            stt_language="en" if stt_engine else None,
+            **dict.fromkeys(("wake_word_entity", "wake_word_id")),
         )
         return str(pipeline["id"])
 

@@ -251,7 +251,7 @@ async def test_sensors(house: House) -> None:
 async def test_reload_leaves_nothing_open(house: House) -> None:
     """Reloading closes every socket, and opens none before it is needed."""
     await house.emulator.wait_for(lambda state: state.sockets_open > 0)
-    await house.home_assistant.post(f"/api/config/config_entries/entry/{house.entry}/reload")
+    await house.home_assistant.reload(house.entry)
     await asyncio.wait_for(house.emulator.wait_for(lambda state: state.sockets_open == 0), 10)
 
 

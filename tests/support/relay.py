@@ -7,25 +7,30 @@ from typing import Final
 
 from tests.support.listening import listening
 
-__all__ = ["Relay"]
+__all__ = ["Flow", "Relay"]
 
 # Seconds without a byte after which a connection is idle: routers forget those first.
 IDLE_S: Final = 0.1
 
 
-class _Flow:
+class Flow:
     """One connection through the relay."""
 
-    def __init__(self) -> None:
+    def __init__(self, *ends: asyncio.StreamWriter) -> None:
+        self.ends = ends
         self.last_byte = _now()
+        self.is_websocket = False
         self.dead = False
         """Whether what comes is dropped, while both ends believe that they are connected."""
+        self.ended = asyncio.Event()
+        """Set when both ends have closed it."""
 
     async def pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         """Pass one direction on to its end."""
         with contextlib.suppress(ConnectionError):
             while data := await source.read(65536):
                 self.last_byte = _now()
+                self.is_websocket |= data.startswith(b"HTTP/1.1 101")
                 if not self.dead:
                     sink.write(data)
                     await sink.drain()
@@ -41,7 +46,7 @@ class Relay:
         """Whether new connections are accepted and closed."""
         self.port = port
         """Where everything goes."""
-        self._flows: set[_Flow] = set()
+        self._flows: set[Flow] = set()
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator["Relay"]:
@@ -49,6 +54,10 @@ class Relay:
         async with listening(self._serve) as port:
             self.url = f"http://127.0.0.1:{port}"
             yield self
+            # Clients may keep theirs for later.
+            for flow in self._flows:
+                for end in flow.ends:
+                    end.close()
 
     def swallow(self) -> int:
         """From now on, drop what comes through idle connections and one other; gives their number.
@@ -62,15 +71,23 @@ class Relay:
             flow.dead = True
         return len(dying)
 
+    def swallow_websockets(self) -> list[Flow]:
+        """From now on, drop what comes through the websockets of now; gives them."""
+        dying = [flow for flow in self._flows if flow.is_websocket and not flow.dead]
+        for flow in dying:
+            flow.dead = True
+        return dying
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.hangs_up:
             return
         back, forth = await asyncio.open_connection("127.0.0.1", self.port)
-        self._flows.add(flow := _Flow())
+        self._flows.add(flow := Flow(writer, forth))
         try:
             await asyncio.gather(flow.pass_on(reader, forth), flow.pass_on(back, writer))
         finally:
             self._flows.discard(flow)
+            flow.ended.set()
             forth.close()
 
 
