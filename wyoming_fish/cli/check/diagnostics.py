@@ -209,7 +209,7 @@ class Diagnostics:
     async def _look_at_voice(self) -> _StepResult:
         chosen = self._speech.voice
         if chosen is None:
-            return _StepResult("No voice is selected: Fish Audio's default voice speaks.")
+            return _StepResult("No voice is selected: the server's default voice speaks.")
         ids = (chosen,) if isinstance(chosen, str) else chosen
         titles = [f'"{(await self._fish.voice(voice)).title}"' for voice in ids]
         return _StepResult(f"{', '.join(titles)} exists and can speak.")
