@@ -1,4 +1,4 @@
-"""Speech as a WAV file, written as it comes."""
+"""WAV file: speech, written as it arrives."""
 
 import struct
 import sys

@@ -206,7 +206,10 @@ _LONG = "It takes minutes; the workflow runs it."
 
 RULES = (
     Rule(r"script/demo( \"[^\"]+\")?", demo, "The text that it speaks by itself is long."),
-    Rule(r"(?:[A-Z_]+=\S+ )?(?:script/run|(?:\.venv/bin/)?wyoming-fish)(?: --(?!version)\S+(?: [^-]\S*)?)*", serve),
+    Rule(
+        r"(?:[A-Z_]+=\S+ )?(?:script/run|(?:\.venv/bin/)?wyoming-fish)(?: --(?!version)\S+(?: [^-]\S*)?)*",
+        serve,
+    ),
     Rule(r"\.venv/bin/python -m wyoming_fish\.emulator .*", emulate),
     Rule(
         r"(?:\.venv/bin/)?wyoming-fish-(?:say|health) .*",
