@@ -207,7 +207,8 @@ _LONG = "It takes minutes; the workflow runs it."
 RULES = (
     Rule(r"script/demo( \"[^\"]+\")?", demo, "The text that it speaks by itself is long."),
     Rule(
-        r"(?:[A-Z_]+=\S+ )?(?:script/run|(?:\.venv/bin/)?wyoming-fish)(?: --(?!version)\S+(?: [^-]\S*)?)*",
+        r"(?:[A-Z_]+=\S+ )?(?:script/run|(?:\.venv/bin/)?wyoming-fish)"
+        r"(?: --(?!version)\S+(?: [^-]\S*)?)*",
         serve,
     ),
     Rule(r"\.venv/bin/python -m wyoming_fish\.emulator .*", emulate),

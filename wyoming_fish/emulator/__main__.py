@@ -63,7 +63,10 @@ def _parser() -> argparse.ArgumentParser:
         help="voice (default: espeak if its packages are installed, otherwise tone)",
     )
     parser.add_argument(
-        "--handshake", type=_seconds, default=defaults.handshake, help="seconds until a websocket is open"
+        "--handshake",
+        type=_seconds,
+        default=defaults.handshake,
+        help="seconds until a websocket is open",
     )
     parser.add_argument(
         "--first-audio",
@@ -84,7 +87,10 @@ def _parser() -> argparse.ArgumentParser:
         help="where text is cut: at chunk_length, also at ends of sentences, or never",
     )
     parser.add_argument(
-        "--concurrency", type=int, default=defaults.concurrency, help="maximum number of simultaneous sessions"
+        "--concurrency",
+        type=int,
+        default=defaults.concurrency,
+        help="maximum number of simultaneous sessions",
     )
     parser.add_argument(
         "--after-finish",
@@ -98,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="ID=TITLE",
-        help="one more voice of the account; can be repeated",
+        help="one more voice of the account; repeatable",
     )
     parser.add_argument(
         "--set",
@@ -106,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="another setting of EmulatorSettings: a number, a text, true or false; can be repeated",
+        help="another setting of EmulatorSettings (a number, a text, true or false); repeatable",
     )
     parser.add_argument("--key", help="the only API key that is accepted (default: any)")
     return parser
