@@ -114,13 +114,22 @@ async def test_an_answer_that_drips(
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (b"", "does not speak Wyoming"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak Wyoming"),
-        (b"[" * 100_000 + b"\n", "does not speak Wyoming"),
-        (b"[]\n", "does not speak Wyoming"),
-        (b'{"type": "info", "data": 5}\n', "does not speak Wyoming"),
-        (b'{"type": "info", "data_length": "5"}\n12345', "does not speak Wyoming"),
-        (b'{"type": "info", "data_length": 99999999}\n', "does not speak Wyoming"),
+        (b"", "does not speak Wyoming. Check the host and the port."),
+        (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            "does not speak Wyoming. Check the host and the port.",
+        ),
+        (b"[" * 100_000 + b"\n", "does not speak Wyoming. Check the host and the port."),
+        (b"[]\n", "does not speak Wyoming. Check the host and the port."),
+        (b'{"type": "info", "data": 5}\n', "does not speak Wyoming. Check the host and the port."),
+        (
+            b'{"type": "info", "data_length": "5"}\n12345',
+            "does not speak Wyoming. Check the host and the port.",
+        ),
+        (
+            b'{"type": "info", "data_length": 99999999}\n',
+            "does not speak Wyoming. Check the host and the port.",
+        ),
         (
             b'{"type": "info", "data": {"asr": [{"name": "whisper"}]}}\n',
             "not a Wyoming voice: info",

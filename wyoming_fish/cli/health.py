@@ -122,7 +122,9 @@ def _read_event(answers: IO[bytes]) -> tuple[str, dict[str, Any]]:
             data |= json.loads(answers.read(length))
         return header["type"], dict(data)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError("the server does not speak Wyoming") from error
+        raise ValueError(
+            "the server does not speak Wyoming. Check the host and the port."
+        ) from error
 
 
 if __name__ == "__main__":
