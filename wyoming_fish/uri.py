@@ -9,6 +9,8 @@ import socket
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from .printable import printable
+
 __all__ = [
     "DEFAULT_URI",
     "URI_VARIABLE",
@@ -61,8 +63,8 @@ class ListenAddress(NamedTuple):
             case "stdio":
                 return cls("stdio")
         raise ValueError(
-            "must be tcp://HOST:PORT, unix://PATH, or stdio://, with an IPv6 address in brackets"
-            f"{got(uri)}"
+            "must be tcp://HOST:PORT, unix://PATH, or stdio://, with a port from 1 to 65535 and an "
+            f"IPv6 address in brackets{got(uri)}"
         )
 
     @property
@@ -106,7 +108,7 @@ def got(value: str) -> str:
 
     A key or an address with a password can be given to the wrong option.
     """
-    return f" (got {without_user(value)!r})" if len(value) <= MAX_QUOTED_CHARS else ""
+    return f' (got "{printable(without_user(value))}")' if len(value) <= MAX_QUOTED_CHARS else ""
 
 
 def own_address(family: socket.AddressFamily) -> str | None:

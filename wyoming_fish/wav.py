@@ -1,4 +1,4 @@
-"""Speech as a WAV file, written as it comes."""
+"""WAV file: speech, written as it arrives."""
 
 import struct
 import sys
@@ -79,7 +79,8 @@ class WavFile:
             self._file.flush()
         except OSError as error:
             raise WavError(
-                f"The audio cannot be written to {self.name}: {error.strerror}."
+                f"The audio cannot be written to {self.name}: {error.strerror}. Check the folder "
+                "and its permissions, or set another file with --output."
             ) from error
         except struct.error as error:
             raise WavError(

@@ -37,7 +37,10 @@ async def test_a_closed_port(check: Check) -> None:
         port = free.getsockname()[1]
     status, findings = await check(f"--base-url=http://127.0.0.1:{port}")
     assert (status, list(findings)) == (1, ["dns", "tcp"])
-    assert f"127.0.0.1:{port} cannot be reached: Connection refused" in findings["tcp"]["text"]
+    assert findings["tcp"]["text"] == (
+        f"127.0.0.1:{port} cannot be reached: Connection refused. Check that it runs, "
+        "its address and port, and this machine's firewall and proxy."
+    )
 
 
 # Seconds for a step in these tests: little enough to wait for, and enough for a busy machine.

@@ -14,6 +14,7 @@ from wyoming.tts import Synthesize
 
 from tests.support.listening import listening
 from tests.support.processes import ENVIRONMENT, READY, run_to_end, server
+from wyoming_fish import __version__
 from wyoming_fish.cli.health import main
 from wyoming_fish.emulator import EmulatorSettings
 
@@ -76,6 +77,7 @@ def test_not_there(uri: str, reason: str, capsys: pytest.CaptureFixture[str]) ->
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"Unhealthy: {uri}: ")
     assert re.search(reason, line)
+    assert line.endswith(". Check that the server runs, and its address.") != (uri == "stdio://")
 
 
 @pytest.mark.parametrize(
@@ -112,13 +114,22 @@ async def test_an_answer_that_drips(
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (b"", "does not speak Wyoming"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak Wyoming"),
-        (b"[" * 100_000 + b"\n", "does not speak Wyoming"),
-        (b"[]\n", "does not speak Wyoming"),
-        (b'{"type": "info", "data": 5}\n', "does not speak Wyoming"),
-        (b'{"type": "info", "data_length": "5"}\n12345', "does not speak Wyoming"),
-        (b'{"type": "info", "data_length": 99999999}\n', "does not speak Wyoming"),
+        (b"", "does not speak Wyoming. Check the host and the port."),
+        (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            "does not speak Wyoming. Check the host and the port.",
+        ),
+        (b"[" * 100_000 + b"\n", "does not speak Wyoming. Check the host and the port."),
+        (b"[]\n", "does not speak Wyoming. Check the host and the port."),
+        (b'{"type": "info", "data": 5}\n', "does not speak Wyoming. Check the host and the port."),
+        (
+            b'{"type": "info", "data_length": "5"}\n12345',
+            "does not speak Wyoming. Check the host and the port.",
+        ),
+        (
+            b'{"type": "info", "data_length": 99999999}\n',
+            "does not speak Wyoming. Check the host and the port.",
+        ),
         (
             b'{"type": "info", "data": {"asr": [{"name": "whisper"}]}}\n',
             "not a Wyoming voice: info",
@@ -167,7 +178,9 @@ def test_nobody_answers(
         hanging.listen()
         uri = f"unix://{path}" if kind == "unix" else f"tcp://127.0.0.1:{hanging.getsockname()[1]}"
         assert main([uri], {}) == 1
-    assert capsys.readouterr().err == f"Unhealthy: {uri}: no answer in time\n"
+    assert capsys.readouterr().err == (
+        f"Unhealthy: {uri}: no answer in time. Check that the server runs, and its address.\n"
+    )
 
 
 async def test_busy(serving: Serving) -> None:
@@ -179,6 +192,12 @@ async def test_busy(serving: Serving) -> None:
         await client.write_event(Synthesize("Good night.").event())
         await receive(client, "audio-start")
         assert await asyncio.to_thread(main, [f"tcp://127.0.0.1:{served.port}"], {}) == 0
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """It prints its version, and does not take the flag for an address."""
+    assert main(["--version"], {}) == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
 
 
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -111,15 +111,15 @@ def test_blank_is_unset() -> None:
         ([], {}, "FISH_API_KEY"),
         (["--backend", "s3"], KEY, "--backend must be one of s2.1-pro, s2.1-pro-free"),
         ([], {**KEY, "FISH_LATENCY": "fast"}, "FISH_LATENCY must be one of low, balanced, normal"),
-        (["--sample-rate", "22050"], KEY, "one of 8000, 16000, 24000, 32000, 44100 (got '22050')"),
+        (["--sample-rate", "22050"], KEY, 'one of 8000, 16000, 24000, 32000, 44100 (got "22050")'),
         (["--sample-rate", "44.1k"], KEY, "--sample-rate must be one of"),
         (["--voice", "a, ,b"], KEY, "empty"),
         (["--voice", "a,b", "--backend", "s1"], KEY, "one voice"),
-        (["--voice", "Sarah"], KEY, "got 'Sarah'). The ID is the last part of the address"),
+        (["--voice", "Sarah"], KEY, 'got "Sarah"). The ID is the last part of the address'),
         (["--voice", f"{'a' * 31}"], KEY, "--voice must be a voice ID"),
         (["--voice", f"{'a' * 33}"], KEY, "--voice must be a voice ID"),
         (["--voice", "https://fish.audio/discovery/"], KEY, "the address of a voice's page"),
-        ([], {**KEY, "FISH_VOICE": f"{'a' * 32},Bob"}, "got 'Bob'"),
+        ([], {**KEY, "FISH_VOICE": f"{'a' * 32},Bob"}, 'got "Bob"'),
         (["--text-mode", "tidy"], KEY, "--text-mode must be one of clean, raw"),
         (["--emoji", "say"], KEY, "drop, name"),
         ([], {**KEY, "FISH_URLS": "all"}, "host, drop"),
@@ -129,23 +129,23 @@ def test_blank_is_unset() -> None:
             KEY,
             "--style must be a style of the backend s1 (got",
         ),
-        (["--speed", "3"], KEY, "--speed must be a number between 0.5 and 2 (got '3')"),
+        (["--speed", "3"], KEY, '--speed must be a number between 0.5 and 2 (got "3")'),
         (["--speed", "nan"], KEY, "between 0.5 and 2"),
         (["--speed", "1,5"], KEY, "between 0.5 and 2"),
         (["--volume", "loud"], KEY, "--volume must be a number between -20 and 20"),
         (["--sentence-pause", "6"], KEY, "--sentence-pause must be a number between 0 and 5"),
         (["--concurrency", "0"], KEY, "--concurrency must be a whole number of 1 or more"),
-        (["--concurrency", "many"], KEY, "1 or more (got 'many')"),
-        (["--concurrency", "inf"], KEY, "1 or more (got 'inf')"),
+        (["--concurrency", "many"], KEY, '1 or more (got "many")'),
+        (["--concurrency", "inf"], KEY, '1 or more (got "inf")'),
         (["--ready-connections", "-1"], KEY, "0 or more"),
         (["--ready-connections", "1.5"], KEY, "0 or more"),
         (["--keepalive-interval", "-1"], KEY, "0 or more"),
         (["--max-pause", "0.2"], KEY, "--max-pause must be 0, or a number of seconds between 0.3"),
-        (["--keepalive-interval", "2.5 s"], KEY, "a number of seconds, 0 or more (got '2.5 s')"),
+        (["--keepalive-interval", "2.5 s"], KEY, 'a number of seconds, 0 or more (got "2.5 s")'),
         (["--pool-idle-timeout", "inf"], KEY, "0 or more"),
         (["--write-timeout", "0"], KEY, "0.1 or more"),
         (["--max-characters-per-hour", "-1"], KEY, "0 or more"),
-        (["--max-characters-per-hour-per-address", "200k"], KEY, "0 or more (got '200k')"),
+        (["--max-characters-per-hour-per-address", "200k"], KEY, '0 or more (got "200k")'),
         (["--fallback-uri", "piper:10200"], KEY, "must be tcp://HOST:PORT or unix://PATH"),
         (["--fallback-uri", "http://piper:10200"], KEY, "must be tcp://HOST:PORT or unix://PATH"),
         (["--fallback-uri", "stdio://"], KEY, "must be tcp://HOST:PORT or unix://PATH"),
@@ -156,7 +156,7 @@ def test_blank_is_unset() -> None:
         (["--http", "localhost"], KEY, "HOST:PORT"),
         (["--http", ":10280"], KEY, "HOST:PORT"),
         (["--http", "80:80"], KEY, "--http must be PORT, or HOST:PORT with an address of this"),
-        (["--http", "99999"], KEY, "HOST:PORT"),
+        (["--http", "99999"], KEY, "a port from 1 to 65535"),
         (["--http", "::1:80"], KEY, "HOST:PORT"),
         (["--uri", "http://x:1"], KEY, "tcp://HOST:PORT"),
         (["--uri", "10210"], KEY, "tcp://HOST:PORT"),
@@ -166,14 +166,17 @@ def test_blank_is_unset() -> None:
         (["--uri", "tcp://80:80"], KEY, "tcp://HOST:PORT"),
         (["--uri", "tcp://::1:10210"], KEY, "an IPv6 address in brackets"),
         (["--uri", "tcp://[::1:10210"], KEY, "an IPv6 address in brackets"),
-        (["--uri", "tcp://x:99999"], KEY, "--uri must be tcp://HOST:PORT"),
-        (["--base-url", "fish.local"], KEY, "is not an http:// or https:// address"),
+        (["--uri", "tcp://x:99999"], KEY, "a port from 1 to 65535"),
+        (["--fallback-uri", "tcp://x:99999"], KEY, "a port from 1 to 65535"),
+        (["--base-url", "fish.local"], KEY, "--base-url must begin with http:// or https:// (got"),
+        ([], {**KEY, "FISH_BASE_URL": "fish"}, "FISH_BASE_URL must begin with http://"),
+        (["--base-url", "http://fish..local"], KEY, "is not a valid http:// or https:// address"),
         (["--base-url", "http://user:secret-key@fish.local"], KEY, "must not have a user name"),
         (["--base-url", "http://api.fish.audio"], KEY, "would send the API key unencrypted"),
         (["--base-url", "https://api.fish.audio/v1"], KEY, "without a path"),
         (["--api-key", "Bearer secret-key"], {}, "Copy it again"),
         (["--cache-size", "0"], KEY, "1 or more"),
-        (["--cache-size", "200MB"], KEY, "1 or more (got '200MB')"),
+        (["--cache-size", "200MB"], KEY, '1 or more (got "200MB")'),
         (
             ["--cache-dir", "/etc/passwd"],
             KEY,
@@ -243,7 +246,10 @@ def test_key_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "empty" in refused(capsys, ["--api-key-file", str(file)], {})
     file.write_bytes(b"\xff\xfe secret")
     assert "not a text file" in refused(capsys, ["--api-key-file", str(file)], {})
-    assert "Cannot read the" in refused(capsys, ["--api-key-file", str(tmp_path / "none")], {})
+    assert "--api-key-file: cannot read the file" in refused(
+        capsys, ["--api-key-file", str(tmp_path / "none")], {}
+    )
+    assert '(got "nofile")' in refused(capsys, ["--api-key-file", "nofile"], {})
 
 
 def test_a_key_as_a_flag_overrides_a_file_in_the_environment(tmp_path: Path) -> None:
@@ -275,7 +281,7 @@ def test_pronunciations_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     file.write_bytes(b"# " + b"x" * 2**22)
     assert "larger than 4 MB" in refused(capsys, [], environ)
     file.unlink()
-    assert "Cannot read the" in refused(capsys, [], environ)
+    assert "--pronunciations: cannot read the file" in refused(capsys, [], environ)
 
 
 def test_text_is_trusted_on_demand() -> None:

@@ -45,8 +45,8 @@ OPPOSITE: dict[str, Any] = {
 
 # A question, two or more readings, and what it says of each.
 READINGS: tuple[tuple[str, dict[str, Any], str], ...] = (
-    ("upgrade", {}, "limit-told"),
-    ("upgrade", {"limit_headers": False}, "no-limit-told"),
+    ("upgrade", {}, "limit-reported"),
+    ("upgrade", {"limit_headers": False}, "no-limit-reported"),
     ("reuse", {}, "stays-open"),
     ("reuse", {"after_finish": "close"}, "closes"),
     ("reuse", {"after_finish": "drop"}, "dropped"),
@@ -310,7 +310,10 @@ def test_the_command(flags: tuple[str, ...]) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("The probe sends at most ")
     if flags:
-        assert json.loads(done.stdout)["answers"][0]["facts"]["error"] == "connection"
+        (answer,) = json.loads(done.stdout)["answers"]
+        assert answer["facts"]["error"] == "connection"
+        # As the check without --probe.
+        assert answer["advice"].startswith("Check ")
     else:
         assert done.stdout.splitlines()[1].startswith("upgrade ")
 

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tests.support.listening import listening
+from wyoming_fish import __version__
 from wyoming_fish.cli.say import main
 
 from ..tools.saying import start_say
@@ -50,6 +51,22 @@ async def test_a_server_that_does_not_say_what_it_is(info: dict[str, object]) ->
         _, errors = await process.communicate()
     assert process.returncode == 1
     assert errors == b"The server does not speak Wyoming. Check the host and the port.\n"
+
+
+@pytest.mark.parametrize("name", ["speech.mp3", "Speech.OGG"])
+async def test_an_output_that_is_not_wav(name: str) -> None:
+    """A name of another format is refused: the file would be a WAV."""
+    process = await start_say("Hi.", "--output", name)
+    _, errors = await process.communicate()
+    assert process.returncode == 2
+    assert b"--output/-o: must be a WAV file, such as speech.wav, or -" in errors
+
+
+async def test_version() -> None:
+    """It prints its version, and speaks nothing."""
+    process = await start_say("--version")
+    printed, _ = await process.communicate()
+    assert (process.returncode, printed.decode()) == (0, f"{__version__}\n")
 
 
 async def test_no_server(unused_tcp_port: int) -> None:

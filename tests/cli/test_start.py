@@ -56,37 +56,42 @@ def test_without_a_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flag", "cure"),
+    ("flag", "reason"),
     [
-        (
-            "--uri=tcp://nowhere.invalid:1",
-            "--uri and --http must have a name or an address of this machine",
-        ),
-        ("--uri=unix:///nowhere/fish.sock", "Create the folder of the socket first."),
-        ("--http=192.0.2.1:8210", "This machine does not have that address"),
+        ("--uri=tcp://nowhere.invalid:1", "the name nowhere.invalid is not known. Use an"),
+        ("--http=nowhere.invalid:1", "the name nowhere.invalid is not known. Use an"),
+        ("--uri=unix:///nowhere/fish.sock", "the folder /nowhere does not exist. Create it, or"),
+        ("--uri=tcp://192.0.2.1:10210", "this machine does not have the address 192.0.2.1. Use"),
+        ("--http=192.0.2.1:8210", "this machine does not have the address 192.0.2.1. Use"),
+        (f"--uri=unix:///tmp/{'a' * 200}", "cannot listen at this address: AF_UNIX path too long."),
     ],
 )
-def test_an_address_that_cannot_be_had(flag: str, cure: str) -> None:
-    """What is wrong is said, and then what to do."""
-    *_, last = _refused("--demo", "--uri=tcp://127.0.0.1:0", flag)
-    assert cure in last
+def test_an_address_that_cannot_be_used(flag: str, reason: str) -> None:
+    """The error names the option, the reason and what to do."""
+    (error,) = _refused("--demo", "--uri=tcp://127.0.0.1:0", flag)
+    assert error.startswith(f"wyoming-fish: {flag.partition('=')[0]}: {reason}")
 
 
-@pytest.mark.parametrize("flag", ["--uri=tcp://127.0.0.1", "--http=127.0.0.1"])
+@pytest.mark.parametrize("flag", ["--uri=tcp://127.0.0.1", "--uri=tcp://[::]", "--http=127.0.0.1"])
 def test_a_port_that_is_taken(flag: str) -> None:
-    """The address is named, and what to do."""
+    """The error names the option, the port and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        first, last = _refused("--demo", "--uri=tcp://127.0.0.1:0", f"{flag}:{port}")
-    assert str(port) in first
-    assert last == "Stop the program that uses the address, or select another port."
+        (error,) = _refused("--demo", "--uri=tcp://127.0.0.1:0", f"{flag}:{port}")
+    reason = f"port {port} is in use. Stop the other program, or select another port."
+    assert error == f"wyoming-fish: {flag.partition('=')[0]}: {reason}"
 
 
-def test_an_address_of_another_machine() -> None:
-    """It is told what may stand there."""
-    first, last = _refused("--demo", "--uri=tcp://192.0.2.1:10210")
-    assert "192.0.2.1" in first
-    assert "This machine does not have that address" in last
+def test_a_unix_socket_that_is_taken(tmp_path: Path) -> None:
+    """The error names the path and what to do."""
+    path = tmp_path / "fish.sock"
+    with socket.socket(socket.AF_UNIX) as taken:
+        taken.bind(str(path))
+        taken.listen()
+        error = _refused("--demo", f"--uri=unix://{path}")
+    assert error == [
+        f"wyoming-fish: --uri: another server uses {path}. Stop it, or select another path."
+    ]
 
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:

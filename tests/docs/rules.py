@@ -103,11 +103,6 @@ def tag(_: Scene, command: re.Match[str]) -> None:
     assert command[1] == f"v{__version__}"
 
 
-def install(_: Scene, command: re.Match[str]) -> None:
-    """Expect the package's name."""
-    assert command[1] == _PROJECT["name"]
-
-
 def script(_: Scene, command: re.Match[str]) -> None:
     """Expect a command of the package."""
     assert command[1] in _PROJECT["scripts"]
@@ -211,14 +206,23 @@ _LONG = "It takes minutes; the workflow runs it."
 
 RULES = (
     Rule(r"script/demo( \"[^\"]+\")?", demo, "The text that it speaks by itself is long."),
-    Rule(r"(?:[A-Z_]+=\S+ )?(?:script/run|wyoming-fish)(?: --(?!version)\S+(?: [^-]\S*)?)*", serve),
+    Rule(
+        r"(?:[A-Z_]+=\S+ )?(?:script/run|(?:\.venv/bin/)?wyoming-fish)"
+        r"(?: --(?!version)\S+(?: [^-]\S*)?)*",
+        serve,
+    ),
     Rule(r"\.venv/bin/python -m wyoming_fish\.emulator .*", emulate),
     Rule(
         r"(?:\.venv/bin/)?wyoming-fish-(?:say|health) .*",
         ask,
         "The port that it means may be somebody else's.",
     ),
-    Rule(r"(?:\.venv/bin/)?wyoming-fish-check(?: --json)?", run),
+    Rule(r"(?:\.venv/bin/)?wyoming-fish-check(?: --(?:json|demo))?", run),
+    Rule(
+        r"(?:\.venv/bin/)?(wyoming-fish-check) --base-url http://HOST:8080",
+        script,
+        "There is no server of that name.",
+    ),
     Rule(
         r"docker compose exec (?:-T )?(?P<service>\S+) (?P<command>wyoming-fish-\w+)(?P<rest>.*)",
         in_container,
@@ -254,9 +258,8 @@ RULES = (
     Rule(r"cd wyoming-fish", nothing, "The folder that `git clone` makes."),
     Rule(r"git tag (v\S+)", tag, "It would be a release."),
     Rule(r"git push origin (v\S+)", tag, "It would be a release."),
-    Rule(r"python3 -m venv (wyoming-fish)", run),
-    Rule(r"wyoming-fish/bin/pip install (\S+)", install, "The package may not be published yet."),
-    Rule(r"wyoming-fish/bin/(wyoming-fish)", script, "The package may not be published yet."),
+    Rule(r"python3 -m venv \.venv", nothing, "The copy of the project has one."),
+    Rule(r"\.venv/bin/pip install \.", nothing, "tests/packaging installs the project."),
     Rule(
         r"gh attestation verify oci://(?P<image>\S+) --repo (?P<repository>\S+)",
         attested,

@@ -144,6 +144,14 @@ def test_said_otherwise() -> None:
     assert parts[-1].text == "The code is 4 7 1 1."
 
 
+def test_the_figure_of_the_readme() -> None:
+    """The README's first audio through Home Assistant is that of the page about performance."""
+    section = _section("performance.md", "Through Home Assistant")
+    (row,) = re.findall(r"^\| three sentences \| (.*) \|$", section, re.MULTILINE)
+    limit, integration, *_ = row.split(" | ")
+    assert f"| {integration}, limit {limit} |" in (ROOT / "README.md").read_text()
+
+
 def test_every_metric() -> None:
     """The metrics on the page that tells about them are those that the server has."""
     named = set(re.findall(r"\bwyoming_fish_\w+", _section("monitoring.md", "Metrics")))

@@ -52,7 +52,7 @@ HOME_ASSISTANT_LABELS = {
 # Labels of its integrations, of HACS, and of fish.audio, which are not in the frontend.
 OTHER_LABELS = {
     *("Wyoming Protocol", "Host", "Port", "Clear TTS cache", "⋮", "Assist", "SSML"),
-    *("Custom repositories", "Integration", "Download"),
+    *("Custom repositories", "Integration", "Download", "Open HACS repository"),
     *("API keys", "Billing"),
 }
 

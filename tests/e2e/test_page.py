@@ -126,6 +126,16 @@ async def test_one_character(visit: Visit) -> None:
     await expect(visit.page.get_by_text("1 character ·")).to_be_visible()
 
 
+@_with(EmulatorSettings(voice="tone"))
+async def test_a_text_without_words(visit: Visit) -> None:
+    """The page says that there was nothing to speak, below the text and in the list."""
+    await visit.page.get_by_label("Text").fill("🎉")
+    await visit.page.get_by_role("button", name="Speak").click()
+    await expect(visit.page.get_by_text("The text has nothing to speak.")).to_be_visible()
+    await expect(visit.page.locator("strong.good", has_text="nothing to speak")).to_be_visible()
+    await expect(visit.page.get_by_text("Model")).to_be_visible()
+
+
 @_with(EmulatorSettings(voice="tone", voices=VOICES, pace=1.0, frame=0.1))
 async def test_stopped(visit: Visit) -> None:
     """Stop ends it at once, here and at Fish."""

@@ -213,7 +213,7 @@ async def test_fish_that_cannot_be_reached() -> None:
     """A closed port is a connection error that says what to check."""
     async with Emulator(EmulatorSettings(voice="tone")) as emulator:
         url = emulator.url
-    with pytest.raises(FishConnectionError, match="network"):
+    with pytest.raises(FishConnectionError, match="Check that it runs, its address and port"):
         await _spoken(FishClient(Endpoint("key", url), warm=0), [TEXT])
 
 

@@ -119,7 +119,7 @@ def test_live_url(base: str, live: str) -> None:
 )
 def test_no_address(base: str) -> None:
     """A value that is not an http address is refused."""
-    with pytest.raises(SettingsError, match="is not an http:// or https:// address"):
+    with pytest.raises(SettingsError, match="is not a valid http:// or https:// address"):
         Endpoint("key", base)
 
 

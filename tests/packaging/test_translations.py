@@ -25,6 +25,8 @@ SHARED = {
     "voice": f"{VOICE}.voice",
     "latency": f"{VOICE}.latency",
     "speed": f"{VOICE}.speed",
+    "volume": f"{VOICE}.volume",
+    "sentence_pause": f"{VOICE}.sentence_pause",
     "text_mode": f"{TEXT}.name",
     "style": f"{TEXT}.data.style",
     "emoji": f"{TEXT}.data.emoji",

@@ -87,7 +87,7 @@ async def test_there_is_an_answer_without_fish() -> None:
 
 
 async def test_names_are_resolved() -> None:
-    """A name is an id, listed or not, or a title; what is none of them is not found."""
+    """A name is an ID, listed or not, the address of its page, or a title. Others are errors."""
     async with Emulator() as emulator, FishClient(Endpoint("key", emulator.url)) as account:
         own = next(v for v in emulator.settings.voices if v.mine)
         catalog = VoiceCatalog(account, SpeechSettings())
@@ -97,8 +97,11 @@ async def test_names_are_resolved() -> None:
     assert catalog.resolve(own.id) == own.id
     assert catalog.resolve(own.title.upper()) == own.id
     assert catalog.resolve("a" * 32) == "a" * 32
-    with pytest.raises(VoiceNotFoundError, match="nobody"):
+    assert catalog.resolve(f"https://fish.audio/m/{own.id}/?share=1") == own.id
+    error = 'The account has no voice named "nobody". Check the name, or use the voice ID.'
+    with pytest.raises(VoiceNotFoundError) as caught:
         catalog.resolve("nobody")
+    assert str(caught.value) == error
 
 
 async def test_no_failure_ends_the_looking(

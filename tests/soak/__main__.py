@@ -6,6 +6,7 @@ end there must be no session, no socket and no memory more than before. Beside t
 is attacked, and its users must not feel it; see soak_attackers.py.
 """
 
+import argparse
 import asyncio
 import contextlib
 import random
@@ -126,7 +127,14 @@ def _judge(way: Way, grown: float, left: int) -> list[str]:
 
 def main() -> None:
     """Run for as many minutes as the first argument says, or one."""
-    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+    parser = argparse.ArgumentParser(
+        prog="script/soak",
+        description="Let many clients use five servers while Fish Audio and the network fail.",
+    )
+    parser.add_argument(
+        "minutes", nargs="?", type=float, default=1.0, help="duration (default: 1 minute)"
+    )
+    minutes = parser.parse_args().minutes
     seed = random.randrange(2**32)  # noqa: S311
     print(f"Soaking for {minutes:g} minutes with seed {seed}", flush=True)
     wrong = asyncio.run(soak(60 * minutes, seed, by_time=True))

@@ -290,7 +290,10 @@ async def test_unwritable_output(tmp_path: Path) -> None:
     async with wyoming_server(script) as uri:
         said = await _say("One.", "--uri", uri, "--output", str(tmp_path))
     assert said.status == 1
-    assert said.errors == f"The audio cannot be written to {tmp_path}: Is a directory.\n"
+    assert said.errors == (
+        f"The audio cannot be written to {tmp_path}: Is a directory. Check the folder and its "
+        "permissions, or set another file with --output.\n"
+    )
 
 
 async def test_progress(tmp_path: Path) -> None:
@@ -341,5 +344,5 @@ async def test_text_that_is_not_utf8() -> None:
 
     async with wyoming_server(script) as uri:
         said = await _say("--uri", uri, "--", os.fsdecode(b"Bad \xff bytes"))
-    assert said.errors.splitlines()[-1].endswith("The text is not valid UTF-8.")
+    assert said.errors.splitlines()[-1].endswith("The text is not valid UTF-8. Save it as UTF-8.")
     assert said.status == 1

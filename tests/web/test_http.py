@@ -15,7 +15,13 @@ from wyoming.tts import Synthesize
 
 from wyoming_fish.cli.options import Options
 from wyoming_fish.cli.run_server import build
-from wyoming_fish.emulator import EmulatorSettings, Fault, FishSpeechEmulator, decode_code_voice
+from wyoming_fish.emulator import (
+    Emulator,
+    EmulatorSettings,
+    Fault,
+    FishSpeechEmulator,
+    decode_code_voice,
+)
 from wyoming_fish.fish.errors import KeyRefusedError
 from wyoming_fish.fish.settings import Endpoint
 
@@ -214,6 +220,40 @@ async def test_timelines_without_text(serving: Serving, monkeypatch: pytest.Monk
     assert newest["first_audio_s"] - newest["first_send_s"] >= 0.03
     assert "Küche" not in text
     assert "K\\u00fcche" not in text
+
+
+async def test_a_text_without_words(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
+    """The page and the log say that there was nothing to speak."""
+    caplog.set_level("INFO")
+    settings = EmulatorSettings(voice="code")
+    async with serving(settings, HTTP) as served, visitor(served) as session:
+        async with served.client() as client:
+            await client.write_event(Synthesize("🎉").event())
+            await receive(client, "audio-stop")
+        async with session.get("/api/state") as response:
+            (reply,) = (await response.json())["replies"]
+    assert (reply["outcome"], reply["first_audio_s"]) == ("empty", None)
+    (message,) = [text for text in caplog.messages if "reply" in text]
+    assert message.startswith("Nothing to speak in a reply: ")
+    assert message.endswith(", 1 characters")
+
+
+@pytest.mark.parametrize("is_demo", [True, False])
+async def test_the_demo(serving: Serving, *, is_demo: bool) -> None:
+    """The page knows whether Fish Audio is emulated."""
+    async with Emulator() as emulator:
+        endpoint = Endpoint("key", emulator.url)
+        account = [] if is_demo else [f"--base-url={emulator.url}", "--api-key=key"]
+        demo = ["--demo"] if is_demo else []
+        options = Options.parse(["--uri=tcp://127.0.0.1:0", HTTP, *account, *demo], {})
+        server, page = build(options, endpoint)
+        assert page is not None
+        async with (
+            server,
+            aiohttp.ClientSession() as session,
+            session.get(f"{page.url}api/state") as response,
+        ):
+            assert (await response.json())["demo"] == is_demo
 
 
 async def test_stopping_finishes_what_the_page_hears(serving: Serving) -> None:

@@ -16,6 +16,7 @@ from ..fish.settings import (
 )
 from ..uri import DEFAULT_URI, URI_VARIABLE, ListenAddress
 from .parsers import (
+    base_url,
     count,
     folder,
     http_address,
@@ -81,6 +82,7 @@ FLAGS: Final = (
         "FISH_BASE_URL",
         FISH_URL,
         "address of the Fish Audio API, or of a self-hosted server",
+        base_url,
     ),
     Flag(
         "--backend",

@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import IO, Any, Final
 
+from .. import __version__
 from ..printable import printable
 from ..uri import DEFAULT_URI, URI_VARIABLE, WILDCARDS, ListenAddress, without_user
 
@@ -23,6 +24,8 @@ __all__ = ["check", "main"]
 # Seconds to connect, and again to read the answer. In total, this is less than the 5 seconds of the
 # Dockerfile's HEALTHCHECK, which is then killed without a message.
 TIMEOUT_S: Final = 2.0
+
+ADVICE: Final = "Check that the server runs, and its address."
 
 # Bytes of the answer: a server with a thousand voices sends about 300 kB.
 MAX_ANSWER_BYTES: Final = 4 * 2**20
@@ -37,6 +40,9 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     if len(given) > 1 or given[:1] in (["-h"], ["--help"]):
         print(f"Usage: wyoming-fish-health [URI] (default: {URI_VARIABLE}, or {DEFAULT_URI})")
         return 0 if len(given) == 1 else 2
+    if given == ["--version"]:
+        print(__version__)
+        return 0
     uri = "".join(given) or environ.get(URI_VARIABLE, "").strip() or DEFAULT_URI
     try:
         address = ListenAddress.parse(uri)
@@ -49,7 +55,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         check(address)
     except OSError as error:
         reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or error
-        print(f"Unhealthy: {shown}: {reason}", file=sys.stderr)
+        print(f"Unhealthy: {shown}: {reason}. {ADVICE}", file=sys.stderr)
         return 1
     except ValueError as error:
         print(f"Unhealthy: {shown}: {printable(str(error))}", file=sys.stderr)
@@ -116,7 +122,9 @@ def _read_event(answers: IO[bytes]) -> tuple[str, dict[str, Any]]:
             data |= json.loads(answers.read(length))
         return header["type"], dict(data)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError("the server does not speak Wyoming") from error
+        raise ValueError(
+            "the server does not speak Wyoming. Check the host and the port."
+        ) from error
 
 
 if __name__ == "__main__":

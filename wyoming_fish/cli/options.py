@@ -136,29 +136,33 @@ def _text_settings(values: Mapping[str, Any], speech: SpeechSettings) -> TextSet
 
 
 def _pronunciations_in(path: Path) -> tuple[Pronunciation, ...]:
-    text = _read(path, "pronunciations file", MAX_PRONUNCIATIONS_BYTES)
+    text = _read(path, "--pronunciations", MAX_PRONUNCIATIONS_BYTES)
     if len(text) >= MAX_PRONUNCIATIONS_BYTES:
-        raise ValueError(f"The pronunciations file {path} is larger than 4 MB. Make it smaller.")
+        raise ValueError(f"--pronunciations: the file {path} is larger than 4 MB. Make it smaller.")
     return parse_pronunciations(text)
 
 
 def _key_in(path: Path) -> str:
-    key = _read(path, "key file", MAX_KEY_FILE_BYTES).strip().strip("\"'")
+    key = _read(path, "--api-key-file", MAX_KEY_FILE_BYTES).strip().strip("\"'")
     if not key:
-        raise ValueError(f"The key file {path} is empty. Write the API key into it.")
+        raise ValueError(f"--api-key-file: the file {path} is empty. Write the API key into it.")
     return key
 
 
-def _read(path: Path, name: str, limit: int) -> str:
-    """Return the first ``limit`` bytes of the file, as text. Raises ValueError."""
+def _read(path: Path, option: str, limit: int) -> str:
+    """Return the first ``limit`` bytes of the file of an option, as text. Raises ValueError."""
     # A path that does not exist can be the key itself, given instead of its file.
-    shown = f"{name} {path}" if os.path.lexists(path) else name
+    shown = f" {path}" if os.path.lexists(path) else got(str(path))
     try:
         with path.open("rb") as file:
             return file.read(limit).decode("utf-8-sig")
     except OSError as error:
         reason = error.strerror or error
-        raise ValueError(f"Cannot read the {shown}: {reason}. Check the path.") from error
+        raise ValueError(
+            f"{option}: cannot read the file{shown}: {reason}. Check the path."
+        ) from error
     except UnicodeDecodeError:
         # Without the decoder's message, which quotes the file.
-        raise ValueError(f"The {shown} is not a text file. Save it as UTF-8.") from None
+        raise ValueError(
+            f"{option}: the file{shown} is not a text file. Save it as UTF-8."
+        ) from None

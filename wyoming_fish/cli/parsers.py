@@ -18,6 +18,7 @@ from ..fish.settings import MAX_PAUSES_S, VoiceIds, voice_id_in
 from ..uri import ListenAddress, got
 
 __all__ = [
+    "base_url",
     "count",
     "folder",
     "http_address",
@@ -122,6 +123,13 @@ def voice(text: str) -> VoiceIds:
     return ids if len(ids) > 1 else ids[0]
 
 
+def base_url(text: str) -> str:
+    """Parse the address of a server. ``Endpoint`` checks the rest of it."""
+    if not text.lower().startswith(("http://", "https://")):
+        raise ValueError(f"must begin with http:// or https://{got(text)}")
+    return text
+
+
 def remote(text: str) -> str:
     """Parse the address of another Wyoming server."""
     try:
@@ -129,7 +137,9 @@ def remote(text: str) -> str:
             return text
     except ValueError:
         pass
-    raise ValueError(f"must be tcp://HOST:PORT or unix://PATH{got(text)}")
+    raise ValueError(
+        f"must be tcp://HOST:PORT or unix://PATH, with a port from 1 to 65535{got(text)}"
+    )
 
 
 def http_address(text: str) -> ListenAddress:
@@ -141,7 +151,8 @@ def http_address(text: str) -> ListenAddress:
         )
     except ValueError:
         raise ValueError(
-            f"must be PORT, or HOST:PORT with an address of this machine{got(text)}"
+            "must be PORT, or HOST:PORT with an address of this machine and a port from 1 to 65535"
+            f"{got(text)}"
         ) from None
 
 
@@ -154,7 +165,10 @@ def instance_name(text: str) -> str | None:
     if len(name.encode()) > MAX_INSTANCE_NAME_BYTES or not name.isprintable():
         raise ValueError(f"must be a name of at most {MAX_INSTANCE_NAME_BYTES} bytes{got(name)}")
     if find_spec("zeroconf") is None:
-        raise ValueError("needs another package. Run: pip install 'wyoming-fish[zeroconf]'")
+        raise ValueError(
+            "needs another package. In the environment of the server, run: "
+            "pip install 'wyoming-fish[zeroconf]'"
+        )
     return name
 
 

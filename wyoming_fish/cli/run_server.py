@@ -7,13 +7,16 @@ import contextlib
 import errno
 import gc
 import logging
+import os
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..fish.settings import Endpoint
 from ..logs import set_up_logging
+from ..server.listener import ListenError
 from ..server.server import MAX_REFUSALS, Server
 from ..server.shutdown import stop_on_signal
 from .demo import demo
@@ -29,18 +32,21 @@ _LOGGER = logging.getLogger(__name__)
 
 Background = Coroutine[Any, Any, None]
 
-# What to do if the server cannot listen at an address.
-_ADVICE: Final = {
-    errno.EADDRINUSE: "Stop the program that uses the address, or select another port.",
+# Why the server cannot listen at an address, and what to do: for TCP, and for a unix socket.
+_TCP_REASONS: Final = {
+    errno.EADDRINUSE: "port {port} is in use. Stop the other program, or select another port.",
     errno.EADDRNOTAVAIL: (
-        "This machine does not have that address. Use an address of this machine, or 0.0.0.0."
+        "this machine does not have the address {host}. Use an address of this machine, or 0.0.0.0."
     ),
-    errno.ENOENT: "Create the folder of the socket first.",
-    errno.EACCES: "Only an administrator can use this address. Select a port above 1023.",
+    errno.EACCES: "only an administrator can use port {port}. Select a port above 1023.",
 }
-_NAME_ADVICE: Final = (
-    "--uri and --http must have a name or an address of this machine. Check the host."
-)
+_NAME_REASON: Final = "the name {host} is not known. Use an address of this machine, or 0.0.0.0."
+_UNIX_REASONS: Final = {
+    errno.EADDRINUSE: "another server uses {path}. Stop it, or select another path.",
+    errno.ENOENT: "the folder {folder} does not exist. Create it, or select another path.",
+    errno.EACCES: "this user cannot write to the folder {folder}. Select another path.",
+}
+_OTHER_REASON: Final = "cannot listen at this address: {reason}. Select another address."
 
 
 def run(
@@ -65,7 +71,7 @@ def build(options: Options, endpoint: Endpoint) -> tuple[Server, StatusServer | 
         return server, None
     from ..web import StatusServer  # noqa: PLC0415 - it takes a quarter of a second
 
-    status_server = StatusServer(server.context, options.http)
+    status_server = StatusServer(server.context, options.http, is_demo=options.endpoint is None)
     server.attach(status_server)
     return server, status_server
 
@@ -98,7 +104,7 @@ async def _serve(options: Options, announce: Callable[[], Background] | None) ->
             await stack.enter_async_context(server)
             announcements = _announcements(options, server)
         except OSError as error:
-            _print_why(error)
+            print(f"wyoming-fish: {_explain(error, options)}", file=sys.stderr)
             return 1
         stop_on_signal(server.stop)
         # What has been imported stays, and is not looked at again: that would take up to 0.2 s.
@@ -113,15 +119,25 @@ async def _serve(options: Options, announce: Callable[[], Background] | None) ->
     return 0
 
 
-def _print_why(error: OSError) -> None:
-    """Print why the server cannot listen, and what to do."""
-    # asyncio's text names the address.
-    print(f"wyoming-fish: {error.strerror or error}", file=sys.stderr)
-    is_name = isinstance(error, socket.gaierror)
-    # From Python 3.12 on, asyncio gives no number for an address of another machine.
-    number = error.errno or errno.EADDRNOTAVAIL
-    if advice := _NAME_ADVICE if is_name else _ADVICE.get(number):
-        print(advice, file=sys.stderr)
+def _explain(error: OSError, options: Options) -> str:
+    """Return why the server cannot listen, and what to do."""
+    if not isinstance(error, ListenError):
+        return error.strerror or str(error)
+    address = error.address
+    if isinstance(error.__cause__, socket.gaierror):
+        reason = _NAME_REASON
+    elif address.scheme == "unix":
+        reason = _UNIX_REASONS.get(error.errno or 0, _OTHER_REASON)
+    else:
+        # From Python 3.12 on, asyncio gives no number for an address of another machine.
+        reason = _TCP_REASONS.get(error.errno or errno.EADDRNOTAVAIL, _OTHER_REASON)
+    said = reason.format(
+        **address._asdict(),
+        folder=Path(address.path).parent,
+        # asyncio's text repeats the address in Python's form.
+        reason=os.strerror(error.errno) if error.errno else str(error.__cause__),
+    )
+    return f"{'--http' if address is options.http else '--uri'}: {said}"
 
 
 def _announcements(options: Options, server: Server) -> list[Background]:

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from time import monotonic
 from typing import Final, NoReturn
 
@@ -27,6 +28,7 @@ from wyoming.tts import (
     SynthesizeVoice,
 )
 
+from .. import __version__
 from ..printable import printable
 from ..wav import WavError, WavFile
 from .text_sources import paced, read_text
@@ -126,7 +128,7 @@ class SayClient:
                 await self._client.write_event(SynthesizeStart(voice=voice).event())
             async for piece in text:
                 if any("\ud800" <= letter <= "\udfff" for letter in piece):
-                    raise SayError("The text is not valid UTF-8.")
+                    raise SayError("The text is not valid UTF-8. Save it as UTF-8.")
                 self._text_began = self._text_began or monotonic()
                 pieces.append(piece)
                 if streaming:
@@ -275,8 +277,10 @@ def main() -> None:
         "--uri", default=DEFAULT_URI, type=_uri, help="address of the server (default: %(default)s)"
     )
     parser.add_argument("--voice", help="name of a voice, as the server lists it")
+    parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument(
         *("--output", "-o"),
+        type=_output,
         default="speech.wav",
         help="WAV file, or - for standard output (default: %(default)s)",
     )
@@ -297,6 +301,13 @@ def _uri(value: str) -> str:
             AsyncClient.from_uri(value)
             return value
     raise argparse.ArgumentTypeError("must be tcp://HOST:PORT or unix://PATH")
+
+
+def _output(value: str) -> str:
+    # Under another ending, players would not expect a WAV file.
+    if Path(value).suffix.lower() in ("", ".wav"):
+        return value
+    raise argparse.ArgumentTypeError("must be a WAV file, such as speech.wav, or -")
 
 
 def _pace(value: str) -> float:

@@ -54,43 +54,49 @@ def _parser() -> argparse.ArgumentParser:
     defaults = EmulatorSettings()
     parser = argparse.ArgumentParser(
         prog="python -m wyoming_fish.emulator",
-        description="A Fish Audio on localhost. Prints its address once it listens.",
+        description="Emulate Fish Audio on this machine. Prints its address when it is ready.",
     )
-    parser.add_argument("--port", type=int, default=0, help="0, the default: a free one")
+    parser.add_argument("--port", type=int, default=0, help="port (default: 0, a free port)")
     parser.add_argument(
         "--voice",
         choices=get_args(VoiceName),
-        help="default: espeak where its packages are installed, else tone",
+        help="voice (default: espeak if its packages are installed, otherwise tone)",
     )
     parser.add_argument(
-        "--handshake", type=_seconds, default=defaults.handshake, help="seconds of an upgrade"
+        "--handshake",
+        type=_seconds,
+        default=defaults.handshake,
+        help="seconds until a websocket is open",
     )
     parser.add_argument(
         "--first-audio",
         type=_seconds,
         default=defaults.first_audio,
-        help="seconds of the model before the first audio of each chunk of text",
+        help="seconds before the first audio of each chunk of text",
     )
     parser.add_argument(
         "--pace",
         type=_seconds,
         default=defaults.pace,
-        help="seconds that the model takes for a second of audio",
+        help="seconds that a second of audio takes",
     )
     parser.add_argument(
         "--split",
         choices=get_args(Split),
         default=defaults.split,
-        help="cut text only at chunk_length, or also at the end of a sentence",
+        help="where text is cut: at chunk_length, also at ends of sentences, or never",
     )
     parser.add_argument(
-        "--concurrency", type=int, default=defaults.concurrency, help="sessions at once"
+        "--concurrency",
+        type=int,
+        default=defaults.concurrency,
+        help="maximum number of simultaneous sessions",
     )
     parser.add_argument(
         "--after-finish",
         choices=get_args(AfterFinish),
         default=defaults.after_finish,
-        help="what becomes of a socket after finish",
+        help="state of a connection after finish",
     )
     parser.add_argument(
         "--account-voice",
@@ -98,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="ID=TITLE",
-        help="one more voice of the account; can be given several times",
+        help="one more voice of the account; repeatable",
     )
     parser.add_argument(
         "--set",
@@ -106,10 +112,9 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="any other setting of EmulatorSettings that is a number, a text, true or false; can "
-        "be given several times",
+        help="another setting of EmulatorSettings (a number, a text, true or false); repeatable",
     )
-    parser.add_argument("--key", help="the one API key that is accepted; default: any")
+    parser.add_argument("--key", help="the only API key that is accepted (default: any)")
     return parser
 
 

@@ -22,7 +22,7 @@ def check_url(url: str) -> None:
         has_user, valid = False, False
     if not valid:
         hint = " Put an IPv6 address in brackets." if "::" in url and "[" not in url else ""
-        raise SettingsError(f"The base URL is not an http:// or https:// address.{hint}")
+        raise SettingsError(f"The base URL is not a valid http:// or https:// address.{hint}")
     if has_user:
         raise SettingsError(
             "The base URL must not have a user name or a password in it. Set the API key with its "

@@ -18,6 +18,7 @@ from .errors import (
     KeyRefusedError,
     LimitError,
     NoCreditError,
+    NotListeningError,
     ProtocolError,
     RequestRefusedError,
     UnavailableError,
@@ -149,7 +150,8 @@ def error_from_os_error(error: OSError | UnicodeError, server: str) -> FishError
         return CertificateError(f"{server} has no valid certificate: {reason}.")
     if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
         return ProtocolError(f"{server} does not speak TLS: its address may begin with http://.")
-    return FishConnectionError(f"{server} cannot be reached: {_reason(error)}.")
+    kind = NotListeningError if isinstance(error, ConnectionRefusedError) else FishConnectionError
+    return kind(f"{server} cannot be reached: {_reason(error)}.")
 
 
 def _reason(error: OSError | UnicodeError) -> str:

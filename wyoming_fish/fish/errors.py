@@ -9,18 +9,21 @@
     ├── KeyRefusedError         401, 403
     ├── NoCreditError           402
     ├── VoiceNotFoundError      400, 404 "Reference not found"; no such reference on fish-speech
+    │   └── VoiceNameError      the account has no voice of this name
     ├── RequestRefusedError     any other 4xx, or an `error` event
     ├── LimitError              429, or "Concurrency limit exceeded"
     │   ├── QueueTimeoutError   no session became free in time
     │   └── QueueFullError      too many replies wait for a session
     ├── UnavailableError        5xx
     ├── FishConnectionError     the server cannot be reached
+    │   ├── NotListeningError   nothing listens at the address
     │   ├── CertificateError    the server cannot prove that it is the one that was asked for
     │   ├── ProxyError          a proxy does not let the connection through
     │   ├── ClosedError         this program has closed its connections
     │   └── NoWebsocketError    the server can be reached, but not by websocket: REST is used
     ├── UnsupportedError        a self-hosted server does not have what was asked for
     ├── ProtocolError           an answer that breaks the protocol, or a step out of order
+    │   └── AudioFormatError    audio in a format that is not supported
     ├── BrokenStreamError       the speech ended before all of the text was spoken
     │   ├── TooMuchAudioError   the server sent far more audio than the text can become
     │   └── SlowListenerError   its listener took it too slowly while other replies waited
@@ -37,6 +40,7 @@ from typing import ClassVar, Final
 from .untrusted import hide, one_line
 
 __all__ = [
+    "AudioFormatError",
     "BackendMissingError",
     "BrokenStreamError",
     "CertificateError",
@@ -49,6 +53,7 @@ __all__ = [
     "NoAudioError",
     "NoCreditError",
     "NoWebsocketError",
+    "NotListeningError",
     "ProtocolError",
     "ProxyAddressError",
     "ProxyError",
@@ -61,6 +66,7 @@ __all__ = [
     "TooMuchAudioError",
     "UnavailableError",
     "UnsupportedError",
+    "VoiceNameError",
     "VoiceNotFoundError",
 ]
 
@@ -156,6 +162,15 @@ class VoiceNotFoundError(FishError):
     default_advice = "Check the voice ID: the voice may be deleted, private, or not trained yet."
 
 
+class VoiceNameError(VoiceNotFoundError):
+    """The account has no voice of the name that a request has."""
+
+    default_advice = "Check the name, or use the voice ID."
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'The account has no voice named "{name}".')
+
+
 class RequestRefusedError(FishError):
     """The server does not accept the request. Sending it again would change nothing."""
 
@@ -214,6 +229,14 @@ class FishConnectionError(FishError):
     retryable = True
 
 
+class NotListeningError(FishConnectionError):
+    """The connection was refused: no program listens at the address, or a firewall refuses it."""
+
+    default_advice = (
+        "Check that it runs, its address and port, and this machine's firewall and proxy."
+    )
+
+
 class CertificateError(FishConnectionError):
     """The server's certificate is not one that this machine trusts."""
 
@@ -264,7 +287,13 @@ class ProtocolError(FishError):
     """An answer that breaks the protocol, or a step out of order."""
 
     code = "protocol"
-    default_advice = "Check that the base URL is that of a Fish Audio server."
+    default_advice = "Check that the base URL is that of Fish Audio or of a supported server."
+
+
+class AudioFormatError(ProtocolError):
+    """The audio of a self-hosted server has a format that is not supported."""
+
+    default_advice = "Set the server to WAV or PCM with 16 bits and one channel."
 
 
 class BrokenStreamError(FishError):

@@ -307,7 +307,7 @@ def is_voice_id(text: str) -> bool:
 def _choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
         raise SettingsError(
-            f"The {name} {value!r} is not one of: {', '.join(str(item) for item in allowed)}."
+            f'The {name} "{value}" is not one of: {", ".join(str(item) for item in allowed)}.'
         )
 
 

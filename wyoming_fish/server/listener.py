@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
 from ..uri import WILDCARDS, ListenAddress
 from .stream import WyomingStream
 
-__all__ = ["listen"]
+__all__ = ["ListenError", "listen", "listening_at"]
 
 # Connections that the kernel queues until they are accepted. It drops more, and the client tries
 # again after 1 s: there is room for all that arrive in a tenth of a second of a flood.
@@ -23,22 +24,40 @@ BACKLOG: Final = 1024
 MAX_ACCEPTS_PER_TURN: Final = 8
 
 
+class ListenError(OSError):
+    """The server cannot listen at ``address``. Its cause is the system's error."""
+
+    def __init__(self, address: ListenAddress, cause: OSError) -> None:
+        super().__init__(cause.errno, cause.strerror)
+        self.address = address
+
+
+@contextlib.contextmanager
+def listening_at(address: ListenAddress) -> Iterator[None]:
+    """Raise OSErrors within ``with`` as ListenError."""
+    try:
+        yield
+    except OSError as error:
+        raise ListenError(address, error) from error
+
+
 async def listen(
     address: ListenAddress, new_stream: Callable[[], WyomingStream]
 ) -> asyncio.Server | None:
     """Listen at ``address``, and create a stream for each client. Over stdio there is no server.
 
-    Raises OSError if it cannot listen.
+    Raises ListenError.
     """
     if address.scheme == "stdio":
         await _open_standard_streams(new_stream())
         return None
-    if address.scheme == "unix":
-        await _check_free(address.path)
-        create = asyncio.get_running_loop().create_unix_server
-        server = await create(new_stream, address.path, backlog=MAX_ACCEPTS_PER_TURN)
-    else:
-        server = await _listen_tcp(new_stream, address.host, address.port)
+    with listening_at(address):
+        if address.scheme == "unix":
+            await _check_free(address.path)
+            create = asyncio.get_running_loop().create_unix_server
+            server = await create(new_stream, address.path, backlog=MAX_ACCEPTS_PER_TURN)
+        else:
+            server = await _listen_tcp(new_stream, address.host, address.port)
     for listening in server.sockets:
         with listening.dup() as same:
             same.listen(BACKLOG)

@@ -47,7 +47,7 @@ class FrontEnd(Protocol):
     """Another way to have text spoken, such as the status page: it runs as long as the server."""
 
     async def __aenter__(self) -> object:
-        """Listen. Raises OSError if the address cannot be had."""
+        """Listen. Raises ListenError."""
 
     async def __aexit__(self, *error: object) -> None:
         """Close everything."""
@@ -59,7 +59,7 @@ class FrontEnd(Protocol):
 class Server:
     """Listens within ``async with``; at its end, replies in progress are finished.
 
-    ``endpoint`` is used instead of ``options.endpoint``. Raises OSError if it cannot listen.
+    ``endpoint`` is used instead of ``options.endpoint``. Raises ListenError.
     """
 
     def __init__(self, options: ServerOptions, endpoint: Endpoint) -> None:

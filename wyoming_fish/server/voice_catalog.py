@@ -17,8 +17,15 @@ from wyoming.info import Attribution, Info, TtsProgram, TtsVoice, TtsVoiceSpeake
 
 from .. import __version__
 from ..fish import FishClient, Voice
-from ..fish.errors import FishError, VoiceNotFoundError
-from ..fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, VOICE_ID, SpeechSettings, VoiceIds
+from ..fish.errors import FishError, VoiceNameError, VoiceNotFoundError
+from ..fish.settings import (
+    HOME_ASSISTANT_CODES,
+    LANGUAGES,
+    VOICE_ID,
+    SpeechSettings,
+    VoiceIds,
+    voice_id_in,
+)
 from .events import encode
 
 __all__ = ["VoiceCatalog"]
@@ -72,7 +79,8 @@ class VoiceCatalog:
     def resolve(self, name: str | None, speaker: str | None = None) -> VoiceIds:
         """Return the ID of the voice that a client names; without a name, the configured voice.
 
-        A name is a voice ID, listed or not, or the title of a listed voice. If the configured voice
+        A name is a voice ID, listed or not, the address of its page, or the title of a listed
+        voice. If the configured voice
         has several speakers, ``speaker`` selects one of them. Raises VoiceNotFoundError.
         """
         if name is None or name == self._default_name:
@@ -85,7 +93,10 @@ class VoiceCatalog:
         for voice in self.voices:
             if voice.title.casefold() == wanted:
                 return voice.id
-        raise VoiceNotFoundError(f"The account has no voice named {name!r}.")
+        # The address of the voice's page.
+        if voice_id := voice_id_in(name):
+            return voice_id
+        raise VoiceNameError(name)
 
     async def refresh_periodically(self) -> None:
         """Refresh the voices of the account until cancelled."""
@@ -131,7 +142,7 @@ class VoiceCatalog:
             if labels[voice_id].casefold() == name.casefold():
                 return voice_id
         known = ", ".join(labels[voice_id] for voice_id in self._configured)
-        raise VoiceNotFoundError(f"Speaker not found: {name!r}. The speakers are: {known}.")
+        raise VoiceNotFoundError(f'Speaker not found: "{name}". The speakers are: {known}.')
 
     def _labels(self) -> dict[str, str]:
         """Return a unique label for each voice, by its ID."""

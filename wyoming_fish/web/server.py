@@ -19,6 +19,7 @@ from ..fish import Voice
 from ..fish.cpu_turns import cpu_owner, cpu_turn
 from ..fish.owner import owner_at
 from ..server.context import ServerContext
+from ..server.listener import listening_at
 from ..server.requests.log import ReplyRecord
 from ..uri import WILDCARDS, ListenAddress
 from .connections import ACCEPT_BATCH, Connections, cut_off
@@ -53,13 +54,18 @@ _FILES: Final = {
 class StatusServer:
     """HTTP server of the status page at ``address``, within ``async with``.
 
-    Raises OSError if it cannot listen there.
+    ``is_demo``: whether Fish Audio is emulated, which the page then says.
+
+    Raises ListenError if it cannot listen there.
     """
 
-    def __init__(self, context: ServerContext, address: ListenAddress) -> None:
+    def __init__(
+        self, context: ServerContext, address: ListenAddress, *, is_demo: bool = False
+    ) -> None:
         self.url = ""
         """The URL of the page for this machine; empty until the server listens."""
         self._context = context
+        self._is_demo = is_demo
         self._address = address
         self._readiness = Readiness(context)
         self._metrics = Metrics(context, self._readiness)
@@ -109,10 +115,11 @@ class StatusServer:
         assert self._runner.server is not None  # noqa: S101 - it is set up
         accept = partial(self._connections.accept, self._runner.server)
         try:
-            # None means all addresses of the machine, IPv4 and IPv6.
-            self._listener = await asyncio.get_running_loop().create_server(
-                accept, None if host in WILDCARDS else host, port, backlog=ACCEPT_BATCH
-            )
+            with listening_at(self._address):
+                # None means all addresses of the machine, IPv4 and IPv6.
+                self._listener = await asyncio.get_running_loop().create_server(
+                    accept, None if host in WILDCARDS else host, port, backlog=ACCEPT_BATCH
+                )
         except BaseException:
             await self._runner.cleanup()
             raise
@@ -164,6 +171,7 @@ class StatusServer:
         return web.json_response(
             {
                 "version": __version__,
+                "demo": self._is_demo,
                 "ready": state.ready,
                 "message": state.message,
                 "warning": str(context.fish.measurements.slow_line or ""),

@@ -10,8 +10,8 @@ from homeassistant.config_entries import ConfigSubentry
 
 from ..const import CONF_LANGUAGE_VOICES, CONF_VOICE
 from ..fish import Voice
-from ..fish.errors import VoiceNotFoundError
-from ..fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, VOICE_ID, Backend
+from ..fish.errors import VoiceNameError
+from ..fish.settings import HOME_ASSISTANT_CODES, LANGUAGES, VOICE_ID, Backend, voice_id_in
 
 _FISH_CODES = {theirs: fish for fish, theirs in HOME_ASSISTANT_CODES.items()}
 
@@ -103,9 +103,9 @@ def listed_voices(
 
 
 def voice_named(name: str, voices: Mapping[str, Voice]) -> str:
-    """Return the id of the voice that a text names, by its id or its title.
+    """Return the ID of the voice that a text names: an ID, the address of its page, or a title.
 
-    Raises VoiceNotFoundError.
+    Raises VoiceNameError.
     """
     if VOICE_ID.fullmatch(name):
         return name
@@ -113,4 +113,7 @@ def voice_named(name: str, voices: Mapping[str, Voice]) -> str:
     for voice in voices.values():
         if name.casefold() in (voice.title.casefold(), listed[voice.id].casefold()):
             return voice.id
-    raise VoiceNotFoundError(f"The account has no voice named {name!r}.")
+    # The address of the voice's page.
+    if voice_id := voice_id_in(name):
+        return voice_id
+    raise VoiceNameError(name)

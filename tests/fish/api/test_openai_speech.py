@@ -196,7 +196,8 @@ async def test_compressed_audio(kind: str) -> None:
         await send(http(bytes(100), b"200 OK", f"Content-Type: {kind}\r\n".encode()))
 
     async with _hostile(answer) as (_, client):
-        with pytest.raises(ProtocolError, match=f"answers with {kind}, and not with WAV or PCM"):
+        said = f"answers with {kind}, and not with WAV or PCM. Set the server to WAV or PCM"
+        with pytest.raises(ProtocolError, match=said):
             await _speak(client)
 
 

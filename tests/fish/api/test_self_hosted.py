@@ -161,7 +161,7 @@ async def test_an_unknown_reference_is_refused() -> None:
     async with FishSpeechEmulator() as server, _client(server) as client:
         with pytest.raises(VoiceNotFoundError) as caught:
             await _speak(client, SpeechSettings(voice="kelp"))
-        assert "no reference 'kelp'. Its references: captain kelp, coral_2." in str(caught.value)
+        assert 'no reference "kelp". Its references: captain kelp, coral_2.' in str(caught.value)
         assert server.requests == []
         # One that is added while we run is found.
         server.references = (*server.references, "kelp")

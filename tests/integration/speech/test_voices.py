@@ -138,6 +138,7 @@ async def say(hass: HomeAssistant, engine: str, language: str, **options: str) -
         ("en", {}, KELP),
         ("de", {"voice": KELP}, KELP),
         ("de", {"voice": "Captain Kelp"}, KELP),
+        ("de", {"voice": f"https://fish.audio/m/{KELP}/"}, KELP),
         ("en", {"voice": CORAL}, CORAL),
     ],
 )

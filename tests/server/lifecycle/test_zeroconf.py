@@ -235,7 +235,8 @@ def test_without_the_package(
     monkeypatch.setattr("wyoming_fish.cli.parsers.find_spec", lambda name: None)
     with pytest.raises(SystemExit):
         Options.parse(["--demo", "--zeroconf"], {})
-    assert "pip install 'wyoming-fish[zeroconf]'" in capsys.readouterr().err
+    advice = "In the environment of the server, run: pip install 'wyoming-fish[zeroconf]'"
+    assert advice in capsys.readouterr().err
 
 
 def test_only_where_it_is_used() -> None:

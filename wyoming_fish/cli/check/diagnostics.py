@@ -161,8 +161,8 @@ class Diagnostics:
             return None
         kind = await self._fish.server_kind()
         if kind is ServerKind.FISH_AUDIO:
-            return _StepResult(f"It is taken for a server with {kind}: it says nothing else.")
-        return _StepResult(f"It speaks by {kind}." if "API" in kind else f"It is {kind}.")
+            return _StepResult(f"The server has {kind}.")
+        return _StepResult(f"The server has {kind}." if "API" in kind else f"It is {kind}.")
 
     async def _ask(self) -> _StepResult:
         began = clock.now()
@@ -198,8 +198,8 @@ class Diagnostics:
             return None
         if backend is Backend.S1:
             return _StepResult(
-                "Fish Audio retires s1 at the end of 2026 and speaks by s2.1-pro in its place: "
-                "choose another backend.",
+                "Fish Audio retires s1 at the end of 2026, and then uses s2.1-pro instead. Select "
+                "another backend.",
                 state=CheckStatus.WARNING,
             )
         if backend is Backend.S2_1_PRO_FREE:

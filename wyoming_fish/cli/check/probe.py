@@ -139,10 +139,10 @@ class Probe:
             async with asyncio.timeout(question.timeout_s):
                 answer = await question.ask()
         except TimeoutError:
-            answer = Answer("no-answer", "The server did not answer in time.")
+            answer = Answer("no-answer", "The server did not answer in time.", "Try again later.")
         except FishError as error:
             facts = harmless(error, self._endpoint)
-            answer = Answer("error", "There is no answer.", facts=facts)
+            answer = Answer("error", "There is no answer.", error.advice, facts)
         return ProbeResult(question.name, clock.now() - began_s, answer)
 
 

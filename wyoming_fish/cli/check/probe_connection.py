@@ -47,18 +47,18 @@ class ConnectionQuestions:
         self._client = client
 
     async def upgrade(self) -> Answer:
-        """What the answer to an upgrade tells."""
+        """What the answer to an upgrade says."""
         async with self._client.socket() as connection:
             facts = headers_of(connection.upgrade_headers, self._client.endpoint) | {"status": 101}
             if connection.limit is None:
                 return Answer(
-                    "no-limit-told",
-                    "The server does not tell how many sessions the account may have.",
+                    "no-limit-reported",
+                    "The server does not say how many sessions the account may have.",
                     "Set --concurrency to the limit of your account.",
                     facts,
                 )
         return Answer(
-            "limit-told", "The server tells the account's limit of sessions.", facts=facts
+            "limit-reported", "The server says how many sessions the account may have.", facts=facts
         )
 
     async def reuse(self) -> Answer:

@@ -193,7 +193,7 @@ class SpeechQuestions:
         return Answer("given", "A flush gives all audio of its text.", facts=facts)
 
     async def timing(self) -> Answer:
-        """Whether the words and chunks that the server tells match the audio."""
+        """Whether the words and chunks that the server reports match the audio."""
         async with self._client.socket(timestamps=True) as connection:
             recording = await self._client.say(connection, REPLY)
         early, late = _early_words(recording), _late_labels(recording)
@@ -207,15 +207,15 @@ class SpeechQuestions:
             "events_without_audio": len(recording.frames) - len(recording.spoken),
         }
         if not segments:
-            return Answer("no-words", "The server tells no words.", "Set --resume 0.", facts)
+            return Answer("no-words", "The server reports no words.", "Do not set --resume.", facts)
         if early and late:
             reading, means = "early-and-late", "Words come early, and labels of chunks late."
         elif early:
-            reading, means = "early-words", "The server tells words before their audio."
+            reading, means = "early-words", "The server reports words before their audio."
         elif late:
             reading, means = "late-labels", "Audio can have the label of the chunk before it."
         else:
-            reading, means = "exact", "The server tells each word with its audio."
+            reading, means = "exact", "The server reports each word with its audio."
         return Answer(reading, means, facts=facts)
 
     async def _spoken_reply(self) -> Recording:
@@ -254,9 +254,9 @@ class SpeechQuestions:
         facts["later_than_plain_ms"] = milliseconds(cost_s)
         if cost_s > NOTICEABLE_S:
             means = "The first audio comes later with timestamps."
-            return Answer("later", means, "Set --resume 0 if that is too late for you.", facts)
+            return Answer("later", means, "Do not set --resume if that is too late for you.", facts)
         means = "The first audio is as early with timestamps."
-        return Answer("same", means, "--resume 1 costs no time.", facts)
+        return Answer("same", means, "Timestamps cost no time: you can set --resume.", facts)
 
 
 def _silence_in(recording: Recording) -> Answer:

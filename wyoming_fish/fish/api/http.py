@@ -185,7 +185,7 @@ class HttpClient:
             return error_from_os_error(error, name)
         if isinstance(error, aiohttp.ServerDisconnectedError | OSError):
             return FishConnectionError(f"{name} closed the connection without an answer.")
-        return ProtocolError(f"{name} did not send a valid HTTP answer ({type(error).__name__}).")
+        return ProtocolError(f"{name} did not send a valid HTTP answer.")
 
 
 async def read_body(

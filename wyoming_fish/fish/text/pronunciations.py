@@ -46,11 +46,11 @@ class Pronunciation:
 
     def __post_init__(self) -> None:
         if not has_words(self.word) or len(self.word) > MAX_WORD_CHARS:
-            raise SettingsError(f"{self.word[:40]!r} is not a word to pronounce.")
+            raise SettingsError(f'"{self.word[:40]}" is not a word to pronounce.')
         if not self.spoken.strip() or len(self.spoken) > MAX_SPOKEN_CHARS:
-            raise SettingsError(f"The pronunciation of {self.word!r} is empty or too long.")
+            raise SettingsError(f'The pronunciation of "{self.word}" is empty or too long.')
         if any(mark in self.word + self.spoken for mark in "<>[]|\n"):
-            raise SettingsError(f"The pronunciation of {self.word!r} has a bracket in it.")
+            raise SettingsError(f'The pronunciation of "{self.word}" has a bracket in it.')
 
         if self.is_phonemes and not are_phonemes(self.spoken):
             raise SettingsError(
@@ -76,7 +76,10 @@ def parse_pronunciations(text: str) -> tuple[Pronunciation, ...]:
             continue
         word, colon, spoken = (part.strip() for part in line.partition(":"))
         if not colon:
-            raise SettingsError(f"Line {number} of the pronunciations has no colon: {line[:40]!r}.")
+            raise SettingsError(
+                f'Line {number} of the pronunciations has no colon: "{line[:40]}". Write '
+                '"word: spoken as".'
+            )
         is_phonemes = len(spoken) > 2 and spoken.startswith("/") and spoken.endswith("/")
         spoken = spoken[1:-1].strip() if is_phonemes else spoken
         try:

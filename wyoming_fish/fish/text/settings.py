@@ -55,4 +55,4 @@ class TextSettings:
             ("urls", self.urls, ("host", "drop")),
         ):
             if value not in allowed:
-                raise SettingsError(f"{name} {value!r} is not one of: {', '.join(allowed)}.")
+                raise SettingsError(f'{name} "{value}" is not one of: {", ".join(allowed)}.')

@@ -37,7 +37,8 @@ class ReplyRecord(ReplyMetrics):
     source: str = "spoken"
     """What its audio comes from: "spoken" (Fish Audio), "fallback" (voice) or "cached"."""
     outcome: str = "client-disconnected"
-    """``source`` if it ended well, "client-disconnected", or the code of the FishError."""
+    """``source`` if it ended well, "empty" if there was nothing to speak, "client-disconnected", or
+    the code of the FishError."""
     ended: float | None = None
     """The event loop's time of its end."""
 
@@ -60,7 +61,7 @@ class RequestLog:
         """Record the outcome of a reply within ``with``; log it if it ended well."""
         try:
             yield
-            record.outcome = record.source
+            record.outcome = record.source if record.audio else "empty"
         except FishError as error:
             record.outcome = error.code
             raise
@@ -69,6 +70,12 @@ class RequestLog:
             self.replies.append(record)
             for listener in self.listeners:
                 listener(record)
+        if record.outcome == "empty":
+            _LOGGER.info(
+                "Nothing to speak in a reply: %s, %d characters",
+                *(record.spoken_by, record.characters),
+            )
+            return
         _LOGGER.info(
             "Spoke a reply: %s, %d characters, first audio %.0f ms, %.1f s of audio",
             record.spoken_by,

@@ -9,6 +9,7 @@ const PLAYBACK_DELAY_S = 0.1; // before the first audio, so that the next chunk 
 const OUTCOMES = {
   spoken: "spoken",
   cached: "spoken from the cache",
+  empty: "nothing to speak",
   fallback: "spoken by the fallback voice",
   "client-disconnected": "the client disconnected",
 };
@@ -48,11 +49,12 @@ async function refresh() {
     return;
   }
   sampleRate = state.sample_rate_hz;
-  const message = [state.message, state.warning].filter(Boolean).join(" ");
+  const demo = state.demo ? "This is the demo: Fish Audio, its voices and the credit are emulated." : "";
+  const message = [demo, state.message, state.warning].filter(Boolean).join(" ");
   setStatus(state.ready ? "ready" : "not ready", state.ready, message);
   const facts = {
     "API credit": state.credit_dollars === null ? "unknown" : `${state.credit_dollars} US dollars`,
-    Backend: state.backend,
+    Model: state.backend,
     Sessions: `${state.sessions} of ${state.sessions_limit}${state.replies_waiting ? `, ${state.replies_waiting} replies wait` : ""}`,
     "Ready connections": state.connections_idle,
     Clients: state.clients,
@@ -89,7 +91,7 @@ function showReplies(replies) {
 }
 
 function row(reply, scale) {
-  const good = ["spoken", "cached", "fallback"].includes(reply.outcome);
+  const good = ["spoken", "cached", "fallback", "empty"].includes(reply.outcome);
   const outcome = OUTCOMES[reply.outcome] ?? `failed: ${reply.outcome}`;
   const details = [`${reply.characters} ${reply.characters === 1 ? "character" : "characters"}`];
   if (reply.audio_s) details.push(`${seconds(reply.audio_s)} of audio`);

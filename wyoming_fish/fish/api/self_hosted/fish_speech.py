@@ -149,4 +149,4 @@ class FishSpeech:
         if self._references is None or voice in self._references:
             return
         named = ", ".join(self._references[:MAX_NAMED_VOICES]) or "none"
-        raise VoiceNotFoundError(f"The server has no reference {voice!r}. Its references: {named}.")
+        raise VoiceNotFoundError(f'The server has no reference "{voice}". Its references: {named}.')

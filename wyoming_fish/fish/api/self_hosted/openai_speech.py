@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ... import clock
 from ...errors import (
+    AudioFormatError,
     FishError,
     ProtocolError,
     RequestRefusedError,
@@ -144,7 +145,7 @@ class OpenAiSpeech:
         endpoint, kind = self._http.endpoint, response.content_type
         if _COMPRESSED.search(kind):
             said = hide(kind, endpoint.api_key)
-            raise ProtocolError(f"{endpoint.name} answers with {said}, and not with WAV or PCM.")
+            raise AudioFormatError(f"{endpoint.name} answers with {said}, and not with WAV or PCM.")
         told = response.headers.get("X-Sample-Rate") or re.search(
             r";\s*rate=(\d+)", response.headers.get("Content-Type", "")
         )

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ...bounded_json import from_json
 from ...error_mapping import MAX_READ_CHARS, error_from_event
-from ...errors import FishConnectionError, ProtocolError
+from ...errors import AudioFormatError, FishConnectionError, ProtocolError
 from ...untrusted import hide
 from ..resampler import checked_rate
 from ..watchdog import PartLimit
@@ -248,11 +248,13 @@ class WavStream:
         if kind == EXTENSIBLE_FORMAT:
             kind = int.from_bytes(fields[24:26], "little")
         if kind != PCM_FORMAT:
-            raise ProtocolError(f"The server's audio is WAV of format {kind}, and not of 1 (PCM).")
+            raise AudioFormatError(
+                f"The server's audio is WAV of format {kind}, and not of 1 (PCM)."
+            )
         channels = int.from_bytes(fields[2:4], "little")
         bits = int.from_bytes(fields[14:16], "little")
         if (channels, bits) != (1, 16):
-            raise ProtocolError(
+            raise AudioFormatError(
                 f"The server's audio has {channels} channels of {bits} bits, and not one of 16."
             )
         self.set_rate(int.from_bytes(fields[4:8], "little"))
