@@ -121,7 +121,7 @@ _SILENT: Final = frozenset("citation needed,sic,link,image,ref,x".split(","))
 ACTIONS: Final = frozenset(
     "laughs chuckles giggles sighs whispers gasps groans yawns coughs pauses smiles sobs shouts "
     "inhales exhales snickers sigh chuckle giggle gasp yawn "
-    # What models write in other languages, and is no word of English.
+    # Those in other languages, without words that English has as well.
     "lacht lächelt kichert seufzt flüstert gähnt hustet schluchzt soupire chuchote bâille ríe "
     "sonríe suspira susurra bosteza sospira sussurra sbadiglia zucht giechelt fluistert glimlacht "
     "смеётся улыбается вздыхает шепчет 笑 苦笑 ため息".split()
