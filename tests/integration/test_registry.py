@@ -133,3 +133,18 @@ async def test_first_audio_is_disabled(
     entity = entity_registry.async_get("sensor.kelp_first_audio")
     assert entity is not None
     assert entity.disabled_by is er.RegistryEntryDisabler.INTEGRATION
+
+
+async def test_cost_ends_with_the_price(
+    hass: HomeAssistant, add_entry: AddEntry, entity_registry: er.EntityRegistry
+) -> None:
+    """A voice whose model has no published price any more leaves no sensor without a value."""
+    entry = await add_entry()
+    assert hass.states.get("sensor.kelp_cost") is not None
+    (voice,) = entry.subentries.values()
+    data = {**voice.data, "backend": "drama-3"}
+    hass.config_entries.async_update_subentry(entry, voice, data=data)
+    await hass.async_block_till_done()
+    assert entity_registry.async_get("sensor.kelp_cost") is None
+    assert hass.states.get("sensor.kelp_cost") is None
+    assert hass.states.get("sensor.kelp_text_spoken") is not None
