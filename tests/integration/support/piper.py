@@ -1,8 +1,6 @@
 """A Wyoming server like Piper behind Home Assistant's own Wyoming integration."""
 
 import asyncio
-import math
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -64,23 +62,16 @@ class _Handler(AsyncEventHandler):
             self._piper.texts.append(Synthesize.from_event(event).text)
             await self.write_event(AudioStart(RATE, 2, 1).event())
             if not self._piper.is_silent:
-                await self.write_event(AudioChunk(RATE, 2, 1, _tone()).event())
+                await self.write_event(
+                    AudioChunk(RATE, 2, 1, tone(RATE).round().astype("<i2").tobytes()).event()
+                )
             await self.write_event(AudioStop().event())
         return True
 
 
-def _tone() -> bytes:
-    count = round(SECONDS * RATE)
-    return b"".join(
-        struct.pack("<h", round(12000 * math.sin(2 * math.pi * TONE_HZ * at / RATE)))
-        for at in range(count)
-    )
-
-
-def pitch(samples: NDArray[np.float64], rate: int) -> float:
-    """Return the hertz of the loudest tone."""
-    spectrum = np.abs(np.fft.rfft(samples))
-    return float(np.argmax(spectrum)) * rate / len(samples)
+def tone(rate: int) -> NDArray[np.float64]:
+    """Return all that it says, at a sample rate."""
+    return 12000 * np.sin(2 * np.pi * TONE_HZ * np.arange(round(SECONDS * rate)) / rate)
 
 
 @asynccontextmanager
