@@ -248,6 +248,8 @@ async def test_abandoned_reply(
 ) -> None:
     """A reply whose text is given up leaves no session, no converter, and no repair."""
     engine = entity_id(hass, await add_entry(), "tts")
+    # On a busy machine, the converter of an earlier test may still be ending.
+    earlier = set(psutil.Process().children())
     heard = asyncio.Event()
 
     async def reply() -> AsyncGenerator[str]:
@@ -257,8 +259,6 @@ async def test_abandoned_reply(
 
     result = tts.async_create_stream(hass, engine, options={"preferred_format": "mp3"})
     result.async_set_message_stream(reply())
-    # On a busy machine, the converter of an earlier test may still be ending.
-    earlier = set(psutil.Process().children())
     converters: set[psutil.Process] = set()
 
     async def play() -> None:
