@@ -148,3 +148,19 @@ async def test_cost_ends_with_the_price(
     assert entity_registry.async_get("sensor.kelp_cost") is None
     assert hass.states.get("sensor.kelp_cost") is None
     assert hass.states.get("sensor.kelp_text_spoken") is not None
+
+
+async def test_removed_voice_leaves_nothing(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    device_registry: dr.DeviceRegistry,
+    entity_registry: er.EntityRegistry,
+) -> None:
+    """The device and the entities of a voice go with it; those of the others stay."""
+    entry = await add_entry(voice_subentry(), voice_subentry("Coral", voice=CORAL))
+    hass.config_entries.async_remove_subentry(entry, next(iter(entry.subentries)))
+    await hass.async_block_till_done()
+    devices = dr.async_entries_for_config_entry(device_registry, entry.entry_id)
+    assert {device.name for device in devices} == {"Fish Audio", "Coral"}
+    entities = er.async_entries_for_config_entry(entity_registry, entry.entry_id)
+    assert not [each.entity_id for each in entities if "kelp" in each.entity_id]
