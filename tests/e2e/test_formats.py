@@ -120,15 +120,17 @@ async def test_format(
     house: House, spoken: bytes, options: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A player can play soon after Fish Audio speaks, and hears what Fish Audio has spoken."""
-    late, ratios = [], []
-    for message in MESSAGES:
-        fetched = await fetch(house, message, options)
-        first = await fetched.first_audio()
-        late.append(first - fetched.sent)
-        ratios.append((first - fetched.asked) / (fetched.sent - fetched.asked))
+    replies = [await fetch(house, message, options) for message in MESSAGES]
+    firsts = [await reply.first_audio() for reply in replies]
+    late = [first - reply.sent for first, reply in zip(firsts, replies, strict=True)]
+    ratios = [
+        (first - reply.asked) / (reply.sent - reply.asked)
+        for first, reply in zip(firsts, replies, strict=True)
+    ]
+    fetched = replies[-1].whole
     rate = options.get("preferred_sample_rate", 44100)
-    assert f"{rate} Hz, mono" in await described(fetched.whole)
-    alike = likeness(await decode(fetched.whole), await decode(spoken))
+    assert f"{rate} Hz, mono" in await described(fetched)
+    alike = likeness(await decode(fetched), await decode(spoken))
     with capsys.disabled():
         told = ", ".join(f"{1000 * seconds:+.0f}" for seconds in late)
         print(  # noqa: T201
