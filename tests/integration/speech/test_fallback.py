@@ -184,7 +184,7 @@ async def test_fallback_is_reported_once(
     await speak(hass, engine, "Three.")
     assert issue_registry.async_get_issue(DOMAIN, issue_id) is None
     again = [line for line in caplog.records if "Fish Audio can speak again" in line.getMessage()]
-    # Good news is no warning.
+    # A recovery is not a warning.
     assert [line.levelname for line in again] == ["INFO"]
 
 
