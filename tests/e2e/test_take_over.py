@@ -6,7 +6,7 @@ Both integrations use Fish Audio's own address. A proxy leads it to the emulator
 import asyncio
 import json
 import re
-import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from script.home_assistant import PYTHON, VENV
-from tests.e2e.conftest import set_up, whole_session
+from tests.e2e.conftest import install, set_up, whole_session
 from tests.e2e.home_assistant import (
     WITH_FFMPEG,
     HomeAssistant,
@@ -56,12 +56,18 @@ def install_sdk(folder: Path) -> None:
     """Install what Home Assistant's own integration requires into ``folder``, as it would."""
     package = next(VENV.glob("lib/python*/site-packages/homeassistant"))
     manifest = json.loads((package / "components" / CORE / "manifest.json").read_text())
-    subprocess.run(
-        [
-            *("uv", "pip", "install", "--quiet", "--python", PYTHON, "--target", folder),
-            *("--constraints", package / "package_constraints.txt", *manifest["requirements"]),
-        ],
-        check=True,
+    install(
+        *(
+            Path(sys.executable).with_name("uv"),
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            PYTHON,
+            "--target",
+            folder,
+        ),
+        *("--constraints", package / "package_constraints.txt", *manifest["requirements"]),
     )
 
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-import numpy as np
 import pytest
 from homeassistant.components import tts
 from homeassistant.core import HomeAssistant
@@ -16,30 +15,21 @@ from custom_components.wyoming_fish.const import DOMAIN
 from custom_components.wyoming_fish.fish.errors import TextTimeoutError
 from tests.integration.conftest import AddEntry, voice_subentry
 from tests.integration.support.audio import (
-    decode,
     described,
     each_format,
     fetch,
-    likeness,
 )
 from tests.integration.support.piper import (
     NO_CREDIT,
     PIPER,
     Piper,
+    is_piper,
     run_piper,
     select_fallback,
-    tone,
 )
 from tests.integration.support.speech import TEXT, speak, stream, text_in
 from wyoming_fish.emulator import Emulator, Fault
 
-# Of 32,767: what is less is silence.
-AUDIBLE = 50
-# Hertz at which the tone is compared. Silence before it shifts it by half a sample at most, which
-# makes it 0.999 times as alike.
-PIPER_RATE = 48000
-# Seconds that an encoder may blur at either end.
-EDGE_S = 0.03
 PROBLEM = "event.kelp_reply_problem"
 
 
@@ -50,16 +40,6 @@ async def piper(
     """A voice that needs no Fish Audio."""
     async with run_piper(hass, unused_tcp_port) as piper:
         yield piper
-
-
-async def is_piper(audio: bytes) -> bool:
-    """Return whether all that the fallback voice says is heard, and nothing else."""
-    samples = await decode(audio, PIPER_RATE)
-    # On a busy machine, silence for players that wait comes first.
-    samples = np.trim_zeros(np.where(abs(samples) < AUDIBLE, 0, samples))
-    spoken = tone(PIPER_RATE)
-    is_whole = abs(len(samples) - len(spoken)) <= EDGE_S * PIPER_RATE
-    return is_whole and likeness(samples, spoken) > 0.998
 
 
 @pytest.mark.parametrize(
