@@ -29,6 +29,7 @@ from .const import (
     MANUFACTURER,
     SUBENTRY_VOICE,
 )
+from .coordinator import FishConfigEntry
 from .errors import account_form_errors, form_error_key
 from .fish import Credit, Endpoint, FishError
 from .fish.errors import UnsupportedError
@@ -177,7 +178,7 @@ class FishConfigFlow(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask for another key of the same account."""
-        entry = self._get_reauth_entry()
+        entry: FishConfigEntry = self._get_reauth_entry()
         errors: dict[str, str] = {}
         if user_input is not None:
             self._data = {**entry.data, CONF_API_KEY: user_input[CONF_API_KEY].strip()}
@@ -195,7 +196,7 @@ class FishConfigFlow(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask for another key or address. An empty key keeps the present one."""
-        entry = self._get_reconfigure_entry()
+        entry: FishConfigEntry = self._get_reconfigure_entry()
         errors: dict[str, str] = {}
         if user_input is not None:
             key = user_input.get(CONF_API_KEY, "").strip()
@@ -235,7 +236,7 @@ class FishConfigFlow(
         return {}
 
     @callback
-    def _replace(self, entry: ConfigEntry, reason: str) -> ConfigFlowResult:
+    def _replace(self, entry: FishConfigEntry, reason: str) -> ConfigFlowResult:
         """Update the entry, if the new data belong to the same account."""
         if self.unique_id != entry.unique_id:
             # A self-hosted server may have moved. An entry never changes to another account.

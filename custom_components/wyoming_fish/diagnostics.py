@@ -18,6 +18,7 @@ async def async_get_config_entry_diagnostics(
     """Return the diagnostics of an entry. The address of a self-hosted server is redacted."""
     diagnostics: dict[str, Any] = {
         "entry": async_redact_data(dict(entry.data), {CONF_API_KEY, CONF_BASE_URL}),
+        "options": dict(entry.options),
         "self_hosted": not account_endpoint(entry.data).is_cloud,
         "state": entry.state.value,
         "voices": [

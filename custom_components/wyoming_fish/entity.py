@@ -1,7 +1,8 @@
-"""Devices of the account and of its voices."""
+"""Devices of the account and of its voices, and what the entities of voices have in common."""
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
+from homeassistant.helpers.entity import Entity
 
 from .const import (
     ACCOUNT_URL,
@@ -16,6 +17,18 @@ from .const import (
 )
 from .coordinator import FishConfigEntry
 from .fish import Backend
+
+
+class VoiceEntity(Entity):
+    """An entity of a voice. It receives what happens and is never polled."""
+
+    _attr_has_entity_name = True
+    _attr_should_poll = False
+
+    def __init__(self, entry: FishConfigEntry, voice: ConfigSubentry, key: str = "") -> None:
+        """Initialize the entity; ``key`` tells it apart from the other entities of the voice."""
+        self._attr_unique_id = f"{voice.subentry_id}_{key}" if key else voice.subentry_id
+        self._attr_device_info = voice_device(entry, voice)
 
 
 def account_device(entry: FishConfigEntry) -> DeviceInfo:

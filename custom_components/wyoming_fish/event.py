@@ -10,7 +10,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import SIGNAL_PROBLEM, ReplyProblem
 from .coordinator import FishConfigEntry
-from .entity import voice_device
+from .entity import VoiceEntity
 
 # The entities only receive signals.
 PARALLEL_UPDATES = 0
@@ -31,18 +31,16 @@ async def async_setup_entry(
         async_add_entities([ReplyProblemEvent(entry, voice)], config_subentry_id=voice.subentry_id)
 
 
-class ReplyProblemEvent(EventEntity):
+class ReplyProblemEvent(VoiceEntity, EventEntity):
     """A reply failed, or the fallback voice spoke it."""
 
-    _attr_has_entity_name = True
     _attr_translation_key = REPLY_PROBLEM
 
     def __init__(self, entry: FishConfigEntry, voice: ConfigSubentry) -> None:
         """Initialize the entity of a voice."""
+        super().__init__(entry, voice, REPLY_PROBLEM)
         self._signal = SIGNAL_PROBLEM.format(voice.subentry_id)
         self._attr_event_types = [problem.value for problem in ReplyProblem]
-        self._attr_unique_id = f"{voice.subentry_id}_{REPLY_PROBLEM}"
-        self._attr_device_info = voice_device(entry, voice)
 
     @override
     async def async_added_to_hass(self) -> None:

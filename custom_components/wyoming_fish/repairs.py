@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from homeassistant.components.repairs import RepairsFlow
-from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
@@ -30,11 +30,14 @@ if TYPE_CHECKING:
     # Newer than the oldest Home Assistant that this runs on.
     from homeassistant.components.repairs import RepairsFlowResult
 
+    # It imports this module.
+    from .coordinator import FishConfigEntry
+
 VOICE_ISSUES = ("voice_gone", "voice_silent", "free_model_refused")
 
 
 @callback
-def update_credit_issues(hass: HomeAssistant, entry: ConfigEntry, amount: Decimal) -> None:
+def update_credit_issues(hass: HomeAssistant, entry: FishConfigEntry, amount: Decimal) -> None:
     """Create or delete the issues of low and used up API credit (US dollars) of ``entry``.
 
     Only voices with a paid model need credit.
@@ -70,14 +73,14 @@ def update_credit_issues(hass: HomeAssistant, entry: ConfigEntry, amount: Decima
 
 
 @callback
-def create_no_credit_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
+def create_no_credit_issue(hass: HomeAssistant, entry: FishConfigEntry) -> None:
     """Create the issue of used up credit, since Fish Audio refused to speak without it."""
     update_credit_issues(hass, entry, Decimal(0))
 
 
 @callback
 def create_voice_missing_issue(
-    hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSubentry, voice_id: str
+    hass: HomeAssistant, entry: FishConfigEntry, voice: ConfigSubentry, voice_id: str
 ) -> None:
     """Create the issue of a voice that no longer exists."""
     _create_voice_issue(hass, entry, voice, "voice_gone", voice_id)
@@ -85,7 +88,7 @@ def create_voice_missing_issue(
 
 @callback
 def delete_voice_missing_issue(
-    hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSubentry
+    hass: HomeAssistant, entry: FishConfigEntry, voice: ConfigSubentry
 ) -> None:
     """Delete the issue of a voice that no longer exists."""
     ir.async_delete_issue(hass, DOMAIN, _voice_issue_id(entry, voice, "voice_gone"))
@@ -93,27 +96,29 @@ def delete_voice_missing_issue(
 
 @callback
 def create_voice_silent_issue(
-    hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSubentry, voice_id: str
+    hass: HomeAssistant, entry: FishConfigEntry, voice: ConfigSubentry, voice_id: str
 ) -> None:
     """Create the issue of a voice for which Fish Audio returned no audio."""
     _create_voice_issue(hass, entry, voice, "voice_silent", voice_id)
 
 
 @callback
-def create_free_model_issue(hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSubentry) -> None:
+def create_free_model_issue(
+    hass: HomeAssistant, entry: FishConfigEntry, voice: ConfigSubentry
+) -> None:
     """Create the issue that Fish Audio refuses the free model."""
     _create_voice_issue(hass, entry, voice, "free_model_refused", "")
 
 
 @callback
-def delete_voice_issues(hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSubentry) -> None:
+def delete_voice_issues(hass: HomeAssistant, entry: FishConfigEntry, voice: ConfigSubentry) -> None:
     """Delete all issues of a voice, since it has spoken."""
     for kind in VOICE_ISSUES:
         ir.async_delete_issue(hass, DOMAIN, _voice_issue_id(entry, voice, kind))
 
 
 def _create_voice_issue(
-    hass: HomeAssistant, entry: ConfigEntry, voice: ConfigSubentry, kind: str, voice_id: str
+    hass: HomeAssistant, entry: FishConfigEntry, voice: ConfigSubentry, kind: str, voice_id: str
 ) -> None:
     ir.async_create_issue(
         hass,
@@ -142,12 +147,12 @@ def _voice_issue_data(voice: ConfigSubentry) -> dict[str, str | int | float | No
     }
 
 
-def _voice_issue_id(entry: ConfigEntry, voice: ConfigSubentry, kind: str) -> str:
+def _voice_issue_id(entry: FishConfigEntry, voice: ConfigSubentry, kind: str) -> str:
     return f"{kind}_{entry.entry_id}_{voice.subentry_id}"
 
 
 @callback
-def update_retiring_backend_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
+def update_retiring_backend_issue(hass: HomeAssistant, entry: FishConfigEntry) -> None:
     """Create or delete the issue of a retiring backend that a voice of ``entry`` uses."""
     issue_id = f"backend_{entry.entry_id}"
     voices = _retiring_voices(entry)
@@ -166,7 +171,7 @@ def update_retiring_backend_issue(hass: HomeAssistant, entry: ConfigEntry) -> No
     )
 
 
-def _retiring_voices(entry: ConfigEntry) -> list[ConfigSubentry]:
+def _retiring_voices(entry: FishConfigEntry) -> list[ConfigSubentry]:
     return [
         voice for voice in entry.subentries.values() if voice.data[CONF_BACKEND] == RETIRING_BACKEND
     ]
@@ -182,7 +187,7 @@ def _retirement_placeholders(voices: list[ConfigSubentry]) -> dict[str, str]:
 
 
 @callback
-def create_fallback_issue(hass: HomeAssistant, entry: ConfigEntry, fallback: str) -> None:
+def create_fallback_issue(hass: HomeAssistant, entry: FishConfigEntry, fallback: str) -> None:
     """Create the issue that the entity ``fallback`` speaks instead of Fish Audio."""
     ir.async_create_issue(
         hass,
@@ -199,18 +204,18 @@ def create_fallback_issue(hass: HomeAssistant, entry: ConfigEntry, fallback: str
 
 
 @callback
-def delete_fallback_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
+def delete_fallback_issue(hass: HomeAssistant, entry: FishConfigEntry) -> None:
     """Delete the issue of the fallback voice, since Fish Audio speaks again."""
     ir.async_delete_issue(hass, DOMAIN, _fallback_issue_id(entry))
 
 
-def _fallback_issue_id(entry: ConfigEntry) -> str:
+def _fallback_issue_id(entry: FishConfigEntry) -> str:
     return f"fallback_active_{entry.entry_id}"
 
 
 @callback
 def update_slow_line_issue(
-    hass: HomeAssistant, entry: ConfigEntry, slow_line: SlowLine | None
+    hass: HomeAssistant, entry: FishConfigEntry, slow_line: SlowLine | None
 ) -> None:
     """Create or delete the issue that audio comes slower than it plays."""
     issue_id = f"slow_line_{entry.entry_id}"
@@ -233,7 +238,7 @@ def update_slow_line_issue(
 
 
 @callback
-def delete_outdated_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
+def delete_outdated_issues(hass: HomeAssistant, entry: FishConfigEntry) -> None:
     """Delete the issues of voices of ``entry`` that have been removed or changed.
 
     All others stay, since a person may have ignored them; the next update deletes them. An issue
@@ -255,7 +260,7 @@ def delete_outdated_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
 
 
 @callback
-def delete_all_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
+def delete_all_issues(hass: HomeAssistant, entry: FishConfigEntry) -> None:
     """Delete all issues of ``entry``, since it is removed."""
     for domain, issue_id in list(ir.async_get(hass).issues):
         if domain == DOMAIN and entry.entry_id in issue_id:
@@ -284,7 +289,7 @@ class BackendRepairFlow(RepairsFlow):
         self, user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
         """Ask for confirmation, then change the voices."""
-        entry: ConfigEntry | None = self.hass.config_entries.async_get_entry(self._entry_id)
+        entry: FishConfigEntry | None = self.hass.config_entries.async_get_entry(self._entry_id)
         if entry is None:
             return self.async_abort(reason="entry_gone")
         voices = _retiring_voices(entry)

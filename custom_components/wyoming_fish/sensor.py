@@ -13,15 +13,16 @@ from homeassistant.components.sensor import (
     SensorStateClass,
 )
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.const import EntityCategory, UnitOfInformation, UnitOfTime
+from homeassistant.const import EntityCategory, Platform, UnitOfInformation, UnitOfTime
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import CONF_BACKEND, SIGNAL_REPLY, ReplyTotals
+from .const import CONF_BACKEND, DOMAIN, SIGNAL_REPLY, ReplyTotals
 from .coordinator import CreditCoordinator, FishConfigEntry
-from .entity import account_device, voice_device
+from .entity import VoiceEntity, account_device
 from .fish import USD_PER_MILLION_BYTES
 
 # The coordinator polls; the other sensors receive signals.
@@ -90,6 +91,8 @@ async def async_setup_entry(
     for voice in entry.subentries.values():
         has_cost = is_billed and voice.data[CONF_BACKEND] in USD_PER_MILLION_BYTES
         totals = [TEXT_SPOKEN, TIME_SPOKEN, *([COST] if has_cost else [])]
+        if not has_cost:
+            _remove_cost(hass, voice)
         async_add_entities(
             [
                 FirstAudioSensor(entry, voice, FIRST_AUDIO),
@@ -97,6 +100,15 @@ async def async_setup_entry(
             ],
             config_subentry_id=voice.subentry_id,
         )
+
+
+@callback
+def _remove_cost(hass: HomeAssistant, voice: ConfigSubentry) -> None:
+    """Remove the cost sensor of a voice whose model had a published price before."""
+    registry = er.async_get(hass)
+    unique_id = f"{voice.subentry_id}_{COST.key}"
+    if entity_id := registry.async_get_entity_id(Platform.SENSOR, DOMAIN, unique_id):
+        registry.async_remove(entity_id)
 
 
 class CreditSensor(CoordinatorEntity[CreditCoordinator], SensorEntity):
@@ -123,20 +135,16 @@ class CreditSensor(CoordinatorEntity[CreditCoordinator], SensorEntity):
         return None if credit is None else float(credit.amount)
 
 
-class VoiceSensor(SensorEntity):
+class VoiceSensor(VoiceEntity, SensorEntity):
     """A sensor of what a voice has spoken."""
-
-    _attr_has_entity_name = True
-    _attr_should_poll = False
 
     def __init__(
         self, entry: FishConfigEntry, voice: ConfigSubentry, description: SensorEntityDescription
     ) -> None:
         """Initialize a sensor of a voice."""
+        super().__init__(entry, voice, description.key)
         self.entity_description = description
         self._signal = SIGNAL_REPLY.format(voice.subentry_id)
-        self._attr_unique_id = f"{voice.subentry_id}_{description.key}"
-        self._attr_device_info = voice_device(entry, voice)
 
     @override
     async def async_added_to_hass(self) -> None:

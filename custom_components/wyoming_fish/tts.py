@@ -12,7 +12,7 @@ from homeassistant.util import language as language_util
 
 from .const import CONF_BACKEND
 from .coordinator import FishConfigEntry
-from .entity import voice_device
+from .entity import VoiceEntity
 from .errors import OptionError, option_to_ha_exception
 from .fish import Backend
 from .speech.options import OPTIONS
@@ -40,20 +40,18 @@ async def async_setup_entry(
         )
 
 
-class FishTextToSpeech(TextToSpeechEntity):
+class FishTextToSpeech(VoiceEntity, TextToSpeechEntity):
     """A voice that speaks."""
 
-    _attr_has_entity_name = True
     # The engine's name must not be empty, as that of a device's main entity would be.
     _attr_translation_key = "voice"
 
     def __init__(self, hass: HomeAssistant, entry: FishConfigEntry, voice: ConfigSubentry) -> None:
         """Initialize the entity of a voice."""
+        super().__init__(entry, voice)
         self._voice = voice
         self._data = entry.runtime_data
         self._backend = Backend(voice.data[CONF_BACKEND])
-        self._attr_unique_id = voice.subentry_id
-        self._attr_device_info = voice_device(entry, voice)
         self._attr_supported_languages = backend_languages(self._backend)
         self._attr_supported_options = [str(option) for option in OPTIONS.schema]
         self._options = MessageOptions(voice, entry.runtime_data.voices)

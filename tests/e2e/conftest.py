@@ -27,9 +27,12 @@ class House(NamedTuple):
 
 def set_up(what: str) -> None:
     """Install what the tests need; skip them where it cannot be had."""
-    done = subprocess.run(
-        [ROOT / "script" / "setup", what], capture_output=True, text=True, check=False
-    )
+    install(ROOT / "script" / "setup", what)
+
+
+def install(*command: str | Path) -> None:
+    """Run what installs something that the tests need; skip them where it cannot be had."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         reason = done.stderr.strip().splitlines()[-1]
         if os.environ.get("CI") == "true":

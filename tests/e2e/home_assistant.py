@@ -12,13 +12,16 @@ from typing import Any
 
 from aiohttp import ClientSession, ClientWebSocketResponse
 
-from script.home_assistant import HASS, VENV
+from script.home_assistant import HASS, VENV, VERSION
 from tests.support.processes import ENVIRONMENT, Program
 
 # Where the system has no ffmpeg, one lies beside Home Assistant.
 WITH_FFMPEG = ENVIRONMENT | {"PATH": f"{os.environ['PATH']}:{VENV / 'bin'}"}
 
 CUSTOM_COMPONENTS = Path(__file__).parent / "custom_components"
+
+# Before this release, only configuration.yaml has the address that Home Assistant serves at.
+STORES_ADDRESS = tuple(map(int, VERSION.split("."))) >= (2026, 10)
 
 # Bytes of an ID3 tag's own head (ID3v2, section 3.1), which comes before any audio.
 TAG_HEAD = 10
@@ -191,14 +194,17 @@ def start_home_assistant(
     archive: Path | None = None,
     more: str = "",
     prefix: Sequence[str] = (),
+    env: Mapping[str, str] = WITH_FFMPEG,
 ) -> tuple[Program, str]:
     """Start Home Assistant in an empty folder and wait until it serves; return it and its URL.
 
     With our integration's ``archive``, that is installed, as HACS does it. ``more`` is added to its
-    configuration, and ``prefix`` are the words before its command.
+    configuration, ``prefix`` are the words before its command, and ``env`` is its environment.
     """
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
+    if not STORES_ADDRESS:
+        more += f"http:\n  server_host: 127.0.0.1\n  server_port: {port}\n"
     (config / "configuration.yaml").write_text(CONFIGURATION + more)
     shutil.copytree(CUSTOM_COMPONENTS, config / "custom_components")
     if archive is not None:
@@ -220,7 +226,7 @@ def start_home_assistant(
     (config / ".storage" / "http").write_text(json.dumps(stored))
     program = Program(
         *(*prefix, str(HASS), "--config", str(config), "--skip-pip", *flags),
-        env=WITH_FFMPEG,
+        env=env,
     )
     try:
         program.wait_for("Home Assistant initialized", seconds=60)

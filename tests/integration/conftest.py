@@ -1,8 +1,9 @@
 """Home Assistant with the integration, and a Fish Audio on localhost."""
 
+import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,27 @@ def _ours(enable_custom_integrations: None, mock_tts_cache_dir: None) -> None:
 def _ffmpeg(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system has no ffmpeg, one lies beside Home Assistant's Python."""
     monkeypatch.setenv("PATH", f"{os.environ['PATH']}:{Path(sys.executable).parent}")
+
+
+# Loggers of Home Assistant: those that report failures, which tests cause, and that of the loader,
+# which warns of every integration that is not part of Home Assistant.
+FAILURES = {
+    f"homeassistant.{name}" for name in ("components.tts", "config_entries", "core", "loader")
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_complaints(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Home Assistant has nothing to complain of: no deprecated use, no blocking, no bad entity."""
+    yield
+    records = [*caplog.get_records("setup"), *caplog.get_records("call")]
+    assert [
+        record.getMessage()
+        for record in records
+        if record.levelno >= logging.WARNING
+        and record.name.startswith("homeassistant.")
+        and record.name not in FAILURES
+    ] == []
 
 
 @pytest.fixture

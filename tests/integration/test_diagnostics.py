@@ -32,12 +32,15 @@ async def test_diagnostics(
     """They tell what is set up and how it fares, and neither secrets nor text."""
     assert await async_setup_component(hass, "diagnostics", {})
     entry = await add_entry(voice_subentry(pronunciations=f"Erna: {NICKNAME}", code=CODE))
+    hass.config_entries.async_update_entry(entry, options={"prewarm": False})
+    await hass.async_block_till_done()
     await speak(hass, entity_id(hass, entry, "tts"), SPOKEN)
     emulator.settings.faults.append(Fault("rest", 503, times=None))
     await entry.runtime_data.credit.async_refresh()
 
     told = await get_diagnostics_for_config_entry(hass, hass_client, entry)
     assert told["entry"] == {"api_key": "**REDACTED**", "base_url": "**REDACTED**"}
+    assert told["options"] == {"prewarm": False}
     assert told["credit"] == {
         "answered": False,
         "error": "UnavailableError",

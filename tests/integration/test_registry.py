@@ -133,3 +133,34 @@ async def test_first_audio_is_disabled(
     entity = entity_registry.async_get("sensor.kelp_first_audio")
     assert entity is not None
     assert entity.disabled_by is er.RegistryEntryDisabler.INTEGRATION
+
+
+async def test_cost_ends_with_the_price(
+    hass: HomeAssistant, add_entry: AddEntry, entity_registry: er.EntityRegistry
+) -> None:
+    """A voice whose model has no published price any more leaves no sensor without a value."""
+    entry = await add_entry()
+    assert hass.states.get("sensor.kelp_cost") is not None
+    (voice,) = entry.subentries.values()
+    data = {**voice.data, "backend": "drama-3"}
+    hass.config_entries.async_update_subentry(entry, voice, data=data)
+    await hass.async_block_till_done()
+    assert entity_registry.async_get("sensor.kelp_cost") is None
+    assert hass.states.get("sensor.kelp_cost") is None
+    assert hass.states.get("sensor.kelp_text_spoken") is not None
+
+
+async def test_removed_voice_leaves_nothing(
+    hass: HomeAssistant,
+    add_entry: AddEntry,
+    device_registry: dr.DeviceRegistry,
+    entity_registry: er.EntityRegistry,
+) -> None:
+    """The device and the entities of a voice go with it; those of the others stay."""
+    entry = await add_entry(voice_subentry(), voice_subentry("Coral", voice=CORAL))
+    hass.config_entries.async_remove_subentry(entry, next(iter(entry.subentries)))
+    await hass.async_block_till_done()
+    devices = dr.async_entries_for_config_entry(device_registry, entry.entry_id)
+    assert {device.name for device in devices} == {"Fish Audio", "Coral"}
+    entities = er.async_entries_for_config_entry(entity_registry, entry.entry_id)
+    assert not [each.entity_id for each in entities if "kelp" in each.entity_id]

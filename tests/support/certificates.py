@@ -5,12 +5,12 @@ import subprocess
 from pathlib import Path
 
 
-def self_signed(folder: Path) -> ssl.SSLContext:
-    """Make one for localhost, `cert.pem` in ``folder``; a context to serve with."""
+def self_signed(folder: Path, host: str = "localhost") -> ssl.SSLContext:
+    """Make one for ``host``, `cert.pem` in ``folder``; a context to serve with."""
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
-            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}"),
             *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
         ],
         check=True,

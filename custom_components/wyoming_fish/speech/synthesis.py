@@ -201,7 +201,7 @@ class MessageSynthesis:
             repairs.update_slow_line_issue(self._hass, self._entry, slow_line)
             if data.is_fallback_active:
                 data.is_fallback_active = False
-                _LOGGER.warning("Fish Audio can speak again")
+                _LOGGER.info("Fish Audio can speak again")
             if self._is_as_set_up(settings):
                 repairs.delete_voice_issues(self._hass, self._entry, self._voice)
 

@@ -1,8 +1,6 @@
 """A Wyoming server like Piper behind Home Assistant's own Wyoming integration."""
 
 import asyncio
-import math
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -21,6 +19,7 @@ from wyoming.server import AsyncEventHandler, AsyncTcpServer
 from wyoming.tts import Synthesize
 
 from tests.integration.conftest import entity_id
+from tests.integration.support.audio import decode, likeness
 from wyoming_fish.emulator import Fault
 
 # Hertz and seconds of all that it says.
@@ -33,6 +32,15 @@ PIPER = "tts.piper"
 NO_CREDIT = Fault("upgrade", 402, times=None)
 
 _SOURCE = Attribution("", "")
+
+
+# Of 32,767: what is less is silence.
+AUDIBLE = 50
+# Hertz at which the tone is compared. Silence before it shifts it by half a sample at most, which
+# makes it 0.999 times as alike.
+COMPARED_RATE = 48000
+# Seconds that an encoder may blur at either end.
+EDGE_S = 0.03
 
 
 class Piper:
@@ -64,23 +72,26 @@ class _Handler(AsyncEventHandler):
             self._piper.texts.append(Synthesize.from_event(event).text)
             await self.write_event(AudioStart(RATE, 2, 1).event())
             if not self._piper.is_silent:
-                await self.write_event(AudioChunk(RATE, 2, 1, _tone()).event())
+                await self.write_event(
+                    AudioChunk(RATE, 2, 1, tone(RATE).round().astype("<i2").tobytes()).event()
+                )
             await self.write_event(AudioStop().event())
         return True
 
 
-def _tone() -> bytes:
-    count = round(SECONDS * RATE)
-    return b"".join(
-        struct.pack("<h", round(12000 * math.sin(2 * math.pi * TONE_HZ * at / RATE)))
-        for at in range(count)
-    )
+def tone(rate: int) -> NDArray[np.float64]:
+    """Return all that it says, at a sample rate."""
+    return 12000 * np.sin(2 * np.pi * TONE_HZ * np.arange(round(SECONDS * rate)) / rate)
 
 
-def pitch(samples: NDArray[np.float64], rate: int) -> float:
-    """Return the hertz of the loudest tone."""
-    spectrum = np.abs(np.fft.rfft(samples))
-    return float(np.argmax(spectrum)) * rate / len(samples)
+async def is_piper(audio: bytes) -> bool:
+    """Return whether all that the fallback voice says is heard, and nothing else."""
+    samples = await decode(audio, COMPARED_RATE)
+    # On a busy machine, silence for players that wait comes first.
+    samples = np.trim_zeros(np.where(abs(samples) < AUDIBLE, 0, samples))
+    spoken = tone(COMPARED_RATE)
+    is_whole = abs(len(samples) - len(spoken)) <= EDGE_S * COMPARED_RATE
+    return is_whole and likeness(samples, spoken) > 0.998
 
 
 @asynccontextmanager
