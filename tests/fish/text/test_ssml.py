@@ -114,6 +114,13 @@ def test_declared_encoding() -> None:
     ]
 
 
+def test_space_before_the_declaration() -> None:
+    """A document can begin with space, which XML does not allow before its declaration."""
+    assert _parts(' \n<?xml version="1.0"?><speak>One<break/> two</speak>') == [
+        SsmlPart("One [break] two")
+    ]
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
 @pytest.mark.parametrize(
     "ssml",
