@@ -30,6 +30,12 @@ screaming, shouting, sigh, sighing, snoring, sobbing, soft tone, whispering, yaw
 """
 
 
+def test_backends() -> None:
+    """The backends have the names of the documentation."""
+    names = "s2.1-pro s2.1-pro-free s2-pro s1 drama-3 drama-3-preview"
+    assert [backend.value for backend in Backend] == names.split()
+
+
 @pytest.mark.parametrize("backend", list(Backend))
 def test_languages(backend: Backend) -> None:
     """Each backend speaks the languages of its model card."""

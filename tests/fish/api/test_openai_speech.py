@@ -298,6 +298,17 @@ async def test_refusals(status: bytes, body: bytes, error: type[FishError], said
             await _speak(client)
 
 
+async def test_the_rate_in_the_content_type() -> None:
+    """The media type of bare samples may have their rate."""
+
+    async def answer(send: Send) -> None:
+        await send(http(PCM, b"200 OK", b"Content-Type: audio/pcm; rate=16000\r\n"))
+
+    async with _hostile(answer) as (_, client):
+        pcm = await _speak(client, SpeechSettings(sample_rate=16000))
+    assert pcm == PCM * (len(pcm) // len(PCM)) != b""
+
+
 @pytest.mark.parametrize("kind", [b"audio/wav", b"audio/pcm", b"text/event-stream"])
 async def test_an_answer_without_end(kind: bytes) -> None:
     """Audio without end is given up as of every other server."""
