@@ -15,7 +15,12 @@ def name_of(item: pytest.Item) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep only the named tests."""
+    """Keep only the named tests. A name without parameters means all of them."""
     names = Path(os.environ["CHOSEN_TESTS"]).read_text(encoding="utf-8").splitlines()
-    by_name = {name_of(item): item for item in items}
-    items[:] = [by_name[name] for name in names if name in by_name]
+    ranks = {name: rank for rank, name in enumerate(names)}
+
+    def rank_of(item: pytest.Item) -> int:
+        name = name_of(item)
+        return min(ranks.get(name, len(names)), ranks.get(name.partition("[")[0], len(names)))
+
+    items[:] = sorted((item for item in items if rank_of(item) < len(names)), key=rank_of)

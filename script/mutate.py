@@ -159,7 +159,7 @@ def main() -> int:
             place = f"{number}/{len(chosen)} {mutation.path}:{mutation.line} {mutation.id}"
             print(f"{place}: {noticed or 'SURVIVED'}", flush=True)
             if noticed:
-                sample.append(f"{mutation.id} {mutation.path} {noticed}\n")
+                sample.append(f"{mutation.id} {mutation.path} {noticed.partition('[')[0]}\n")
             else:
                 survivors.append(mutation)
                 print(mutation.diff, flush=True)

@@ -18,11 +18,12 @@ OPPOSITES: Final = dict(change.replace("_", " ").split(":") for change in CHANGE
 OPERATOR: Final = re.compile(
     r"not\s+in\b|is\s+not\b|\b(?:in|is|and|or)\b|\*\*|//|<<|>>|[<>=!]=|[-+*/%|&<>]"
 )
-# Nothing that a test should hold: types, debug lines, and arguments that only a debugger reads.
+# Nothing that a test should hold: types, debug lines, arguments that only a debugger reads, and the
+# numbers of named limits.
 SKIPPED: Final = re.compile(
     r"(import|from|assert|type|if TYPE_CHECKING|def __repr__|__all__|__slots__|_LOGGER\.debug)\b"
     r"|(TypeVar|ParamSpec|NewType|cast|assert_never)\(|(name|strict|exc_info|stacklevel)="
-    r"|[A-Z]\w*[a-z]\w*\["
+    r"|[A-Z]\w*[a-z]\w*\[|[A-Z0-9_]+(: \w+)? = [-\d._*/+<e ()]+$"
 )
 SKIPPED_FIELDS: Final = {"annotation", "returns", "type_params", "decorator_list", "bases"}
 
