@@ -20,7 +20,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     return Tree(tmp_path_factory.mktemp("tree"))
 
 
-@pytest.mark.parametrize("line", SAMPLE)
+@pytest.mark.parametrize("line", SAMPLE, ids=lambda line: line.split()[0])
 def test_noticed(tree: Tree, line: str) -> None:
     """The test fails with the mutation. If the line or the test is gone, write another sample."""
     identifier, path, test = line.split()

@@ -258,6 +258,7 @@ def test_bad_files(data: bytes, said: str) -> None:
         (b'data: {"error": {"message": "out of memory"}}\n\n', "out of memory"),
         (b'data: {"error": [5]}\n\n', "no reason given"),
         (b": ping\n" * (MAX_SILENT_LINES + 1), "hardly any audio"),
+        (b'data: {"audio": "YWI="}\n\n' * (2 * MAX_SILENT_LINES), "hardly any audio"),
         (b"data: " + b"x" * (MAX_EVENT_BYTES + 1), "too large"),
         (b"data: [" + b"[" * 70_000 + b"\n\n", "too many values"),
     ],
@@ -265,7 +266,7 @@ def test_bad_files(data: bytes, said: str) -> None:
 def test_bad_events(data: bytes, said: str) -> None:
     """What is not an event of speech is an error, within bounds."""
     with pytest.raises(FishError, match=said):
-        _decoded(data, 2**16, has_events=True)
+        _decoded(data, 2**10, has_events=True)
 
 
 @pytest.mark.parametrize(
