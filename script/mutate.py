@@ -19,6 +19,8 @@ import pytest
 from script.mutations import Mutation, mutations
 from script.recorded_tests import ROOMS, ROOT, Recording, Room, record
 
+# Takes about two minutes.
+SAMPLE_SIZE: Final = 40
 # Seconds of tests that run first, by their recorded durations. Most mutations fail one of them.
 FIRST_TESTS_S: Final = 4.0
 # Seconds of further tests. Lines that almost all tests run would otherwise take many minutes.
@@ -35,21 +37,17 @@ class Tree:
     """A copy of the project, in which one line at a time is changed."""
 
     def __init__(self, root: Path, project: Path = ROOT, max_test_s: float = MAX_TEST_S) -> None:
-        """Copy what Git knows, and link what is installed."""
+        """Copy all but hidden folders, and link what is installed."""
         self.root = root
         self._max_test_s = max_test_s
-        listed = subprocess.check_output(
-            ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"), cwd=project
-        )
-        for file in filter(None, listed.decode().split("\0")):
-            (root / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(project / file, root / file, follow_symlinks=False)
+        ignored = shutil.ignore_patterns(".*", "__pycache__", "node_modules")
+        shutil.copytree(project, root, symlinks=True, ignore=ignored, dirs_exist_ok=True)
         for folder in (".venv", ".cache"):
             (root / folder).symlink_to(project / folder)
         # Each change has a later time, since Python compiles a file again only if that differs.
         self._changed = int(time.time())
 
-    def is_noticed(self, mutation: Mutation, room: Room, tests: list[str]) -> str:
+    def noticed_by(self, mutation: Mutation, room: Room, tests: list[str]) -> str:
         """What notices the mutation: a test that fails, or why none can run. "" if nothing does."""
         self._write(mutation.path, mutation.after)
         try:
@@ -121,7 +119,7 @@ def check(tree: Tree, mutation: Mutation, room: Room, recording: Recording) -> s
         elif total_s <= FIRST_TESTS_S + FURTHER_TESTS_S:
             further.append(test)
     parts = (part for part in (first, further) if part)
-    return next(filter(None, (tree.is_noticed(mutation, room, part) for part in parts)), "")
+    return next(filter(None, (tree.noticed_by(mutation, room, part) for part in parts)), "")
 
 
 def main() -> int:
@@ -131,7 +129,11 @@ def main() -> int:
     parser.add_argument("--number", type=int, default=60, help="number of mutations (default: 60)")
     parser.add_argument("--seed", default="1", help="the same seed chooses the same lines")
     parser.add_argument("--record", action="store_true", help="record again which tests run a line")
-    parser.add_argument("--sample", type=Path, help="write what the tests notice to this file")
+    parser.add_argument(
+        "--sample",
+        type=Path,
+        help=f"write {SAMPLE_SIZE} mutations that a test notices to this file",
+    )
     options = parser.parse_args()
 
     rooms: dict[str, Room] = {}
@@ -158,14 +160,14 @@ def main() -> int:
             noticed = check(tree, mutation, room, recordings[room])
             place = f"{number}/{len(chosen)} {mutation.path}:{mutation.line} {mutation.id}"
             print(f"{place}: {noticed or 'SURVIVED'}", flush=True)
-            if noticed:
+            if "::" in noticed:
                 sample.append(f"{mutation.id} {mutation.path} {noticed.partition('[')[0]}\n")
-            else:
+            elif not noticed:
                 survivors.append(mutation)
                 print(mutation.diff, flush=True)
     print(f"{len(survivors)} of {len(chosen)} mutations survived.")
     if options.sample:
-        options.sample.write_text("".join(sample), encoding="utf-8")
+        options.sample.write_text("".join(sample[:SAMPLE_SIZE]), encoding="utf-8")
     return 1 if survivors else 0
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from script.mutate import Tree
+from script.mutate import SAMPLE_SIZE, Tree
 from script.mutations import mutations
 from script.recorded_tests import ROOMS, ROOT
 
@@ -30,7 +30,7 @@ def test_noticed(tree: Tree, line: str) -> None:
     found = {mutation.id: mutation for mutation in mutations(path, (ROOT / path).read_text())}
     if identifier not in found:
         pytest.skip("The line has changed.")
-    assert tree.is_noticed(found[identifier], room, [test]), found[identifier].diff
+    assert tree.noticed_by(found[identifier], room, [test]), found[identifier].diff
 
 
 def test_the_sample_is_of_this_code() -> None:
@@ -38,5 +38,5 @@ def test_the_sample_is_of_this_code() -> None:
     paths = {line.split()[1] for line in SAMPLE}
     files = [path for path in paths if (ROOT / path).exists()]
     found = {item.id for path in files for item in mutations(path, (ROOT / path).read_text())}
-    assert len(SAMPLE) == 40
+    assert len(SAMPLE) == SAMPLE_SIZE
     assert sum(line.split()[0] in found for line in SAMPLE) >= MIN_FOUND

@@ -1,6 +1,5 @@
 """script/mutate: what it changes, which tests it runs, and what it calls noticed."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -85,14 +84,12 @@ def test_ids_stay() -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A small project in Git."""
+    """A small project."""
     project = tmp_path / "project"
     for folder in ("product", "tests"):
         (project / folder).mkdir(parents=True)
     (project / "product/numbers.py").write_text(PRODUCT)
     (project / "tests/test_numbers.py").write_text(TESTS)
-    (project / ".gitignore").write_text(".cache\n")
-    subprocess.run(("git", "init", "--quiet", project), check=True)
     return project
 
 
