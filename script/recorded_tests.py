@@ -16,6 +16,7 @@ from coverage import CoverageData
 from script.home_assistant import PYTHON as HOME_ASSISTANT_PYTHON
 from script.mutations import Mutation
 
+FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 
@@ -100,20 +101,20 @@ class Recording:
     def tests(self, mutation: Mutation) -> list[tuple[str, float]]:
         """The tests that run a line, and their seconds: fast ones of all files come first.
 
-        A line outside functions runs at import. Then the tests are those of the lines that have its
-        name, or of the whole file.
+        A line outside functions runs at import, in any test. Then they are the tests of the lines
+        that have its name, or of the whole file.
         """
         file = self._tests.get(mutation.path, {})
         lines = [text.strip() for text in mutation.before.splitlines()]
-        statement = _statement(mutation)
+        *outer, statement = _statements(mutation)
         body = lines[statement.lineno - 1 : statement.end_lineno]
-        tests = (
-            self._of_lines(file, [lines[mutation.line - 1]])
-            or self._of_lines(file, body[:1])
-            or self._of_lines(file, body)
-            or self._of_name(_name(statement))
-            or self._of_lines(file, list(file))
-        )
+        if isinstance(statement, FUNCTIONS):
+            tests = self._of_lines(file, body[1:])
+        elif any(isinstance(node, FUNCTIONS) for node in outer):
+            tests = self._of_lines(file, [lines[mutation.line - 1]]) or self._of_lines(file, body)
+        else:
+            tests = self._of_name(_name(statement))
+        tests = tests or self._of_lines(file, list(file))
         counts: Counter[str] = Counter()
         ranks: dict[str, int] = {}
         for test in sorted(tests, key=lambda test: (tests[test], test)):
@@ -139,14 +140,14 @@ class Recording:
         }
 
 
-def _statement(mutation: Mutation) -> ast.stmt:
-    """The innermost statement that has the line."""
-    statements = [
-        node
-        for node in ast.walk(ast.parse(mutation.before))
-        if isinstance(node, ast.stmt) and node.lineno <= mutation.line <= (node.end_lineno or 0)
-    ]
-    return max(statements, key=lambda node: node.lineno)
+def _statements(mutation: Mutation) -> list[ast.stmt]:
+    """The statements that have the line, from the outermost to the innermost."""
+    nodes = ast.walk(ast.parse(mutation.before))
+    statements = [node for node in nodes if isinstance(node, ast.stmt)]
+    return sorted(
+        (node for node in statements if node.lineno <= mutation.line <= (node.end_lineno or 0)),
+        key=lambda node: (node.lineno, node.col_offset),
+    )
 
 
 def _name(statement: ast.stmt) -> str:

@@ -34,6 +34,8 @@ TEXTS = json.loads((FOLDER / "en.json").read_text())
 def check(flow: FlowResult[Any, Any], texts: dict[str, Any]) -> None:
     """Check that the form's fields and its texts are the same, and each field is described."""
     text = texts["step"][flow["step_id"]]
+    named = set(re.findall(r"{(\w+)}", json.dumps(text)))
+    assert named <= (flow["description_placeholders"] or {}).keys()
     fields: set[str] = set()
     sections: dict[str, set[str]] = {}
     for key, value in (flow["data_schema"].schema if flow["data_schema"] else {}).items():
