@@ -1,9 +1,17 @@
 """What an answer means, and what of it a person gets to read."""
 
+import errno
+import socket
+
 import pytest
 
 from wyoming_fish.fish import Endpoint
-from wyoming_fish.fish.error_mapping import MAX_MESSAGE_CHARS, error_from_event, error_from_status
+from wyoming_fish.fish.error_mapping import (
+    MAX_MESSAGE_CHARS,
+    error_from_event,
+    error_from_os_error,
+    error_from_status,
+)
 from wyoming_fish.fish.errors import (
     FishError,
     KeyRefusedError,
@@ -104,3 +112,19 @@ def test_a_server_that_repeats_the_key_is_not_quoted_with_it() -> None:
         error = Endpoint("secret-key", url).refusal(404, b"No such thing: Bearer secret-key")
         assert "secret-key" not in repr(error) + str(error)
         assert "Bearer ***" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed"), "Connection refused"),
+        (socket.gaierror(socket.EAI_NONAME, "Name not known"), "Name not known"),
+        (OSError("Multiple exceptions"), "Multiple exceptions"),
+        (ConnectionResetError(), "ConnectionResetError"),
+        (UnicodeError("label too long"), "its name is not valid"),
+    ],
+)
+def test_the_reason_why_a_server_cannot_be_reached(error: OSError, reason: str) -> None:
+    """It is in the system's words, or at least in the name of the error."""
+    told = error_from_os_error(error, "Fish Audio")
+    assert str(told).startswith(f"Fish Audio cannot be reached: {reason}.")
