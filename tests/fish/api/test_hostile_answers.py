@@ -116,6 +116,20 @@ def test_any_value_in_an_answer_about_the_account() -> None:
         check()
 
 
+async def test_a_list_of_voices_that_is_not_a_list() -> None:
+    """What is told says what cannot be read."""
+
+    async def answer(send: Send) -> None:
+        await send(http(b'{"items": 5}'))
+
+    async with (
+        fish(HostileFish(answer=answer)) as hostile,
+        FishClient(Endpoint("key", hostile.url)) as account,
+    ):
+        with pytest.raises(ProtocolError, match="list of voices cannot be read"):
+            await account.voices()
+
+
 def _check_voice(voice: Voice) -> None:
     texts = (voice.id, voice.title, voice.author, *voice.languages, voice.sample or "")
     for text in texts:

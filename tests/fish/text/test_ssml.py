@@ -52,6 +52,7 @@ def _text(inner: str, backend: Backend = Backend.S2_1_PRO) -> str:
         ('<amazon:effect name="whispered">Psst</amazon:effect>', "[whispering] Psst"),
         ("Tom & Jerry &amp; R&D&nbsp;x &lt;3 &LT;b&GT;", "Tom & Jerry & R&D\u00a0x <3 <b>"),
         ("<metadata>no</metadata>Yes [laugh] <!-- no --><![CDATA[<ok>]]>", "Yes laugh <ok>"),
+        ("<desc>a</desc><lexicon>b</lexicon><style>c</style><script>d</script>Yes", "Yes"),
         ("  \n <break/> ", ""),
     ],
 )
@@ -82,6 +83,28 @@ def test_prosody_and_voices() -> None:
         SsmlPart("five", "", "en-US", 1.5),
         SsmlPart("six", "", "en-US", 2.0, 12.0),
         SsmlPart("sieben", "", "de-DE"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "speed", "volume"),
+    [
+        ('rate="x-slow"', 0.5, 0.0),
+        ('rate="slow"', 0.75, 0.0),
+        ('rate="medium"', 1.0, 0.0),
+        ('rate="fast"', 1.3, 0.0),
+        ('rate="x-fast"', 1.75, 0.0),
+        ('volume="x-soft"', 1.0, -12.0),
+        ('volume="soft"', 1.0, -6.0),
+        ('volume="medium"', 1.0, 0.0),
+        ('volume="loud"', 1.0, 6.0),
+        ('volume="x-loud"', 1.0, 12.0),
+    ],
+)
+def test_names_of_rates_and_volumes(attribute: str, speed: float, volume: float) -> None:
+    """They are factors of the speed, and decibels."""
+    assert _parts(f"<speak><prosody {attribute}>One</prosody></speak>") == [
+        SsmlPart("One", "", "", speed, volume)
     ]
 
 

@@ -41,6 +41,7 @@ def check(flow: FlowResult[Any, Any], texts: dict[str, Any]) -> None:
     for key, value in (flow["data_schema"].schema if flow["data_schema"] else {}).items():
         if isinstance(value, section):
             sections[str(key)] = {str(inner) for inner in value.schema.schema}
+            assert value.options == {"collapsed": True}
         else:
             fields.add(str(key))
     assert set(text.get("data", {})) == set(text.get("data_description", {})) == fields
