@@ -50,6 +50,11 @@ def test_without_a_key_it_is_not_the_keys_fault() -> None:
         (b'{"status": 503, "message": "Overloaded"}', "(503: Overloaded)"),
         (b'{"statusCode": 503, "message": null, "error": "Service Unavailable"}', "(503: Service"),
         (b'{"detail": "Not now"}', "(503: Not now)"),
+        (
+            b'{"detail": ["Not now", {"loc": ["body"], "msg": "late"}]}',
+            "(503: Not now; body: late)",
+        ),
+        (b'{"detail": [5]}', '(503: {"detail": [5]})'),
         (b"upstream connect error\n\x1b[31mreset", "(503: upstream connect error [31mreset)"),
         (b"x" * 1000, "x" * MAX_MESSAGE_CHARS + "…)"),
         (b"", "(503)"),
@@ -104,6 +109,12 @@ def test_an_event_is_told_like_a_status(said: str) -> None:
     """An `error` event of a self-hosted server does not point to fish.audio either."""
     assert "Fish Audio" not in str(error_from_event(said))
     assert "fish.audio" not in str(error_from_event(said))
+
+
+def test_an_event_about_the_limit() -> None:
+    """An `error` event that the limit is reached says so, in the server's words."""
+    said = str(error_from_event("Too many concurrent requests"))
+    assert said.startswith("The limit of the account is reached (Too many concurrent requests).")
 
 
 def test_a_server_that_repeats_the_key_is_not_quoted_with_it() -> None:
