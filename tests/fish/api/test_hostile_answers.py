@@ -262,3 +262,17 @@ async def test_a_message_is_bounded(size: int) -> None:
             with pytest.raises(ProtocolError, match="cannot be read"):
                 await socket.receive()
         await socket.close()
+
+
+NUMBERS = (1, 200, 300, 70_000, 2**40, -1, -100, -300, -70_000, -(2**40), 1.5)
+
+
+@pytest.mark.parametrize("value", [*NUMBERS, "", "a" * 40, "a" * 300, b"a", b"a" * 300, None, True])
+def test_values_of_a_frame_are_counted(value: object) -> None:
+    """Whatever comes before a list, a frame can have so many values, and not one more."""
+    before = {f"field {number}": value for number in range(9)}
+    # The map, and all its keys, are values, too.
+    most = [0] * (MAX_FRAME_VALUES - 2 * len(before) - 3)
+    assert unpack(ormsgpack.packb({**before, "a": most})) == {**before, "a": most}
+    with pytest.raises(ProtocolError, match="too many values"):
+        unpack(ormsgpack.packb({**before, "a": [*most, 0]}))
