@@ -264,10 +264,12 @@ async def test_a_message_is_bounded(size: int) -> None:
         await socket.close()
 
 
-NUMBERS = (1, 200, 300, 70_000, 2**40, -1, -100, -300, -70_000, -(2**40), 1.5)
+KINDS_OF_NUMBERS = (1, 200, 300, 70_000, 2**40, -1, -100, -300, -70_000, -(2**40), 1.5)
 
 
-@pytest.mark.parametrize("value", [*NUMBERS, "", "a" * 40, "a" * 300, b"a", b"a" * 300, None, True])
+@pytest.mark.parametrize(
+    "value", [*KINDS_OF_NUMBERS, "", "a" * 40, "a" * 300, b"a", b"a" * 300, None, True]
+)
 def test_values_of_a_frame_are_counted(value: object) -> None:
     """Whatever comes before a list, a frame can have so many values, and not one more."""
     before = {f"field {number}": value for number in range(9)}
