@@ -285,6 +285,7 @@ def test_bad_events(data: bytes, said: str) -> None:
             RequestRefusedError,
             "body.voice: Field required",
         ),
+        (b"422 No", b'{"detail": "No voice Anna"}', VoiceNotFoundError, "No voice Anna"),
         (b"200 OK", b"{}", ProtocolError, "application/json, not audio"),
     ],
 )
@@ -296,7 +297,7 @@ async def test_refusals(status: bytes, body: bytes, error: type[FishError], said
 
     async with _hostile(answer) as (_, client):
         with pytest.raises(error, match=said):
-            await _speak(client)
+            await _speak(client, SpeechSettings(voice="anna", sample_rate=24000))
 
 
 async def test_the_rate_in_the_content_type() -> None:
