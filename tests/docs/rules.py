@@ -248,6 +248,7 @@ RULES = (
         tests,
         _LONG,
     ),
+    Rule(r"script/mutate .+", nothing, "It takes minutes; tests/tools/test_mutate.py runs it."),
     Rule(r"script/bench ([\w-]+)", bench, "It takes minutes; tests/benchmarks runs it in short."),
     Rule(
         r"script/soak \d+",

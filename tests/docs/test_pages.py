@@ -24,7 +24,7 @@ LANGUAGES = {"json", "sh", "text", "xml", "yaml"}
 OTHER_FLAGS = {
     *("--help", "--strict", "--update", "--upgrade", "--version"),
     *("--json", "--probe", "--probe-idle"),
-    *("--account-voice", "--set"),
+    *("--account-voice", "--record", "--set"),
 }
 
 # Our own variables begin so.

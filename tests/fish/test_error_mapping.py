@@ -1,9 +1,17 @@
 """What an answer means, and what of it a person gets to read."""
 
+import errno
+import socket
+
 import pytest
 
 from wyoming_fish.fish import Endpoint
-from wyoming_fish.fish.error_mapping import MAX_MESSAGE_CHARS, error_from_event, error_from_status
+from wyoming_fish.fish.error_mapping import (
+    MAX_MESSAGE_CHARS,
+    error_from_event,
+    error_from_os_error,
+    error_from_status,
+)
 from wyoming_fish.fish.errors import (
     FishError,
     KeyRefusedError,
@@ -42,6 +50,11 @@ def test_without_a_key_it_is_not_the_keys_fault() -> None:
         (b'{"status": 503, "message": "Overloaded"}', "(503: Overloaded)"),
         (b'{"statusCode": 503, "message": null, "error": "Service Unavailable"}', "(503: Service"),
         (b'{"detail": "Not now"}', "(503: Not now)"),
+        (
+            b'{"detail": ["Not now", {"loc": ["body"], "msg": "late"}]}',
+            "(503: Not now; body: late)",
+        ),
+        (b'{"detail": [5]}', '(503: {"detail": [5]})'),
         (b"upstream connect error\n\x1b[31mreset", "(503: upstream connect error [31mreset)"),
         (b"x" * 1000, "x" * MAX_MESSAGE_CHARS + "…)"),
         (b"", "(503)"),
@@ -98,9 +111,31 @@ def test_an_event_is_told_like_a_status(said: str) -> None:
     assert "fish.audio" not in str(error_from_event(said))
 
 
+def test_an_event_about_the_limit() -> None:
+    """An `error` event that the limit is reached says so, in the server's words."""
+    said = str(error_from_event("Too many concurrent requests"))
+    assert said.startswith("The limit of the account is reached (Too many concurrent requests).")
+
+
 def test_a_server_that_repeats_the_key_is_not_quoted_with_it() -> None:
     """A server that shows what it was sent does not bring the key into an error."""
     for url in ("https://api.fish.audio", "http://192.168.1.5"):
         error = Endpoint("secret-key", url).refusal(404, b"No such thing: Bearer secret-key")
         assert "secret-key" not in repr(error) + str(error)
         assert "Bearer ***" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed"), "Connection refused"),
+        (socket.gaierror(socket.EAI_NONAME, "Name not known"), "Name not known"),
+        (OSError("Multiple exceptions"), "Multiple exceptions"),
+        (ConnectionResetError(), "ConnectionResetError"),
+        (UnicodeError("label too long"), "its name is not valid"),
+    ],
+)
+def test_the_reason_why_a_server_cannot_be_reached(error: OSError, reason: str) -> None:
+    """It is in the system's words, or at least in the name of the error."""
+    told = error_from_os_error(error, "Fish Audio")
+    assert str(told).startswith(f"Fish Audio cannot be reached: {reason}.")

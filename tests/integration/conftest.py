@@ -1,7 +1,9 @@
 """Home Assistant with the integration, and a Fish Audio on localhost."""
 
+import json
 import logging
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -10,13 +12,19 @@ from typing import Any
 import pytest
 from homeassistant.components import tts
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigSubentryData
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.entity import Entity
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+import custom_components.wyoming_fish
 from custom_components.wyoming_fish.const import DOMAIN
 from wyoming_fish.emulator import Emulator, EmulatorSettings
+
+ENGLISH = json.loads(
+    (Path(custom_components.wyoming_fish.__file__).parent / "translations" / "en.json").read_text()
+)
 
 KEY = "the-key-of-the-account"
 USER_ID = EmulatorSettings().user_id
@@ -98,7 +106,30 @@ def voice_subentry(title: str = "Kelp", **data: Any) -> ConfigSubentryData:
 
 
 @pytest.fixture
-async def add_entry(hass: HomeAssistant, emulator: Emulator) -> AsyncIterator[AddEntry]:
+async def repairs_with_texts(hass: HomeAssistant) -> AsyncIterator[None]:
+    """Check that each repair that a test creates has a text, and a value for all that it names."""
+    issues = ir.async_get(hass)
+    missing: list[str] = []
+
+    @callback
+    def check(event: Event[ir.EventIssueRegistryUpdatedData]) -> None:
+        issue = issues.async_get_issue(event.data["domain"], event.data["issue_id"])
+        if issue is None or issue.domain != DOMAIN or not issue.active:
+            return
+        text = json.dumps(ENGLISH["issues"].get(issue.translation_key, "{no text}"))
+        values = issue.translation_placeholders or {}
+        missing.extend(set(re.findall(r"{(\w+|no text)}", text)) - values.keys())
+
+    hass.bus.async_listen(ir.EVENT_REPAIRS_ISSUE_REGISTRY_UPDATED, check)
+    yield
+    await hass.async_block_till_done()
+    assert missing == []
+
+
+@pytest.fixture
+async def add_entry(
+    hass: HomeAssistant, emulator: Emulator, repairs_with_texts: None
+) -> AsyncIterator[AddEntry]:
     """Add an entry with these voices (one, without any) and set it up."""
     entries: list[ConfigEntry] = []
 

@@ -58,6 +58,18 @@ def shown_by(markdown: str | None) -> str:
     return re.sub(r"\\(.)", r"\1", markdown)
 
 
+@pytest.mark.parametrize("mark", [")", "(", "<", ">"])
+async def test_address_of_a_sample_is_no_markdown(
+    hass: HomeAssistant, emulator: Emulator, mark: str
+) -> None:
+    """A sample is not linked if its address has marks that end a link."""
+    sample = f"https://fish.example/a{mark}[b](https://evil.example"
+    emulator.settings.voices = (EmulatedVoice(KELP, "Kelp", ("en",), sample=sample),)
+    flow = await submit(hass, await log_in(hass, emulator.url))
+    assert flow["description_placeholders"] is not None
+    assert flow["description_placeholders"]["samples"] == "–"
+
+
 @pytest.mark.parametrize("title", TITLES)
 async def test_a_title_is_plain_text_in_forms(
     hass: HomeAssistant, emulator: Emulator, title: str

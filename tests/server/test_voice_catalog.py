@@ -38,6 +38,13 @@ async def test_own_voices_are_listed() -> None:
     assert all(voice.installed and voice.languages for voice in program.voices)
 
 
+TAGS = """
+ar-AE ar-EG ar-SA de-AT de-CH de-DE en-AU en-CA en-GB en-IE en-IN en-NZ en-US en-ZA es-AR es-ES
+es-MX es-US fr-BE fr-CA fr-CH fr-FR it-IT ja-JP ko-KR nl-BE nl-NL pl-PL pt-BR pt-PT ru-RU zh-CN
+zh-HK zh-TW
+"""
+
+
 async def test_languages() -> None:
     """A voice has its own languages; without any, and the first one in any case, all of them.
 
@@ -50,6 +57,7 @@ async def test_languages() -> None:
     first, *others = _info(catalog).tts[0].voices
     assert first.name == "default"
     assert {"en", "en-US", "de", "de-DE", "ja", "ja-JP", "nb"} <= set(first.languages)
+    assert {tag for tag in first.languages if "-" in tag} == set(TAGS.split())
     assert any(not voices[voice.name].languages for voice in others)
     for voice in others:
         own = set(voices[voice.name].languages)

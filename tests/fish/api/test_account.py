@@ -36,6 +36,17 @@ async def test_own_voices() -> None:
     assert {voice.title for voice in voices} == {voice.title for voice in own}
 
 
+@pytest.mark.parametrize("status", [401, 402, 429, 500])
+async def test_a_refusal_is_no_missing_voice(status: int) -> None:
+    """A voice is only told as missing if the server says so."""
+    settings = EmulatorSettings(faults=[Fault("rest", status, times=None)])
+    async with Emulator(settings) as emulator, FishClient(Endpoint("key", emulator.url)) as account:
+        with pytest.raises(FishError) as caught:
+            await account.voice("0" * 32)
+    assert caught.value.status == status
+    assert not isinstance(caught.value, VoiceNotFoundError)
+
+
 async def test_search_and_one_voice() -> None:
     """Voices are found by their title among everyone's, and by their id."""
     async with Emulator() as emulator, FishClient(Endpoint("key", emulator.url)) as account:

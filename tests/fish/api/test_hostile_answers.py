@@ -116,6 +116,20 @@ def test_any_value_in_an_answer_about_the_account() -> None:
         check()
 
 
+async def test_a_list_of_voices_that_is_not_a_list() -> None:
+    """What is told says what cannot be read."""
+
+    async def answer(send: Send) -> None:
+        await send(http(b'{"items": 5}'))
+
+    async with (
+        fish(HostileFish(answer=answer)) as hostile,
+        FishClient(Endpoint("key", hostile.url)) as account,
+    ):
+        with pytest.raises(ProtocolError, match="list of voices cannot be read"):
+            await account.voices()
+
+
 def _check_voice(voice: Voice) -> None:
     texts = (voice.id, voice.title, voice.author, *voice.languages, voice.sample or "")
     for text in texts:
@@ -248,3 +262,19 @@ async def test_a_message_is_bounded(size: int) -> None:
             with pytest.raises(ProtocolError, match="cannot be read"):
                 await socket.receive()
         await socket.close()
+
+
+KINDS_OF_NUMBERS = (1, 200, 300, 70_000, 2**40, -1, -100, -300, -70_000, -(2**40), 1.5)
+
+
+@pytest.mark.parametrize(
+    "value", [*KINDS_OF_NUMBERS, "", "a" * 40, "a" * 300, b"a", b"a" * 300, None, True]
+)
+def test_values_of_a_frame_are_counted(value: object) -> None:
+    """Whatever comes before a list, a frame can have so many values, and not one more."""
+    before = {f"field {number}": value for number in range(9)}
+    # The map, and all its keys, are values, too.
+    most = [0] * (MAX_FRAME_VALUES - 2 * len(before) - 3)
+    assert unpack(ormsgpack.packb({**before, "a": most})) == {**before, "a": most}
+    with pytest.raises(ProtocolError, match="too many values"):
+        unpack(ormsgpack.packb({**before, "a": [*most, 0]}))

@@ -234,6 +234,7 @@ async def test_an_answer_in_one_event() -> None:
             RequestRefusedError,
             "body.voice: Field required",
         ),
+        (b"422 No", b'{"detail": "No voice Anna"}', VoiceNotFoundError, "No voice Anna"),
         (b"200 OK", b"{}", ProtocolError, "application/json, not audio"),
     ],
 )
@@ -245,7 +246,19 @@ async def test_refusals(status: bytes, body: bytes, error: type[FishError], said
 
     async with _hostile(answer) as (_, client):
         with pytest.raises(error, match=said):
-            await _speak(client)
+            await _speak(client, SpeechSettings(voice="anna", sample_rate=24000))
+
+
+async def test_the_rate_in_the_content_type() -> None:
+    """The media type of bare samples may have their rate."""
+    pcm = bytes(range(1, 201))
+
+    async def answer(send: Send) -> None:
+        await send(http(pcm, b"200 OK", b"Content-Type: audio/pcm; rate=16000\r\n"))
+
+    async with _hostile(answer) as (_, client):
+        heard = await _speak(client, SpeechSettings(sample_rate=16000))
+    assert heard == pcm * (len(heard) // len(pcm)) != b""
 
 
 @pytest.mark.parametrize("kind", [b"audio/wav", b"audio/pcm", b"text/event-stream"])

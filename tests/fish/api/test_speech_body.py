@@ -104,6 +104,7 @@ def test_bad_files(data: bytes, said: str, size: int) -> None:
         (b'data: {"error": {"message": "out of memory"}}\n\n', "out of memory"),
         (b'data: {"error": [5]}\n\n', "no reason given"),
         (b": ping\n" * (MAX_SILENT_PARTS + 1), "hardly any audio"),
+        (b'data: {"audio": "YWI="}\n\n' * (2 * MAX_SILENT_PARTS), "hardly any audio"),
         (b"\n" * (MAX_SILENT_PARTS + 1), "hardly any audio"),
         (_event(wav_header(16000, 2) + b"ab" + b"data\1\0\0\0x" * 3000), "hardly any audio"),
         (b"data: " + b"x" * (MAX_EVENT_BYTES + 1), "too large"),

@@ -195,8 +195,10 @@ async def test_a_slow_line_is_said_once(
     assert caplog.text.count("Set a lower sample rate, such as 8000 Hz") == is_slow
 
 
-def test_a_line_that_recovers_is_told_again_when_it_is_slow() -> None:
-    """Around the bound nothing is told: it takes a clear change."""
+def test_a_line_that_recovers_is_told_again_when_it_is_slow(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Around the bound nothing is told: it takes a clear change, which is logged once."""
     measurements = Measurements()
     told = []
     for rate in (0.99, 1.05, 1.2, 0.8):
@@ -204,6 +206,7 @@ def test_a_line_that_recovers_is_told_again_when_it_is_slow() -> None:
             measurements.on_rate(SETTINGS, rate)
         told.append(bool(measurements.slow_line))
     assert told == [True, True, False, True]
+    assert caplog.text.count("Set a lower sample rate") == 2
 
 
 @pytest.mark.parametrize(

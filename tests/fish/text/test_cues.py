@@ -48,6 +48,27 @@ def test_free_cues_for_s1(free: str, fixed: str) -> None:
     assert Cues(Backend.S2_PRO).bracketed(free) == f"[{free}]"
 
 
+# Ways to write each cue of S1 whose name is not in them.
+WRITTEN = """
+break: short break, long-break: dramatic pause, breath: inhales, laughing: giggles, chuckling:
+snicker, sighing: sigh of relief, gasping: gasps, groaning: groans, yawning: yawns, panting: out
+of breath, snoring: snores, cough: clears throat, sobbing: cries, shouting: yells, screaming:
+screams, soft tone: gently, happy: cheerful, joyful: delight, excited: excitement, sad: somber,
+angry: anger, calm: soothing, surprised: amazed, serious: stern, curious: curiously, nervous:
+nervously, proud: proudly, confident: confidently, sarcastic: sarcasm, sympathetic: caring,
+scared: afraid
+"""
+
+
+def test_other_words_for_the_cues_of_s1() -> None:
+    """Each cue of S1 that people write in other words is found by them."""
+    pairs = [pair.split(": ") for pair in " ".join(WRITTEN.split()).split(", ")]
+    cues = Cues(Backend.S1)
+    assert {written: cues.bracketed(written) for _, written in pairs} == {
+        written: f"({cue})" for cue, written in pairs
+    }
+
+
 @pytest.mark.parametrize("text", ["Your Name", "DATE", "a_b", "12:30", "a/b", "x" * MAX_CUE_CHARS])
 def test_no_cues(text: str) -> None:
     """What stands in brackets to be read is none."""

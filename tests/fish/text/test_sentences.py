@@ -66,6 +66,7 @@ Es kostet 5 € inkl. MwSt. |Ja
 Am 3. Okt. Zeit umstellen. |Ja
 Dr. med. Anna Huber ruft an. |Ja
 Ludwig XIV. König von Frankreich. |Ja
+1.) Open the door. |2.) Close it.
 Il faut env. 20 minutes. |Oui
 12 av. Foch est fermé. |Oui
 Faltan aprox. 20 minutos. |Sí

@@ -52,6 +52,7 @@ def _text(inner: str, backend: Backend = Backend.S2_1_PRO) -> str:
         ('<amazon:effect name="whispered">Psst</amazon:effect>', "[whispering] Psst"),
         ("Tom & Jerry &amp; R&D&nbsp;x &lt;3 &LT;b&GT;", "Tom & Jerry & R&D\u00a0x <3 <b>"),
         ("<metadata>no</metadata>Yes [laugh] <!-- no --><![CDATA[<ok>]]>", "Yes laugh <ok>"),
+        ("<desc>a</desc><lexicon>b</lexicon><style>c</style><script>d</script>Yes", "Yes"),
         ("  \n <break/> ", ""),
     ],
 )
@@ -86,6 +87,28 @@ def test_prosody_and_voices() -> None:
 
 
 @pytest.mark.parametrize(
+    ("attribute", "speed", "volume"),
+    [
+        ('rate="x-slow"', 0.5, 0.0),
+        ('rate="slow"', 0.75, 0.0),
+        ('rate="medium"', 1.0, 0.0),
+        ('rate="fast"', 1.3, 0.0),
+        ('rate="x-fast"', 1.75, 0.0),
+        ('volume="x-soft"', 1.0, -12.0),
+        ('volume="soft"', 1.0, -6.0),
+        ('volume="medium"', 1.0, 0.0),
+        ('volume="loud"', 1.0, 6.0),
+        ('volume="x-loud"', 1.0, 12.0),
+    ],
+)
+def test_names_of_rates_and_volumes(attribute: str, speed: float, volume: float) -> None:
+    """They are factors of the speed, and decibels."""
+    assert _parts(f"<speak><prosody {attribute}>One</prosody></speak>") == [
+        SsmlPart("One", "", "", speed, volume)
+    ]
+
+
+@pytest.mark.parametrize(
     ("ssml", "text"),
     [
         ("<speak>One <b>two</speak> three", "One two three"),
@@ -111,6 +134,13 @@ def test_declared_encoding() -> None:
     """A declared encoding is ignored, because the text is already decoded."""
     assert _parts('<?xml version="1.0" encoding="ISO-8859-1"?><speak>Café</speak>') == [
         SsmlPart("Café")
+    ]
+
+
+def test_space_before_the_declaration() -> None:
+    """A document can begin with space, which XML does not allow before its declaration."""
+    assert _parts(' \n<?xml version="1.0"?><speak>One<break/> two</speak>') == [
+        SsmlPart("One [break] two")
     ]
 
 

@@ -153,6 +153,10 @@ async def test_errors_are_told_and_mended(
     emulator.settings.faults.append(Fault("rest", fault, times=None))
     flow = await log_in(hass, emulator.url)
     assert (flow["step_id"], flow["errors"]) == ("user", {"base": error})
+    assert chosen(flow, "api_key") == KEY
+    assert flow["data_schema"] is not None
+    (address,) = flow["data_schema"].schema["advanced"].schema.schema
+    assert address.description == {"suggested_value": emulator.url}
     emulator.settings.faults.clear()
     flow = await submit(hass, flow, api_key=KEY, advanced={"base_url": emulator.url})
     assert flow["step_id"] == "search"

@@ -40,11 +40,14 @@ TEXTS = json.loads((FOLDER / "en.json").read_text())
 def check(flow: FlowResult[Any, Any], texts: dict[str, Any]) -> None:
     """Check that the form's fields and its texts are the same, and each field is described."""
     text = texts["step"][flow["step_id"]]
+    named = set(re.findall(r"{(\w+)}", json.dumps(text)))
+    assert named <= (flow["description_placeholders"] or {}).keys()
     fields: set[str] = set()
     sections: dict[str, set[str]] = {}
     for key, value in (flow["data_schema"].schema if flow["data_schema"] else {}).items():
         if isinstance(value, section):
             sections[str(key)] = {str(inner) for inner in value.schema.schema}
+            assert value.options == {"collapsed": True}
         else:
             fields.add(str(key))
     assert set(text.get("data", {})) == set(text.get("data_description", {})) == fields

@@ -328,6 +328,7 @@ async def test_a_disk_that_stands_still(
 ) -> None:
     """A disk that does not answer is not waited for for long, by nobody."""
     monkeypatch.setattr("wyoming_fish.server.requests.cache.READ_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("wyoming_fish.server.requests.cache.SLICE_TIMEOUT_S", 300)
     async with Emulator(CODE) as emulator:
         await _spoken_once(emulator, folder)
         (file,) = _files(folder)

@@ -16,6 +16,7 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, Synthesize
 
 from tests.support.listening import listening
 from wyoming_fish.emulator import EmulatorSettings, Fault, decode_code_voice
+from wyoming_fish.server.requests.fallback import MAX_SILENT_EVENTS
 
 from ...support.server import Serving, check_envelope, receive, stream
 
@@ -111,20 +112,26 @@ async def test_during_the_audio_it_does_not(serving: Serving) -> None:
         assert asked == []
 
 
+def _chunk(rate: object, width: object = 2, pcm: bytes = b"ab") -> Event:
+    return Event("audio-chunk", {"rate": rate, "width": width, "channels": 1}, pcm)
+
+
 @pytest.mark.parametrize(
-    "events",
+    ("events", "reason"),
     [
-        [],
-        [Event("audio-chunk", {"rate": 0, "width": 2, "channels": 1}, b"ab")],
-        [Event("audio-chunk", {"rate": 22050, "width": 2.5, "channels": 1}, b"ab")],
-        [Error("out of order").event()],
-        [AudioStart(22050, 2, 1).event()],
-        [AudioStart(22050, 2, 1).event(), AudioStop().event()],
-        [Event("audio-chunk", {"rate": "x"}, b"ab")],
+        ([], "it closed the connection"),
+        ([_chunk(0)], "its audio"),
+        ([_chunk(22050, 2.5)], "its audio"),
+        ([_chunk("x")], "its audio"),
+        ([Error("out of order").event()], "out of order"),
+        ([AudioStart(22050, 2, 1).event()], "it closed the connection"),
+        ([AudioStart(22050, 2, 1).event(), AudioStop().event()], "it returned no audio"),
+        ([AudioStop().event()], "it returned no audio"),
+        ([Event("odd")] * (MAX_SILENT_EVENTS + 2), "too many events with hardly any audio"),
     ],
 )
 async def test_both_are_down(
-    serving: Serving, events: list[Event], caplog: pytest.LogCaptureFixture
+    serving: Serving, events: list[Event], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """If neither can speak, the client gets Fish's error, and the log the other one's."""
     settings = EmulatorSettings(faults=[Fault("upgrade", 402, times=None)])
@@ -137,8 +144,23 @@ async def test_both_are_down(
         reply = await receive(client, "no such event")
         assert reply.types == ["error", "synthesize-stopped"]
         assert reply.error.code == "no-credit"
-    assert [m for m in caplog.messages if m.startswith(f"The fallback voice at {uri} failed: ")]
+    failed = f"The fallback voice at {uri} failed: "
+    (told,) = [message for message in caplog.messages if message.startswith(failed)]
+    assert reason in told
     assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_the_fallback_never_ends(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
+    """Audio that is far too long for the text ends the reply, and the log says so."""
+    settings = EmulatorSettings(faults=[Fault("upgrade", 402, times=None)])
+    async with (
+        _other(lambda _: [_chunk(8000, pcm=bytes(1 << 20))] * 9) as (uri, _),
+        serving(settings, f"--fallback-uri={uri}") as served,
+        served.client() as client,
+    ):
+        await client.write_event(Synthesize(TEXT).event())
+        assert (await receive(client, "no such event")).error.code == "no-credit"
+    assert "it sends far too much audio for the text" in caplog.text
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -40,6 +40,8 @@ class EmulatedVoice:
     task_count: int = 0
     like_count: int = 0
     created_at: str = ACCOUNT_CREATED
+    sample: str | None = None
+    """The address of its sample, if that is not the emulator's own."""
     espeak_variant: str = "m3"
     """How espeak-ng makes it sound unlike the others: a name below its `voices/!v`."""
 
@@ -129,7 +131,7 @@ def model_entity(voice: EmulatedVoice, origin: str, user_id: str) -> dict[str, A
                 "title": "Default Sample",
                 "text": sample_text(voice),
                 "task_id": voice.id[::-1],
-                "audio": f"{origin}/sample/{voice.id}.wav",
+                "audio": voice.sample or f"{origin}/sample/{voice.id}.wav",
             }
         ],
         "created_at": voice.created_at,

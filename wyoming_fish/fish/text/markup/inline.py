@@ -167,7 +167,6 @@ def _exclamation(state: ParserState, text: str, at: int, complete: bool) -> int 
 # Markdown pairs the marks of emphasis with what closes them, which may be far away. Speech need not
 # wait for that: a mark at the edge of a word is emphasis whether it is closed or not.
 _EMPHASIS: Final = "*_~="
-_CURRENCIES: Final = "$€£¥"
 
 
 @lru_cache(256)
@@ -181,8 +180,8 @@ def _is_read(run: str, before: str, after: str, *, opened: bool) -> bool:
     if mark == "_":
         return before.isalnum() and next_one.isalnum()
     if mark == "~":
-        is_letter = before.isascii() and before.isalpha()
-        return length == 1 and not is_letter and (next_one.isdecimal() or next_one in _CURRENCIES)
+        # Before a number or a price, the parser has read it as text.
+        return False
     if mark == "=":
         return length == 1 or (length == 2 and before == next_one == " ")
     if length > 2:
