@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from ..fish.owner import NETWORK_SHARE, Owner, Shares
 
 __all__ = ["AdmittedConnection", "connections_to_close"]
 
 Key = TypeVar("Key")
+
+# A reply with audio ends only if its network or address has so many connections more than the new
+# one's. A home speaks fewer replies at the same time.
+HEARD_MARGIN: Final = 20
 
 
 class AdmittedConnection(Protocol):
@@ -47,8 +51,7 @@ def connections_to_close(
 
     So a thousand silent or refused connections cannot lock out a client with a request. Idle
     connections of an address or network that has more than the new client's own cannot either, nor
-    can requests without audio of the largest network, or of the largest address in the client's own
-    network.
+    can requests of the largest network, or of the largest address in the client's own network.
     """
     max_per_network = math.ceil(NETWORK_SHARE * max_per_address)
     to_close: list[Key] = []
@@ -73,9 +76,10 @@ def connections_to_close(
 def _least_useful(connections: Mapping[Key, AdmittedConnection], owner: Owner) -> Key | None:
     """Return the one of ``connections`` to close for ``owner``, if any.
 
-    The order is: connections that are ending, silent ones, idle ones, then those that have waited
-    longest for audio. A request is ended only if its network, or its address in the client's own
-    network, then still has no fewer than the client's.
+    The order is: connections that are ending, silent ones, idle ones, those that have waited
+    longest for audio, then those with audio. A request is ended only if its network, or its
+    address in the client's own network, then still has no fewer than the client's. One with audio
+    is ended only if that has far more.
     """
     shares = Shares(connection.owner for connection in connections.values())
     own_network, own_address = shares.of(owner)
@@ -102,11 +106,12 @@ def _least_useful(connections: Mapping[Key, AdmittedConnection], owner: Owner) -
         if not connection.is_busy and has_more(connection, 0)
     ]:
         return max(idle, key=share)
-    unheard: dict[tuple[int, int, float], Key] = {}
+    busy: dict[tuple[bool, int, int, float], Key] = {}
     for key, connection in connections.items():
-        if connection.unheard_since is not None and has_more(connection, 1):
+        is_heard = connection.unheard_since is None
+        if has_more(connection, HEARD_MARGIN if is_heard else 1):
             network, address = shares.of(connection.owner)
             is_neighbor = connection.owner.network == owner.network
-            rank = (-network, -address if is_neighbor else 0, connection.unheard_since)
-            unheard[rank] = key
-    return unheard[min(unheard)] if unheard else None
+            since = connection.unheard_since or 0.0
+            busy[is_heard, -network, -address if is_neighbor else 0, since] = key
+    return busy[min(busy)] if busy else None

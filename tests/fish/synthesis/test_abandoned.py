@@ -1,6 +1,7 @@
 """Texts that pause for long, or are never ended: Home Assistant does so with what it cancels."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -15,6 +16,7 @@ from wyoming_fish.fish import Endpoint, FishClient
 from wyoming_fish.fish.connections.limiter import SlotRequest
 from wyoming_fish.fish.errors import BrokenStreamError, TextTimeoutError
 from wyoming_fish.fish.synthesis.attempt import PARK_AFTER_S
+from wyoming_fish.fish.synthesis.live_attempt import LiveAttempt
 from wyoming_fish.fish.synthesis.text_chunks import TEXT_TIMEOUT_S
 
 NO_WEBSOCKET: Final = Fault("upgrade", 404, times=None)
@@ -270,3 +272,25 @@ def test_abandoned_replies_do_not_silence_the_others(faults: tuple[Fault, ...]) 
 
     # Ten of them under a limit of five: two rounds.
     assert run(ask()) < 2 * (PARK_AFTER_S + 5.0)
+
+
+def test_an_abandoned_reply_leaves_no_garbage() -> None:
+    """What waits for the garbage collector stops everyone else when that runs."""
+
+    async def abandon() -> int:
+        async with (
+            Emulator(EmulatorSettings(voice="code", first_audio=0.3)) as emulator,
+            FishClient(Endpoint("key", emulator.url)) as client,
+        ):
+            for _ in range(10):
+                async with aclosing(speak(client, "Good night to you all. " * 50)) as speech:
+                    await anext(speech)
+            await emulator.wait_for(lambda e: e.sessions_open == 0)
+            return sum(type(each) is LiveAttempt for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert run(abandon()) <= 1
+    finally:
+        gc.enable()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from wyoming_fish.fish.owner import NO_OWNER, Owner, owner_at
-from wyoming_fish.server.admission import connections_to_close
+from wyoming_fish.server.admission import HEARD_MARGIN, connections_to_close
 
 
 @dataclass
@@ -114,3 +114,14 @@ def test_those_without_use_make_room_first() -> None:
     clients += _clients(_Connection(is_ending=True), "192.168.1.5")
     assert _connections_to_close(clients, "192.168.1.2", max_per_address=9, max_total=6) == [5]
     assert _connections_to_close(clients[:3], "192.168.1.2", max_per_address=9, max_total=3) == [0]
+
+
+def test_replies_with_audio_keep_out_nobody() -> None:
+    """The newest ends for a network or address with far fewer connections, and for no other."""
+    for address, neighbor in (("192.168.1.3", "192.168.1.2"), ("fd00:1::3", "fd00:1::2")):
+        for count, expected in ((HEARD_MARGIN, None), (HEARD_MARGIN + 1, [HEARD_MARGIN])):
+            clients = _clients(BUSY, *[address] * count)
+            limits = {"max_per_address": 99, "max_total": count}
+            assert _connections_to_close(clients, neighbor, **limits) == expected
+            assert _connections_to_close(clients, "10.0.0.1", **limits) == expected
+            assert _connections_to_close(clients, address, **limits) is None

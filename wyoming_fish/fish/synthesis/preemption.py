@@ -27,9 +27,9 @@ def preemptible(
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle
 
-    def check() -> None:
+    def check(check_again: Callable[..., None]) -> None:
         nonlocal timer
-        timer = loop.call_later(SLOT_CHECK_S, check)
+        timer = loop.call_later(SLOT_CHECK_S, check_again, check_again)
         attempt = current()
         request.is_ending = attempt.is_ending
         if request.is_ending:
@@ -42,7 +42,8 @@ def preemptible(
             request.is_ending, request.is_preempted = True, not is_idle
             attempt.stop()
 
-    timer = loop.call_later(SLOT_CHECK_S, check)
+    # As an argument: if it referred to itself, all of a reply would wait for the garbage collector.
+    timer = loop.call_later(SLOT_CHECK_S, check, check)
     try:
         yield
     finally:

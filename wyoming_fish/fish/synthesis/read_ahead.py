@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, Final
@@ -207,3 +208,7 @@ async def read_ahead(
         audio.close()
         writing.cancel()
         await asyncio.wait((writing,))
+        # A cancelled task keeps its error, whose frames refer to the task, until somebody takes it.
+        if writing.cancelled():
+            with contextlib.suppress(asyncio.CancelledError):
+                writing.result()
