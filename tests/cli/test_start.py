@@ -111,7 +111,7 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
             os.setresuid(*[os.getresuid()[2]] * 3)
         return ""
 
-    for parent in tmp_path.parents[:2]:
+    for parent in tmp_path.parents[:3]:
         parent.chmod(parent.stat().st_mode | 0o011)
     assert look() == f"must be a folder that this user can write to ({tmp_path / 'theirs'} is not)"
 
