@@ -32,6 +32,7 @@ from .const import (
 from .coordinator import FishConfigEntry
 from .errors import account_form_errors, form_error_key
 from .fish import Credit, Endpoint, FishError
+from .fish.addresses import host_of
 from .fish.errors import UnsupportedError
 from .fish.settings import FISH_URL
 from .forms.core_account import core_entry, core_voices
@@ -195,15 +196,18 @@ class FishConfigFlow(
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for another key or address. An empty key keeps the present one."""
+        """Ask for another key or address. An empty key keeps the present one.
+
+        Fish Audio's key is not sent to another server.
+        """
         entry: FishConfigEntry = self._get_reconfigure_entry()
         errors: dict[str, str] = {}
         if user_input is not None:
-            key = user_input.get(CONF_API_KEY, "").strip()
-            self._data = {
-                CONF_API_KEY: key or entry.data[CONF_API_KEY],
-                CONF_BASE_URL: _base_url(user_input),
-            }
+            key, base_url = user_input.get(CONF_API_KEY, "").strip(), _base_url(user_input)
+            was_cloud = account_endpoint(entry.data).is_cloud
+            if not key and not (was_cloud and host_of(base_url) != host_of(FISH_URL)):
+                key = entry.data[CONF_API_KEY]
+            self._data = {CONF_API_KEY: key, CONF_BASE_URL: base_url}
             errors = await self._validate()
             if not errors:
                 return self._replace(entry, "reconfigure_successful")

@@ -90,6 +90,8 @@ def account_form_errors(key: str, url: str) -> dict[str, str]:
 
 def form_error_key(error: FishError, backend: Backend | None = None) -> str:
     """Return the translation key of ``error`` in a form."""
+    if isinstance(error, KeyMissingError):
+        return "key_missing"
     if isinstance(error, KeyRefusedError):
         return "invalid_auth"
     if isinstance(error, ProxyAddressError):

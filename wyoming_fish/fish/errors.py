@@ -5,8 +5,8 @@
     FishError
     ├── SettingsError           a setting that the server would refuse, or silently read as another
     │   └── ProxyAddressError   the address of a proxy in the environment is not valid
-    ├── KeyMissingError         no API key
     ├── KeyRefusedError         401, 403
+    │   └── KeyMissingError     no API key
     ├── NoCreditError           402
     ├── VoiceNotFoundError      400, 404 "Reference not found"; no such reference on fish-speech
     │   └── VoiceNameError      the account has no voice of this name
@@ -128,20 +128,20 @@ class ProxyAddressError(SettingsError):
     )
 
 
-class KeyMissingError(FishError):
-    """No API key is set. Only Fish Audio's own service always needs one."""
-
-    code = "key-missing"
-    default_advice = "Set FISH_API_KEY."
-    cloud_advice = "Create one under API keys at fish.audio."
-
-
 class KeyRefusedError(FishError):
     """401 or 403: the key is wrong, deleted, or not allowed to do this."""
 
     code = "key-refused"
     default_advice = "Check the API key: it may be mistyped or deleted."
     cloud_advice = "Your keys are under API keys at fish.audio."
+
+
+class KeyMissingError(KeyRefusedError):
+    """No API key is set. Only Fish Audio's own service always needs one."""
+
+    code = "key-missing"
+    default_advice = "Set FISH_API_KEY."
+    cloud_advice = "Create one under API keys at fish.audio."
 
 
 class NoCreditError(FishError):

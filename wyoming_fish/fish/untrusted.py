@@ -8,8 +8,9 @@ from typing import Any, Final
 
 __all__ = ["hide", "one_line"]
 
-# What a secret is replaced by.
-HIDDEN: Final = "***"
+# What each character of a secret is replaced by: a shorter text would let the end of what is read,
+# which may have only a part of a secret, into what is shown.
+HIDDEN: Final = "*"
 
 # Characters from which on a secret is hidden. A shorter one, such as a person may think of for a
 # self-hosted server, could be a part of any word.
@@ -47,7 +48,7 @@ def hide(value: Any, secret: str) -> Any:
     if isinstance(value, str):
         is_suspect = any(mark in value for mark in _ESCAPES)
         if is_suspect or secret.lower() in value.lower():
-            return _forms(secret).sub(HIDDEN, value)
+            return _forms(secret).sub(lambda match: HIDDEN * len(match[0]), value)
     elif isinstance(value, dict):
         return {hide(name, secret): hide(each, secret) for name, each in value.items()}
     elif isinstance(value, list):

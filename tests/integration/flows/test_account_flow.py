@@ -98,6 +98,17 @@ async def test_reconfiguration_to_another_account(
     assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "wrong_account")
 
 
+async def test_key_of_fish_audio_stays(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """An empty key keeps the one that there is, but another server does not get Fish Audio's."""
+    emulator.settings.key = "key"
+    entry = await add_entry(base_url="https://api.fish.audio")
+    flow = await entry.start_reconfigure_flow(hass)
+    flow = await submit(hass, flow, advanced={"base_url": emulator.url})
+    assert flow["errors"] == {"base": "key_missing"}
+
+
 async def test_server_of_ones_own_moves(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
 ) -> None:

@@ -20,6 +20,7 @@ from ...fish.errors import (
     CertificateError,
     FishConnectionError,
     FishError,
+    KeyMissingError,
     KeyRefusedError,
     NoWebsocketError,
     ProxyError,
@@ -129,7 +130,7 @@ class Probe:
             yield result
             error = result.answer.facts.get("error")
             is_unreachable = question is self.questions[0] and error in _UNREACHABLE
-            if is_unreachable or error == KeyRefusedError.code:
+            if is_unreachable or error in (KeyRefusedError.code, KeyMissingError.code):
                 return
 
     async def ask(self, question: Question) -> ProbeResult:

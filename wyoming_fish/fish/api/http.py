@@ -130,8 +130,10 @@ class HttpClient:
         except TimeoutError as error:
             raise FishConnectionError(f"{self.endpoint.name} did not answer in time.") from error
         except (aiohttp.ClientError, OSError) as error:
-            # A traceback of aiohttp's own would show the proxy's password.
-            raise self._failure(error, proxy) from (None if proxy else error)
+            # A traceback of aiohttp's own would show the proxy's password, or what the server has
+            # sent, such as the key.
+            is_harmless = isinstance(error, OSError) and not proxy
+            raise self._failure(error, proxy) from (error if is_harmless else None)
 
     async def json(
         self, path: str, *, timeout_s: float, query: Mapping[str, str] | None = None

@@ -234,7 +234,9 @@ async def open_live_connection(
             f"{endpoint.name} did not answer within {OPEN_TIMEOUT_S:.0f} s."
         ) from error
     except (OSError, InvalidHandshake) as error:
-        raise _refused(error, endpoint, proxy) from error
+        # A traceback of websockets' own would show what the server has sent, such as the key.
+        cause = error if isinstance(error, (OSError, InvalidStatus)) else None
+        raise _refused(error, endpoint, proxy) from cause
     assert isinstance(connection, FrameConnection)  # noqa: S101 - as it was asked for
     return LiveConnection(connection, backend, timestamps=timestamps, is_cloud=endpoint.is_cloud)
 
