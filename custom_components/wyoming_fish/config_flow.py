@@ -32,9 +32,8 @@ from .const import (
 from .coordinator import FishConfigEntry
 from .errors import account_form_errors, form_error_key
 from .fish import Credit, Endpoint, FishError
-from .fish.addresses import host_of
 from .fish.errors import UnsupportedError
-from .fish.settings import FISH_URL
+from .fish.settings import FISH_URL, is_cloud_url
 from .forms.core_account import core_entry, core_voices
 from .forms.markdown import escaped
 from .forms.schemas import (
@@ -204,8 +203,8 @@ class FishConfigFlow(
         errors: dict[str, str] = {}
         if user_input is not None:
             key, base_url = user_input.get(CONF_API_KEY, "").strip(), _base_url(user_input)
-            was_cloud = account_endpoint(entry.data).is_cloud
-            if not key and not (was_cloud and host_of(base_url) != host_of(FISH_URL)):
+            was_cloud = is_cloud_url(entry.data[CONF_BASE_URL])
+            if not key and not (was_cloud and not is_cloud_url(base_url)):
                 key = entry.data[CONF_API_KEY]
             self._data = {CONF_API_KEY: key, CONF_BASE_URL: base_url}
             errors = await self._validate()

@@ -36,6 +36,7 @@ __all__ = [
     "Latency",
     "SpeechSettings",
     "VoiceIds",
+    "is_cloud_url",
     "is_voice_id",
     "voice_id_in",
 ]
@@ -130,6 +131,11 @@ HOME_ASSISTANT_CODES: Final = {"no": "nb", "jw": "jv"}
 """Where Fish's codes are not those that Home Assistant knows: Fish's, and Home Assistant's."""
 
 
+def is_cloud_url(url: str) -> bool:
+    """Whether ``url`` is an address of Fish Audio's own service. It need not be valid."""
+    return host_of(url) == host_of(FISH_URL)
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A Fish Audio server and the key to it.
@@ -171,7 +177,7 @@ class Endpoint:
     @property
     def is_cloud(self) -> bool:
         """Whether this is Fish Audio's own service."""
-        return host_of(self.base_url) == host_of(FISH_URL)
+        return is_cloud_url(self.base_url)
 
     @property
     def host(self) -> str:
