@@ -42,7 +42,7 @@ def test_demo_cleans_up(tmp_path: Path) -> None:
     environ = ENVIRONMENT | {"TMPDIR": str(temporary)}
     done = run_to_end(ROOT / "script" / "demo", "One", "two.", env=environ, cwd=tmp_path)
     assert done.returncode == 1
+    assert "demo.wav: Is a directory" in done.stderr
     # The words need no quotation marks.
     assert done.stdout == "Speaking while this is being written: One two.\n"
-    assert "demo.wav: Is a directory" in done.stderr
     assert list(temporary.iterdir()) == []

@@ -337,5 +337,5 @@ def test_pronunciations_are_applied() -> None:
 @pytest.mark.parametrize("option", ["mode", "cues", "emoji", "urls"])
 def test_unknown_options(option: str) -> None:
     """An option that there is not is refused, by its name."""
-    with pytest.raises(SettingsError, match="'loud' is not one of"):
+    with pytest.raises(SettingsError, match='"loud" is not one of'):
         TextSettings(**{option: "loud"})  # type: ignore[arg-type]
