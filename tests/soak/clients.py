@@ -176,6 +176,8 @@ class Clients:
             writing.cancel()
             await asyncio.wait((writing,))
         last = ["error", "synthesize-stopped"] if streamed else ["error"]
+        if "audio-start" in types:
+            last = ["audio-stop", "synthesize-stopped", "error"]
         return "refused" if types[-len(last) :] == last else "refused without an error"
 
 
