@@ -22,7 +22,7 @@ LANGUAGES = {"json", "sh", "text", "xml", "yaml"}
 
 # What is written in code as a flag, and is none of the server's.
 OTHER_FLAGS = {
-    *("--help", "--strict", "--update", "--upgrade", "--version"),
+    *("--help", "--strict", "--update", "--upgrade", "--version", "--volumes"),
     *("--json", "--probe", "--probe-idle"),
     *("--account-voice", "--record", "--set"),
 }
