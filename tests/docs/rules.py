@@ -256,6 +256,7 @@ RULES = (
         "It takes minutes; tests/server/lifecycle/test_soak.py runs it.",
     ),
     Rule(r"git clone (\S+)", clone, "The repository is elsewhere."),
+    Rule(r"git pull", nothing, "The repository is elsewhere."),
     Rule(r"cd wyoming-fish", nothing, "The folder that `git clone` makes."),
     Rule(r"git tag (v\S+)", tag, "It would be a release."),
     Rule(r"git push origin (v\S+)", tag, "It would be a release."),
@@ -268,7 +269,7 @@ RULES = (
     ),
     Rule(r"docker build --tag wyoming-fish (?P<folder>\S+)", docker_build, _NO_ENGINE),
     Rule(r"docker run .*", docker_run, _NO_ENGINE),
-    Rule(r"docker logs wyoming-fish", nothing, _NO_ENGINE),
+    Rule(r"docker (?:logs|rm --force) wyoming-fish", nothing, _NO_ENGINE),
     Rule(
         r"docker compose (?:--file (?P<file>\S+) )?(?:up|pull|logs|down|stop|restart)(?P<rest>.*)",
         compose,
