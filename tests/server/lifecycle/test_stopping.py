@@ -41,14 +41,14 @@ SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scrip
 
 # A server whose imports take long.
 IMPORTING = """
-import sys, time
+import sys
 class Slow:
     def find_spec(self, name, *_):
         if name in ("asyncio", "logging"):
             print("Importing", flush=True)
             # Not signal.pause: a signal that comes just before it would be lost.
             while True:
-                time.sleep(0.01)
+                pass
 sys.meta_path.insert(0, Slow())
 from {module} import {main}
 sys.exit({main}())
