@@ -94,6 +94,16 @@ class OtherVoice(tts.TextToSpeechEntity):
         return tts.TTSAudioResponse("wav", data())
 
 
+async def select_other_voice(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator, voice: OtherVoice
+) -> str:
+    """Make ``voice`` the fallback voice of an account without credit; return the engine."""
+    entry = await add_entry()
+    await hass.data[DATA_COMPONENT].async_add_entities([voice])
+    emulator.settings.faults.append(NO_CREDIT)
+    return await select_fallback(hass, entry, "tts.other")
+
+
 @pytest.mark.parametrize(("audio", "ends"), [(b"", True), (b"", False)], ids=["empty", "stalled"])
 async def test_fallback_voice_without_audio(  # noqa: PLR0917
     hass: HomeAssistant,
@@ -106,10 +116,7 @@ async def test_fallback_voice_without_audio(  # noqa: PLR0917
 ) -> None:
     """A voice that gives nothing has failed, and is not waited for without an end."""
     monkeypatch.setattr(fallback, "AUDIO_TIMEOUT_S", 0.3)
-    entry = await add_entry()
-    await hass.data[DATA_COMPONENT].async_add_entities([OtherVoice(audio, ends=ends)])
-    engine = await select_fallback(hass, entry, "tts.other")
-    emulator.settings.faults.append(NO_CREDIT)
+    engine = await select_other_voice(hass, add_entry, emulator, OtherVoice(audio, ends=ends))
     with pytest.raises(HomeAssistantError, match="credit"):
         await speak(hass, engine, TEXT)
     assert "The fallback voice tts.other could not speak: no audio" in caplog.text
@@ -124,12 +131,9 @@ async def test_fallback_voice_breaks_off(
 ) -> None:
     """A streamed reply ends with what was heard, so that a satellite does not wait for more."""
     monkeypatch.setattr(fallback, "AUDIO_TIMEOUT_S", 0.3)
-    entry = await add_entry()
     # Longer than ffmpeg holds back.
     voice = OtherVoice(b"\1\2" * 44100 * 20, ends=False)
-    await hass.data[DATA_COMPONENT].async_add_entities([voice])
-    engine = await select_fallback(hass, entry, "tts.other")
-    emulator.settings.faults.append(NO_CREDIT)
+    engine = await select_other_voice(hass, add_entry, emulator, voice)
     assert b"\1\2" * 1000 in await speak(hass, engine, ("The lamps ", "are on."))
     assert "The fallback voice tts.other could not speak: no audio for 0 s" in caplog.text
 
@@ -141,11 +145,8 @@ async def test_fallback_voice_that_never_ends(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Far more audio than the text can become is an error, so that it does not fill the memory."""
-    entry = await add_entry()
-    minutes = b"\1\2" * 44100 * 120
-    await hass.data[DATA_COMPONENT].async_add_entities([OtherVoice(minutes, ends=False)])
-    engine = await select_fallback(hass, entry, "tts.other")
-    emulator.settings.faults.append(NO_CREDIT)
+    voice = OtherVoice(b"\1\2" * 44100 * 120, ends=False)
+    engine = await select_other_voice(hass, add_entry, emulator, voice)
     with pytest.raises(HomeAssistantError, match="credit"):
         await speak(hass, engine, "Lamp on.")
     assert "could not speak: far too much audio for the text" in caplog.text
@@ -158,11 +159,8 @@ async def test_error_of_a_fallback_voice(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """What another integration says about it is one short line in the log."""
-    entry = await add_entry()
-    error = HomeAssistantError("no\nvoice \x1b[31m" + "x" * 50_000)
-    await hass.data[DATA_COMPONENT].async_add_entities([OtherVoice(error, ends=True)])
-    engine = await select_fallback(hass, entry, "tts.other")
-    emulator.settings.faults.append(NO_CREDIT)
+    voice = OtherVoice(HomeAssistantError("no\nvoice \x1b[31m" + "x" * 50_000), ends=True)
+    engine = await select_other_voice(hass, add_entry, emulator, voice)
     with pytest.raises(HomeAssistantError, match="credit"):
         await speak(hass, engine, TEXT)
     (line,) = [record.message for record in caplog.records if "tts.other could" in record.message]
