@@ -25,7 +25,8 @@ from .state import NEED_MORE, Handler, IgnoredRegion, NeedMore, ParserState
 __all__ = ["MarkupParser"]
 
 # What needs no look: all but the marks that may mean something where they stand, and the letters
-# with which an address may begin.
+# with which an address may begin. Behind a wide parenthesis, only stage directions mean something:
+# the letters are those with which ACTIONS in Japanese begin.
 _PLAIN: Final = re.compile(
     rf"(?:[^\n*_~=`\[\](<>{{&|#\\!:;•·【（\-+^${addresses.FIRST_LETTERS}{EMOJI}{symbols.ARROWS}{symbols.FACES}]+"
     rf"|(?<=[{addresses.LETTERS}])[{addresses.FIRST_LETTERS}]|(?!{addresses.POSSIBLE_ADDRESS})[{addresses.FIRST_LETTERS}]"
