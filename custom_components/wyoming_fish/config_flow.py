@@ -203,8 +203,8 @@ class FishConfigFlow(
         errors: dict[str, str] = {}
         if user_input is not None:
             key, base_url = user_input.get(CONF_API_KEY, "").strip(), _base_url(user_input)
-            was_cloud = is_cloud_url(entry.data[CONF_BASE_URL])
-            if not key and not (was_cloud and not is_cloud_url(base_url)):
+            leaves_cloud = is_cloud_url(entry.data[CONF_BASE_URL]) and not is_cloud_url(base_url)
+            if not (key or leaves_cloud):
                 key = entry.data[CONF_API_KEY]
             self._data = {CONF_API_KEY: key, CONF_BASE_URL: base_url}
             errors = await self._validate()
