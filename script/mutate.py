@@ -19,7 +19,7 @@ import pytest
 from script.mutations import Mutation, mutations
 from script.recorded_tests import ROOMS, ROOT, Recording, Room, record
 
-# Takes about two minutes.
+# Mutations in the fixed sample. They take about two minutes.
 SAMPLE_SIZE: Final = 40
 # Seconds of tests that run first, by their recorded durations. Most mutations fail one of them.
 FIRST_TESTS_S: Final = 4.0

@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 
 from .const import CONF_BASE_URL, CONF_CODE, CONF_PRONUNCIATIONS
 from .coordinator import FishConfigEntry
-from .speech.client import account_endpoint
+from .fish.settings import is_cloud_url
 
 
 async def async_get_config_entry_diagnostics(
@@ -19,7 +19,7 @@ async def async_get_config_entry_diagnostics(
     diagnostics: dict[str, Any] = {
         "entry": async_redact_data(dict(entry.data), {CONF_API_KEY, CONF_BASE_URL}),
         "options": dict(entry.options),
-        "self_hosted": not account_endpoint(entry.data).is_cloud,
+        "self_hosted": not is_cloud_url(entry.data[CONF_BASE_URL]),
         "state": entry.state.value,
         "voices": [
             {

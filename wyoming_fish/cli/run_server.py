@@ -64,7 +64,8 @@ def run(
 def build(options: Options, endpoint: Endpoint) -> tuple[Server, StatusServer | None]:
     """Return the server, and its status page if the options ask for one.
 
-    The page opens and closes with the server. ``options.endpoint`` is not used.
+    The page opens and closes with the server. ``endpoint`` is used instead of
+    ``options.endpoint``. If the options have none, the page says that Fish Audio is emulated.
     """
     server = Server(options, endpoint)
     if options.http is None:
@@ -107,7 +108,8 @@ async def _serve(options: Options, announce: Callable[[], Background] | None) ->
             print(f"wyoming-fish: {_explain(error, options)}", file=sys.stderr)
             return 1
         stop_on_signal(server.stop)
-        # What has been imported stays, and is not looked at again: that would take up to 0.2 s.
+        # Imported objects stay. Otherwise, each full garbage collection would look at them, for up
+        # to 0.2 s.
         gc.collect()
         gc.freeze()
         here, *elsewhere = server.uris

@@ -22,7 +22,7 @@ class HomeServer(ABC):
         self.settings = EmulatorSettings(voice=voice)
         self.host = host
         self.port = 0
-        """0 until it listens: any that is free."""
+        """The port; 0 before it listens selects a free one."""
         self.pace = 0.0
         """Seconds that the model works on a second of speech."""
         self.delay = 0.0

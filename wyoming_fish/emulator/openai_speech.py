@@ -25,7 +25,7 @@ SpeechStyle: TypeAlias = Literal["sglang", "sglang-events", "vllm", "vllm-events
 # Seconds of speech that are sent as soon as they are made.
 PART_S: Final = 0.25
 
-# What OpenAI's first form of it had.
+# The fields of OpenAI's first version of the API.
 FIRST_FIELDS: Final = {"model", "input", "voice", "response_format", "speed"}
 
 STREAMING_SIZE: Final = 0xFFFFFFFF - 36

@@ -35,8 +35,6 @@ __all__ = [
     "says_fish",
 ]
 
-_UNAUTHORIZED: Final = 401
-
 # Bytes of a refusal that are read.
 MAX_REFUSAL_BYTES: Final = 8192
 
@@ -70,11 +68,11 @@ def error_from_status(
     """The error for an HTTP ``status`` other than the expected one, and the body of the answer.
 
     Fish Audio's body is ``{"status": …, "message": …}``; a proxy's may be anything.
-    ``secret`` is not quoted.
+    ``secret`` is the API key, which is not quoted. Without one, 401 means that a key is missing.
     """
     message, is_page = _message(body, secret), _is_page(body)
     server = "Fish Audio" if is_cloud else "The server"
-    if status == _UNAUTHORIZED and not secret and not is_page:
+    if status == 401 and not secret and not is_page:
         error: FishError = KeyMissingError(f"{server} needs an API key, and none is set.")
     else:
         error = _from_status(status, message, server, is_page)

@@ -133,7 +133,10 @@ HOME_ASSISTANT_CODES: Final = {"no": "nb", "jw": "jv"}
 
 def is_cloud_url(url: str) -> bool:
     """Whether ``url`` is an address of Fish Audio's own service. It need not be valid."""
-    return host_of(url) == host_of(FISH_URL)
+    try:
+        return host_of(url) == host_of(FISH_URL)
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

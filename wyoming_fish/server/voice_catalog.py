@@ -80,8 +80,8 @@ class VoiceCatalog:
         """Return the ID of the voice that a client names; without a name, the configured voice.
 
         A name is a voice ID, listed or not, the address of its page, or the title of a listed
-        voice. If the configured voice
-        has several speakers, ``speaker`` selects one of them. Raises VoiceNotFoundError.
+        voice. If the configured voice has several speakers, ``speaker`` selects one of them. Raises
+        VoiceNotFoundError.
         """
         if name is None or name == self._default_name:
             if speaker and len(self._configured) > 1:

@@ -112,7 +112,7 @@ async def samples_of_wav(wav: AsyncGenerator[bytes], sample_rate: int) -> AsyncG
             try:
                 pcm = body.feed(chunk)
             except ProtocolError as error:
-                raise FallbackError(f"another audio format: {error.reason}") from error
+                raise FallbackError(f"its audio cannot be read: {error.reason}") from error
             if pcm and body.rate != sample_rate:
                 raise FallbackError(f"another sample rate: {body.rate} Hz, not {sample_rate} Hz")
             if pcm:

@@ -33,7 +33,7 @@ class MessageRequest:
 
 
 class MessageOptions:
-    """Options of the messages of one voice: what a message does not name, its subentry does."""
+    """The options of one voice's messages. Its subentry has those that a message does not name."""
 
     def __init__(self, voice: ConfigSubentry, voices: VoicesCoordinator) -> None:
         """Take the voice's subentry and the account's voices."""
@@ -46,7 +46,7 @@ class MessageOptions:
             ATTR_TEXT_FORMAT: "text",
             ATTR_TRUSTED: False,
         }
-        """All that changes the audio: Home Assistant keeps plain messages by it."""
+        """All options that change the audio. Home Assistant caches plain messages by them."""
 
     def request(self, message: TTSAudioRequest) -> MessageRequest:
         """Return how to speak a message. Raises OptionError."""

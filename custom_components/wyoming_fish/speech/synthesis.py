@@ -114,7 +114,7 @@ class MessageSynthesis:
                 self._report_failure(failure, settings.backend)
                 # Home Assistant ends a satellite's audio only if the stream ends without an error.
                 # But it would keep the audio of a plain message.
-                if metrics.heard is None or not _is_streamed(text):
+                if metrics.heard is None or not text.is_streamed:
                     raise to_ha_exception(
                         HomeAssistantError, failure, settings.backend
                     ) from failure
@@ -151,12 +151,12 @@ class MessageSynthesis:
                         is_heard = True
                         self._on_fallback(fallback, failure, settings.backend)
                     yield pcm
-            if not _is_streamed(text):
+            if not text.is_streamed:
                 self._on_kept_fallback()
         except FallbackError as error:
             _LOGGER.warning("The fallback voice %s could not speak: %s", fallback.engine, error)
             self._report_failure(failure, settings.backend)
-            if not (is_heard and _is_streamed(text)):
+            if not (is_heard and text.is_streamed):
                 raise to_ha_exception(HomeAssistantError, failure, settings.backend) from failure
 
     @callback
@@ -246,8 +246,3 @@ class MessageSynthesis:
             repairs.create_voice_silent_issue(
                 self._hass, self._entry, self._voice, str(settings.voice)
             )
-
-
-def _is_streamed(text: TextBuffer) -> bool:
-    """Return whether a message came while it was being written. A plain message is one piece."""
-    return text.writes > 1

@@ -78,10 +78,7 @@ async def test_what_ends_a_text_reaches_its_readers() -> None:
 
 @pytest.mark.parametrize("error", [None, LookupError("It broke.")])
 async def test_it_is_read_from_its_start_while_it_grows(error: Exception | None) -> None:
-    """Each reader gets every piece when it is written, and the end, also after pieces are dropped.
-
-    It is counted how often something was written.
-    """
+    """Each reader gets every piece when it is written, and the end, also after drops."""
     buffer = TextBuffer()
     buffer.write("One. ")
     first, second = buffer.pieces(), buffer.pieces()
@@ -89,10 +86,23 @@ async def test_it_is_read_from_its_start_while_it_grows(error: Exception | None)
     buffer.write("Two.")
     assert await anext(first) == "Two."
     assert await anext(second) == "One. Two."
-    assert buffer.writes == 2
     buffer.drop(buffer.length)
     buffer.end(error)
     for reader in (first, second, buffer.pieces()):
         with pytest.raises(type(error) if error else StopAsyncIteration):
             await anext(reader)
     assert not buffer.readers
+
+
+def test_a_text_is_streamed_unless_it_is_whole_from_the_start() -> None:
+    """One piece may be only the first of several."""
+    buffer = TextBuffer()
+    buffer.write("One. ")
+    was_streamed = buffer.is_streamed
+    buffer.end()
+    assert (was_streamed, buffer.is_streamed) == (True, False)
+    buffer = TextBuffer()
+    for piece in ("One. ", "", "Two."):
+        buffer.write(piece)
+    buffer.end()
+    assert buffer.is_streamed

@@ -109,6 +109,14 @@ async def test_key_of_fish_audio_stays(
     assert flow["errors"] == {"base": "key_missing"}
 
 
+async def test_address_that_is_not_valid(hass: HomeAssistant, add_entry: AddEntry) -> None:
+    """A form with a wrong address is shown again."""
+    entry = await add_entry(base_url="https://api.fish.audio")
+    flow = await entry.start_reconfigure_flow(hass)
+    flow = await submit(hass, flow, advanced={"base_url": "http://[::1"})
+    assert flow["errors"] == {"base": "invalid_url"}
+
+
 async def test_server_of_ones_own_moves(
     hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
 ) -> None:

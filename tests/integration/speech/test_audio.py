@@ -28,7 +28,7 @@ from tests.integration.support.audio import (
     fetch,
     likeness,
 )
-from tests.integration.support.speech import TEXT, speak
+from tests.integration.support.speech import TEXT, speak, stream
 from wyoming_fish.emulator import Emulator, Fault
 
 
@@ -85,6 +85,21 @@ async def test_reply_that_breaks_off_ends(
             assert await speak(hass, engine, message)
     assert caplog.text.count("Fish Audio could not speak") == 2
     assert kept(hass) == []
+
+
+async def test_reply_that_breaks_off_before_its_text_ends(
+    hass: HomeAssistant, add_entry: AddEntry, emulator: Emulator
+) -> None:
+    """A first piece can be a whole sentence: the player's audio is ended all the same."""
+
+    async def text() -> AsyncGenerator[str]:
+        yield "The lamps are on. It will rain. And"
+        await asyncio.Event().wait()
+
+    reply = stream(hass, entity_id(hass, await add_entry(), "tts"))
+    emulator.settings.faults.append(Fault("audio", "close", at=1))
+    reply.async_set_message_stream(text())
+    assert b"".join([chunk async for chunk in reply.async_stream_result()])
 
 
 @each_format

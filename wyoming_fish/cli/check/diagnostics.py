@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final, NamedTuple
 
-from ...fish import LOW_CREDIT, Credit, FishClient, ServerKind, SlowLine, clock
+from ...fish import LOW_CREDIT, Credit, FishClient, SlowLine, clock
 from ...fish.errors import (
     FishConnectionError,
     FishError,
@@ -160,8 +160,6 @@ class Diagnostics:
         if self._endpoint.is_cloud:
             return None
         kind = await self._fish.server_kind()
-        if kind is ServerKind.FISH_AUDIO:
-            return _StepResult(f"The server has {kind}.")
         return _StepResult(f"The server has {kind}." if "API" in kind else f"It is {kind}.")
 
     async def _ask(self) -> _StepResult:

@@ -29,9 +29,9 @@ KAISER_BETA: Final = 5.65
 # % would be heard as another tone.
 CUTOFF: Final = 0.923
 
-# Multiplications of one step: 1,000 samples of a higher rate, and 2 to 4 ms on a slow machine. To
-# make a weight of a filter takes as long as so many of them.
+# Multiplications of one step: 1,000 samples of a higher rate, and 2 to 4 ms on a slow machine.
 STEP_MULTIPLICATIONS: Final = 50_000
+# Multiplications that take as long as making one weight of a filter.
 WEIGHT_MULTIPLICATIONS: Final = 30
 
 if sys.version_info >= (3, 12):

@@ -26,7 +26,7 @@ EVENTS: Final = "text/event-stream"
 STEP_BYTES: Final = 4096
 
 # Bytes of audio that are given at a time, if so much has come: 3 s at 44100 Hz. A listener that
-# takes little at a time would take the end of an answer too late for the next request.
+# takes it in small parts would read the end of an answer too late for the next request.
 BLOCK_BYTES: Final = 2**18
 
 
@@ -146,7 +146,7 @@ class _Converter:
             yield from self._resampler.end()
 
     def _resampled(self, pcm: bytes) -> Iterator[bytes]:
-        # What was decoded took a step.
+        # Decoding took a step's time: let others have their turn.
         yield b""
         if not pcm:
             return

@@ -59,6 +59,7 @@ class _Hedge:
         self._first.on_late = self._start_second
         try:
             async with asyncio.timeout(None) as waiting:
+                # It cannot be rescheduled when it has ended; the second attempt may still answer.
                 self._waiting = waiting
                 try:
                     return await anext(audio, b"")

@@ -22,8 +22,8 @@ class TextBuffer:
         self.readers: set[asyncio.Event] = set() if readers is None else readers
         self.length = 0
         """Characters that have been written."""
-        self.writes = 0
-        """Times that some were: a text that is there from the start is one."""
+        self._writes = 0
+        """Times that some were."""
         self.is_complete = False
         """Whether there is no more to come."""
         self.error: BaseException | None = None
@@ -36,9 +36,9 @@ class TextBuffer:
 
     def write(self, text: str) -> None:
         """Add text to the end."""
-        self.writes += 1
         if not text:
             return
+        self._writes += 1
         self.length += len(text)
         # Each string takes 50 bytes besides its text: letters would take fifty times as much.
         if self._parts and (room := STEP_CHARS - len(self._parts[-1])):
@@ -46,6 +46,11 @@ class TextBuffer:
             text = text[room:]
         self._parts += steps(text)
         self._wake_readers()
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether it is written while it is read. A text that is whole from the start is not."""
+        return self._writes > 1 or not self.is_complete
 
     def end(self, error: BaseException | None = None) -> None:
         """Add no more. ``error`` is why, if the text is not whole."""

@@ -307,7 +307,10 @@ class Cache:
 
 
 def _rename_without_replacing(source: Path, target: Path) -> None:
-    """Rename a file. If another server has just created ``target``, that one stays."""
+    """Give a complete file its name.
+
+    A file that another server has just created stays, if the filesystem has hard links.
+    """
     try:
         target.hardlink_to(source)
     except FileExistsError:

@@ -73,7 +73,8 @@ class RequestLog:
         if record.outcome == "empty":
             _LOGGER.info(
                 "Nothing to speak in a reply: %s, %d characters",
-                *(record.spoken_by, record.characters),
+                record.spoken_by,
+                record.characters,
             )
             return
         _LOGGER.info(

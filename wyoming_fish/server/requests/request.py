@@ -29,7 +29,6 @@ class SynthesisRequest:
         """What becomes of it."""
         self.text = TextBuffer()
         """What has been written so far."""
-        self._in_pieces = False
 
     @property
     def is_never_kept(self) -> bool:
@@ -37,7 +36,7 @@ class SynthesisRequest:
 
         A message that is whole from the start comes in one piece, and its audio is kept.
         """
-        return self.streamed and (self._in_pieces or not self.text.is_complete)
+        return self.streamed and self.text.is_streamed
 
     def add(self, text: str) -> None:
         """Add text to the end."""
@@ -45,7 +44,6 @@ class SynthesisRequest:
             return
         self.record.write()
         self.record.characters += len(text)
-        self._in_pieces = self.text.length > 0
         self.text.write(text)
 
     def end(self) -> None:

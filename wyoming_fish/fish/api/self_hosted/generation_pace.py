@@ -39,7 +39,10 @@ class GenerationPace:
         return self._work_s / self._speech_s if self._speech_s else None
 
     def guess(self, *, sends_whole: bool) -> None:
-        """It is another server, which may send whole answers, or sends speech as it is made."""
+        """Start again with another server.
+
+        ``sends_whole`` is whether it may send whole answers, and not speech as it is made.
+        """
         self._speech_s = GUESS_WEIGHT_S if sends_whole else 0.0
         self._work_s = GUESSED_RATE * self._speech_s
 

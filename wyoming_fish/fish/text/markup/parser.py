@@ -16,7 +16,7 @@ import string
 from typing import Final
 
 from ..characters import EMOJI
-from ..cues import Cues
+from ..cues import ACTIONS, Cues
 from ..output import SpokenTextBuilder
 from ..settings import TextSettings
 from . import addresses, blocks, inline, links, math, symbols, tags
@@ -24,9 +24,11 @@ from .state import NEED_MORE, Handler, IgnoredRegion, NeedMore, ParserState
 
 __all__ = ["MarkupParser"]
 
+# With which stage directions in Japanese begin.
+_WIDE_STARTS: Final = "".join(sorted({name[0] for name in ACTIONS if name[0] > "\u3000"}))
+
 # What needs no look: all but the marks that may mean something where they stand, and the letters
-# with which an address may begin. Behind a wide parenthesis, only stage directions mean something:
-# the letters are those with which ACTIONS in Japanese begin.
+# with which an address may begin. Behind a wide parenthesis, only stage directions mean something.
 _PLAIN: Final = re.compile(
     rf"(?:[^\n*_~=`\[\](<>{{&|#\\!:;•·【（\-+^${addresses.FIRST_LETTERS}{EMOJI}{symbols.ARROWS}{symbols.FACES}]+"
     rf"|(?<=[{addresses.LETTERS}])[{addresses.FIRST_LETTERS}]|(?!{addresses.POSSIBLE_ADDRESS})[{addresses.FIRST_LETTERS}]"
@@ -35,7 +37,7 @@ _PLAIN: Final = re.compile(
     r"|\$(?=[^$\w\\(\[{-]|\d[\d.,]{0,9}(?:[^\d.,^\\_$ a-z=+*<>]|[ a-z][^ =+*<>^_(-]|\$\d))"
     r"|<(?=[^\w/|｜!?<])"
     r"|\((?=[\d\"'$€£\[({@#.,!?/+%&|\\]|[^\W_A-Za-z][^\W_]|[A-Za-z][^A-Za-z_^;=-])"
-    r"|（(?=[^笑苦た])"
+    rf"|（(?=[^{_WIDE_STARTS}])"
     r"|(?<=[^\W_])_(?=[^\W_])|(?<=[^\W\d_])·(?=[^\W\d_])){1,256}"
 )
 
