@@ -62,7 +62,7 @@ async def test_all_is_well(check: Check) -> None:
     [
         (EmulatorSettings(key="another"), ["key"], "key-refused", "Check the API key"),
         (EmulatorSettings(credit=Decimal(0)), ["credit"], "no-credit", "Add API credit"),
-        (EmulatorSettings(voices=()), ["voice"], "voice-not-found", "may be deleted"),
+        (EmulatorSettings(voices=()), ["voice"], "voice-not-found", "Check the voice ID"),
         (
             EmulatorSettings(faults=[Fault("upgrade", 401, times=None)]),
             ["websocket"],

@@ -60,6 +60,8 @@ class OpenAiSpeechEmulator(HomeServer):
         """None: it does not list them."""
         self.model: str | None = "fishaudio/s2-pro"
         """None: it does not list it."""
+        self.other_models: list[dict[str, str]] = []
+        """Models that do not speak. It lists them before its own."""
         self.key = key
         self.breaks_after: int | None = None
         """Parts of the speech after which an answer breaks off."""
@@ -74,7 +76,9 @@ class OpenAiSpeechEmulator(HomeServer):
                     return web.json_response({"status": "healthy", "running": True})
                 case "GET", "/v1/models" if self.model is not None:
                     model = {"id": self.model, "object": "model", "owned_by": "home"}
-                    return web.json_response({"object": "list", "data": [model]})
+                    return web.json_response(
+                        {"object": "list", "data": [*self.other_models, model]}
+                    )
                 case "GET", "/v1/audio/voices" if self.voices is not None:
                     return web.json_response({"voices": self.voices, "uploaded_voices": []})
                 case "POST", "/v1/audio/speech":

@@ -159,7 +159,8 @@ class VoiceNotFoundError(FishError):
     """The voice does not exist, or belongs privately to someone else."""
 
     code = "voice-not-found"
-    default_advice = "Check the voice ID: the voice may be deleted, private, or not trained yet."
+    default_advice = "Check the voice ID."
+    cloud_advice = "The voice may be deleted, private, or not trained yet."
 
 
 class VoiceNameError(VoiceNotFoundError):

@@ -118,6 +118,26 @@ async def test_a_voice_that_is_typed_in() -> None:
             == TEXT
         )
         assert server.requests[0]["voice"] == "zoë"
+        assert await client.voice("zoë") == Voice("zoë", "zoë")
+
+
+@pytest.mark.parametrize("model", ["speaches-ai/Kokoro-82M-v1.0-ONNX", "chatterbox", "tts-1"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"id": "Systran/faster-whisper-small", "task": "automatic-speech-recognition"},
+        {"id": "canary", "task": "automatic-speech-recognition"},
+        {"id": "openai/whisper-1"},
+    ],
+)
+async def test_a_model_that_recognizes_speech_is_not_asked_to_speak(
+    model: str, other: dict[str, str]
+) -> None:
+    """Servers may list both kinds, in any order."""
+    async with OpenAiSpeechEmulator() as server, _client(server.url) as client:
+        server.model, server.other_models = model, [other]
+        await _speak(client)
+        assert server.requests[-1]["model"] == model
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -210,6 +210,8 @@ class Diagnostics:
             return _StepResult("No voice is selected: the server's default voice speaks.")
         ids = (chosen,) if isinstance(chosen, str) else chosen
         titles = [f'"{(await self._fish.voice(voice)).title}"' for voice in ids]
+        if self._own:
+            return _StepResult(f"The server is asked for {', '.join(titles)}.")
         return _StepResult(f"{', '.join(titles)} exists and can speak.")
 
     async def _open(self) -> _StepResult:

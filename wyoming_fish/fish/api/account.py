@@ -148,7 +148,10 @@ class Account:
         return found
 
     async def voice(self, voice_id: str) -> Voice:
-        """One voice. Raises VoiceNotFoundError if it does not exist, or is private to another."""
+        """One voice. Raises VoiceNotFoundError if it does not exist, or is private to another.
+
+        A server that does not list its voices may have any.
+        """
         if not is_voice_id(voice_id):
             raise VoiceNotFoundError(f"{voice_id} is not a voice ID.")
         try:
@@ -156,12 +159,18 @@ class Account:
         except FishError as error:
             if error.status not in (400, 403, 404) or isinstance(error, FishConnectionError):
                 raise
-            known = await self._server_voices() if self._is_missing(error) else []
-            if (reference := next((v for v in known if v.id == voice_id), None)) is not None:
-                return reference
-            raise VoiceNotFoundError(
+            unknown = VoiceNotFoundError(
                 f"{self._endpoint.name} does not know the voice {voice_id}."
-            ) from error
+            )
+            unknown.is_cloud = self._endpoint.is_cloud
+            if not self._is_missing(error):
+                raise unknown from error
+            known = {voice.id: voice for voice in await self._server_voices()}
+            if voice_id in known:
+                return known[voice_id]
+            if known or await self._has_models():
+                raise unknown from error
+            return Voice(voice_id, _title(voice_id))
         if voice is None:
             raise VoiceNotFoundError(f"{voice_id} is not a voice that can speak.")
         return voice
@@ -170,6 +179,16 @@ class Account:
         """Whether it means that a self-hosted server does not have what was asked for."""
         is_answer = not isinstance(error, FishConnectionError)
         return error.status == 404 and is_answer and not self._endpoint.is_cloud
+
+    async def _has_models(self) -> bool:
+        """Whether the server has Fish Audio's list of voice models."""
+        try:
+            await self._get("/model", {"page_size": "1"})
+        except FishError as error:
+            if not self._is_missing(error):
+                raise
+            return False
+        return True
 
     async def _server_voices(self) -> list[Voice]:
         """The voices of a self-hosted server; none if it does not list them."""

@@ -61,8 +61,9 @@ MODELS_INTERVAL_S: Final = 5.0
 # Names that are read from a server's lists.
 MAX_NAMES: Final = 2000
 
-# Of several models, the one that speaks.
-_SPEAKS: Final = re.compile(r"tts|speech|voice|\bs2|drama", re.IGNORECASE)
+# Of several models, the one that speaks: by its name, or by its task, which Speaches tells.
+_SPEAKS: Final = re.compile(r"tts|speech|voice|\bs2|drama|kokoro|piper", re.IGNORECASE)
+_LISTENS: Final = re.compile(r"whisper|stt|\basr|recognition|transcri", re.IGNORECASE)
 
 # Types of answers that are compressed: as PCM, they would be noise.
 _COMPRESSED: Final = re.compile(r"mpeg|mp3|mp4|m4a|ogg|opus|vorbis|aac|flac|webm")
@@ -163,7 +164,7 @@ def _body(
         raise SettingsError("This server supports only one voice in a reply.")
     body = {"input": text, **form}
     if models:
-        body["model"] = next(filter(_SPEAKS.search, models), models[0])
+        body["model"] = models[0]
     if settings.voice is not None:
         body["voice"] = settings.voice
         body.pop("seed", None)
@@ -187,11 +188,19 @@ def _unknown_voice(error: FishError, voice: object) -> FishError | None:
 
 
 async def _models(http: HttpClient, timeout_s: float) -> tuple[str, ...]:
-    """The names of the server's models."""
+    """The names of the server's models, first those that speak."""
     answer = await _json(http, "/v1/models", timeout_s)
     listed = answer.get("data") if isinstance(answer, dict) else None
-    names = (_name(item, "id") for item in (listed if isinstance(listed, list) else [])[:MAX_NAMES])
-    return tuple(name for name in names if name is not None)
+    items = (listed if isinstance(listed, list) else [])[:MAX_NAMES]
+    named = [(name, item) for item in items if (name := _name(item, "id")) is not None]
+    return tuple(name for name, _ in sorted(named, key=lambda each: -_speaks(*each)))
+
+
+def _speaks(name: str, item: object) -> int:
+    """How likely a model speaks: 1, 0 or -1, by its task if the server tells it, else its name."""
+    task = item.get("task") if isinstance(item, dict) else None
+    said = task if isinstance(task, str) else name
+    return -1 if _LISTENS.search(said) else int(_SPEAKS.search(said) is not None)
 
 
 async def _json(http: HttpClient, path: str, timeout_s: float) -> object:
